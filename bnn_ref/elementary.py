@@ -1,0 +1,155 @@
+"""Elementary functions in forms that keep their digits, for real and complex arrays.
+
+NumPy's ``log1p`` and ``expm1`` lose the real part of a small complex argument and ``logaddexp``
+knows no complex numbers at all. The functions here choose by the real part and are analytic on
+each side of the choice, so a complex step passes through them and the formulas of
+`reference.py` need no branch of their own.
+"""
+
+import numpy as np
+
+NEAR = 0.5  # |d| up to which `x_minus_log1p` takes the series: both forms are good to a few ulp
+SQRT_HALF = np.sqrt(0.5)
+
+
+def log1p(z):
+    """Return log(1 + z), elementwise, without losing the digits of a small z.
+
+    Parameters
+    ----------
+    z : array, float or complex, real part > -1
+
+    Returns
+    -------
+    array of z's shape and dtype. For complex z = x + iy the real part is
+    log1p(x (2 + x) + y^2) / 2 and the imaginary part atan2(y, 1 + x).
+
+    Source: derived here; |1 + z|^2 = 1 + x (2 + x) + y^2.
+    """
+    if not np.iscomplexobj(z):
+        return np.log1p(z)
+    x, y = z.real, z.imag
+    return 0.5 * np.log1p(x * (2 + x) + y * y) + 1j * np.arctan2(y, 1 + x)
+
+
+def expm1(z):
+    """Return exp(z) - 1, elementwise, without losing the digits of a small z.
+
+    For complex z = x + iy the real part is expm1(x) cos(y) - 2 sin(y/2)^2, the imaginary part
+    exp(x) sin(y).
+
+    Source: derived here; cos(y) - 1 = -2 sin(y/2)^2.
+    """
+    if not np.iscomplexobj(z):
+        return np.expm1(z)
+    x, y = z.real, z.imag
+    return np.expm1(x) * np.cos(y) - 2 * np.sin(0.5 * y) ** 2 + 1j * (np.exp(x) * np.sin(y))
+
+
+def softplus(z):
+    """Return log(1 + exp(z)), elementwise: max(z, 0) + log1p(exp(-|z|)).
+
+    Parameters
+    ----------
+    z : array, float or complex
+        Any value; exp is only taken of numbers <= 0, so nothing overflows.
+
+    Returns
+    -------
+    array of z's shape and dtype, > 0 (0 where exp(z) underflows).
+    """
+    positive = z.real > 0
+    return np.where(positive, z, 0) + log1p(np.exp(np.where(positive, -z, z)))
+
+
+def softplus_inverse(y):
+    """Return the rho for which softplus(rho) = y, elementwise: y + log(1 - exp(-y)).
+
+    Parameters
+    ----------
+    y : array_like of float, > 0
+
+    Raises
+    ------
+    ValueError
+        Where y is not above 0: no rho has a softplus of 0 or less.
+    """
+    y = np.asarray(y)
+    if y.dtype.kind != "f":
+        y = y.astype(np.float64)
+    if not np.all(y > 0):
+        worst = np.min(y) if not np.any(np.isnan(y)) else np.nan
+        raise ValueError(f"softplus_inverse: expected values above 0, found {worst}")
+    return y + np.log(-np.expm1(-y))
+
+
+def sigmoid(z):
+    """Return 1 / (1 + exp(-z)), elementwise, the derivative of softplus.
+
+    Computed as exp(min(z, 0)) / (1 + exp(-|z|)): small values keep their digits and nothing
+    overflows.
+    """
+    positive = z.real > 0
+    small = np.exp(np.where(positive, -z, z))  # |exp| <= 1
+    return np.where(positive, 1, small) / (1 + small)
+
+
+def erf(z):
+    """Return the error function of real or complex z, elementwise (`scipy.special.erf`)."""
+    from scipy.special import erf as scipy_erf
+
+    return scipy_erf(z)
+
+
+def normal_cdf(z):
+    """Return the standard normal distribution function Phi(z) = erfc(-z / sqrt(2)) / 2.
+
+    The complement keeps the digits of the lower tail, where 1 + erf would cancel.
+    """
+    from scipy.special import erfc
+
+    return 0.5 * erfc(-z * z.real.dtype.type(SQRT_HALF))
+
+
+def normal_density(z):
+    """Return the standard normal density exp(-z^2 / 2) / sqrt(2 pi), elementwise."""
+    return np.exp(-0.5 * z * z) * z.real.dtype.type(1 / np.sqrt(2 * np.pi))
+
+
+def x_minus_log1p(d):
+    """Return d - log(1 + d), elementwise, for \\|d\\| <= `NEAR`, without cancellation.
+
+    With u = d / (2 + d), log(1 + d) = 2 artanh(u) = 2 (u + u^3/3 + u^5/5 + ...), and
+    d - 2 u = u d, so that d - log(1 + d) = u (d - 2 u^2 (1/3 + u^2/5 + u^4/7 + ...)).
+
+    Parameters
+    ----------
+    d : array, float or complex, \\|d\\| <= 0.5
+
+    Returns
+    -------
+    array of d's shape and dtype, >= 0 for real d; about d^2 / 2 near 0.
+
+    Source: derived here. \\|u\\| <= 1/3, so 17 terms leave less than 1e-17 of the sum.
+    """
+    u = d / (2 + d)
+    square = u * u
+    series = np.full_like(square, 1 / 35)
+    for odd in range(33, 1, -2):
+        series = series * square + 1 / odd
+    return u * (d - 2 * square * series)
+
+
+def logsumexp(z):
+    """Return log(sum(exp(z))) over the last axis, the largest real part taken out first.
+
+    Parameters
+    ----------
+    z : array (..., O), float or complex
+
+    Returns
+    -------
+    array (..., 1)
+    """
+    largest = np.max(z.real, axis=-1, keepdims=True)
+    return largest + np.log(np.sum(np.exp(z - largest), axis=-1, keepdims=True))
