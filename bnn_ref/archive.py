@@ -1,122 +1,261 @@
-"""npz archives without pickle: written the same to the bit every time, read without trusting them.
+"""Arrays in an `.npz` file, from a stranger: sizes are known and bounded before anything is unpacked.
 
-`numpy.load` allocates what a header claims before it looks at the bytes, so `read_archive` checks
-names, sizes and dtypes first.
+`numpy.load` trusts sizes that a file states: a kilobyte can ask it for gigabytes. Here the zip
+directory is bounded before it is parsed, every member's stated size before it is opened, an
+array's header is read from a bounded prefix, and its data only after the caller has compared
+shape and dtype with what it wants. Nothing is ever unpickled.
 """
 
-import io
-import math
+import ast
+import contextlib
+import os
+import stat
+import struct
+import tempfile
 import zipfile
 import zlib
 
 import numpy as np
-from numpy.lib import format as npy_format
 
-from .errors import expected
+LIMIT = 2**27  # bytes that all members together may unpack to, unless the caller says otherwise
+_MEMBERS = 4096  # members in a directory
+_DIRECTORY = 2**20  # bytes of the zip directory
+_HEADER = 10_000  # bytes of an array's header, numpy's own bound
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,  # encrypted, or a zip feature that zipfile does not know (NotImplementedError)
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
-LIMIT = 1 << 32  # bytes that an archive may unpack to, unless the caller says otherwise
-_CHUNK = 1 << 20
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+class ArchiveError(ValueError):
+    """A file that is not a sound `.npz` archive; the message is one line."""
 
 
-def archive_bytes(arrays):
-    """Return the bytes of an uncompressed npz with those arrays; equal arrays give equal bytes.
+def show(value, length=60):
+    """Return a stranger's value as printable ASCII on one line, shortened."""
+    text = ascii(value)
+    return text if len(text) <= length else text[: length - 3] + "..."
 
-    Parameters
+
+class Archive:
+    """The members of an open `.npz` file. Use `open_archive` to make one.
+
+    Attributes
     ----------
-    arrays : mapping of name to array
-        Anything but object arrays.
-
-    Raises
-    ------
-    ValueError
-        For an object array.
+    names : tuple of str
+        The arrays' names, without ".npy", in the order of the directory.
     """
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            member = zipfile.ZipInfo(f"{name}.npy")  # dated 1980-01-01, whatever the clock says
-            member.create_system, member.external_attr = 3, 0o600 << 16
-            with archive.open(member, "w", force_zip64=True) as stream:
-                npy_format.write_array(stream, np.asanyarray(array), allow_pickle=False)
-    return whole.getvalue()
 
+    def __init__(self, file, limit):
+        self._file, self._zip = file, zipfile.ZipFile(file)
+        self._members = {}
+        for info in self._zip.infolist():
+            name, ending = info.filename[:-4], info.filename[-4:]
+            if ending != ".npy" or not name:
+                raise ArchiveError(f"member {show(info.filename)}: expected a name in .npy")
+            if name in self._members:
+                raise ArchiveError(f"member {show(info.filename)}: found twice")
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ArchiveError(
+                    f"member {show(info.filename)}: expected stored or deflated data, "
+                    f"found compression type {info.compress_type}"
+                )
+            self._members[name] = info
+        total = sum(info.file_size for info in self._members.values())
+        if total > limit:
+            raise ArchiveError(
+                f"members: expected at most {limit:,} bytes unpacked (the reader's limit), "
+                f"found {total:,}"
+            )
+        self.names = tuple(self._members)
 
-def read_archive(path, names=None, *, limit=LIMIT):
-    """Return the arrays of an npz as a dict, nothing in it trusted.
+    def __enter__(self):
+        return self
 
-    Parameters
-    ----------
-    path : path or binary file
-    names : collection of str, optional
-        What to read; others are skipped, a missing one is refused. By default everything.
-    limit : int
-        The most bytes the members read may unpack to.
+    def __exit__(self, *error):
+        self._zip.close()
+        self._file.close()
 
-    Raises
-    ------
-    ValueError
-        Where the file is no archive, is cut off or damaged, holds what is no plain array in native
-        byte order, or would unpack to more than the limit.
-    OSError
-        Where the file cannot be read.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _read_members(archive, path, names, limit)
-    except _BROKEN as error:
-        raise expected(path, "a whole npz archive", f"something else ({error})") from None
+    def header(self, name):
+        """Return (shape, dtype) of an array without reading its data.
 
+        Raises
+        ------
+        ArchiveError
+            Where the header is broken, or the dtype is an object's, structured or big-endian.
+        """
+        shape, dtype, _, _ = self._header(name)
+        return shape, dtype
 
-def _read_members(archive, path, names, limit):
-    """Return name to array; see `read_archive`."""
-    members = {}
-    for member in archive.infolist():
-        name = member.filename.removesuffix(".npy")
-        if name in members:
-            raise expected(path, "every name once", f"{name!r} twice")
-        if names is None and name == member.filename:
-            raise expected(path, "members that end in .npy", repr(name))
-        members[name] = member
-    missing = [name for name in names or () if name not in members]
-    if missing:
-        found = ", ".join(sorted(members)[:12]) or "no array"
-        raise expected(path, f"an array {missing[0]!r}", found)
-    chosen = {name: members[name] for name in (members if names is None else names)}
-    total = sum(member.file_size for member in chosen.values())
-    if total > limit:
-        raise expected(path, f"at most {limit} bytes unpacked", f"{total}")
-    return {name: _read_array(archive, m, f"{path}: {name}") for name, m in chosen.items()}
+    def read(self, name):
+        """Return an array, read-only, C order.
 
+        Raises
+        ------
+        ArchiveError
+            Where the member does not hold exactly the bytes its header promises.
+        """
+        shape, dtype, fortran, start = self._header(name)
+        count = 1
+        for size in shape:
+            count *= size
+        wanted, found = start + count * dtype.itemsize, self._members[name].file_size
+        if wanted != found:
+            raise ArchiveError(f"{show(name)}: expected {wanted} bytes, found {found}")
+        with self._open(name) as member:
+            member.read(start)
+            data = member.read(wanted - start)
+            rest = member.read(1)  # the end: zipfile compares the checksum here
+        if rest or len(data) != wanted - start:
+            raise ArchiveError(f"{show(name)}: expected {wanted} bytes, found a truncated member")
+        if not data:
+            return np.zeros(shape, dtype)
+        array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+        return np.ascontiguousarray(array).reshape(shape)  # (ascontiguousarray makes () (1,))
 
-def _read_array(archive, member, thing):
-    """Return one member's array, its size checked before memory is taken for it."""
-    if member.compress_type not in _METHODS or member.flag_bits & 1:
-        raise expected(thing, "a stored or deflated member", "another kind")
-    with archive.open(member) as stream:
+    @contextlib.contextmanager
+    def _open(self, name):
         try:
-            version = npy_format.read_magic(stream)
-            read_header = {
-                (1, 0): npy_format.read_array_header_1_0,
-                (2, 0): npy_format.read_array_header_2_0,
-            }[version]
-            shape, fortran, dtype = read_header(stream, max_header_size=10_000)
-        except (ValueError, KeyError, SyntaxError, TypeError, RecursionError, MemoryError):
-            raise expected(thing, "an array in npy format", "something else") from None
-        if dtype.hasobject or dtype.kind not in "biufcU":
-            raise expected(thing, "numbers or text", f"dtype {dtype}")
-        if not dtype.isnative:
-            raise expected(thing, "native byte order", f"dtype {dtype.str}")
-        size, rest = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
-        if min(shape, default=0) < 0 or size != rest:
-            raise expected(thing, f"{size} bytes for shape {shape} of {dtype}", f"{rest}")
-        array = np.empty(shape, dtype, order="F" if fortran else "C")
-        view = memoryview(array.reshape(-1, order="A").view(np.uint8)) if size else memoryview(b"")
-        done = 0
-        while piece := stream.read(_CHUNK):
-            view[done : done + len(piece)] = piece
-            done += len(piece)
-        if done != size:
-            raise expected(thing, f"{size} bytes", f"{done}, then the end")
-    return array
+            with self._zip.open(self._members[name]) as member:
+                yield member
+        except ArchiveError:
+            raise
+        except _BROKEN as error:
+            raise ArchiveError(f"{show(name)}: broken or truncated ({show(str(error))})") from None
+
+    def _header(self, name):
+        """Return (shape, dtype, fortran_order, bytes before the data)."""
+        with self._open(name) as member:
+            prefix = member.read(12 + _HEADER)
+            if prefix[:6] != b"\x93NUMPY" or len(prefix) < 12:
+                raise ArchiveError(f"{show(name)}: expected a .npy array, found other data")
+            wide = prefix[6] > 1  # versions 2 and 3 have a length of four bytes, version 1 of two
+            start = 12 if wide else 10
+            length = struct.unpack("<I" if wide else "<H", prefix[8:start])[0]
+            if prefix[6] not in (1, 2, 3) or length > len(prefix) - start:
+                raise ArchiveError(f"{show(name)}: expected a .npy header, found a broken one")
+            header = ast.literal_eval(prefix[start : start + length].decode("utf-8").strip())
+        if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
+            raise ArchiveError(f"{show(name)}: expected a .npy header, found {show(header)}")
+        shape, descr = header["shape"], header["descr"]
+        sound = isinstance(shape, tuple) and len(shape) <= 32
+        if not sound or any(type(size) is not int or not 0 <= size < 2**48 for size in shape):
+            raise ArchiveError(f"{show(name)}: expected a shape, found {show(shape)}")
+        return shape, _plain_dtype(name, descr), header["fortran_order"] is True, start + length
+
+
+def _plain_dtype(name, descr):
+    """Return a dtype of numbers or text, little-endian or of single bytes."""
+    kind = descr[1:2] if isinstance(descr, str) else ""
+    if kind == "O":
+        raise ArchiveError(f"{show(name)}: expected numbers, found an object array")
+    if kind not in tuple("biufU") or descr[0] not in "<>|=" or not descr[2:].isdecimal():
+        raise ArchiveError(f"{show(name)}: expected numbers or text, found dtype {show(descr)}")
+    if descr[0] == ">":
+        raise ArchiveError(f"{show(name)}: expected little-endian data, found dtype {descr}")
+    try:
+        return np.dtype(descr).newbyteorder("<")
+    except _BROKEN:
+        raise ArchiveError(f"{show(name)}: expected a dtype, found {show(descr)}") from None
+
+
+def _check_ends(file):
+    """Refuse what is no zip file, or has a directory too large to parse, before zipfile reads it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
+        raise ArchiveError("expected an .npz archive, found other data" if size else "empty file")
+    file.seek(max(0, size - 42 - 65535))
+    tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < 22:
+        raise ArchiveError("expected an .npz archive, found no zip directory (truncated?)")
+    entries, directory = struct.unpack("<HI", tail[at + 10 : at + 16])
+    if (
+        entries > _MEMBERS
+        or directory > _DIRECTORY
+        or tail[:at].endswith(b"PK\x06\x07", 0, at - 16)
+    ):
+        raise ArchiveError(f"expected at most {_MEMBERS} members, found a larger zip directory")
+    file.seek(0)
+
+
+def open_archive(path, limit=LIMIT):
+    """Return the `Archive` of an `.npz` file, to be used in a ``with`` statement.
+
+    Parameters
+    ----------
+    path : str or path
+        A plain file: folders, pipes and devices are refused.
+    limit : int
+        Bytes that all members together may unpack to.
+
+    Raises
+    ------
+    ArchiveError
+        One line, without the path.
+    """
+    file = None
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ArchiveError("expected a file, found a folder or a device")
+        file = open(path, "rb")  # noqa: SIM115 (closed by the Archive, or below)
+        _check_ends(file)
+        return Archive(file, limit)
+    except Exception as error:
+        if file is not None:
+            file.close()
+        if isinstance(error, ArchiveError) or not isinstance(error, _BROKEN):
+            raise
+        if isinstance(error, OSError) and error.strerror:
+            raise ArchiveError(error.strerror) from None
+        raise ArchiveError(f"expected an .npz archive, found {show(str(error))}") from None
+
+
+def write_archive(path, arrays):
+    """Write arrays as an uncompressed `.npz` file: the same arrays give the same bytes.
+
+    The file appears whole or not at all: it is written beside its place and renamed.
+
+    Parameters
+    ----------
+    path : str or path
+    arrays : dict of str to array
+
+    Raises
+    ------
+    OSError
+        Where the folder is absent, full or closed to writing; nothing is left behind.
+    """
+    path = os.fspath(path)
+    folder = os.path.dirname(path) or "."
+    handle, temporary = tempfile.mkstemp(prefix=".bnn-ref-", suffix=".part", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for name, array in arrays.items():
+                    info = zipfile.ZipInfo(name + ".npy")  # its date is 1980, whatever the clock
+                    with archive.open(info, "w", force_zip64=True) as member:
+                        np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
