@@ -1,4 +1,4 @@
-"""Arrays in an `.npz` file, from a stranger: sizes are known and bounded before anything is unpacked.
+"""Arrays in an `.npz` file from a stranger: sizes are bounded before anything is unpacked.
 
 `numpy.load` trusts sizes that a file states: a kilobyte can ask it for gigabytes. Here the zip
 directory is bounded before it is parsed, every member's stated size before it is opened, an
@@ -11,11 +11,12 @@ import contextlib
 import os
 import stat
 import struct
-import tempfile
 import zipfile
 import zlib
 
 import numpy as np
+
+from .wholefile import whole_file
 
 LIMIT = 2**27  # bytes that all members together may unpack to, unless the caller says otherwise
 _MEMBERS = 4096  # members in a directory
@@ -172,7 +173,7 @@ def _plain_dtype(name, descr):
 
 
 def _check_ends(file):
-    """Refuse what is no zip file, or has a directory too large to parse, before zipfile reads it."""
+    """Refuse what is no zip file, or has too large a directory, before zipfile parses it."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -183,11 +184,8 @@ def _check_ends(file):
     if at < 0 or len(tail) - at < 22:
         raise ArchiveError("expected an .npz archive, found no zip directory (truncated?)")
     entries, directory = struct.unpack("<HI", tail[at + 10 : at + 16])
-    if (
-        entries > _MEMBERS
-        or directory > _DIRECTORY
-        or tail[:at].endswith(b"PK\x06\x07", 0, at - 16)
-    ):
+    zip64 = tail[max(0, at - 20) : max(0, at - 16)] == b"PK\x06\x07"  # for 65,536 members or more
+    if entries > _MEMBERS or directory > _DIRECTORY or zip64:
         raise ArchiveError(f"expected at most {_MEMBERS} members, found a larger zip directory")
     file.seek(0)
 
@@ -239,23 +237,8 @@ def write_archive(path, arrays):
     OSError
         Where the folder is absent, full or closed to writing; nothing is left behind.
     """
-    path = os.fspath(path)
-    folder = os.path.dirname(path) or "."
-    handle, temporary = tempfile.mkstemp(prefix=".bnn-ref-", suffix=".part", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for name, array in arrays.items():
-                    info = zipfile.ZipInfo(name + ".npy")  # its date is 1980, whatever the clock
-                    with archive.open(info, "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            info = zipfile.ZipInfo(name + ".npy")  # its date is 1980, whatever the clock
+            with archive.open(info, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)

@@ -55,7 +55,7 @@ def check_meta(meta):
     if not isinstance(meta["source"], str):
         raise MetaError(f"meta.source: expected a text, found {show(meta['source'])}")
     _choice(meta["dtype"], "meta.dtype", ("float64", "float32"))
-    _number(meta["kl_weight"], "meta.kl_weight")
+    _number(meta["kl_weight"], "meta.kl_weight", least=0)
     layers = meta["layers"]
     if not isinstance(layers, list) or not 1 <= len(layers) <= _LAYERS:
         raise MetaError(f"meta.layers: expected a list of 1 to {_LAYERS} layers, found "

@@ -256,7 +256,7 @@ def _check_form(name, shape, dtype, wanted_shape, kinds):
 
 
 def _check_values(meta, arrays):
-    """Refuse inputs that are not finite, signs that are not exactly -1 or +1, impossible targets."""
+    """Refuse inputs not finite, signs not exactly -1 or +1, and impossible targets."""
     for name, array in arrays.items():
         flat = np.asarray(array).reshape(-1)
         for start in range(0, flat.size, _CHUNK):
