@@ -1,0 +1,17 @@
+"""Data: the bundled digits, IDX files, an npz, text tables; split, encoded, read by the batch."""
+
+from .dataset import Dataset, make_dataset
+from .encoding import Encoding
+from .load import load, read_digits, read_inputs
+from .rows import Examples, Rows
+
+__all__ = [
+    "Dataset",
+    "Encoding",
+    "Examples",
+    "Rows",
+    "load",
+    "make_dataset",
+    "read_digits",
+    "read_inputs",
+]

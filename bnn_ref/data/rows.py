@@ -1,0 +1,95 @@
+"""Rows of a table, kept as they are stored and scaled only when a batch of them is taken."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import expected
+
+
+class Rows:
+    """Inputs (N, I) that stay in their own dtype; ``rows[index]`` is a scaled batch.
+
+    A batch is (values - loc) / scale, computed in float64 (whole numbers without a loc directly in
+    the model's dtype) and returned in the model's dtype. 60,000 images stay 47 MB of uint8.
+
+    Parameters
+    ----------
+    values : array (N, ...) of numbers or bool
+        Kept without a copy; trailing dimensions are flattened to I.
+    loc, scale : number or array (I,)
+        Subtracted and divided by.
+    dtype : "float32" or "float64"
+        Of the batches.
+
+    Attributes
+    ----------
+    shape : (N, I)
+    dtype : numpy.dtype
+
+    Raises
+    ------
+    ValueError
+        For values that are no table of numbers, or without rows or columns.
+    """
+
+    def __init__(self, values, *, loc=0.0, scale=1.0, dtype="float32"):
+        values = values if isinstance(values, np.ndarray) else np.asarray(values)
+        if values.dtype.kind not in "biuf":
+            raise expected("rows", "numbers", f"dtype {values.dtype}")
+        if values.ndim < 2 or 0 in values.shape:
+            raise expected("rows", "a shape (rows, columns), neither 0", values.shape)
+        self.values = values.reshape(len(values), -1)
+        self.loc, self.scale, self.dtype = np.asarray(loc), np.asarray(scale), np.dtype(dtype)
+        for thing, array in (("loc", self.loc), ("scale", self.scale)):
+            if array.shape not in ((), self.shape[1:]):
+                raise expected(thing, f"a number or shape {self.shape[1:]}", array.shape)
+
+    @property
+    def shape(self):
+        """(N, I)."""
+        return self.values.shape
+
+    @property
+    def ndim(self):
+        """2."""
+        return 2
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, index):
+        """Return the rows of a slice, an index array or a mask as a new array of ``dtype``."""
+        taken = self.values[index]
+        if taken.dtype.kind in "bui" and not self.loc.any():
+            return taken.astype(self.dtype) / self.scale.astype(self.dtype)
+        return ((taken.astype(np.float64) - self.loc) / self.scale).astype(self.dtype)
+
+    def __array__(self, dtype=None, copy=None):
+        """Return all rows as one array."""
+        return self[:] if dtype is None else self[:].astype(dtype)
+
+    def astype(self, dtype):
+        """Return the same rows whose batches are of another dtype; nothing is copied."""
+        return Rows(self.values, loc=self.loc, scale=self.scale, dtype=dtype)
+
+    def take(self, index):
+        """Return a `Rows` of a slice or of some rows, unscaled as they are stored."""
+        return Rows(self.values[index], loc=self.loc, scale=self.scale, dtype=self.dtype)
+
+    def __repr__(self):
+        n, i = self.shape
+        return f"Rows({n} of {i} {self.values.dtype}, batches {self.dtype})"
+
+
+class Examples(NamedTuple):
+    """Inputs and their targets.
+
+    Attributes
+    ----------
+    x : Rows (N, I)
+    y : array (N,) of class ids, or (N, O) of numbers
+    """
+
+    x: Rows
+    y: np.ndarray
