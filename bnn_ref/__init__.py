@@ -1,0 +1,44 @@
+"""Bayesian neural networks of Flipout dense layers, every gradient derived by hand.
+
+Start with `Network`, `DenseFlipout` and a likelihood; train with `Trainer` or `fit`; average with
+`predict`. The step itself is `loss_and_gradients`, in plain NumPy: `bnn_ref.reference`.
+"""
+
+from ._version import __version__
+from .adam import Adam
+from .errors import NonFinite
+from .layers import DenseFlipout
+from .likelihoods import Bernoulli, Categorical, Normal
+from .network import Network, Parameters
+from .noise import LayerNoise, Noise, draw_noise
+from .prediction import Prediction, predict
+from .priors import NormalPrior
+from .reference import forward, kl, kl_parts, loss_and_gradients
+from .step import State
+from .training import Fit, Trainer, fit
+
+__all__ = [
+    "Adam",
+    "Bernoulli",
+    "Categorical",
+    "DenseFlipout",
+    "Fit",
+    "LayerNoise",
+    "Network",
+    "Noise",
+    "NonFinite",
+    "Normal",
+    "NormalPrior",
+    "Parameters",
+    "Prediction",
+    "State",
+    "Trainer",
+    "__version__",
+    "draw_noise",
+    "fit",
+    "forward",
+    "kl",
+    "kl_parts",
+    "loss_and_gradients",
+    "predict",
+]

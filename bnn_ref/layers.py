@@ -10,6 +10,7 @@ from .priors import NormalPrior, make_prior
 
 BIASES = ("none", "deterministic", "normal", "normal_flipped")
 INITIALIZERS = ("tfp", "he")
+STANDARD_NORMAL = NormalPrior()
 
 
 def check_size(value, thing, least=1):
@@ -65,7 +66,7 @@ class DenseFlipout:
     inputs: int
     outputs: int
     activation: str = "linear"
-    kernel_prior: NormalPrior = NormalPrior()
+    kernel_prior: NormalPrior = STANDARD_NORMAL
     bias: str = "deterministic"
     bias_prior: NormalPrior | None = None
     scale_shift: float | None = None
@@ -80,7 +81,7 @@ class DenseFlipout:
         if self.bias not in BIASES:
             raise expected("bias", "one of " + ", ".join(BIASES), repr(self.bias))
         if self.bias_is_random:
-            prior = NormalPrior() if self.bias_prior is None else self.bias_prior
+            prior = STANDARD_NORMAL if self.bias_prior is None else self.bias_prior
             settle(self, "bias_prior", make_prior(prior, "bias_prior"))
         elif self.bias_prior is not None:
             raise expected("bias_prior", f"None for bias {self.bias!r}", repr(self.bias_prior))
@@ -124,7 +125,7 @@ class DenseFlipout:
         return float(np.finfo(dtype).eps) if self.scale_shift is None else self.scale_shift
 
     def initial_location_and_scale(self, name):
-        """Return mean and standard deviation of the Normal a parameter's initial values are from."""
+        """Return mean and standard deviation of the Normal of a parameter's initial values."""
         if name.endswith("rho"):
             return -3.0, 0.1
         if self.initializer == "tfp":

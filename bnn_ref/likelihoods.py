@@ -218,7 +218,7 @@ class Normal(_Likelihood):
         s = self.scales(scale_rho, z.real.dtype)
         return (z - y.astype(z.real.dtype)) / s / s
 
-    def nll_and_gradient(self, z, y, weight=None, scale_rho=None):  # noqa: D102 (inherited)
+    def nll_and_gradient(self, z, y, weight=None, scale_rho=None):
         nll, grad_z, _ = super().nll_and_gradient(z, y, weight, scale_rho)
         if scale_rho is None:
             return nll, grad_z, None

@@ -1,4 +1,4 @@
-"""A network: Flipout layers and a likelihood; its parameters as one flat vector with named views."""
+"""A network: Flipout layers and a likelihood; its parameters: one flat vector, named views."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

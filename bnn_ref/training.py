@@ -1,0 +1,442 @@
+"""Training: one step (`Trainer`), and steps over shuffled epochs (`fit`)."""
+
+import signal
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from .adam import Adam
+from .backends import get_backend
+from .errors import NonFinite, expected
+from .layers import check_size
+from .network import Network, check_dtype
+from .noise import check_estimator, check_word, permutation
+from .prediction import predict
+from .rows import check_rows, take
+from .step import State, check_kl_weight
+
+
+class Trainer:
+    """A network in training: its state, and the settings of a step.
+
+    Parameters
+    ----------
+    network : Network
+    num_examples : int or float, > 0
+        N, how many examples are trained on (the sum of their weights, where they have any).
+    learning_rate : float
+        Of Adam; ignored where `adam` is an `Adam`.
+    seed : int, 0 <= seed < 2**64
+        Of the initial values and of every step's noise.
+    backend : "numba", "numpy" or a module
+    dtype : "float32" or "float64"
+    draws_per_step : int
+        Noise draws averaged in a step; the KL counts once.
+    kl_weight : float or function of the step, optional
+        The factor on the KL, or what gives it for step = 0, 1, ... (annealing); 1/N by default.
+    adam : str or Adam
+        The convention of the update, "paper", "tensorflow1" or "keras", or all its settings.
+    estimator : "flipout", "shared" or "local"
+    threads : int, optional
+        Threads of the numba back end; by default those the machine offers.
+    state : State, optional
+        Where to go on from; new initial values unless given.
+
+    Attributes
+    ----------
+    state : State
+    network : Network
+
+    Raises
+    ------
+    ValueError
+        For a setting that is not one of these.
+
+    Examples
+    --------
+    >>> from bnn_ref import Categorical, DenseFlipout, Network, Trainer
+    >>> network = Network([DenseFlipout(4, 3, activation="relu"), DenseFlipout(3, 2)], Categorical())
+    >>> trainer = Trainer(network, num_examples=2, backend="numpy", dtype="float64")
+    >>> metrics = trainer.step([[1, 0, 0, 1], [0, 1, 1, 0]], [0, 1])
+    >>> bool(abs(metrics.nll + metrics.kl / 2 - metrics.loss) < 1e-12)
+    True
+    """
+
+    def __init__(
+        self,
+        network,
+        num_examples,
+        learning_rate=1e-3,
+        seed=0,
+        backend="numba",
+        dtype="float32",
+        *,
+        draws_per_step=1,
+        kl_weight=None,
+        adam="paper",
+        estimator="flipout",
+        threads=None,
+        state=None,
+    ):
+        if not isinstance(network, Network):
+            raise expected("network", "a Network", type(network).__name__)
+        if isinstance(num_examples, bool) or not isinstance(num_examples, (int, float, np.number)):
+            raise expected("num_examples", "a number above 0", repr(num_examples))
+        if not 0 < num_examples < np.inf:
+            raise expected("num_examples", "a finite number above 0", num_examples)
+        self.network = network
+        self.num_examples = num_examples
+        self.seed = check_word(seed, "seed", 64)
+        self.backend = get_backend(backend)
+        self.dtype = check_dtype(dtype, ("float32", "float64"))
+        self.draws_per_step = check_size(draws_per_step, "draws_per_step")
+        self.kl_weight = kl_weight
+        if kl_weight is not None and not callable(kl_weight):
+            check_kl_weight(kl_weight)
+        self.adam = adam if isinstance(adam, Adam) else Adam(learning_rate, convention=adam)
+        self.estimator = check_estimator(estimator)
+        self.threads = None if threads is None else check_size(threads, "threads")
+        if state is None:
+            state = State.start(network.init(seed, self.dtype))
+        elif state.parameters.dtype != self.dtype:
+            raise expected("state", f"parameters of dtype {self.dtype}", state.parameters.dtype)
+        elif state.parameters.network.parameter_shapes != network.parameter_shapes:
+            raise expected("state", "parameters of this network", "those of another")
+        self.state = state
+        self._workspace, self._rows = None, -1
+
+    @property
+    def parameters(self):
+        """The `Parameters` as they are now: updated in place by every step."""
+        return self.state.parameters
+
+    def kl_weight_at(self, step):
+        """Return the factor on the KL in that step, step 0 being the first."""
+        if self.kl_weight is None:
+            return 1.0 / float(self.num_examples)
+        weight = self.kl_weight(step) if callable(self.kl_weight) else self.kl_weight
+        return check_kl_weight(weight)
+
+    def workspace(self, rows):
+        """Return the back end's workspace for batches of up to that many rows."""
+        if rows > self._rows:
+            self._workspace = self.backend.prepare(self.network, rows, self.dtype, self.threads)
+            self._rows = rows
+        return self._workspace
+
+    def step(self, x, y, sample_weight=None):
+        """Take one training step and return its `Metrics` (loss, nll, kl: of before the update).
+
+        Parameters
+        ----------
+        x : array (..., I), rank >= 2
+        y : array
+            As the likelihood takes them: class ids (...), else (..., O).
+        sample_weight : array, shape of x without its last dimension, optional
+
+        Raises
+        ------
+        NonFinite
+            Where the loss or a gradient is not finite; the state is as before the step.
+        ValueError, TypeError
+            Where something does not fit; the message names it.
+        """
+        rows = int(np.prod(np.shape(x)[:-1]))
+        return self.backend.train_step(
+            self.state,
+            x,
+            y,
+            seed=self.seed,
+            kl_weight=self.kl_weight_at(self.state.step),
+            adam=self.adam,
+            draws=self.draws_per_step,
+            estimator=self.estimator,
+            sample_weight=sample_weight,
+            workspace=self.workspace(rows),
+        )
+
+
+@dataclass
+class History:
+    """What training reported: a record every so often, each over the examples since the last.
+
+    Attributes
+    ----------
+    records : list of dict
+        Keys step, epoch (1-based, the one that the step belongs to), loss, nll, kl, kl_weight,
+        accuracy or rmse on the batches as they were trained; validation_nats and
+        validation_accuracy or validation_rmse at the posterior mean where there are such rows.
+        loss, nll and the score are means over examples, a smaller last batch counting for less.
+    pending : dict
+        Sums since the last record, so that an interrupted run's records are the same.
+    """
+
+    records: list = field(default_factory=list)
+    pending: dict = field(default_factory=dict)
+
+    def add(self, metrics, kl_weight, rows, score):
+        """Add one step's metrics; `score` is its sum over rows (hits, or squared errors)."""
+        sums = self.pending or dict.fromkeys(("rows", "nll", "loss", "score"), 0.0)
+        sums["rows"] += rows
+        sums["nll"] += rows * float(metrics.nll)
+        sums["loss"] += rows * float(metrics.loss)
+        sums["score"] += score
+        sums["kl"], sums["kl_weight"] = float(metrics.kl), float(kl_weight)
+        self.pending = sums
+
+    def close(self, step, epoch, metric):
+        """Make a record of what was added since the last one, and return it."""
+        sums, self.pending = self.pending, {}
+        score = sums["score"] / sums["rows"]
+        record = {
+            "step": step,
+            "epoch": epoch,
+            "loss": sums["loss"] / sums["rows"],
+            "nll": sums["nll"] / sums["rows"],
+            "kl": sums["kl"],
+            "kl_weight": sums["kl_weight"],
+            metric: score if metric == "accuracy" else float(np.sqrt(score)),
+        }
+        self.records.append(record)
+        return record
+
+
+class Fit(NamedTuple):
+    """What `fit` returns.
+
+    Attributes
+    ----------
+    trainer : Trainer
+    history : History
+    stopped : str
+        "finished", "callback" (it returned True) or "interrupted" (Ctrl-C).
+    """
+
+    trainer: Trainer
+    history: History
+    stopped: str
+
+    @property
+    def network(self):
+        """The network."""
+        return self.trainer.network
+
+    @property
+    def parameters(self):
+        """The trained `Parameters`."""
+        return self.trainer.parameters
+
+
+def batch_score(likelihood, outputs, y):
+    """Return a batch's sum of hits (Categorical; Bernoulli: mean over outputs) or squared errors.
+
+    For "rmse" the mean over the output dimensions of the squared error, summed over rows.
+    """
+    outputs = outputs.reshape(-1, outputs.shape[-1])
+    y = np.asarray(y)
+    if likelihood.metric == "rmse":
+        return float(np.sum(np.mean((outputs - y.reshape(outputs.shape)) ** 2, axis=-1)))
+    if y.size == len(outputs) and outputs.shape[-1] > 1:
+        return float(np.sum(np.argmax(outputs, axis=-1) == y.reshape(-1)))
+    return float(np.sum(np.mean((outputs > 0) == y.reshape(outputs.shape), axis=-1)))
+
+
+class _Interrupt:
+    """While entered in the main thread, turns Ctrl-C into a flag that is read between steps.
+
+    A second Ctrl-C raises `KeyboardInterrupt` as usual.
+    """
+
+    def __enter__(self):
+        self.seen = False
+        self.main = threading.current_thread() is threading.main_thread()
+        if self.main:
+            self.before = signal.getsignal(signal.SIGINT)
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, number, frame):
+        if self.seen:
+            raise KeyboardInterrupt
+        self.seen = True
+
+    def __exit__(self, *error):
+        if self.main:
+            signal.signal(signal.SIGINT, self.before)
+
+
+def _progress_bar(progress, start, total):
+    """Return a tqdm bar on standard error, or None where none is wanted or tqdm is absent."""
+    if progress is False or (progress is None and not sys.stderr.isatty()):
+        return None
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+    return tqdm(total=total, initial=start, unit="step", mininterval=0.5, leave=False)
+
+
+def _as_pair(data):
+    """Return (x, y, validation or None) of a pair of arrays or of a data set."""
+    if hasattr(data, "x_train"):
+        x, y = data.x_train, data.y_train
+        held = getattr(data, "x_validation", None)
+        validation = None if held is None or len(held) == 0 else (held, data.y_validation)
+        return x, y, validation
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise expected("data", "a pair (x, y) or a data set", type(data).__name__)
+    return (*data, None)
+
+
+def fit(
+    network,
+    data,
+    *,
+    steps=None,
+    epochs=None,
+    batch_size=128,
+    validation=None,
+    sample_weight=None,
+    report_every=None,
+    on_record=None,
+    checkpoint_every=None,
+    on_checkpoint=None,
+    progress=None,
+    trainer=None,
+    history=None,
+    **settings,
+):
+    """Train over shuffled epochs and return a `Fit`.
+
+    The order of an epoch is a function of (seed, epoch) and a batch one of the step alone, so a
+    run that goes on from a checkpoint takes the steps it would have taken. The last batch of an
+    epoch is smaller, never dropped.
+
+    Parameters
+    ----------
+    network : Network
+    data : (x, y), or a data set with x_train, y_train and perhaps x_validation, y_validation
+        x : array, or anything with ``shape`` and row indexing, (N, I); y : array.
+    steps, epochs : int, one of the two
+        How many steps in all, or how many epochs.
+    batch_size : int
+        Rows of a batch; with fewer rows than that one batch holds them all.
+    validation : (x, y), optional
+        Rows held out; N does not count them. Scored at the posterior mean at every record.
+    sample_weight : array (N,), optional
+        w_n >= 0; N becomes their sum.
+    report_every : int, optional
+        Steps between two records; by default an epoch's where epochs are given, else a sixtieth
+        of the steps.
+    on_record : function(trainer, record), optional
+        Called at every record; training stops where it returns True.
+    checkpoint_every : int, optional
+        Steps between two calls of `on_checkpoint`.
+    on_checkpoint : function(trainer, history), optional
+        Called before the first step, every `checkpoint_every` steps, and at the end, whether
+        that was reached, interrupted, or a value was not finite.
+    progress : bool, optional
+        A progress bar (tqdm, where installed); by default where standard error is a terminal.
+    trainer, history : optional
+        Go on from these, up to `steps` in all.
+    **settings
+        Of the `Trainer`: learning_rate, seed, backend, dtype, draws_per_step, kl_weight, adam,
+        estimator, threads.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    NonFinite
+        Where a step's loss or gradient is not finite. Its ``fit`` attribute is the `Fit` with
+        the last good state.
+    ValueError, TypeError
+        Where something does not fit; the message names it.
+    """
+    x, y, held_out = _as_pair(data)
+    validation = held_out if validation is None else validation
+    x, y = check_rows(x), np.asarray(y)
+    rows = x.shape[0]
+    if rows == 0:
+        raise expected("x", "at least one row to train on", "none")
+    if len(y) != rows:
+        raise expected("y", f"{rows} rows, as x", len(y))
+    batch_size = check_size(batch_size, "batch_size")
+    per_epoch = -(-rows // batch_size)
+    if (steps is None) == (epochs is None):
+        raise expected("steps or epochs", "one of the two", "neither" if steps is None else "both")
+    if steps is None:
+        steps = check_size(epochs, "epochs", 0) * per_epoch
+        report_every = report_every or per_epoch
+    steps = check_size(steps, "steps", 0)
+    report_every = check_size(report_every or max(1, steps // 60), "report_every")
+    if sample_weight is not None:
+        sample_weight = np.asarray(sample_weight, np.float64)
+        if sample_weight.shape != (rows,):
+            raise expected("sample_weight", f"shape {(rows,)}", sample_weight.shape)
+    if trainer is None:
+        num_examples = rows if sample_weight is None else float(sample_weight.sum())
+        trainer = Trainer(network, num_examples, **settings)
+    history = History() if history is None else history
+
+    metric = network.likelihood.metric
+    epoch, order = -1, None
+    bar = _progress_bar(progress, trainer.state.step, steps)
+    stopped = "finished"
+
+    def save():
+        if on_checkpoint is not None:
+            on_checkpoint(trainer, history)
+
+    def record(step):
+        one = history.close(step, -(-step // per_epoch), metric)
+        if validation is not None:
+            found = predict(network, trainer.parameters, *validation, kind="mean", draws=1,
+                            backend=trainer.backend, threads=trainer.threads)  # fmt: skip
+            one["validation_nats"] = found.nats
+            one[f"validation_{metric}"] = getattr(found, metric)
+        return on_record is not None and bool(on_record(trainer, one))
+
+    if trainer.state.step == 0:
+        save()
+    with _Interrupt() as interrupt:
+        try:
+            while trainer.state.step < steps and stopped == "finished":
+                at = trainer.state.step
+                if at // per_epoch != epoch:
+                    epoch = at // per_epoch
+                    order = permutation(rows, trainer.seed, "shuffle", step=epoch)
+                index = order[at % per_epoch * batch_size :][:batch_size]
+                batch_y = y[index]
+                weight = None if sample_weight is None else sample_weight[index]
+                kl_weight = trainer.kl_weight_at(at)
+                metrics = trainer.step(take(x, index), batch_y, weight)
+                score = batch_score(network.likelihood, metrics.outputs, batch_y)
+                history.add(metrics, kl_weight, len(index), score)
+                step = trainer.state.step
+                if step % report_every == 0 or step == steps:
+                    if record(step):
+                        stopped = "callback"
+                    if bar is not None:
+                        bar.set_postfix(nll=f"{history.records[-1]['nll']:.4f}", refresh=False)
+                if bar is not None:
+                    bar.update()
+                if interrupt.seen:
+                    stopped = "interrupted"
+                if checkpoint_every and step % checkpoint_every == 0 and step < steps:
+                    save()
+        except NonFinite as error:
+            error.fit = Fit(trainer, history, "non-finite")
+            save()
+            raise
+        finally:
+            if bar is not None:
+                bar.close()
+    if steps:
+        save()
+    return Fit(trainer, history, stopped)
