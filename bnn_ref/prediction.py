@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .backends import get_backend
+from .batches import check_rows
 from .elementary import logsumexp, sigmoid
 from .errors import expected
 from .layers import check_size
 from .noise import check_word
-from .rows import check_rows
 from .step import BLOCK_ROWS, check_kind
 
 ROWS_AT_ONCE = 64 * BLOCK_ROWS

@@ -10,12 +10,12 @@ import numpy as np
 
 from .adam import Adam
 from .backends import get_backend
+from .batches import check_rows, take
 from .errors import NonFinite, expected
 from .layers import check_size
 from .network import Network, check_dtype
 from .noise import check_estimator, check_word, permutation
 from .prediction import predict
-from .rows import check_rows, take
 from .step import State, check_kl_weight
 
 
@@ -280,12 +280,9 @@ def _progress_bar(progress, start, total):
 
 
 def _as_pair(data):
-    """Return (x, y, validation or None) of a pair of arrays or of a data set."""
-    if hasattr(data, "x_train"):
-        x, y = data.x_train, data.y_train
-        held = getattr(data, "x_validation", None)
-        validation = None if held is None or len(held) == 0 else (held, data.y_validation)
-        return x, y, validation
+    """Return (x, y, validation or None) of a pair of arrays or of a `Dataset`."""
+    if hasattr(data, "train"):
+        return data.train.x, data.train.y, data.validation
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise expected("data", "a pair (x, y) or a data set", type(data).__name__)
     return (*data, None)
@@ -318,7 +315,7 @@ def fit(
     Parameters
     ----------
     network : Network
-    data : (x, y), or a data set with x_train, y_train and perhaps x_validation, y_validation
+    data : (x, y), or a `bnn_ref.data.Dataset`
         x : array, or anything with ``shape`` and row indexing, (N, I); y : array.
     steps, epochs : int, one of the two
         How many steps in all, or how many epochs.
