@@ -26,8 +26,9 @@ def whole_file(path):
     """
     path = os.fspath(path)
     folder = os.path.dirname(path) or "."
-    handle, temporary = tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=folder)
+    temporary = None
     try:
+        handle, temporary = tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=folder)
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
@@ -36,9 +37,12 @@ def whole_file(path):
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)  # mkstemp's files are their owner's alone
         os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = path  # a full disk names no file, a closed folder the temporary one
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
         raise
     _flush_folder(folder)
 

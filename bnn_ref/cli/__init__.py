@@ -1,0 +1,87 @@
+"""The command line: parses, calls the library, prints; no arithmetic.
+
+A command is a module here with ``add_arguments(parser)`` and ``run(args)``, which returns the exit
+code (None counts as 0), and one line in `COMMANDS`. Only the command that is called is imported.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+
+from .._version import __version__
+
+COMMANDS = {
+    "train": "train a network, on the bundled digits or on your own data",
+    "evaluate": "score a trained run on its held-out and test rows, or on other data",
+    "predict": "write a trained run's predictions for new rows to a file",
+    "info": "show versions, BLAS, threads and the cache folder",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def make_parser(chosen=None):
+    """Return the parser; of the commands only the chosen one has its arguments."""
+    parser = _Parser(
+        prog="bnn-ref",
+        description="Bayesian neural networks of Flipout layers, every gradient derived by hand.",
+    )
+    parser.add_argument("--version", action="version", version=f"bnn-ref {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == chosen:
+            module = importlib.import_module(f".{name}", __name__)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv=None):
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        The arguments without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 for success; 2 for a request that cannot be served, after one line on standard error;
+        130 after Ctrl-C; else what the command documents.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    try:
+        args = make_parser(chosen if chosen in COMMANDS else None).parse_args(argv)
+        return args.run(args) or 0
+    except SystemExit as stop:  # argparse has printed what there is to say
+        return stop.code if isinstance(stop.code, int) else 0
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads: the last flush stays silent
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _complain(f"{where}{error.strerror or error}")
+    except (ValueError, TypeError, MemoryError) as error:
+        return _complain(str(error) or type(error).__name__)
+
+
+def _complain(message, code=2):
+    """Print one line on standard error and return the exit code."""
+    print("bnn-ref: error:", " ".join(message.split()), file=sys.stderr)
+    return code

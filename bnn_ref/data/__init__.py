@@ -2,7 +2,7 @@
 
 from .dataset import Dataset, make_dataset
 from .encoding import Encoding
-from .load import load, read_digits, read_inputs
+from .load import kind_of, load, only_test, read_digits, read_inputs
 from .rows import Examples, Rows
 
 __all__ = [
@@ -10,8 +10,10 @@ __all__ = [
     "Encoding",
     "Examples",
     "Rows",
+    "kind_of",
     "load",
     "make_dataset",
+    "only_test",
     "read_digits",
     "read_inputs",
 ]

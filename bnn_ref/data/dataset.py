@@ -33,7 +33,7 @@ class Dataset:
     holdout, seed : int
         How many rows are held out; what drew them.
     checksum : int
-        CRC-32 of the stored training rows and their targets.
+        CRC-32 of the stored training rows and targets, held-out ones among them.
     """
 
     source: str
@@ -185,7 +185,7 @@ def make_dataset(source, kind, arrays, *, task=None, holdout=0, seed=0, dtype="f
         outputs = _count_classes(y)
     image = x.shape[1:] if x.ndim == 3 else None
     return Dataset(str(source), kind, train, validation, test, encoding, outputs, image,
-                   int(holdout), int(seed), _checksum(x[rows], y[rows]))  # fmt: skip
+                   int(holdout), int(seed), _checksum(x, y))  # fmt: skip
 
 
 def _count_classes(y):

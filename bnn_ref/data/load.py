@@ -1,6 +1,7 @@
 """Data by name or path: the bundled digits, a folder of IDX files, an npz, a text table."""
 
 import zipfile
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -155,3 +156,12 @@ def read_inputs_table(source, encoding):
         encoding.target in header if header else width == encoding.inputs + 1
     )
     return read_table(source, encoding.target if has_target else None)
+
+
+def only_test(dataset):
+    """Return a `Dataset` that a run was not trained on: all there is to score is its test part.
+
+    The test part of IDX files and of an npz; of others every row.
+    """
+    test = dataset.test if dataset.test is not None else dataset.train
+    return replace(dataset, validation=None, test=test)

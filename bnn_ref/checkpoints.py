@@ -1,0 +1,189 @@
+"""A checkpoint: the state of training in one npz file, from which a run goes on bit for bit.
+
+The archive holds, with no pickle and nothing that depends on the clock:
+
+- every parameter by its name, ``layers.0.kernel_mu`` and so on;
+- Adam's moments, ``moment_1.layers.0.kernel_mu``, ``moment_2.layers.0.kernel_mu``;
+- ``step`` and ``seed``: steps taken, and what every draw is a function of;
+- ``meta``, a JSON text: format, version, dtype, inputs, layers and likelihood (as
+  `spec/vectors.md` writes them), the libraries, and the sums of an unfinished history record.
+
+`bnn_ref.run` is the folder that a checkpoint lives in.
+"""
+
+import json
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from . import environment
+from .archive import ArchiveError, open_archive, write_archive
+from .errors import expected
+from .network import Network, check_dtype
+from .step import State
+
+FORMAT, VERSION = "bnn-ref-checkpoint", 1
+LIMIT = 1 << 30  # bytes unpacked, or the file's own size where that is more
+_META = {"format", "version", "dtype", "inputs", "layers", "likelihood", "environment", "pending"}
+
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes
+    ----------
+    network : Network
+        Each scale_shift settled.
+    state : State
+        Parameters, moments, step.
+    seed : int
+    environment : dict
+        The libraries it was written with, see `bnn_ref.environment.describe`.
+    pending : dict
+        Of `bnn_ref.training.History`.
+    """
+
+    network: Network
+    state: State
+    seed: int
+    environment: dict
+    pending: dict
+
+    @property
+    def dtype(self):
+        """The dtype of every parameter."""
+        return self.state.parameters.dtype
+
+
+def save_checkpoint(path, trainer, history=None):
+    """Write a trainer's state; the file appears whole or not at all, and equal states equal bytes.
+
+    Parameters
+    ----------
+    path : str or path
+        Of an npz file; one that is there is replaced.
+    trainer : Trainer
+    history : History, optional
+        Its pending sums are kept too.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be written; what was there is untouched.
+    """
+    state = trainer.state
+    meta = {
+        "format": FORMAT,
+        "version": VERSION,
+        "dtype": state.parameters.dtype.name,
+        "inputs": trainer.network.inputs,
+        **trainer.network.to_json(state.parameters.dtype),
+        "environment": environment.describe(),
+        "pending": {} if history is None else history.pending,
+    }
+    arrays = {"meta": np.array(json.dumps(meta)), "step": np.int64(state.step)}
+    arrays["seed"] = np.uint64(trainer.seed)
+    for prefix, tensors in _tensors(state).items():
+        arrays.update({prefix + name: array for name, array in tensors.items()})
+    write_archive(path, arrays)
+
+
+def _tensors(state):
+    """Return prefix to parameters, for parameters and both moments."""
+    return {"": state.parameters, "moment_1.": state.moment_1, "moment_2.": state.moment_2}
+
+
+def load_checkpoint(path, network=None):
+    """Return the `Checkpoint` in a file, nothing in it trusted.
+
+    Parameters
+    ----------
+    path : str or path
+    network : Network, optional
+        What the checkpoint should be of.
+
+    Raises
+    ------
+    ValueError
+        For a file that is cut off, damaged or no checkpoint, for another version of the format or
+        another network than the one given; the message names the file, what was wanted and found.
+    OSError
+        Where there is no such file, or it cannot be read.
+    """
+    size = os.stat(path).st_size
+    try:
+        with open_archive(path, limit=max(LIMIT, size)) as archive:
+            return _read(archive, network)
+    except ArchiveError as error:
+        raise ValueError(f"{path}: expected a checkpoint of bnn-ref; {error}") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _read(archive, network):
+    """Return the `Checkpoint` in an open archive."""
+    meta = _read_meta(archive)
+    dtype = check_dtype(meta["dtype"], ("float32", "float64"))
+    found = Network.from_json(meta, meta["inputs"])
+    if network is not None:
+        _refuse_other(network, found, dtype)
+    shapes = {"step": ((), np.int64), "seed": ((), np.uint64)}
+    for prefix in ("", "moment_1.", "moment_2."):
+        for name, shape in found.parameter_shapes.items():
+            shapes[prefix + name] = (shape, dtype)
+    odd = sorted((set(shapes) | {"meta"}) ^ set(archive.names))
+    if odd:
+        missing = odd[0] in shapes
+        raise expected("arrays", "those of its network", f"no {odd[0]!r}" if missing else odd[0])
+    for name, (shape, kind) in shapes.items():
+        if archive.header(name) != (shape, np.dtype(kind)):
+            there = "shape {} of {}".format(*archive.header(name))
+            raise expected(name, f"shape {shape} of {np.dtype(kind)}", there)
+    arrays = {name: archive.read(name) for name in shapes}
+    step, seed = int(arrays["step"]), int(arrays["seed"])
+    if step < 0:
+        raise expected("step", "a whole number, at least 0", step)
+    parts = []
+    for prefix in ("", "moment_1.", "moment_2."):
+        tensors = {name: arrays[prefix + name] for name in found.parameter_shapes}
+        parts.append(found.parameters(tensors, dtype))
+    return Checkpoint(found, State(*parts, step), seed, meta["environment"], meta["pending"])
+
+
+def _read_meta(archive):
+    """Return the checked `meta` object."""
+    if "meta" not in archive.names:
+        raise expected("meta", "the description of a checkpoint of bnn-ref", "none")
+    shape, dtype = archive.header("meta")
+    if shape != () or dtype.kind != "U":
+        raise expected("meta", "a text", f"shape {shape} of {dtype}")
+    try:
+        meta = json.loads(str(archive.read("meta")))
+    except (ValueError, RecursionError):
+        raise expected("meta", "JSON", "something else") from None
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        found = meta.get("format") if isinstance(meta, dict) else type(meta).__name__
+        raise expected("format", repr(FORMAT), repr(found))
+    if meta.get("version") != VERSION:
+        raise expected("version", f"{VERSION}, which this bnn-ref reads", repr(meta.get("version")))
+    if set(meta) != _META:
+        raise expected("meta", f"keys {sorted(_META)}", sorted(meta))
+    if not isinstance(meta["environment"], dict) or not isinstance(meta["pending"], dict):
+        raise expected("meta", "objects for environment and pending", "something else")
+    return meta
+
+
+def _refuse_other(wanted, found, dtype):
+    """Raise the `ValueError` that names the first difference of two networks."""
+    if wanted.inputs != found.inputs:
+        raise expected("inputs", wanted.inputs, found.inputs)
+    one, other = wanted.to_json(dtype), found.to_json(dtype)
+    if len(one["layers"]) != len(other["layers"]):
+        raise expected("layers", f"{len(one['layers'])} of them", len(other["layers"]))
+    for k, (a, b) in enumerate(zip(one["layers"], other["layers"], strict=True)):
+        for key in a:
+            if a[key] != b[key]:
+                raise expected(f"layers[{k}].{key}", a[key], b[key])
+    if one["likelihood"] != other["likelihood"]:
+        raise expected("likelihood", one["likelihood"], other["likelihood"])

@@ -1,0 +1,95 @@
+"""``bnn-ref evaluate``."""
+
+from . import settings as choices
+from .printing import print_scores
+
+EPILOG = """\
+Without --data the run's own held-out and test rows are scored. With --data PATH: where PATH holds
+the rows that the run was trained on, the same; else the test part of IDX files and of an npz, and
+every row of a text table or of the digits, all counted as test.
+"""
+
+
+def add_arguments(parser):
+    """Add the command's arguments to its parser."""
+    parser.epilog = EPILOG
+    parser.add_argument("run_folder", metavar="RUN", help="folder of a trained run")
+    parser.add_argument("--data", metavar="digits|PATH", help="other data than the run's own")
+    add_prediction_options(parser)
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+
+
+def add_prediction_options(parser):
+    """Add the options of a prediction."""
+    parser.add_argument("--draws", type=int, metavar="N", help="default: as the run was trained")
+    parser.add_argument("--seed", type=int, metavar="N", help="default: as the run was trained")
+    parser.add_argument("--kind", choices=("weights", "flipout", "mean"), default="weights",
+                        help="draws of whole weights (default), of Flipout, or the posterior "
+                        "mean")  # fmt: skip
+    parser.add_argument("--backend", choices=("numba", "numpy"),
+                        help="default: as the run was trained")  # fmt: skip
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the numba back end")
+
+
+def open_run(folder):
+    """Return (config, Checkpoint, Encoding) of a trained run.
+
+    Raises
+    ------
+    ValueError
+        Where the folder holds none.
+    """
+    from ..data import Encoding
+    from ..run import Run
+
+    found = Run(folder)
+    if not found.has_checkpoint:
+        raise ValueError(f"{folder}: expected a run's folder, found no checkpoint.npz in it")
+    config = found.config()
+    checkpoint, _ = found.load()
+    return config, checkpoint, Encoding.from_json(config["data"]["encoding"])
+
+
+def prediction_options(args, settings):
+    """Return the options of `predict`: as given, or as the run recorded them."""
+    options = {"kind": args.kind, "threads": args.threads}
+    for name in ("draws", "seed", "backend"):
+        given = getattr(args, name)
+        options[name] = settings[name] if given is None else given
+    if args.kind == "mean":
+        options["draws"] = 1
+    return options
+
+
+def run(args):
+    """Score a run, print, and return the exit code."""
+    from ..evaluation import one_line_json, score_parts
+
+    config, checkpoint, encoding = open_run(args.run_folder)
+    options = prediction_options(args, config["settings"])
+    dataset = _dataset(args.data, config, checkpoint, encoding)
+    results = {"steps": checkpoint.state.step, "draws": options["draws"]}
+    results |= score_parts(checkpoint.network, checkpoint.state.parameters, dataset, **options)
+    print_scores(results, dataset)
+    if args.json:
+        print(one_line_json(results))
+    return 0
+
+
+def _dataset(source, config, checkpoint, encoding):
+    """Return the data to score, encoded as the run's training rows were."""
+    from ..data import kind_of, load, only_test
+
+    settings = config["settings"]
+    source = settings["data"] if source is None else source
+    options = {
+        "target": settings["target"] if kind_of(source) == "table" else None,
+        "task": choices.task_of(settings["likelihood"]),
+        "seed": settings["seed"],
+        "dtype": checkpoint.dtype,
+        "encoding": encoding,
+    }
+    dataset = load(source, holdout=0, **options)
+    if dataset.checksum != config["data"]["checksum"]:
+        return only_test(dataset)
+    return load(source, holdout=settings["holdout"], **options)

@@ -1,0 +1,65 @@
+"""What the programs print about a run."""
+
+import sys
+
+
+def print_start(dataset, trainer, steps):
+    """Print what is about to be trained on what."""
+    parts = {"training": dataset.train, "held-out": dataset.validation, "test": dataset.test}
+    rows = ", ".join(f"{len(part.x)} {name}" for name, part in parts.items() if part is not None)
+    print(f"data: {dataset.source}, {rows} rows of {dataset.inputs} inputs")
+    print(trainer.network)
+    where = "" if trainer.state.step == 0 else f" from step {trainer.state.step}"
+    print(f"back end: {trainer.backend.__name__.rpartition('.')[2]}, {trainer.dtype}")
+    print(f"training to step {steps}{where}", flush=True)
+
+
+class Printer:
+    """Prints some twenty of the history's records; `fit` calls it as its ``on_record``."""
+
+    def __init__(self, dataset, trainer, steps):
+        self.every, self.next, self.last = max(1, steps // 20), 0, steps
+        self.encoding, self.explained = dataset.encoding, trainer.kl_weight is None
+        self.default_weight = 1 / trainer.num_examples
+
+    def __call__(self, trainer, record):
+        """Print one record, if it is time; held-out scores are those of the posterior mean."""
+        if record["step"] < self.next and record["step"] != self.last:
+            return
+        self.next = record["step"] + self.every
+        line = "step {step:>6}  loss {loss:.4f}  nll {nll:.4f}  kl {kl:.1f}".format(**record)
+        for name in ("accuracy", "rmse"):
+            if name in record:
+                line += f"  {name} {self._own_units(name, record[name]):.4f}"
+            if f"validation_{name}" in record:
+                held = self._own_units(name, record[f"validation_{name}"])
+                nats = self.encoding.decode_nats(record["validation_nats"])
+                line += f"  held-out nats {nats:.4f} {name} {held:.4f}"
+        print(line, flush=True)
+        if not self.explained:
+            self.explained = True
+            weight = record["kl_weight"]
+            print(
+                f"  kl_weight {weight:g}: weighted KL {weight * record['kl']:.6g} nats; "
+                f"1/N = {self.default_weight:g} would make it "
+                f"{self.default_weight * record['kl']:.6g}"
+            )
+
+    def _own_units(self, name, value):
+        """Return an RMSE in the target's own units where there is one output; else the value."""
+        scale = self.encoding.y_scale
+        return value * scale[0] if name == "rmse" and scale and len(scale) == 1 else value
+
+
+def print_scores(results, dataset):
+    """Print held-out and test scores, those that apply."""
+    parts = {"heldout": ("held-out", dataset.validation), "test": ("test", dataset.test)}
+    for key, (name, part) in parts.items():
+        if part is None:
+            continue
+        words = [f"{name:<9}nats {results[f'{key}_nats']:.4f}"]
+        for score in ("accuracy", "rmse", "calibration_error"):
+            if results[f"{key}_{score}"] is not None:
+                words.append(f"{score.replace('_', ' ')} {results[f'{key}_{score}']:.4f}")
+        print("  ".join(words), f" ({len(part.x)} rows, {results['draws']} draws)")
+    sys.stdout.flush()

@@ -1,0 +1,183 @@
+"""The settings of a run: options, defaults, what a resumed run keeps, what is made of them."""
+
+import itertools
+import os
+
+DEFAULTS = {
+    "data": "digits",
+    "target": None,
+    "layers": [128, 128],
+    "activation": "relu",
+    "likelihood": None,
+    "steps": 6000,
+    "epochs": None,
+    "batch_size": 128,
+    "learning_rate": 0.01,
+    "kl_weight": None,
+    "holdout": None,
+    "draws": 50,
+    "draws_per_step": 1,
+    "seed": 0,
+    "backend": "numba",
+    "dtype": "float32",
+}
+FREE = ("data", "steps", "epochs", "draws")  # may be given anew when a run goes on
+ACTIVATIONS = "linear, relu, tanh, sigmoid, softplus, elu or gelu"
+
+
+def sizes(text):
+    """Return "128,64" as [128, 64]; empty text as no hidden layer."""
+    try:
+        found = [int(word) for word in text.split(",")] if text.strip() else []
+    except ValueError:
+        found = [0]
+    if any(size < 1 for size in found):
+        raise ValueError(f"--layers: expected whole numbers above 0 like 128,128, found {text!r}")
+    return found
+
+
+def add_settings(parser):
+    """Add an option for each setting; what is not given is None."""
+
+    def add(name, text, **options):
+        parser.add_argument(name, help=text, **options)
+
+    add("--data", "the bundled digits (default), or a path, see below", metavar="digits|PATH")
+    add("--target", "a text table's column to predict: name, or index (-1: the last)",
+        metavar="COLUMN")  # fmt: skip
+    add("--layers", "units of the hidden layers (default 128,128)", metavar="N,N")
+    add("--activation", f"of the hidden layers: {ACTIVATIONS} (default relu)", metavar="NAME")
+    add("--likelihood", "categorical, bernoulli, normal (its scale learned) or normal:SCALE "
+        "(fixed); by default what the targets look like", metavar="NAME")  # fmt: skip
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", help="steps in all (default 6000)", type=int, metavar="N")
+    length.add_argument("--epochs", help="passes over the rows, in all", type=int, metavar="N")
+    add("--batch-size", "rows of a step (default 128)", type=int, metavar="N")
+    add("--learning-rate", "of Adam (default 0.01)", type=float, metavar="X")
+    add("--kl-weight", "factor on the KL (default 1 / training rows)", type=float, metavar="X")
+    add("--holdout", "training rows held out: drawn by the seed from the digits (default 360) and "
+        "text tables (a fifth), the first N of IDX files and npz (none)", type=int,
+        metavar="N")  # fmt: skip
+    add("--draws", "weight draws averaged in a prediction (default 50)", type=int, metavar="N")
+    add("--draws-per-step", "noise draws averaged in a step (default 1)", type=int, metavar="N")
+    add("--seed", "of initial values, noise, order and held-out rows (default 0)", type=int,
+        metavar="N")  # fmt: skip
+    add("--backend", "numba (default) or numpy", choices=("numba", "numpy"))
+    add("--dtype", "float32 (default) or float64", metavar="NAME")
+
+
+def resolve(args, config=None, run=None):
+    """Return every setting: as given, as a run recorded it, or by default.
+
+    Raises
+    ------
+    ValueError
+        Where a given setting contradicts the recorded one.
+    """
+    given = {name: getattr(args, name) for name in DEFAULTS if getattr(args, name) is not None}
+    if "layers" in given:
+        given["layers"] = sizes(given["layers"])
+    if "data" in given and given["data"] != "digits":
+        given["data"] = os.path.abspath(given["data"])
+    recorded = {} if config is None else config["settings"]
+    for name, value in given.items():
+        if name in recorded and name not in FREE and _canonical(name, value) != recorded[name]:
+            option = "--" + name.replace("_", "-")
+            wanted = f"{recorded[name]}, as {run} records"
+            raise ValueError(f"{option}: expected {wanted}, found {value}")
+    settings = {**DEFAULTS, **recorded, **given}
+    if "steps" in given:
+        settings["epochs"] = None
+    if "epochs" in given:
+        settings["steps"] = None
+    for name in ("batch_size", "draws", "draws_per_step", "holdout", "steps", "epochs", "seed"):
+        _check_whole(name, settings[name], least=name in ("batch_size", "draws", "draws_per_step"))
+    if settings["likelihood"] is not None:
+        settings["likelihood"] = _canonical("likelihood", settings["likelihood"])
+    return settings
+
+
+def _check_whole(name, value, least):
+    if value is not None and value < least:
+        option = "--" + name.replace("_", "-")
+        raise ValueError(f"{option}: expected a whole number, at least {int(least)}, found {value}")
+
+
+def _canonical(name, value):
+    """Return a setting as it is recorded."""
+    return "normal:learned" if (name, value) == ("likelihood", "normal") else value
+
+
+def task_of(likelihood):
+    """Return the type of a --likelihood, None where it is left to the data."""
+    return None if likelihood is None else likelihood.partition(":")[0]
+
+
+def make_likelihood(text):
+    """Return the likelihood of "categorical", "bernoulli", "normal:learned" or "normal:0.5".
+
+    Raises
+    ------
+    ValueError
+        For other text.
+    """
+    from ..likelihoods import LIKELIHOODS, Normal
+
+    kind, _, option = text.partition(":")
+    if kind == "normal":
+        if option == "learned":
+            return Normal(learn_scale=True)
+        try:
+            return Normal(float(option))
+        except ValueError as error:
+            raise ValueError(f"--likelihood {text}: {error}") from None
+    if kind not in LIKELIHOODS or option:
+        wanted = "categorical, bernoulli, normal or normal:SCALE"
+        raise ValueError(f"--likelihood: expected {wanted}, found {text!r}")
+    return LIKELIHOODS[kind]()
+
+
+def make_network(settings, dataset):
+    """Return the network, and settle the likelihood that was left to the data."""
+    from ..layers import DenseFlipout
+    from ..network import Network
+
+    if settings["likelihood"] is None:
+        settings["likelihood"] = _canonical("likelihood", dataset.encoding.task)
+    likelihood = make_likelihood(settings["likelihood"])
+    widths = [dataset.inputs, *settings["layers"]]
+    layers = [
+        DenseFlipout(inputs, outputs, settings["activation"])
+        for inputs, outputs in itertools.pairwise(widths)
+    ]
+    return Network([*layers, DenseFlipout(widths[-1], dataset.outputs)], likelihood)
+
+
+def make_trainer(settings, network, dataset, threads, state=None):
+    """Return the `Trainer` of these settings."""
+    from ..training import Trainer
+
+    names = ("learning_rate", "seed", "backend", "dtype", "draws_per_step", "kl_weight")
+    chosen = {name: settings[name] for name in names}
+    return Trainer(network, len(dataset.train.x), **chosen, threads=threads, state=state)
+
+
+def name_of(backend):
+    """Return "numpy" or "numba" for a back end's module."""
+    return "numpy" if backend.__name__.endswith("reference") else "numba"
+
+
+def total_steps(settings, dataset):
+    """Return the steps in all that --steps or --epochs ask for."""
+    if settings["epochs"] is None:
+        return settings["steps"]
+    return settings["epochs"] * -(-len(dataset.train.x) // settings["batch_size"])
+
+
+def refuse_other_data(config, dataset, run):
+    """Raise where the data are not those that the run recorded; their path may differ."""
+    wanted, found = config["data"], dataset.to_json()
+    for key in ("kind", "rows", "encoding", "checksum"):
+        if wanted.get(key) != found[key]:
+            what = f"the {key} that {run} records"
+            raise ValueError(f"data: expected {what} ({wanted.get(key)}), found {found[key]}"[:400])

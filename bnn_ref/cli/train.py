@@ -1,0 +1,145 @@
+"""``bnn-ref train``."""
+
+import time
+
+from . import settings as choices
+from .printing import Printer, print_scores, print_start
+
+EPILOG = """\
+PATH is a folder with MNIST's four IDX files (plain or gzipped), an npz with x_train, y_train,
+x_test and y_test, or a delimited text table, of which --target names the column to predict.
+
+Pixels are divided by 255 (digits: 16). Input columns of a text table are standardised by mean and
+standard deviation of the training rows; so is a numeric target, whose scores are printed in its
+own units. The loss, nll and kl of a line belong to the target as it is trained on.
+
+A run in --out is never overwritten: go on with --resume, or say --overwrite.
+"""
+
+
+def add_arguments(parser):
+    """Add the command's arguments to its parser."""
+    parser.epilog = EPILOG
+    choices.add_settings(parser)
+    parser.add_argument("--out", metavar="RUN", help="folder to write the run to")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run in --out")
+    parser.add_argument("--checkpoint-every", type=int, default=500, metavar="N",
+                        help="steps between two checkpoints (default 500)")  # fmt: skip
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the numba back end")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+
+
+def run(args):
+    """Train, print what happens, and return the exit code."""
+    from ..data import load
+    from ..layers import check_size
+    from ..run import Run
+
+    check_size(args.checkpoint_every, "--checkpoint-every")
+    if (args.resume or args.overwrite) and not args.out:
+        raise ValueError("--resume and --overwrite: expected --out RUN with them, found none")
+    if args.resume and args.overwrite:
+        raise ValueError("--resume and --overwrite: expected one of the two, found both")
+    folder = Run(args.out) if args.out else None
+    resume = bool(args.resume and folder.has_checkpoint)
+    config = folder.config() if resume else None
+    settings = choices.resolve(args, config, args.out)
+    dataset = load(
+        settings["data"],
+        target=settings["target"],
+        task=choices.task_of(settings["likelihood"]),
+        holdout=settings["holdout"],
+        seed=settings["seed"],
+        dtype=settings["dtype"],
+    )
+    settings["holdout"] = dataset.holdout
+    network = choices.make_network(settings, dataset)
+    if resume:
+        choices.refuse_other_data(config, dataset, args.out)
+        trainer, history = _load(folder, network, settings, dataset, args.threads)
+        if trainer.state.step >= choices.total_steps(settings, dataset):
+            print(f"{args.out}: finished at step {trainer.state.step}, nothing to train")
+            return _finish(args, settings, dataset, trainer, history, folder, 0.0)
+    else:
+        trainer, history = choices.make_trainer(settings, network, dataset, args.threads), None
+    settings["backend"] = choices.name_of(trainer.backend)
+    steps = choices.total_steps(settings, dataset)
+    if folder and not resume:
+        folder.create(_config(settings, dataset, trainer), replace=args.overwrite or args.resume)
+    print_start(dataset, trainer, steps)
+    return _train(args, settings, dataset, trainer, history, folder, steps)
+
+
+def _config(settings, dataset, trainer):
+    """Return what `Run.create` records."""
+    network = {"inputs": trainer.network.inputs, **trainer.network.to_json(trainer.dtype)}
+    return {"settings": settings, "data": dataset.to_json(), "network": network}
+
+
+def _load(folder, network, settings, dataset, threads):
+    """Return trainer and history of the run, and say where its libraries differ from today's."""
+    from .. import environment
+
+    checkpoint, history = folder.load(network)
+    trainer = choices.make_trainer(settings, network, dataset, threads, checkpoint.state)
+    now = environment.describe()
+    for line in environment.differences(checkpoint.environment, now, settings["backend"]):
+        print(f"note: {line}; the last bits may differ from an uninterrupted run's")
+    return trainer, history
+
+
+def _train(args, settings, dataset, trainer, history, folder, steps):
+    """Train up to that many steps in all, then print and record the scores."""
+    from ..training import fit
+
+    printed = Printer(dataset, trainer, steps)
+    begin = time.perf_counter()
+    trained = fit(
+        trainer.network,
+        dataset,
+        steps=steps,
+        batch_size=settings["batch_size"],
+        on_record=printed,
+        checkpoint_every=args.checkpoint_every,
+        on_checkpoint=folder.save if folder else None,
+        progress=False,
+        trainer=trainer,
+        history=history,
+    )
+    seconds = time.perf_counter() - begin
+    if trained.stopped == "interrupted":
+        kept = (
+            f"kept in {args.out}, --resume goes on" if folder else "nothing was written (no --out)"
+        )
+        print(f"stopped at step {trainer.state.step}: {kept}")
+        return 130
+    return _finish(args, settings, dataset, trainer, trained.history, folder, seconds)
+
+
+def _finish(args, settings, dataset, trainer, history, folder, seconds):
+    """Score the held-out and test rows, once for a run on disk; print and return 0."""
+    from ..evaluation import one_line_json, score_parts
+
+    last = history.records[-1] if history.records else {}
+    results = {key: last.get(key) for key in ("loss", "nll", "kl")}
+    results |= {"steps": trainer.state.step, "draws": settings["draws"]}
+    recorded = folder.results() if folder else None
+    if recorded is not None and results.items() <= recorded.items():
+        results = recorded
+    else:
+        results |= score_parts(
+            trainer.network,
+            trainer.parameters,
+            dataset,
+            draws=settings["draws"],
+            seed=settings["seed"],
+            backend=trainer.backend,
+            threads=args.threads,
+        )
+        if folder:
+            folder.save_results(results)
+    print_scores(results, dataset)
+    if args.json:
+        print(one_line_json({**results, "seconds": round(seconds, 3)}))
+    return 0

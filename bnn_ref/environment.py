@@ -1,0 +1,113 @@
+"""What a result's last bits depend on besides the program: libraries, BLAS, threads, machine."""
+
+import os
+import platform
+import sys
+from importlib import metadata
+
+import numpy as np
+
+from ._version import __version__
+
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+def version_of(package):
+    """Return an installed package's version without importing it, or None."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def available_cores():
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def blas():
+    """Return (name and version, threads) of the BLAS that NumPy calls.
+
+    Threads are asked of the library where threadpoolctl is installed, else they are what the
+    environment variables or the number of cores make them.
+    """
+    name = _blas_name()
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        for variable in THREAD_VARIABLES:
+            if os.environ.get(variable, "").isdecimal():
+                return name, int(os.environ[variable])
+        return name, available_cores()
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    pools.sort(key=lambda pool: "numpy" not in pool["filepath"])  # NumPy's own before SciPy's
+    if not pools:
+        return name, available_cores()
+    if pools[0].get("architecture"):
+        name = f"{name} ({pools[0]['architecture']})"
+    return name, pools[0]["num_threads"]
+
+
+def _blas_name():
+    """Return name and version of the BLAS NumPy was built with."""
+    try:
+        found = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    except (KeyError, TypeError):
+        return "unknown"
+    return f"{found.get('name', 'unknown')} {found.get('version', '')}".strip()
+
+
+def describe():
+    """Return libraries, BLAS and machine as a dict of text and numbers; no clock, no host name."""
+    name, threads = blas()
+    return {
+        "bnn_ref": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": version_of("scipy"),
+        "numba": version_of("numba"),
+        "machine": f"{sys.platform} {platform.machine()}",
+        "blas": name,
+        "blas_threads": threads,
+    }
+
+
+def optional_versions():
+    """Return the version, or None, of each package that some command can use."""
+    packages = ("tqdm", "matplotlib", "threadpoolctl", "mpmath", "scikit-learn", "dask", "jax",
+                "torch", "tensorflow", "tensorflow-probability", "bayesian-torch")  # fmt: skip
+    return {package: version_of(package) for package in packages}
+
+
+def default_backend():
+    """Return (name, folder of compiled kernels or None) of the back end that serves by default."""
+    from .backends import get_backend
+
+    try:
+        module = get_backend()
+    except ImportError:
+        return "numpy", None
+    folder = module.cache_folder() if hasattr(module, "cache_folder") else None
+    return "numpy" if module.__name__.endswith("reference") else "numba", folder
+
+
+def differences(recorded, now, backend):
+    """Return a line for each thing that may change bits: "numpy: recorded 2.0, now 2.1".
+
+    Parameters
+    ----------
+    recorded, now : dict
+        As `describe` returns them.
+    backend : str
+        BLAS threads matter to "numpy" alone.
+    """
+    names = [name for name in now if name != "python"]
+    if backend != "numpy":
+        names.remove("blas_threads")
+    return [
+        f"{name}: recorded {recorded.get(name)}, now {now[name]}"
+        for name in names
+        if recorded.get(name) != now[name]
+    ]

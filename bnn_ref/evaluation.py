@@ -1,0 +1,117 @@
+"""Scores and predictions in the units of the data: what the programs report."""
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+
+from .archive import write_archive
+from .prediction import predict
+from .wholefile import whole_file
+
+SCORES = ("nats", "accuracy", "rmse", "calibration_error")
+
+
+def score(network, parameters, examples, encoding, **options):
+    """Return nats, accuracy, rmse and calibration error of some examples as a dict.
+
+    Parameters
+    ----------
+    network, parameters
+    examples : Examples or None
+    encoding : Encoding
+        Gives density and RMSE of a scaled target in the target's own units.
+    **options
+        Of `bnn_ref.predict`: draws, seed, kind, backend, threads.
+
+    Returns
+    -------
+    dict of the four, each a float, or None where it does not apply. nats: mean log-probability
+    (log-density) of the target under the averaged prediction. rmse: over all outputs.
+    """
+    found = dict.fromkeys(SCORES)
+    if examples is None:
+        return found
+    prediction = predict(network, parameters, *examples, **options)
+    found["nats"] = float(encoding.decode_nats(prediction.nats))
+    if prediction.mean is None:
+        found["accuracy"] = prediction.accuracy
+        found["calibration_error"] = prediction.calibration_error
+    else:
+        wrong = encoding.decode_scale(prediction.mean - prediction.targets)
+        found["rmse"] = float(np.sqrt(np.mean(wrong * wrong)))
+    return found
+
+
+def score_parts(network, parameters, dataset, **options):
+    """Return the scores of held-out and test rows: heldout_nats, test_nats and so on."""
+    parts = {"heldout": dataset.validation, "test": dataset.test}
+    found = {
+        part: score(network, parameters, examples, dataset.encoding, **options)
+        for part, examples in parts.items()
+    }
+    return {f"{part}_{name}": found[part][name] for name in SCORES for part in parts}
+
+
+def prediction_columns(prediction, encoding):
+    """Return name to array of what is told about each row, in the data's own units.
+
+    Classes: ``class`` (its name), ``probability_NAME`` of each, the entropies and the mutual
+    information in nats. Numbers: ``mean`` and ``scale`` (the predictive standard deviation) with
+    the ``aleatoric_scale`` and ``epistemic_scale`` it is made of. Several outputs are numbered.
+    """
+    outputs = prediction.epistemic.shape[1]
+    numbered = [""] if outputs == 1 else [f"_{k}" for k in range(outputs)]
+    if prediction.mean is not None:
+        scales = {"scale": prediction.variance, "aleatoric_scale": prediction.aleatoric}
+        scales["epistemic_scale"] = prediction.epistemic
+        tables = {"mean": encoding.decode_mean(prediction.mean)}
+        tables |= {name: encoding.decode_scale(np.sqrt(v)) for name, v in scales.items()}
+        return {
+            name + end: table[:, k]
+            for name, table in tables.items()
+            for k, end in enumerate(numbered)
+        }
+    p = prediction.probabilities
+    if encoding.task == "bernoulli":
+        classes = np.array([0, 1] if encoding.classes is None else encoding.classes)
+        chosen = classes[(p > 0.5).astype(int)]
+        columns = {f"class{end}": chosen[:, k] for k, end in enumerate(numbered)}
+        columns |= {f"probability{end}": p[:, k] for k, end in enumerate(numbered)}
+    else:
+        classes = np.array(range(outputs) if encoding.classes is None else encoding.classes)
+        columns = {"class": classes[np.argmax(p, axis=-1)]}
+        columns |= {f"probability_{name}": p[:, k] for k, name in enumerate(classes)}
+    for name in ("total_entropy", "expected_entropy", "mutual_information"):
+        columns[name] = getattr(prediction, name)
+    return columns
+
+
+def one_line_json(values):
+    """Return a dict as JSON on one line; what is not finite becomes null."""
+    plain = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in values.items()
+    }
+    return json.dumps(plain, allow_nan=False)
+
+
+def write_columns(path, columns):
+    """Write columns to a .csv file (numbers with every digit) or an .npz file, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be written.
+    """
+    if str(path).endswith(".npz"):
+        write_archive(path, columns)
+        return
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+    with whole_file(path) as file:
+        file.write(text.getvalue().encode())

@@ -1,0 +1,170 @@
+"""A run on disk: a folder with its configuration, its history and its one checkpoint.
+
+    config.json      what was asked for: settings, data, network; written once
+    history.json     a record every so often, see `bnn_ref.training.History`
+    checkpoint.npz   the state, see `bnn_ref.checkpoints`
+    results.json     what the finished run scored
+
+Each file is replaced whole. The history is written before the checkpoint: a run killed between
+the two has records of steps that it will take again, which `Run.load` leaves out. Nothing
+depends on the clock, so equal runs are equal folders.
+"""
+
+import json
+from pathlib import Path
+
+from ._version import __version__
+from .checkpoints import load_checkpoint, save_checkpoint
+from .errors import expected
+from .training import History
+from .wholefile import remove_leftovers, whole_file
+
+FORMAT, VERSION = "bnn-ref-run", 1
+FILES = ("config.json", "history.json", "results.json", "checkpoint.npz")
+LARGEST_JSON = 1 << 26
+
+
+def write_json(path, value):
+    """Write a value as indented JSON; the file appears whole or not at all."""
+    text = json.dumps(value, indent=1, allow_nan=False)
+    with whole_file(path) as file:
+        file.write(text.encode() + b"\n")
+
+
+def read_json(path):
+    """Return the JSON object of a file.
+
+    Raises
+    ------
+    ValueError
+        Where the file holds something else.
+    OSError
+        Where it cannot be read.
+    """
+    with open(path, "rb") as file:
+        text = file.read(LARGEST_JSON)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise expected(path, "a JSON object", "something else") from None
+    if not isinstance(value, dict):
+        raise expected(path, "a JSON object", type(value).__name__)
+    return value
+
+
+class Run:
+    """A run's folder.
+
+    Parameters
+    ----------
+    folder : str or path
+
+    Attributes
+    ----------
+    folder : Path
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def path(self, name):
+        """Return the path of one of its files."""
+        return self.folder / name
+
+    @property
+    def has_checkpoint(self):
+        """Whether there is a checkpoint: without one a run has not begun."""
+        return self.path("checkpoint.npz").exists()
+
+    def create(self, config, *, replace=False):
+        """Make the folder and write the configuration, before the first step.
+
+        Parameters
+        ----------
+        config : dict
+            Settings, data and network; format and version are added.
+        replace : bool
+            Whether a run that is there may be replaced.
+
+        Raises
+        ------
+        ValueError
+            Where the folder holds something, and replacing it was not asked for, or what it holds
+            is no run.
+        OSError
+            Where it cannot be made or written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        there = sorted(entry.name for entry in self.folder.iterdir())
+        if there and not replace:
+            raise expected(self.folder, "a new or an empty folder", f"{', '.join(there[:6])} in it")
+        if self.path("config.json").exists():
+            self.config()  # refuses a file of something else
+        for name in reversed(FILES):  # the checkpoint first: what is left is never half a run
+            self.path(name).unlink(missing_ok=True)
+        remove_leftovers(self.folder)
+        write_json(
+            self.path("config.json"),
+            {"format": FORMAT, "version": VERSION, "bnn_ref": __version__, **config},
+        )
+
+    def config(self):
+        """Return the configuration.
+
+        Raises
+        ------
+        ValueError
+            Where it is no run's, or of another version.
+        OSError
+            Where it cannot be read.
+        """
+        path = self.path("config.json")
+        config = read_json(path)
+        if config.get("format") != FORMAT:
+            raise expected(path, f"the configuration of a run ({FORMAT!r})", config.get("format"))
+        if config.get("version") != VERSION:
+            raise expected(path, f"version {VERSION}", config.get("version"))
+        missing = {"settings", "data", "network"} - set(config)
+        if missing:
+            raise expected(path, f"a key {min(missing)!r}", ", ".join(config))
+        return config
+
+    def save(self, trainer, history):
+        """Write history and checkpoint; what `fit` calls as its ``on_checkpoint``.
+
+        Raises
+        ------
+        OSError
+            Where one cannot be written; the last checkpoint is as it was.
+        """
+        write_json(self.path("history.json"), {"records": history.records})
+        save_checkpoint(self.path("checkpoint.npz"), trainer, history)
+
+    def load(self, network=None):
+        """Return the `Checkpoint`, and the `History` up to it.
+
+        Raises
+        ------
+        ValueError
+            As `load_checkpoint`, or for a history that is none.
+        OSError
+            Where one cannot be read.
+        """
+        checkpoint = load_checkpoint(self.path("checkpoint.npz"), network)
+        path = self.path("history.json")
+        records = read_json(path).get("records")
+        if not isinstance(records, list) or not all(
+            isinstance(one, dict) and isinstance(one.get("step"), int) for one in records
+        ):
+            raise expected(path, "a list of records, each with its step", "something else")
+        records = [one for one in records if one["step"] <= checkpoint.state.step]
+        return checkpoint, History(records, dict(checkpoint.pending))
+
+    def results(self):
+        """Return what the finished run scored, or None where it is not known."""
+        path = self.path("results.json")
+        return read_json(path) if path.exists() else None
+
+    def save_results(self, results):
+        """Write what the finished run scored."""
+        write_json(self.path("results.json"), results)
