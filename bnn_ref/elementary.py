@@ -140,16 +140,22 @@ def x_minus_log1p(d):
     return u * (d - 2 * square * series)
 
 
-def logsumexp(z):
-    """Return log(sum(exp(z))) over the last axis, the largest real part taken out first.
+def log_softmax(z):
+    """Return z - log(sum(exp(z))) over the last axis, every entry with its own digits.
+
+    With m the largest entry, log(sum(exp(z))) - m = log1p(the others' sum of exp(z - m)), so the
+    largest entry's log-probability keeps its digits however near 0 it is.
 
     Parameters
     ----------
-    z : array (..., O), float or complex
+    z : array (..., O), float or complex (the largest is that of the real parts)
 
     Returns
     -------
-    array (..., 1)
+    array (..., O), real parts <= 0
     """
-    largest = np.max(z.real, axis=-1, keepdims=True)
-    return largest + np.log(np.sum(np.exp(z - largest), axis=-1, keepdims=True))
+    place = np.argmax(z.real, axis=-1)[..., None]
+    shifted = z - np.take_along_axis(z, place, axis=-1)
+    others = np.exp(shifted)
+    np.put_along_axis(others, place, 0, axis=-1)
+    return shifted - log1p(np.sum(others, axis=-1, keepdims=True))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .elementary import logsumexp, sigmoid, softplus, softplus_inverse
+from .elementary import log_softmax, sigmoid, softplus, softplus_inverse
 from .errors import expected
 
 
@@ -109,10 +109,10 @@ class Categorical(_Likelihood):
 
     def nll_rows(self, z, y, scale_rho=None):
         """Return -log softmax(z_n)[y_n] for each example: array (B,), nats."""
-        return logsumexp(z)[:, 0] - z[np.arange(len(z)), y]
+        return -log_softmax(z)[np.arange(len(z)), y]
 
     def _slope(self, z, y, scale_rho):
-        slope = np.exp(z - logsumexp(z))  # softmax
+        slope = np.exp(log_softmax(z))
         slope[np.arange(len(z)), y] -= 1
         return slope
 

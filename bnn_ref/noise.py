@@ -184,7 +184,7 @@ def signs(rows, columns, seed, purpose, tensor, *, layer=0, step=0, draw=0, dtyp
     blocks = blocks + np.arange(per_row, dtype=np.uint64)  # (rows, per_row)
     w = words(blocks, seed, purpose, tensor, layer=layer, step=step, draw=draw)
     w = np.ascontiguousarray(w.transpose(1, 2, 0)).astype("<u4")  # (rows, per_row, 4)
-    bits = np.unpackbits(w.view(np.uint8).reshape(rows, -1), axis=1, bitorder="little")
+    bits = np.unpackbits(w.view(np.uint8).reshape(rows, per_row * 16), axis=1, bitorder="little")
     return 1 - 2 * bits[:, :columns].astype(dtype)
 
 

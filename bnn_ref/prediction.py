@@ -10,7 +10,7 @@ import numpy as np
 
 from .backends import get_backend
 from .batches import check_rows
-from .elementary import logsumexp, sigmoid
+from .elementary import log_softmax, sigmoid
 from .errors import expected
 from .layers import check_size
 from .noise import check_word
@@ -175,7 +175,7 @@ class _Reduction:
             self.moments.add(z)
             return
         binary = self.likelihood.to_json()["type"] == "bernoulli"
-        p = sigmoid(z) if binary else np.exp(z - logsumexp(z))
+        p = sigmoid(z) if binary else np.exp(log_softmax(z))
         self.moments.add(p)
         self.aleatoric = self.aleatoric + p * (1 - p)
         self.entropy = self.entropy + (binary_entropy(p) if binary else entropy(p))
@@ -294,13 +294,11 @@ def predict(
     x = check_rows(x)
     if x.shape[-1] != network.inputs:
         raise expected("x", f"last dimension {network.inputs}", f"shape {tuple(x.shape)}")
+    if y is not None:
+        y = network.likelihood.check_targets(y, tuple(x.shape[:-1]), network.outputs)
     if len(x.shape) > 2:
         x = np.asarray(x).reshape(-1, network.inputs)
     rows = x.shape[0]
-    if y is not None:
-        y = np.asarray(y)
-        flat = y.reshape(rows, *y.shape[1:]) if y.ndim <= 2 else y.reshape(rows, -1)
-        y = network.likelihood.check_targets(flat, (rows,), network.outputs)
     scale_rho = None if parameters.scale_rho is None else parameters.scale_rho.astype(np.float64)
     workspace = backend.prepare(network, min(rows, rows_at_once), parameters.dtype, threads)
     blocks = []

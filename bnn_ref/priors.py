@@ -88,8 +88,8 @@ def kl(mu, sigma, prior):
 def kl_gradient(mu, sigma, prior):
     """Return the derivatives of `kl` by mu and by sigma, elementwise.
 
-    d/dmu = (mu - m) / s^2  and  d/dsigma = sigma/s^2 - 1/sigma = (sigma - s)/s
-    (sigma + s)/s / sigma; the difference sigma - s is exact in floating point where the two are near.
+    d/dmu = (mu - m) / s^2  and  d/dsigma = sigma/s^2 - 1/sigma, computed as
+    (sigma - s)/s * (sigma + s)/s / sigma: near s the difference is exact in floating point.
 
     Parameters
     ----------

@@ -58,7 +58,8 @@ class Trainer:
     Examples
     --------
     >>> from bnn_ref import Categorical, DenseFlipout, Network, Trainer
-    >>> network = Network([DenseFlipout(4, 3, activation="relu"), DenseFlipout(3, 2)], Categorical())
+    >>> layers = [DenseFlipout(4, 3, activation="relu"), DenseFlipout(3, 2)]
+    >>> network = Network(layers, Categorical())
     >>> trainer = Trainer(network, num_examples=2, backend="numpy", dtype="float64")
     >>> metrics = trainer.step([[1, 0, 0, 1], [0, 1, 1, 0]], [0, 1])
     >>> bool(abs(metrics.nll + metrics.kl / 2 - metrics.loss) < 1e-12)

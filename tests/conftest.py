@@ -1,0 +1,62 @@
+"""What every test may use: where the data is, and one clear line where the package is not whole."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _is_installed():
+    try:
+        return importlib.util.find_spec("bnn_ref.kernels") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+if not _is_installed():
+    pytest.exit(
+        "tests: expected bnn_ref installed with its kernels, found none: run `pip install -e .` "
+        "from the checkout first",
+        returncode=4,
+    )
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--data",
+        default=os.environ.get("BNN_REF_DATA"),
+        help="folder with mnist/ and uci/ (default: environment variable BNN_REF_DATA)",
+    )
+    parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes minutes; runs with --slow")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="slow: runs with --slow"))
+
+
+@pytest.fixture(scope="session")
+def data_folder(request):
+    """The folder of real data sets, or a skip that says how to name one."""
+    folder = request.config.getoption("--data")
+    if not folder:
+        pytest.skip("no data folder: give --data or set BNN_REF_DATA")
+    if not Path(folder).is_dir():
+        pytest.skip(f"no data folder at {folder}")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def mnist_folder(data_folder):
+    """The folder of MNIST's four IDX files."""
+    if not (data_folder / "mnist").is_dir():
+        pytest.skip(f"no mnist/ in {data_folder}")
+    return data_folder / "mnist"

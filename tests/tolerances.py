@@ -1,0 +1,40 @@
+"""Every tolerance of the tests, with its reason.
+
+Relative ones are of the tensor's largest magnitude unless a name says ulp (units in the last
+place of the exact value).
+"""
+
+import numpy as np
+
+# Complex step against the derivation, float64: both round, neither subtracts.
+COMPLEX_STEP = 1e-12
+# sigma = c + softplus(rho) against mpmath: exp and log1p within 1 ulp each, one addition.
+SIGMA_ULP = 2
+# KL and its derivatives against mpmath: a dozen operations of half an ulp, none cancels.
+KL_ULP = 8
+# A float32 result against the printed digits of a case: the cases allow 2 units.
+CASE_FLOAT32_ULP = 2
+# Float64 against printed digits: the digits themselves are rounded.
+PRINTED = 5e-8
+# Two ways to compute the same float64 number with sums of some hundred terms.
+SAME_FLOAT64 = 1e-13
+# A float32 NumPy step against the float64 one: sums of up to 128 terms, some of which cancel.
+FLOAT32_STEP = 4e-6
+
+
+def relative(found, exact):
+    """Return the largest absolute difference over the largest magnitude of the exact tensor."""
+    found, exact = np.asarray(found), np.asarray(exact)
+    assert found.shape == exact.shape, (found.shape, exact.shape)
+    error = np.max(np.abs(found - exact), initial=0.0)
+    scale = np.max(np.abs(exact), initial=0.0)
+    return 0.0 if error == 0 else (np.inf if scale == 0 else float(error / scale))
+
+
+def ulps(found, exact, dtype):
+    """Return the largest error of values against mpmath numbers, in units of the last place."""
+    worst = 0.0
+    for f, e in zip(np.ravel(found), np.ravel(exact), strict=True):
+        unit = float(np.spacing(np.abs(np.dtype(dtype).type(e))))
+        worst = max(worst, abs(float(e - type(e)(float(f)))) / unit)
+    return worst
