@@ -76,37 +76,43 @@ class Run:
         """Whether there is a checkpoint: without one a run has not begun."""
         return self.path("checkpoint.npz").exists()
 
-    def create(self, config, *, replace=False):
-        """Make the folder and write the configuration, before the first step.
+    def refuse_overwriting(self):
+        """Raise the `ValueError` for a folder that already holds something."""
+        if self.folder.exists():
+            there = sorted(entry.name for entry in self.folder.iterdir())
+            if there:
+                found = f"one that holds {', '.join(there[:6])}"
+                raise expected(self.folder, "a new or an empty folder", found)
+
+    def create(self, config):
+        """Make the folder and write the configuration; a run that is there is removed.
 
         Parameters
         ----------
         config : dict
             Settings, data and network; format and version are added.
-        replace : bool
-            Whether a run that is there may be replaced.
 
         Raises
         ------
         ValueError
-            Where the folder holds something, and replacing it was not asked for, or what it holds
-            is no run.
+            Where a file of the folder has a name of these but is no run's.
         OSError
             Where it cannot be made or written.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        there = sorted(entry.name for entry in self.folder.iterdir())
-        if there and not replace:
-            raise expected(self.folder, "a new or an empty folder", f"{', '.join(there[:6])} in it")
         if self.path("config.json").exists():
-            self.config()  # refuses a file of something else
+            self.config()
+        elif any(self.path(name).exists() for name in FILES):
+            raise expected(self.folder, "a run", "files of a run's names without a config.json")
         for name in reversed(FILES):  # the checkpoint first: what is left is never half a run
             self.path(name).unlink(missing_ok=True)
         remove_leftovers(self.folder)
-        write_json(
-            self.path("config.json"),
-            {"format": FORMAT, "version": VERSION, "bnn_ref": __version__, **config},
-        )
+        self.configure(config)
+
+    def configure(self, config):
+        """Write the configuration."""
+        head = {"format": FORMAT, "version": VERSION, "bnn_ref": __version__}
+        write_json(self.path("config.json"), {**config, **head})
 
     def config(self):
         """Return the configuration.

@@ -15,6 +15,8 @@ COMMANDS = {
     "train": "train a network, on the bundled digits or on your own data",
     "evaluate": "score a trained run on its held-out and test rows, or on other data",
     "predict": "write a trained run's predictions for new rows to a file",
+    "explain": "show how the KL, Flipout, a step, Adam or the ELBO works, in numbers",
+    "report": "write a run's report: one page of figures that explain what was learned",
     "info": "show versions, BLAS, threads and the cache folder",
 }
 
@@ -77,7 +79,7 @@ def main(argv=None):
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _complain(f"{where}{error.strerror or error}")
-    except (ValueError, TypeError, MemoryError) as error:
+    except (ValueError, TypeError, MemoryError, ImportError) as error:
         return _complain(str(error) or type(error).__name__)
 
 

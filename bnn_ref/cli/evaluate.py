@@ -15,6 +15,7 @@ def add_arguments(parser):
     parser.epilog = EPILOG
     parser.add_argument("run_folder", metavar="RUN", help="folder of a trained run")
     parser.add_argument("--data", metavar="digits|PATH", help="other data than the run's own")
+    parser.add_argument("--target", metavar="COLUMN", help="of a text table (default: the run's)")
     add_prediction_options(parser)
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
 
@@ -67,7 +68,7 @@ def run(args):
 
     config, checkpoint, encoding = open_run(args.run_folder)
     options = prediction_options(args, config["settings"])
-    dataset = _dataset(args.data, config, checkpoint, encoding)
+    dataset = _dataset(args, config, checkpoint, encoding)
     results = {"steps": checkpoint.state.step, "draws": options["draws"]}
     results |= score_parts(checkpoint.network, checkpoint.state.parameters, dataset, **options)
     print_scores(results, dataset)
@@ -76,14 +77,17 @@ def run(args):
     return 0
 
 
-def _dataset(source, config, checkpoint, encoding):
+def _dataset(args, config, checkpoint, encoding):
     """Return the data to score, encoded as the run's training rows were."""
     from ..data import kind_of, load, only_test
 
     settings = config["settings"]
-    source = settings["data"] if source is None else source
+    source = settings["data"] if args.data is None else args.data
+    target = args.target
+    if target is None and kind_of(source) == "table":
+        target = settings["target"]
     options = {
-        "target": settings["target"] if kind_of(source) == "table" else None,
+        "target": target,
         "task": choices.task_of(settings["likelihood"]),
         "seed": settings["seed"],
         "dtype": checkpoint.dtype,

@@ -2,6 +2,8 @@
 
 import sys
 
+from .settings import name_of
+
 
 def print_start(dataset, trainer, steps):
     """Print what is about to be trained on what."""
@@ -10,7 +12,7 @@ def print_start(dataset, trainer, steps):
     print(f"data: {dataset.source}, {rows} rows of {dataset.inputs} inputs")
     print(trainer.network)
     where = "" if trainer.state.step == 0 else f" from step {trainer.state.step}"
-    print(f"back end: {trainer.backend.__name__.rpartition('.')[2]}, {trainer.dtype}")
+    print(f"back end: {name_of(trainer.backend)}, {trainer.dtype}")
     print(f"training to step {steps}{where}", flush=True)
 
 

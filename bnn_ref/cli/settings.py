@@ -63,7 +63,7 @@ def add_settings(parser):
     add("--seed", "of initial values, noise, order and held-out rows (default 0)", type=int,
         metavar="N")  # fmt: skip
     add("--backend", "numba (default) or numpy", choices=("numba", "numpy"))
-    add("--dtype", "float32 (default) or float64", metavar="NAME")
+    add("--dtype", "float32 (default) or float64", choices=("float32", "float64"))
 
 
 def resolve(args, config=None, run=None):

@@ -42,6 +42,8 @@ def run(args):
     if args.resume and args.overwrite:
         raise ValueError("--resume and --overwrite: expected one of the two, found both")
     folder = Run(args.out) if args.out else None
+    if folder and not (args.resume or args.overwrite):
+        folder.refuse_overwriting()
     resume = bool(args.resume and folder.has_checkpoint)
     config = folder.config() if resume else None
     settings = choices.resolve(args, config, args.out)
@@ -65,8 +67,9 @@ def run(args):
         trainer, history = choices.make_trainer(settings, network, dataset, args.threads), None
     settings["backend"] = choices.name_of(trainer.backend)
     steps = choices.total_steps(settings, dataset)
-    if folder and not resume:
-        folder.create(_config(settings, dataset, trainer), replace=args.overwrite or args.resume)
+    if folder:
+        write = folder.configure if resume else folder.create
+        write(_config(settings, dataset, trainer))
     print_start(dataset, trainer, steps)
     return _train(args, settings, dataset, trainer, history, folder, steps)
 

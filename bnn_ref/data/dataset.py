@@ -7,9 +7,12 @@ import numpy as np
 
 from ..errors import expected
 from ..layers import check_size
+from ..likelihoods import LIKELIHOODS
 from ..noise import permutation
 from .encoding import TASKS, Encoding, moments
 from .rows import Examples
+
+MOST_CLASSES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -170,33 +173,36 @@ def make_dataset(source, kind, arrays, *, task=None, holdout=0, seed=0, dtype="f
     if encoding is None:
         encoding = learn_encoding(kind, x[rows], y[rows], task, columns, target)
 
-    def examples(x, y):
-        return (
-            Examples(encoding.encode_x(x, dtype, source), encoding.encode_y(y)) if len(x) else None
-        )
+    labels = [encoding.encode_y(arrays[name]) for name in ("y_train", "y_test") if name in arrays]
+    outputs = _count_outputs(encoding, labels)
+    check = LIKELIHOODS[encoding.task]().check_targets
 
-    train, validation = examples(x[rows], y[rows]), examples(x[held], y[held])
-    test = examples(arrays["x_test"], arrays["y_test"]) if "x_test" in arrays else None
-    if encoding.task != "categorical":
-        outputs = train.y.shape[1]
-    elif encoding.classes is not None:
-        outputs = len(encoding.classes)
-    else:
-        outputs = _count_classes(y)
+    def examples(x, y):
+        if len(x) == 0:
+            return None
+        try:
+            check(y, (len(x),), outputs)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{source}: {error}") from None
+        return Examples(encoding.encode_x(x, dtype, str(source)), y)
+
+    train = examples(x[rows], labels[0][rows])
+    validation = examples(x[held], labels[0][held])
+    test = examples(arrays["x_test"], labels[1]) if "x_test" in arrays else None
     image = x.shape[1:] if x.ndim == 3 else None
     return Dataset(str(source), kind, train, validation, test, encoding, outputs, image,
                    int(holdout), int(seed), _checksum(x, y))  # fmt: skip
 
 
-def _count_classes(y):
-    """Return one more than the largest class id of stored labels (N,), (N, 1) or one-hot (N, C)."""
-    if y.dtype.kind not in "biuf":
-        raise expected("targets", "class ids", repr(y.reshape(-1)[0].item()))
-    if y.ndim == 2 and y.shape[1] > 1:
-        return y.shape[1]
-    largest = y.max()
-    if not (np.isfinite(largest) and largest >= 0):
-        raise expected("targets", "class ids 0, 1, ...", largest)
-    if largest > 1_000_000:
-        raise expected("targets", "class ids below a million", largest)
-    return int(largest) + 1
+def _count_outputs(encoding, labels):
+    """Return O of a network for encoded targets: their columns, or how many classes there are."""
+    if encoding.task != "categorical":
+        return labels[0].shape[1]
+    if encoding.classes is not None:
+        return len(encoding.classes)
+    largest = max(np.max(y) for y in labels)
+    if largest > MOST_CLASSES:
+        raise expected("targets", f"class ids up to {MOST_CLASSES}", largest)
+    return (
+        int(largest) + 1 if largest >= 0 else 1
+    )  # not for NaN: `check_targets` says what is wrong

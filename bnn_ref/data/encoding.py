@@ -11,14 +11,14 @@ TASKS = ("categorical", "bernoulli", "normal")
 
 
 def moments(columns):
-    """Return mean and standard deviation (divided by N) of each column, 1 where it is constant.
+    """Return mean and standard deviation (divided by N) of each column.
 
-    A column that is constant but for rounding becomes 0 instead of noise.
+    A constant column has its value for a mean, and 1 for a scale: it becomes exactly 0.
     """
     columns = np.asarray(columns, np.float64)
     loc, scale = columns.mean(axis=0), columns.std(axis=0)
-    constant = scale <= 1e-12 * np.abs(columns).max(axis=0)
-    return loc, np.where(constant, 1.0, scale)
+    constant = columns.min(axis=0) == columns.max(axis=0)
+    return np.where(constant, columns[0], loc), np.where(constant, 1.0, scale)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ class Encoding:
         return rows
 
     def encode_y(self, values, thing="targets"):
-        """Return stored targets as class ids (N,), 0/1 (N, 1), or numbers (N, O).
+        """Return stored targets as class ids (N,), 0/1 (N, O), or numbers (N, O).
+
+        A column (N, 1) of class ids becomes (N,); one-hot rows stay, for a likelihood to refuse.
 
         Raises
         ------
@@ -87,7 +89,7 @@ class Encoding:
         if values.dtype.kind not in "biuf":
             raise expected(thing, "numbers", repr(values.reshape(-1)[0].item()))
         if self.task == "categorical":
-            return values
+            return values[:, 0] if values.shape[1:] == (1,) else values
         values = values.reshape(len(values), -1)
         if self.task == "bernoulli" or self.y_loc is None:
             return values

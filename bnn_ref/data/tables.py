@@ -90,9 +90,9 @@ def is_number(cell):
 
 
 def _text_lines(path):
-    """Yield the lines of a text file, plain or gzipped, that are not blank.
+    """Yield the lines of a text file, plain or gzipped, one by one.
 
-    Lines are read one by one, so that no more than the table's numbers is held.
+    No more of the file than the table's numbers is held at once.
     """
     total = 0
     with open_content(path) as stream:
@@ -114,11 +114,10 @@ def _text_lines(path):
 def _open_table(path):
     """Return (number of columns, header as a list or None, iterator of (line number, cells))."""
     lines = _text_lines(path)
-    first = list(islice(lines, 20))
-    written = [line for line in first if line.strip()]
-    if not written:
+    first = list(islice((line for line in lines if line.strip()), 2))
+    if not first:
         raise expected(path, "a table of at least one row", "an empty file")
-    delimiter = next((d for d in DELIMITERS if all(d in line for line in written)), None)
+    delimiter = next((d for d in DELIMITERS if all(d in line for line in first)), None)
     rows = _cells(path, chain(first, lines), delimiter)
     number, cells = next(rows)
     second = next(rows, (number, cells))
@@ -142,10 +141,9 @@ def _cells(path, lines, delimiter):
 
 def _has_header(first, second):
     """Return whether a first line names columns: it has text above a number of the second."""
-    pairs = zip(first, second, strict=False)
-    return not any(is_number(cell) for cell in first) or any(
-        not is_number(above) and is_number(below) for above, below in pairs
-    )
+    texts = [not is_number(cell.replace(",", ".")) for cell in first]  # 1,5 is no name
+    pairs = zip(texts, second, strict=False)
+    return all(texts) or any(text and is_number(below) for text, below in pairs)
 
 
 def table_shape(path):
@@ -171,8 +169,8 @@ def _target_place(path, target, header, width):
 def read_table(path, target=None):
     """Return a text table; delimiter and header are found by looking at it.
 
-    Cells are divided by a tab, semicolon, comma or bar, the first of these that every one of the
-    first twenty lines has, else by white space. The first line is a header where it holds no
+    Cells are divided by a tab, semicolon, comma or bar, the first of these that the first two lines
+    have, else by white space. The first line is a header where it holds no
     number, or text above a number. Gzipped text is unpacked.
 
     Parameters

@@ -1,0 +1,52 @@
+"""``bnn-ref explain``."""
+
+EPILOG = """\
+Without --run a network small enough to print is explained; with it the run's own layers, and the
+step that it would take next. Every result stands beside the same number computed in another way;
+the exit code is 1 where one of them disagrees.
+"""
+
+
+def add_arguments(parser):
+    """Add the command's arguments to its parser."""
+    from ..explain import TOPICS
+
+    topics = "".join(f"  {name:<9}{summary}\n" for name, summary in TOPICS.items())
+    parser.epilog = "topics:\n" + topics + "\n" + EPILOG
+    parser.add_argument("topic", choices=tuple(TOPICS), metavar="TOPIC",
+                        help="one of " + ", ".join(TOPICS))  # fmt: skip
+    parser.add_argument("--run", dest="run_folder", metavar="RUN", help="folder of a trained run")
+    parser.add_argument("--data", metavar="digits|PATH",
+                        help="where the run's data are now, if they have moved")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N",
+                        help="of the small network and the Monte Carlo checks (default 0)")  # fmt: skip
+    parser.add_argument("--vector", metavar="FILE.npz",
+                        help="step: also write the step as a test vector")  # fmt: skip
+
+
+def run(args):
+    """Print a topic's sheet; return 0, or 1 where a check disagrees."""
+    from ..explain import explain, small_subject
+    from ..noise import check_word
+
+    check_word(args.seed, "--seed", 64)
+    if args.vector and args.topic != "step":
+        raise ValueError(f"--vector: expected the topic step with it, found {args.topic}")
+    if args.run_folder is None:
+        if args.data:
+            raise ValueError("--data: expected --run RUN with it, found none")
+        subject = small_subject(args.seed)
+    else:
+        from ..explain import run_subject
+        from ..opened import open_run
+
+        subject = run_subject(open_run(args.run_folder, args.data))
+    sheet = explain(args.topic, subject, args.seed)
+    print(sheet.text())
+    if args.vector:
+        from ..explain.step import vector_of
+        from ..vectors import write
+
+        write(args.vector, vector_of(subject))
+        print(f"wrote {args.vector}")
+    return 0 if sheet.agrees else 1
