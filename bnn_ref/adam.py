@@ -6,6 +6,7 @@ import numpy as np
 
 from .errors import expected
 
+BLOCK = 16_384
 EPSILONS = {"paper": 1e-8, "tensorflow1": 1e-8, "keras": 1e-7}
 
 
@@ -84,14 +85,17 @@ def update(adam, step, parameters, gradients, moment_1, moment_2):
     adam : Adam
     step : int
         t >= 1, the number of this step.
-    parameters, gradients, moment_1, moment_2 : arrays of one shape and float dtype
-        All but the gradients are updated in place.
+    parameters, gradients, moment_1, moment_2 : arrays (P,) of one float dtype
+        All but the gradients are updated in place, in blocks that stay in the cache.
 
     Source: Kingma and Ba (2015), algorithm 1 and the note on its efficiency below it.
     """
     rate, scale = (parameters.dtype.type(factor) for factor in adam.factors(step))
-    moment_1 *= adam.beta_1
-    moment_1 += (1 - adam.beta_1) * gradients
-    moment_2 *= adam.beta_2
-    moment_2 += (1 - adam.beta_2) * gradients * gradients
-    parameters -= rate * moment_1 / (np.sqrt(moment_2) * scale + adam.epsilon)
+    for start in range(0, len(parameters), BLOCK):
+        part = slice(start, start + BLOCK)
+        p, g, m, v = parameters[part], gradients[part], moment_1[part], moment_2[part]
+        m *= adam.beta_1
+        m += (1 - adam.beta_1) * g
+        v *= adam.beta_2
+        v += (1 - adam.beta_2) * g * g
+        p -= rate * m / (np.sqrt(v) * scale + adam.epsilon)

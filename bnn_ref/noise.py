@@ -41,6 +41,7 @@ TENSORS = {
 }
 ESTIMATORS = ("flipout", "shared", "local")
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_GROUPS_AT_ONCE = 128  # 8,192 normals: what they are made from stays in the cache
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 
 
@@ -136,8 +137,8 @@ def box_muller(w_radius, w_angle):
     """Return the two standard normals (float64) of each pair of 32-bit words.
 
     u = (w + 1/2) / 2^32 of the first word gives the radius sqrt(-2 log u), of the second the angle
-    2 pi u. Near 1, log u is taken as log1p(-(1 - u)) with 1 - u exact; the angle is reduced to
-    its nearest quarter turn in whole numbers, so that sine and cosine keep their digits.
+    2 pi u. In float64 u is exact, so its log has all digits; the angle is reduced to its nearest
+    quarter turn in whole numbers, so that sine and cosine keep theirs.
 
     Parameters
     ----------
@@ -148,9 +149,7 @@ def box_muller(w_radius, w_angle):
     (even, odd) : radius times cosine, radius times sine
     """
     unit = 2.0**-32
-    u, rest = (w_radius + 0.5) * unit, (~w_radius + 0.5) * unit  # rest = 1 - u
-    log_u = np.where(w_radius >> 31, np.log1p(-rest), np.log(u))
-    radius = np.sqrt(-2 * log_u)
+    radius = np.sqrt(-2 * np.log((w_radius + 0.5) * unit))
     quarter = (w_angle + np.uint32(1 << 29)) >> np.uint32(30)  # 0..3, the last wraps to 0
     remainder = (w_angle - (quarter << np.uint32(30))).view(np.int32)  # in [-2^29, 2^29)
     angle = (remainder + 0.5) * (2 * np.pi * unit)
@@ -166,11 +165,15 @@ def normals(shape, seed, purpose, tensor, *, layer=0, step=0, draw=0, dtype=np.f
     """Return an array of standard normal draws; arguments as for `words`."""
     size = int(np.prod(shape))
     groups = -(-size // 64)
-    blocks = np.arange(groups * 16, dtype=np.uint64)
-    w = words(blocks, seed, purpose, tensor, layer=layer, step=step, draw=draw)
-    draws = np.stack(box_muller(w[0::2], w[1::2]), axis=1)  # (pair, even or odd, block)
-    draws = draws.reshape(4, groups, 16).transpose(1, 0, 2)  # (group, j, lane)
-    return draws.reshape(-1)[:size].reshape(shape).astype(dtype)
+    draws = np.empty((groups, 4, 16), dtype)  # (group, j, lane)
+    for start in range(0, groups, _GROUPS_AT_ONCE):
+        part = draws[start : start + _GROUPS_AT_ONCE]
+        blocks = start * 16 + np.arange(len(part) * 16, dtype=np.uint64)
+        w = words(blocks, seed, purpose, tensor, layer=layer, step=step, draw=draw)
+        pairs = box_muller(w[0::2], w[1::2])  # even and odd normals, each (pair, block)
+        for odd in (0, 1):
+            part[:, odd::2] = pairs[odd].reshape(2, -1, 16).transpose(1, 0, 2)
+    return draws.reshape(-1)[:size].reshape(shape)
 
 
 def signs(rows, columns, seed, purpose, tensor, *, layer=0, step=0, draw=0, dtype=np.float64,

@@ -111,13 +111,15 @@ def forward_layer(layer, p, noise, h):
     return t
 
 
-def layer_kl(layer, p):
+def layer_kl(layer, p, kernel_sigma=None):
     """Return one layer's KL divergence in nats: the sum over kernel and, if random, bias.
 
-    Elements are of the parameters' dtype, the sum is float64 (complex128 for complex).
+    Elements are of the parameters' dtype, the sum is float64 (complex128 for complex). A forward
+    pass has computed ``kernel_sigma`` already.
     """
     wide = np.complex128 if np.iscomplexobj(p.kernel_mu) else np.float64
-    kernel_sigma = sigma(p.scale_shift, p.kernel_rho)
+    if kernel_sigma is None:
+        kernel_sigma = sigma(p.scale_shift, p.kernel_rho)
     total = np.sum(priors.kl(p.kernel_mu, kernel_sigma, layer.kernel_prior), dtype=wide)
     if layer.bias_is_random:
         bias_sigma = sigma(p.scale_shift, p.bias_rho)
@@ -268,7 +270,12 @@ def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_we
     nll, grad_h, grad_scale_rho = network.likelihood.nll_and_gradient(
         h, y, weight, parameters.scale_rho
     )
-    kl_layers = kl(network, parameters)
+    kl_layers = np.array(
+        [
+            layer_kl(layer, p, t.kernel_sigma)
+            for layer, p, t in zip(network.layers, parameters.layers, traces, strict=True)
+        ]
+    )
     loss = nll + kl_weight * np.sum(kl_layers)
 
     gradients = parameters.zeros_like()

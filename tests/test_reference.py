@@ -1,5 +1,6 @@
 """The step, against the complex step, worked numbers, and an independent loop over examples."""
 
+import itertools
 import math
 
 import numpy as np
@@ -46,7 +47,7 @@ def problem(sizes=(5, 4, 3), activation="tanh", bias="normal", likelihood="categ
             dtype="float64", seed=0, **options):  # fmt: skip
     layers = [
         DenseFlipout(i, o, activation, bias=bias, kernel_prior=(0.2, 0.8), **options)
-        for i, o in zip(sizes, sizes[1:], strict=False)
+        for i, o in itertools.pairwise(sizes)
     ]
     network = Network(layers, LIKELIHOODS[likelihood])
     rng = np.random.default_rng(seed)
@@ -191,7 +192,7 @@ def test_case_12_two_equal_rows_share_variance_but_not_noise():
     p.layers[0].kernel_mu[...] = 0
     p.layers[0].kernel_rho[...] = np.log(np.expm1(0.1 - p.scale_shift[0]))
     draws = 200_000
-    # 200,000 draws at once: a batch of pairs would share its eps, so each draw has a step of its own
+    # a batch of pairs would share its eps, so each of the 200,000 draws has its own
     eps = np.stack([draw_noise(network, 2, 5, step=s, dtype="float64").layers[0].kernel_eps[:, 0]
                     for s in range(2000)])  # fmt: skip
     rng = np.random.default_rng(5)
@@ -345,8 +346,8 @@ def test_a_float32_step_is_the_float64_step_rounded(sizes):
     network, p, x, y = problem(sizes, "tanh", "normal", rows=33, dtype="float32")
     single = loss_and_gradients(network, p, x, y, draw_noise(network, 33, 1), 1e-3)
     wide = draw_noise(network, 33, 1, dtype="float32")
-    wide = wide._replace(layers=tuple(
-        type(n)(*(a if a is None else a.astype("f8") for a in n)) for n in wide.layers))  # fmt: skip
+    doubled = [n._make(None if a is None else a.astype("f8") for a in n) for n in wide.layers]
+    wide = wide._replace(layers=tuple(doubled))
     double = loss_and_gradients(network, p.astype("float64"), x.astype("f4"), y, wide, 1e-3)
     assert relative(single.outputs, double.outputs) <= FLOAT32_STEP
     for name, exact in double.gradients.items():
