@@ -1,0 +1,190 @@
+"""The Adam update: formula, numbers, and the three places for its epsilon."""
+
+import math
+
+import numpy as np
+
+from .. import adam as adam_rule
+from .. import reference
+from ..adam import EPSILONS, Adam
+from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
+
+GRADIENT = 1e-8  # so small that epsilon decides: a weight that hardly matters to the loss
+RATE = 1e-3
+STEPS = 100
+
+
+def explain(subject, seed=0):
+    """Return the sheet on Adam: one weight of a subject, and the conventions side by side.
+
+    Parameters
+    ----------
+    subject : Subject
+    seed : int
+        Not used: nothing here is drawn.
+    """
+    sheet = Sheet("Adam: the update and its epsilon")
+    sheet.heading("Formula, at step t")
+    sheet.formula(
+        "m = beta_1 m + (1 - beta_1) g          a running mean of the gradient",
+        "v = beta_2 v + (1 - beta_2) g^2        and of its square",
+        "",
+        "paper        p -= lr * (m / (1 - beta_1^t)) / (sqrt(v / (1 - beta_2^t)) + epsilon)",
+        "tensorflow1  p -= lr * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon)",
+        "keras        the same as tensorflow1 with epsilon 1e-7",
+    )
+    _one_weight(sheet, subject.in_float64())
+    _conventions(sheet)
+    if not subject.small:
+        _where_epsilon_matters(sheet, subject)
+    return sheet
+
+
+def one_update(adam, step, p, g, m, v):
+    """Return one weight after one step, from the printed formula in plain numbers.
+
+    Parameters
+    ----------
+    adam : Adam
+    step : int
+        t >= 1.
+    p, g, m, v : float or mpmath number
+        Weight, gradient, and the moments before the step.
+    """
+    sqrt = math.sqrt if isinstance(p, float) else (lambda value: value**0.5)
+    one = p * 0 + 1
+    beta_1, beta_2 = one * adam.beta_1, one * adam.beta_2
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g * g
+    correct_1, correct_2 = 1 - beta_1**step, 1 - beta_2**step
+    if adam.convention == "paper":
+        return p - adam.learning_rate * (m / correct_1) / (sqrt(v / correct_2) + adam.epsilon)
+    rate = adam.learning_rate * sqrt(correct_2) / correct_1
+    return p - rate * m / (sqrt(v) + adam.epsilon)
+
+
+def _one_weight(sheet, subject):
+    """Put one weight of the subject into the formula."""
+    noise = subject.noise()
+    result = reference.loss_and_gradients(
+        subject.network, subject.parameters, subject.x, subject.y, noise, subject.kl_weight
+    )
+    adam, t = subject.adam, subject.state.step + 1
+    name = "layers.0.kernel_mu"
+    index = np.unravel_index(
+        np.argmax(np.abs(result.gradients[name])), result.gradients[name].shape
+    )
+    place = f"{name}[{', '.join(str(int(i)) for i in index)}]"
+    p, g = float(subject.parameters[name][index]), float(result.gradients[name][index])
+    m, v = (
+        float(moment[name][index]) for moment in (subject.state.moment_1, subject.state.moment_2)
+    )
+    new_m, new_v = (
+        adam.beta_1 * m + (1 - adam.beta_1) * g,
+        adam.beta_2 * v + (1 - adam.beta_2) * g * g,
+    )
+    sheet.heading(f"One weight: {place}, step t = {t}")
+    sheet.say(f"Of {subject.name}; the weight with the largest gradient of its kernel.")
+    state = subject.state.copy()
+    adam_rule.update(adam, t, state.parameters.flat, result.gradients.flat, state.moment_1.flat,
+                     state.moment_2.flat)  # fmt: skip
+    found = float(state.parameters[name][index])
+    sheet.formula(
+        f"p = {number(p, 8)},  g = {number(g, 8)},  lr = {number(adam.learning_rate)},  "
+        f"epsilon = {number(adam.epsilon)} ({adam.convention})",
+        f"m = {number(adam.beta_1)} * {number(m)} + {number(1 - adam.beta_1)} * {number(g)} = "
+        f"{number(new_m, 8)}",
+        f"v = {number(adam.beta_2)} * {number(v)} + {number(1 - adam.beta_2)} * {number(g)}^2 = "
+        f"{number(new_v, 8)}",
+        f"m / (1 - beta_1^t) = {number(new_m / -math.expm1(t * math.log(adam.beta_1)), 8)},  "
+        f"sqrt(v / (1 - beta_2^t)) = "
+        f"{number(math.sqrt(new_v / -math.expm1(t * math.log(adam.beta_2))), 8)}",
+        f"p becomes {number(found, 10)}, a move of {number(found - p, 6)}",
+    )
+    mpmath = mpmath_or_none()
+    if mpmath is None:
+        sheet.leave_out("the new weight", NO_MPMATH)
+        return
+    with mpmath.workdps(40):
+        exact = one_update(adam, t, *(mpmath.mpf(value) for value in (p, g, m, v)))
+    sheet.check("the new weight", found, "mpmath, 40 digits", exact, 1e-13)
+
+
+def _conventions(sheet):
+    """Take 100 steps with a gradient of 1e-8 under each convention."""
+    sheet.heading(f"The epsilon: a gradient that is always {GRADIENT:g}, learning rate {RATE:g}")
+    rows, found = [], {}
+    for convention in EPSILONS:
+        adam = Adam(RATE, convention=convention)
+        p, g, m, v = np.zeros(1), np.full(1, GRADIENT), np.zeros(1), np.zeros(1)
+        path = [0.0]
+        for step in range(1, STEPS + 1):
+            adam_rule.update(adam, step, p, g, m, v)
+            path.append(float(p[0]))
+        first, last = path[0] - path[1], path[-2] - path[-1]
+        found[convention] = -path[-1]
+        rows.append([f"{convention}, epsilon {adam.epsilon:g}", f"{first:.7e}", f"{last:.7e}",
+                     f"{-path[-1]:.8f}"])  # fmt: skip
+    sheet.table(["", "step 1", f"step {STEPS}", f"{STEPS} steps"], rows)
+    sheet.say(
+        "Adam is meant to move every weight by about the learning rate, whatever the size of its "
+        "gradient. Where gradients are as small as epsilon it does not, and there the conventions "
+        "differ by a factor of 20: an epsilon outside the bias correction counts for "
+        "1 / sqrt(1 - beta_2^t) times as much, 32 times at the first step. PyTorch and optax "
+        "follow the paper."
+    )
+    mpmath = mpmath_or_none()
+    if mpmath is None:
+        sheet.leave_out("the sums of the steps", NO_MPMATH)
+        return
+    for convention, total in found.items():
+        adam = Adam(RATE, convention=convention)
+        with mpmath.workdps(40):
+            exact = -_constant_gradient(mpmath, adam)
+        sheet.check(f"{convention}: the sum of {STEPS} steps", total, "mpmath, 40 digits", exact,
+                    1e-12)  # fmt: skip
+
+
+def _constant_gradient(mpmath, adam):
+    """Return where a weight is after STEPS steps: for a constant g, m and v have closed forms."""
+    p, g = mpmath.mpf(0), mpmath.mpf(GRADIENT)
+    for t in range(1, STEPS + 1):
+        correct_1 = 1 - mpmath.mpf(adam.beta_1) ** t
+        correct_2 = 1 - mpmath.mpf(adam.beta_2) ** t
+        m, root_v = g * correct_1, g * mpmath.sqrt(correct_2)
+        if adam.convention == "paper":
+            p -= (
+                adam.learning_rate
+                * (m / correct_1)
+                / (root_v / mpmath.sqrt(correct_2) + adam.epsilon)
+            )
+        else:
+            p -= (
+                adam.learning_rate
+                * mpmath.sqrt(correct_2)
+                / correct_1
+                * m
+                / (root_v + adam.epsilon)
+            )
+    return p
+
+
+def _where_epsilon_matters(sheet, subject):
+    """Print how many of the run's weights have gradients as small as an epsilon."""
+    t = subject.state.step
+    sheet.heading("In this run: weights whose gradients are as small as epsilon")
+    if t == 0:
+        sheet.say("No step has been taken: the moments are still 0.")
+        return
+    correct_2 = -math.expm1(t * math.log(subject.adam.beta_2))
+    rows = []
+    for name, v in subject.state.moment_2.items():
+        size = np.sqrt(v.astype(np.float64) / correct_2)
+        shares = [f"{100 * np.mean(size < limit):.2f} %" for limit in (1e-6, 1e-7, 1e-8)]
+        rows.append([name, number(np.median(size), 3), *shares])
+    header = ["", "median sqrt(v^)", "below 1e-6", "below 1e-7", "below 1e-8"]
+    sheet.table(header, rows)
+    sheet.say(
+        "sqrt(v^) is the root mean square of a weight's recent gradients. Where it is not far "
+        "above epsilon, another convention would train another network."
+    )

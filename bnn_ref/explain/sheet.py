@@ -1,0 +1,200 @@
+"""Sheet: what an explanation is written on. Formula, numbers put in, result, a check beside it.
+
+Every topic fills a sheet in the same order; `Sheet.text` is what the terminal shows. A check holds
+a result against the same quantity computed in another way and is either exact (a relative
+difference within a limit) or statistical (a Monte Carlo estimate, within so many of its standard
+errors).
+"""
+
+import textwrap
+from dataclasses import dataclass, field
+
+import numpy as np
+
+WIDTH = 79
+PRINTED_ENTRIES = 24  # arrays of more entries are shown by their first ones and a summary
+STANDARD_ERRORS = 4.5  # a sound Monte Carlo check fails once in 150,000 seeds
+
+
+@dataclass(frozen=True)
+class Check:
+    """A result beside an independent value of the same quantity.
+
+    Attributes
+    ----------
+    what : str
+        The quantity.
+    found : float
+        This project's result.
+    by : str
+        How the other value was computed.
+    independent : float
+    distance : float
+        Relative difference, or for Monte Carlo the difference in standard errors.
+    limit : float
+        The largest distance at which the two agree.
+    error : float or None
+        The standard error of a Monte Carlo estimate, None for an exact check.
+    """
+
+    what: str
+    found: float
+    by: str
+    independent: float
+    distance: float
+    limit: float
+    error: float | None = None
+
+    @property
+    def agrees(self):
+        """True where the distance is within the limit (False for NaN)."""
+        return bool(self.distance <= self.limit)
+
+
+@dataclass
+class Sheet:
+    """An explanation as it grows: lines of text, and the checks that were made on the way.
+
+    Parameters
+    ----------
+    title : str
+
+    Attributes
+    ----------
+    lines : list of str
+    checks : list of Check
+    missing : list of str
+        Checks that were left out, and why.
+    """
+
+    title: str
+    lines: list = field(default_factory=list)
+    checks: list = field(default_factory=list)
+    missing: list = field(default_factory=list)
+
+    @property
+    def agrees(self):
+        """True where every check that was made agrees."""
+        return all(check.agrees for check in self.checks)
+
+    def heading(self, text):
+        """Start a section."""
+        self.lines += ["", text, "-" * len(text)]
+
+    def say(self, text):
+        """Add a paragraph, wrapped."""
+        self.lines += ["", *textwrap.wrap(" ".join(text.split()), WIDTH)]
+
+    def formula(self, *lines):
+        """Add lines of a formula or a computation, indented, as they are."""
+        self.lines += ["", *("    " + line for line in lines)]
+
+    def table(self, header, rows):
+        """Add a table: text columns to the left, all others to the right.
+
+        Parameters
+        ----------
+        header : sequence of str
+        rows : sequence of sequences of str, each as long as the header
+        """
+        rows = [[str(cell) for cell in row] for row in rows]
+        widths = [max(len(row[c]) for row in [header, *rows]) for c in range(len(header))]
+        for row in [header, *rows]:
+            cells = [row[0].ljust(widths[0])]
+            cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+            if row is header:
+                self.lines.append("")
+            self.lines.append(("    " + "  ".join(cells)).rstrip())
+
+    def array(self, name, array, note=""):
+        """Add an array with its name and shape: every entry of a small one, else a summary."""
+        array = np.asarray(array)
+        shape = " x ".join(str(n) for n in array.shape) or "scalar"
+        self.lines += ["", f"    {name}  [{shape}]" + (f"  {note}" if note else "")]
+        if array.size <= PRINTED_ENTRIES:
+            rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
+            for row in rows:
+                self.lines.append("      " + " ".join(number(value, 6).rjust(10) for value in row))
+            return
+        start = " ".join(number(value, 4) for value in array.reshape(-1)[:4])
+        self.lines.append(
+            f"      {start} ...  from {number(array.min(), 4)} to {number(array.max(), 4)}, "
+            f"mean {number(array.mean(), 4)}"
+        )
+
+    def check(self, what, found, by, independent, limit, scale=None):
+        """Hold a result against an exact value: relative difference, of `scale` where given.
+
+        Returns
+        -------
+        Check
+        """
+        found, independent = float(found), float(independent)
+        scale = abs(independent) if scale is None else float(scale)
+        difference = abs(found - independent)
+        distance = 0.0 if difference == 0 else difference / scale if scale else np.inf
+        return self._add(Check(what, found, by, independent, distance, limit))
+
+    def check_estimate(self, what, found, by, estimate, error):
+        """Hold a result against a Monte Carlo estimate with that standard error.
+
+        Returns
+        -------
+        Check
+        """
+        found, estimate, error = float(found), float(estimate), float(error)
+        difference = abs(found - estimate)
+        distance = 0.0 if difference == 0 else difference / error if error else np.inf
+        return self._add(Check(what, found, by, estimate, distance, STANDARD_ERRORS, error))
+
+    def leave_out(self, what, why):
+        """Note a check that cannot be made here."""
+        self.missing.append(what)
+        self.lines += ["", f"  check  {what}: left out, {why}"]
+
+    def _add(self, check):
+        self.checks.append(check)
+        verdict = "agrees" if check.agrees else "DISAGREES"
+        if check.error is None:
+            other = number(check.independent, 12)
+            how = f"relative difference {check.distance:.1e}, limit {check.limit:.0e}"
+        else:
+            other = f"{number(check.independent, 7)} +- {number(check.error, 2)}"
+            how = f"{check.distance:.1f} standard errors apart, limit {check.limit}"
+        self.lines += [
+            "",
+            f"  check  {check.what}",
+            f"         here   {number(check.found, 12 if check.error is None else 7)}",
+            f"         other  {other}  ({check.by})",
+            f"         {how}: {verdict}",
+        ]
+        return check
+
+    def text(self):
+        """Return the whole sheet as text, with a last line that counts the checks."""
+        count = len(self.checks)
+        agreeing = sum(check.agrees for check in self.checks)
+        last = f"{agreeing} of {count} checks agree"
+        if self.missing:
+            last += f", {len(self.missing)} left out"
+        return "\n".join([self.title, "=" * len(self.title), *self.lines, "", last + "."])
+
+
+def number(value, digits=6):
+    """Return a number with that many significant digits, trailing zeros dropped."""
+    if isinstance(value, (bool, np.bool_, int, np.integer)):
+        return str(int(value))
+    text = f"{float(value):.{digits}g}"
+    return "0" if text == "-0" else text
+
+
+def mpmath_or_none():
+    """Return mpmath, or None where it is not installed (it comes with the extra `all`)."""
+    try:
+        import mpmath
+    except ImportError:
+        return None
+    return mpmath
+
+
+NO_MPMATH = "mpmath is not installed (python -m pip install mpmath)"

@@ -1,0 +1,173 @@
+"""What is explained: a network small enough to print, or a run's own layers and data."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..layers import DenseFlipout
+from ..likelihoods import Categorical
+from ..network import Network
+from ..noise import LayerNoise, Noise, draw_noise
+from ..step import State
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A training step to explain: what would be taken next.
+
+    Attributes
+    ----------
+    name : str
+        Said at the top of a sheet.
+    network : Network
+    state : State
+        Parameters, moments and how many steps were taken.
+    x : array (B, I)
+        Inputs of the step's batch, in the parameters' dtype.
+    y : array
+        Their targets.
+    num_examples : int
+        N, how many examples are trained on.
+    batch_size : int
+        B of a full batch.
+    seed : int
+        Of the noise.
+    kl_weight : float
+        The factor on the KL in this step.
+    adam : Adam
+    train : pair (x, y) of all training rows, or None for the small network
+    history : list of dict
+        The run's records, empty for the small network.
+    small : bool
+        True for the small network, whose noise is rounded so that a hand can follow.
+    """
+
+    name: str
+    network: Network
+    state: State
+    x: np.ndarray
+    y: np.ndarray
+    num_examples: int
+    batch_size: int
+    seed: int
+    kl_weight: float
+    adam: object
+    train: tuple | None = None
+    history: tuple = ()
+    small: bool = False
+
+    @property
+    def parameters(self):
+        """The parameters as they are before the step."""
+        return self.state.parameters
+
+    def noise(self, draw=0):
+        """Return the noise of the step.
+
+        For the small network normals have two decimals, and the draw is the first one in which the
+        two examples differ in their signs (of so few signs all may be equal).
+        """
+        while True:
+            noise = draw_noise(self.network, len(self.x), self.seed, step=self.state.step,
+                               draw=draw, dtype=self.parameters.dtype)  # fmt: skip
+            if not self.small:
+                return noise
+            if all(
+                np.any(table[0] != table[1])
+                for layer in noise.layers
+                for table in (layer.sign_input, layer.sign_output)
+            ):
+                return _rounded(noise)
+            draw += 1
+
+    def in_float64(self):
+        """Return the same subject with everything in float64, the values unchanged."""
+        state = State(
+            *(
+                part.astype("float64")
+                for part in (self.state.parameters, self.state.moment_1, self.state.moment_2)
+            ),
+            self.state.step,
+        )
+        return replace(self, state=state, x=self.x.astype(np.float64))
+
+
+def _rounded(noise):
+    """Return noise with its normals rounded to two decimals."""
+    return Noise(
+        tuple(
+            LayerNoise(
+                np.round(layer.kernel_eps, 2),
+                layer.sign_input,
+                layer.sign_output,
+                None if layer.bias_eps is None else np.round(layer.bias_eps, 2),
+            )
+            for layer in noise.layers
+        )
+    )
+
+
+def small_subject(seed=0):
+    """Return the step of a 3-2-2 network with two examples, every number of two decimals.
+
+    The first layer has a random bias, the second a deterministic one; N is 10.
+
+    Parameters
+    ----------
+    seed : int
+        Of parameters and noise.
+    """
+    from ..adam import Adam
+
+    network = Network(
+        [DenseFlipout(3, 2, "tanh", bias="normal"), DenseFlipout(2, 2)], Categorical()
+    )
+    parameters = network.init(seed, "float64")
+    for name, array in parameters.items():
+        array[...] = np.round(array + 2 if name.endswith("rho") else 4 * array, 2)
+    x = np.array([[1.0, 0.5, -1.0], [0.5, 2.0, -1.0]])
+    return Subject(
+        name="a network of 3, 2 and 2 units, two examples of N = 10, float64",
+        network=network,
+        state=State.start(parameters),
+        x=x,
+        y=np.array([0, 1]),
+        num_examples=10,
+        batch_size=2,
+        seed=seed,
+        kl_weight=0.1,
+        adam=Adam(0.01),
+        small=True,
+    )
+
+
+def run_subject(opened):
+    """Return the step that a run would take next, on the batch that is next.
+
+    Parameters
+    ----------
+    opened : OpenedRun
+    """
+    from ..batches import take
+    from ..noise import permutation
+
+    trainer, (x, y) = opened.trainer(), opened.dataset.train
+    rows, at = len(x), trainer.state.step
+    batch_size = min(opened.settings["batch_size"], rows)
+    per_epoch = -(-rows // batch_size)
+    order = permutation(rows, trainer.seed, "shuffle", step=at // per_epoch)
+    index = order[at % per_epoch * batch_size :][:batch_size]
+    return Subject(
+        name=f"the run {opened.folder} after step {at}, {trainer.dtype}",
+        network=trainer.network,
+        state=trainer.state,
+        x=take(x, index),
+        y=y[index],
+        num_examples=rows,
+        batch_size=batch_size,
+        seed=trainer.seed,
+        kl_weight=trainer.kl_weight_at(at),
+        adam=trainer.adam,
+        train=(x, y),
+        history=tuple(opened.history.records),
+    )

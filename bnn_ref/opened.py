@@ -1,0 +1,103 @@
+"""A run opened again: its folder's files and its data, together, for those who look at it."""
+
+import os
+import shlex
+from typing import NamedTuple
+
+from .checkpoints import Checkpoint
+from .data import Dataset, Encoding, kind_of, load
+from .errors import expected
+from .run import Run
+from .training import History, Trainer
+
+
+class OpenedRun(NamedTuple):
+    """A trained run and its data.
+
+    Attributes
+    ----------
+    folder : str
+    config : dict
+        As `Run.config` returns it.
+    checkpoint : Checkpoint
+    history : History
+    dataset : Dataset
+    """
+
+    folder: str
+    config: dict
+    checkpoint: Checkpoint
+    history: History
+    dataset: Dataset
+
+    @property
+    def settings(self):
+        """The settings of the run's training, by name."""
+        return self.config["settings"]
+
+    @property
+    def network(self):
+        """The network."""
+        return self.checkpoint.network
+
+    @property
+    def parameters(self):
+        """The trained `Parameters`."""
+        return self.checkpoint.state.parameters
+
+    def trainer(self):
+        """Return a `Trainer` that stands where the run stands."""
+        names = ("learning_rate", "seed", "dtype", "draws_per_step", "kl_weight")
+        settings = {name: self.settings[name] for name in names}
+        return Trainer(self.network, len(self.dataset.train.x), backend="numpy",
+                       state=self.checkpoint.state, **settings)  # fmt: skip
+
+    @property
+    def command(self):
+        """The command that repeats the run, every setting spelled out."""
+        words = ["bnn-ref", "train"]
+        for name, value in self.settings.items():
+            if value is None:
+                continue
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            option = "--" + name.replace("_", "-")
+            words += [f"{option}={text}"] if text.startswith("-") else [option, shlex.quote(text)]
+        return " ".join([*words, "--out", "RUN"])
+
+
+def open_run(folder, data=None):
+    """Return the `OpenedRun` of a folder.
+
+    Parameters
+    ----------
+    folder : str or path
+    data : "digits" or path, optional
+        Where the run's data are now; where the run recorded them by default.
+
+    Raises
+    ------
+    ValueError
+        Where the folder holds no run, or the data are not those it was trained on.
+    OSError
+        Where a file cannot be read.
+    """
+    run = Run(folder)
+    if not run.has_checkpoint:
+        raise expected(folder, "a run's folder", "no checkpoint.npz in it")
+    config = run.config()
+    checkpoint, history = run.load()
+    settings = config["settings"]
+    source = settings["data"] if data is None else data
+    dataset = load(
+        source,
+        target=settings["target"] if kind_of(source) == "table" else None,
+        task=config["data"]["encoding"]["task"],
+        holdout=settings["holdout"],
+        seed=settings["seed"],
+        dtype=checkpoint.dtype,
+        encoding=Encoding.from_json(config["data"]["encoding"]),
+    )
+    if dataset.checksum != config["data"]["checksum"]:
+        raise expected(f"data {source}", f"the rows that {os.fspath(folder)} was trained on",
+                       "others")  # fmt: skip
+    return OpenedRun(os.fspath(folder), config, checkpoint, history, dataset)
