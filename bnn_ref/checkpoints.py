@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import environment
-from .archive import ArchiveError, open_archive, write_archive
+from .archive import ArchiveError, open_archive, show, write_archive
 from .errors import expected
 from .network import Network, check_dtype
 from .step import State
@@ -134,8 +134,8 @@ def _read(archive, network):
             shapes[prefix + name] = (shape, dtype)
     odd = sorted((set(shapes) | {"meta"}) ^ set(archive.names))
     if odd:
-        missing = odd[0] in shapes
-        raise expected("arrays", "those of its network", f"no {odd[0]!r}" if missing else odd[0])
+        found = f"no {odd[0]!r}" if odd[0] in shapes else show(odd[0])
+        raise expected("arrays", "those of its network", found)
     for name, (shape, kind) in shapes.items():
         if archive.header(name) != (shape, np.dtype(kind)):
             there = "shape {} of {}".format(*archive.header(name))

@@ -203,6 +203,4 @@ def _count_outputs(encoding, labels):
     largest = max(np.max(y) for y in labels)
     if largest > MOST_CLASSES:
         raise expected("targets", f"class ids up to {MOST_CLASSES}", largest)
-    return (
-        int(largest) + 1 if largest >= 0 else 1
-    )  # not for NaN: `check_targets` says what is wrong
+    return int(largest) + 1 if largest >= 0 else 1  # else `check_targets` says what is wrong

@@ -61,10 +61,10 @@ class Encoding:
         ValueError
             Where they have another number of columns.
         """
-        rows = Rows(values, loc=self.x_loc, scale=self.x_scale, dtype=dtype)
-        if rows.shape[1] != self.inputs:
-            raise expected(thing, f"{self.inputs} inputs a row", rows.shape[1])
-        return rows
+        found = Rows(values).shape[1]
+        if found != self.inputs:
+            raise expected(thing, f"{self.inputs} inputs a row", found)
+        return Rows(values, loc=self.x_loc, scale=self.x_scale, dtype=dtype)
 
     def encode_y(self, values, thing="targets"):
         """Return stored targets as class ids (N,), 0/1 (N, O), or numbers (N, O).
