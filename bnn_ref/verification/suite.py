@@ -52,8 +52,9 @@ def _specs():
     specs["rho-low-float32"] = spec((4, 3, 2), rho=(-60.0, -2.0), dtype="float32", bias="normal")
     specs["rho-high-float32"] = spec((4, 3, 2), Normal(1.0), "softplus", "normal",
                                      rho=(5.0, 80.0), dtype="float32")  # fmt: skip
-    specs["prior-near"] = spec((4, 3, 2), rho=(0.0, 0.0), scale_shift=0.0, mu=1e-4,
-                               prior=(2e-5, float(np.log(2)) * (1 + 1e-9)), kl_weight=1.0)  # fmt: skip
+    near = (2e-5, float(np.log(2)) * (1 + 1e-9))  # sigma = log 2 at rho = 0
+    specs["prior-near"] = spec((4, 3, 2), rho=(0.0, 0.0), scale_shift=0.0, mu=1e-4, prior=near,
+                               kl_weight=1.0)  # fmt: skip
     specs["prior-wide"] = spec((4, 3, 2), prior=(0.25, 2.0), bias="normal", kl_weight=0.1)
     specs["prior-narrow"] = spec((4, 3, 2), prior=(-0.5, 0.05), bias="normal_flipped")
     specs["shift-large"] = spec((4, 3, 2), scale_shift=0.01, bias="normal")
@@ -96,7 +97,7 @@ def question(seed, *, sizes, likelihood, activation, bias, rows=5, dtype="float6
             bias=bias,
             scale_shift=scale_shift,
             bias_prior=prior if bias.startswith("normal") else None,
-        )  # fmt: skip
+        )
         for k in range(len(sizes) - 1)
     ]
     if len(sizes) == 2:

@@ -1,0 +1,97 @@
+"""The one list of frameworks: ours, and those of others, each in a file imported when asked for.
+
+`numpy` and `numba` are this project's back ends. `jax` and `torch` hold the formula written in
+them and differentiated by them. `tfp` and `bayesian-torch` are those libraries' own layers, their
+random draws replaced by a vector's.
+"""
+
+import importlib
+import importlib.util
+from typing import NamedTuple
+
+NAMES = ("numpy", "numba", "jax", "torch", "tfp", "bayesian-torch")
+_NEEDS = {
+    "numpy": ("numpy",),
+    "numba": ("numba",),
+    "jax": ("jax", "jaxlib"),
+    "torch": ("torch",),
+    "tfp": ("tensorflow", "tensorflow_probability", "tf_keras"),
+    "bayesian-torch": ("torch", "bayesian_torch"),
+}
+_FILES = {"numpy": "ours", "numba": "ours", "bayesian-torch": "bayesian_torch"}
+
+
+class FrameworkMissing(ImportError):
+    """A framework that is not installed; the message is one line."""
+
+
+class CannotAnswer(ValueError):
+    """A question that a framework's layers cannot express; the message is one line."""
+
+
+class Framework(NamedTuple):
+    """What every framework's file offers.
+
+    Attributes
+    ----------
+    name : str
+        One of `NAMES`.
+    source : callable, () -> str
+        Who computes, with versions.
+    refusal : callable, (meta) -> str or None
+        Why a vector's network cannot be expressed, None where it can.
+    answer : callable, (vector) -> dict of str to array
+        Every result, by its name in `spec/vectors.md`, differentiated by the framework.
+    train : callable, (vectors, learning_rate) -> dict of str to array
+        The parameters after one step of the framework's own Adam per vector, each with its noise
+        and batch, starting from the first one's parameters.
+    adam : Adam
+        The convention its Adam follows.
+    own_kl : callable or None, (vector) -> float
+        The KL in the framework's own, documented, other convention.
+    random_layer : callable or None
+        (kernel_mu, kernel_sigma, bias_mu, bias_sigma) -> a function from inputs to the
+        pre-activations of the framework's own layer with fresh noise at each call.
+    """
+
+    name: str
+    source: object
+    refusal: object
+    answer: object
+    train: object
+    adam: object
+    own_kl: object = None
+    random_layer: object = None
+
+
+def installed(name):
+    """Return whether everything that a framework needs can be found (nothing is imported)."""
+    return all(importlib.util.find_spec(module) is not None for module in _NEEDS[check_name(name)])
+
+
+def check_name(name):
+    """Return the name, or raise a `ValueError` that lists the known ones."""
+    if name not in NAMES:
+        raise ValueError(f"framework: expected one of {', '.join(NAMES)}, found {name!r}")
+    return name
+
+
+def load(name):
+    """Return the `Framework` of that name; its file and library are imported now.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    FrameworkMissing
+        Where the library is not installed or cannot be imported.
+    """
+    check_name(name)
+    missing = [module for module in _NEEDS[name] if importlib.util.find_spec(module) is None]
+    if missing:
+        raise FrameworkMissing(f"{name}: not installed (no module {missing[0]})")
+    try:
+        module = importlib.import_module(f".{_FILES.get(name, name)}", __name__)
+    except ImportError as error:
+        raise FrameworkMissing(f"{name}: cannot be imported ({error})") from None
+    return module.framework(name)

@@ -1,0 +1,195 @@
+"""Bayesian-Torch's own `LinearFlipout`, its draws replaced by a vector's.
+
+The layer is theirs: calls of `Tensor.normal_` and `Tensor.uniform_` are answered with the vector's
+draws while a step runs. Their KL is by convention a mean: `kl_div` averages the kernel's and the
+bias's terms. Each call's result times its count of weights is the sum that `spec/vectors.md` asks
+for; their own figure stands beside it as `own_kl`.
+"""
+
+import warnings
+
+import numpy as np
+import torch
+from torch.overrides import TorchFunctionMode
+
+from ...adam import Adam
+from . import CannotAnswer, Framework
+from .draws import Fed, of_layer
+from .torch import ACTIVATIONS, nll
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.simplefilter("ignore", FutureWarning)
+    from bayesian_torch.layers import LinearFlipout
+
+
+def refusal(meta):
+    """Return why Bayesian-Torch's layer cannot express a network, or None."""
+    for k, layer in enumerate(meta["layers"]):
+        if layer["bias"] not in ("none", "normal_flipped"):
+            return (f"layers[{k}].bias: LinearFlipout has none or normal_flipped, "
+                    f"not {layer['bias']}")  # fmt: skip
+        if layer["scale_shift"] != 0:
+            return (f"layers[{k}].scale_shift: LinearFlipout has sigma = softplus(rho), "
+                    f"not a shift of {layer['scale_shift']:g}")  # fmt: skip
+    return None
+
+
+class TakenOver(TorchFunctionMode):
+    """While entered, in-place normal and uniform draws go through a function.
+
+    Parameters
+    ----------
+    draw : callable, (kind, tensor, original) -> tensor
+        kind is "normal" or "uniform", tensor is filled in place and returned; `original` makes
+        PyTorch's own draw.
+    """
+
+    def __init__(self, draw):
+        super().__init__()
+        self._draw = draw
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kind = {torch.Tensor.normal_: "normal", torch.Tensor.uniform_: "uniform"}.get(function)
+        if kind is None:
+            return function(*args, **(kwargs or {}))
+        return self._draw(kind, args[0], lambda: function(*args, **(kwargs or {})))
+
+
+def counted_kl(layer, record):
+    """Make a layer's own `kl_div` also append (its mean, its count of weights) to a list."""
+    own = type(layer).kl_div
+
+    def kl_div(mu_q, *others):
+        mean = own(layer, mu_q, *others)
+        record.append((mean, mu_q.numel()))
+        return mean
+
+    layer.kl_div = kl_div
+
+
+def make_layer(description, inputs, dtype):
+    """Return a `LinearFlipout` as a vector's `meta` describes it."""
+    layer = LinearFlipout(inputs, description["units"], bias=description["bias"] != "none")
+    layer = layer.to(getattr(torch, np.dtype(dtype).name))
+    layer.prior_weight_mu.fill_(description["kernel_prior"]["loc"])
+    layer.prior_weight_sigma.fill_(description["kernel_prior"]["scale"])
+    if description["bias"] != "none":
+        layer.prior_bias_mu.fill_(description["bias_prior"]["loc"])
+        layer.prior_bias_sigma.fill_(description["bias_prior"]["scale"])
+    return layer
+
+
+def variables(layer):
+    """Return a LinearFlipout's parameters by our names, in its layout (O, I)."""
+    found = {"kernel_mu": layer.mu_weight, "kernel_rho": layer.rho_weight,
+             "bias_mu": layer.mu_bias, "bias_rho": layer.rho_bias}  # fmt: skip
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _network(vector):
+    """Return (layers, parameters by full name) holding a vector's parameters."""
+    reason = refusal(vector.meta)
+    if reason:
+        raise CannotAnswer(f"bayesian-torch: {reason}")
+    layers, named, inputs = [], {}, vector.x.shape[1]
+    for k, description in enumerate(vector.meta["layers"]):
+        layers.append(make_layer(description, inputs, vector.dtype))
+        for name, parameter in variables(layers[-1]).items():
+            values = torch.from_numpy(np.array(vector.arrays[f"layers.{k}.{name}"].T))
+            parameter.data.copy_(values)
+            named[f"layers.{k}.{name}"] = parameter
+        inputs = description["units"]
+    return layers, named
+
+
+def _loss(vector, layers, x):
+    """Return (loss, outputs, nll, kl of each layer, their own kl) on the vector's draws."""
+    draws, kls, own_kl = [], [], 0.0
+    for k in range(len(layers)):
+        own = of_layer(vector, k)
+        draws.append(("normal", own["kernel_eps"].T))
+        draws += [("normal", own["bias_eps"])] if "bias_eps" in own else []
+        draws += [("uniform", own["sign_input"]), ("uniform", own["sign_output"])]
+    fed = Fed(draws)
+
+    def draw(kind, tensor, original):
+        values = np.ascontiguousarray(fed.next(kind, tensor.shape))
+        with torch.no_grad():
+            return tensor.copy_(torch.from_numpy(values))
+
+    h = x
+    for layer, description in zip(layers, vector.meta["layers"], strict=True):
+        counted = []
+        counted_kl(layer, counted)
+        with TakenOver(draw):
+            h, mean = layer(h)
+        own_kl = own_kl + mean
+        kls.append(sum(mean * count for mean, count in counted))
+        h = ACTIVATIONS[description["activation"]](h)
+    fed.finish()
+    fit = nll(vector.meta["likelihood"], h, torch.from_numpy(np.array(vector.y)))
+    return fit + vector.kl_weight * sum(kls), h, fit, kls, own_kl
+
+
+def answer(vector):
+    """Return every result of a vector's step; see `Framework`."""
+    layers, named = _network(vector)
+    x = torch.from_numpy(np.array(vector.x)).requires_grad_(True)
+    total, outputs, fit, kls, _ = _loss(vector, layers, x)
+    total.backward()
+    results = {"outputs": outputs, "nll": fit, "kl": sum(kls), "loss": total}
+    results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
+    results["grad.x"] = x.grad
+    results = {name: value.detach().numpy() for name, value in results.items()}
+    transposed = {f"grad.{name}": parameter.grad.numpy().T for name, parameter in named.items()}
+    return results | transposed
+
+
+def own_kl(vector):
+    """Return the KL as their layers return it, means summed; see `Framework`."""
+    layers, _ = _network(vector)
+    with torch.no_grad():
+        return float(_loss(vector, layers, torch.from_numpy(np.array(vector.x)))[4])
+
+
+def train(vectors, learning_rate):
+    """Return the parameters after a step of `torch.optim.Adam` per vector; see `Framework`."""
+    layers, named = _network(vectors[0])
+    optimizer = torch.optim.Adam(named.values(), lr=learning_rate)
+    for vector in vectors:
+        optimizer.zero_grad()
+        _loss(vector, layers, torch.from_numpy(np.array(vector.x)))[0].backward()
+        optimizer.step()
+    return {name: parameter.detach().numpy().T for name, parameter in named.items()}
+
+
+def random_layer(kernel_mu, kernel_sigma, bias_mu=None, bias_sigma=None):
+    """Return a function from inputs to pre-activations: their own layer, its own draws."""
+    layer = LinearFlipout(*kernel_mu.shape, bias=bias_mu is not None).double()
+    given = {"kernel_mu": kernel_mu.T, "kernel_rho": _rho(kernel_sigma).T}
+    if bias_mu is not None:
+        given |= {"bias_mu": bias_mu, "bias_rho": _rho(bias_sigma)}
+    for name, parameter in variables(layer).items():
+        parameter.data.copy_(torch.from_numpy(np.array(given[name])))
+
+    def call(x):
+        with torch.no_grad():
+            return layer(torch.from_numpy(np.array(x, np.float64)), return_kl=False).numpy()
+
+    return call
+
+
+def _rho(sigma):
+    return sigma + np.log(-np.expm1(-sigma))
+
+
+def framework(name):
+    """Return the `Framework` "bayesian-torch"."""
+    from importlib.metadata import version
+
+    def source():
+        return f"bayesian-torch {version('bayesian-torch')}, torch {torch.__version__}"
+
+    return Framework(name, source, refusal, answer, train, Adam(convention="paper"), own_kl,
+                     random_layer)  # fmt: skip

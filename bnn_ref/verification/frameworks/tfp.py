@@ -1,0 +1,220 @@
+"""TensorFlow Probability's own `DenseFlipout`, its draws replaced by a vector's.
+
+The layer is TFP's: only the two functions that give it random numbers (`samplers.normal` of its
+Normal, `rademacher` of its module) are replaced while a step runs.
+"""
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+
+from ...adam import Adam
+from . import CannotAnswer, Framework
+from .draws import Fed, of_layer
+from .tensorflow import tf, tf_keras, tfp, without_warnings
+
+ACTIVATIONS = {
+    "linear": None,
+    "relu": tf.nn.relu,
+    "tanh": tf.nn.tanh,
+    "sigmoid": tf.nn.sigmoid,
+    "softplus": tf.nn.softplus,
+    "elu": tf.nn.elu,
+    # tf.nn.gelu rounds the square root of 2 to float32 whatever the dtype (so does tf.cast)
+    "gelu": lambda a: 0.5 * a * tf.math.erfc(-a * tf.constant(np.sqrt(0.5), a.dtype)),
+}
+
+
+def refusal(meta):
+    """Return why TFP's layer cannot express a network, or None."""
+    for k, layer in enumerate(meta["layers"]):
+        if layer["bias"] == "normal_flipped":
+            return (
+                f"layers[{k}].bias: TFP's DenseFlipout has no flipped bias, only an unflipped one"
+            )
+    return None
+
+
+@contextmanager
+def taken_over(normal, rademacher):
+    """While it lasts, TFP's Normals and DenseFlipouts take their draws from these functions."""
+    from tensorflow_probability.python.distributions import normal as normal_module
+    from tensorflow_probability.python.layers import dense_variational
+
+    normals = SimpleNamespace(**{**vars(normal_module.samplers), "normal": normal})
+    signs = SimpleNamespace(**{**vars(dense_variational.tfp_random), "rademacher": rademacher})
+    with (
+        mock.patch.object(normal_module, "samplers", normals),
+        mock.patch.object(dense_variational, "tfp_random", signs),
+    ):
+        yield
+
+
+def _posterior(shift, dtype):
+    """Return TFP's default posterior, with another shift where the layer has another."""
+    if shift == np.finfo(dtype).eps:
+        return tfp.layers.default_mean_field_normal_fn()
+
+    def make(dtype, shape, name, trainable, add_variable):
+        loc = add_variable(name=f"{name}_loc", shape=shape, dtype=dtype, trainable=trainable)
+        rho = add_variable(name=f"{name}_rho", shape=shape, dtype=dtype, trainable=trainable)
+        shifted = tfp.util.DeferredTensor(
+            rho, lambda r: tf.constant(shift, r.dtype) + tf.nn.softplus(r)
+        )
+        normal = tfp.distributions.Normal(loc, shifted)
+        return tfp.distributions.Independent(normal, reinterpreted_batch_ndims=len(shape))
+
+    return make
+
+
+def _prior(prior):
+    def make(dtype, shape, name, trainable, add_variable):
+        loc = tf.fill(shape, tf.constant(prior["loc"], dtype))
+        normal = tfp.distributions.Normal(loc, tf.constant(prior["scale"], dtype))
+        return tfp.distributions.Independent(normal, reinterpreted_batch_ndims=len(shape))
+
+    return make
+
+
+def make_layer(description, inputs, dtype):
+    """Return a built `tfp.layers.DenseFlipout` as a vector's `meta` describes it."""
+    options = {}
+    posterior = _posterior(description["scale_shift"], dtype)
+    if description["bias"] == "none":
+        options["bias_posterior_fn"] = None
+    elif description["bias"] == "normal":
+        options["bias_posterior_fn"] = posterior
+        options["bias_prior_fn"] = _prior(description["bias_prior"])
+    layer = tfp.layers.DenseFlipout(
+        description["units"], activation=ACTIVATIONS[description["activation"]],
+        kernel_posterior_fn=posterior, kernel_prior_fn=_prior(description["kernel_prior"]),
+        dtype=dtype, **options,
+    )  # fmt: skip
+    with without_warnings():
+        layer.build((None, inputs))
+    return layer
+
+
+def variables(layer):
+    """Return a DenseFlipout's variables by the names of `spec/vectors.md`."""
+    found = {}
+    for part, posterior in (("kernel", layer.kernel_posterior), ("bias", layer.bias_posterior)):
+        if posterior is None:
+            continue
+        found[f"{part}_mu"] = posterior.distribution.loc
+        scale = getattr(posterior.distribution, "scale", None)
+        if scale is not None:
+            found[f"{part}_rho"] = scale.pretransformed_input
+    return found
+
+
+def _network(vector):
+    """Return (layers, variables by full name) holding a vector's parameters."""
+    reason = refusal(vector.meta)
+    if reason:
+        raise CannotAnswer(f"tfp: {reason}")
+    layers, named, inputs = [], {}, vector.x.shape[1]
+    for k, description in enumerate(vector.meta["layers"]):
+        layers.append(make_layer(description, inputs, vector.dtype))
+        for name, variable in variables(layers[-1]).items():
+            variable.assign(vector.arrays[f"layers.{k}.{name}"])
+            named[f"layers.{k}.{name}"] = variable
+        inputs = description["units"]
+    return layers, named
+
+
+def likelihood(description, outputs):
+    """Return TFP's own distribution of the targets."""
+    if description["type"] == "categorical":
+        return tfp.distributions.Categorical(logits=outputs)
+    if description["type"] == "bernoulli":
+        return tfp.distributions.Bernoulli(logits=outputs, dtype=outputs.dtype)
+    return tfp.distributions.Normal(outputs, tf.constant(description["scale"], outputs.dtype))
+
+
+def nll(description, outputs, y):
+    """Return the batch's mean negative log-likelihood, summed over output dimensions."""
+    y = y if description["type"] == "categorical" else tf.cast(y, outputs.dtype)
+    log_prob = likelihood(description, outputs).log_prob(y)
+    return -tf.reduce_mean(tf.reduce_sum(tf.reshape(log_prob, (len(y), -1)), axis=-1))
+
+
+def _loss(vector, layers, x):
+    """Return (loss, outputs, nll, kl of each layer) on the vector's draws."""
+    draws = []
+    for k in range(len(layers)):
+        own = of_layer(vector, k)
+        draws += [("normal", own["kernel_eps"]), ("sign", own["sign_input"]),
+                  ("sign", own["sign_output"])]  # fmt: skip
+        draws += [("normal", own["bias_eps"])] if "bias_eps" in own else []
+    fed = Fed(draws)
+
+    def normal(shape, *args, **kwargs):
+        return tf.constant(fed.next("normal", shape))
+
+    def rademacher(shape, *args, **kwargs):
+        return tf.constant(fed.next("sign", shape))
+
+    h = x
+    with taken_over(normal, rademacher):
+        for layer in layers:
+            h = layer(h)
+    fed.finish()
+    kls = [tf.add_n(layer.losses) for layer in layers]
+    fit = nll(vector.meta["likelihood"], h, vector.y)
+    return fit + vector.kl_weight * tf.add_n(kls), h, fit, kls
+
+
+def answer(vector):
+    """Return every result of a vector's step; see `Framework`."""
+    layers, named = _network(vector)
+    x = tf.constant(vector.x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total, outputs, fit, kls = _loss(vector, layers, x)
+    gradients = tape.gradient(total, {"x": x, **named})
+    results = {"outputs": outputs, "nll": fit, "kl": tf.add_n(kls), "loss": total}
+    results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
+    results |= {f"grad.{name}": gradient for name, gradient in gradients.items()}
+    return {name: np.asarray(value) for name, value in results.items()}
+
+
+def train(vectors, learning_rate):
+    """Return the parameters after a step of Keras' Adam per vector; see `Framework`."""
+    layers, named = _network(vectors[0])
+    optimizer = tf_keras.optimizers.Adam(learning_rate)
+    for vector in vectors:
+        with tf.GradientTape() as tape:
+            total = _loss(vector, layers, tf.constant(vector.x))[0]
+        gradients = tape.gradient(total, list(named.values()))
+        optimizer.apply_gradients(zip(gradients, named.values(), strict=True))
+    return {name: variable.numpy() for name, variable in named.items()}
+
+
+def random_layer(kernel_mu, kernel_sigma, bias_mu=None, bias_sigma=None):
+    """Return a function from inputs to pre-activations: TFP's own layer, its own draws."""
+    prior = {"loc": 0.0, "scale": 1.0}
+    bias = "none" if bias_mu is None else "deterministic" if bias_sigma is None else "normal"
+    description = {"units": kernel_mu.shape[1], "activation": "linear", "scale_shift": 0.0,
+                   "kernel_prior": prior, "bias": bias, "bias_prior": prior}  # fmt: skip
+    layer = make_layer(description, len(kernel_mu), "float64")
+    found = variables(layer)
+    found["kernel_mu"].assign(kernel_mu)
+    found["kernel_rho"].assign(kernel_sigma + np.log(-np.expm1(-kernel_sigma)))
+    if bias_mu is not None:
+        found["bias_mu"].assign(bias_mu)
+    if bias_sigma is not None:
+        found["bias_rho"].assign(bias_sigma + np.log(-np.expm1(-bias_sigma)))
+    return lambda x: layer(tf.constant(x, tf.float64)).numpy()
+
+
+def framework(name):
+    """Return the `Framework` "tfp"."""
+
+    def source():
+        return f"tensorflow-probability {tfp.__version__}, tensorflow {tf.__version__}"
+
+    adam = Adam(beta_2=float(np.float32(0.999)), convention="keras")
+    return Framework(name, source, refusal, answer, train, adam, random_layer=random_layer)

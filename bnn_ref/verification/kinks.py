@@ -1,0 +1,83 @@
+"""ReLU units whose side a dtype cannot decide.
+
+At a pre-activation nearer to 0 than the rounding of the file's dtype, another program may honestly
+find itself on the other side of the kink: the outputs hardly move, the gradients do. Such units
+are found by a running bound on rounding errors, and the slope that the answer used, anything from
+0 to 1, is read off the answer's gradients. Everything else must still agree.
+"""
+
+import numpy as np
+
+from .variants import compute, results
+
+_MOST = 200  # units looked at, the nearest first: each costs one backward pass
+
+
+def undecided(problem, traces, dtype):
+    """Return the ReLU units, as (layer, row, unit), that the dtype cannot place; nearest first.
+
+    The bound on the error of a pre-activation of I inputs is (4 + sqrt(I)) eps times the sum of
+    the magnitudes added, plus what the error of the inputs makes of it.
+    """
+    eps, error, found = np.finfo(dtype).eps, np.zeros_like(problem.x), []
+    for k, t in enumerate(traces):
+        size = np.abs(t.mu) + np.abs(t.delta)
+        total = np.abs(t.x) @ size
+        if t.layer.bias != "none":
+            total = total + np.abs(t.p.bias_mu)
+        if t.layer.bias_is_random:
+            total = total + np.abs(t.bias_sigma * t.bias_eps)
+        error = (4 + np.sqrt(t.layer.inputs)) * eps * total + error @ size
+        if t.layer.activation == "relu":
+            near = np.abs(t.a) <= error
+            for row, unit in np.argwhere(near):
+                found.append((abs(t.a[row, unit]), (k, int(row), int(unit))))
+        error = 1.2 * error + eps * np.abs(t.h)  # no activation is steeper than 1.13 (gelu)
+    return [place for _, place in sorted(found)][:_MOST]
+
+
+def fit_slopes(problem, variant, answer, units, dtype):
+    """Return {(layer, row, unit): slope in [0, 1]} that brings the gradients nearest to an answer.
+
+    Parameters
+    ----------
+    problem : Problem
+    variant : Variant
+    answer : dict of str to array
+        The results of the file.
+    units : list of (layer, row, unit)
+        As `undecided` returns them.
+    dtype : dtype
+        The file's; slopes within sqrt(eps) of 0 or 1 are taken for 0 or 1.
+
+    Notes
+    -----
+    The gradients are linear in the slopes of one layer, so a least-squares fit finds them; with
+    several layers it is repeated.
+    """
+    snap = np.sqrt(np.finfo(dtype).eps)
+    base = compute(problem, variant)
+    slopes = {(k, n, j): float(base.traces[k].a[n, j] > 0) for k, n, j in units}
+    for _ in range(3 if len({k for k, _, _ in units}) > 1 else 1):
+        now = _gradients(problem, variant, slopes, answer)
+        sides = [_gradients(problem, variant, {**slopes, unit: 1 - slopes[unit]}, answer) - now
+                 for unit in units]  # fmt: skip
+        target = _flat({name: answer[name] for name in base.nll_grads}, answer) - now
+        moved = np.linalg.lstsq(np.stack(sides, axis=1), target, rcond=None)[0]
+        for unit, part in zip(units, moved, strict=True):
+            slope = np.clip(slopes[unit] + part * (1 - 2 * slopes[unit]), 0, 1)
+            slopes[unit] = float(np.round(slope) if abs(slope - np.round(slope)) < snap else slope)
+    return slopes
+
+
+def _gradients(problem, variant, slopes, answer):
+    out = compute(problem, variant, slopes)
+    named = results(out)
+    return _flat({name: named[name] for name in out.nll_grads}, answer)
+
+
+def _flat(named, answer):
+    """Return tensors as one vector, each divided by the largest magnitude in the answer's."""
+    return np.concatenate(
+        [np.ravel(value) / (np.max(np.abs(answer[name])) or 1.0) for name, value in named.items()]
+    )
