@@ -19,7 +19,7 @@ def add_arguments(parser):
     parser.add_argument("--data", metavar="digits|PATH",
                         help="where the run's data are now, if they have moved")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N",
-                        help="of the small network and of Monte Carlo checks (default 0)")  # fmt: skip
+                        help="of small network and Monte Carlo checks (default 0)")  # fmt: skip
     parser.add_argument("--vector", metavar="FILE.npz",
                         help="step: also write the step as a test vector")  # fmt: skip
 
