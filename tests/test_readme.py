@@ -1,0 +1,51 @@
+"""The README says what happens: its example is run, its commands are two, its files exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_there_are_exactly_two_set_up_commands_of_one_line():
+    commands = blocks("sh")
+    assert len(commands) == 2
+    assert all(command.count("\n") == 1 for command in commands)
+    assert commands[0].strip().endswith("bnn-ref train")
+    assert commands[1].strip().endswith("-m pytest -q")
+
+
+def test_the_example_prints_what_is_printed_below_it():
+    (example,), (printed,) = blocks("python"), blocks("text")
+    assert example.count("\n") <= 15
+    found = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True,
+                           check=True).stdout  # fmt: skip
+    assert NUMBER.sub("#", found) == NUMBER.sub("#", printed)
+    for f, p in zip(NUMBER.findall(found), NUMBER.findall(printed), strict=True):
+        # what training rounds differently on another machine may move a last digit or two
+        assert float(f) == pytest.approx(float(p), rel=0.01, abs=0.03)
+
+
+def test_every_file_it_names_exists():
+    named = re.findall(r"`((?:bnn_ref|docs|bench|kernels|tests)/[\w./]*)`", README)
+    named += re.findall(r"\]\((?!https?:)([^)]+)\)", README)
+    assert len(named) > 8
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert missing == []
+
+
+def test_every_command_it_names_exists():
+    from bnn_ref.cli import COMMANDS
+
+    named = {word for row in re.findall(r"`bnn-ref ([a-z]+)", README) for word in row.split()}
+    named |= set(re.findall(r"`(evaluate|predict|check|verify|uci)`", README))
+    assert named <= set(COMMANDS)
