@@ -1,0 +1,409 @@
+"""The numba back end: the functions of `reference.py`, on compiled kernels.
+
+It arranges arrays and calls `kernels/run.py`; what a step is can be read in `reference.py`. A
+step is three sweeps (sample, propagate, update), cut into tasks that whichever thread is free
+takes; results are the same bits for any number of threads.
+"""
+
+import numpy as np
+
+from .kernels import layout as at
+from .kernels.philox import fill_normals, fill_signs
+from .kernels.run import run
+from .layers import check_size
+from .network import check_dtype
+from .noise import PURPOSES, TENSORS, LayerNoise, Noise, check_estimator, check_word
+from .plan import (
+    LIKELIHOODS,
+    Buffers,
+    describe,
+    flat_tasks,
+    place_examples,
+    place_weights,
+    predict_scratch_size,
+    predict_tasks,
+    scratch_size,
+    step_tasks,
+)
+from .step import (
+    Metrics,
+    Result,
+    check_batch,
+    check_inputs,
+    check_kind,
+    check_kl_weight,
+    check_noise,
+    refuse_non_finite,
+)
+from .threads import Helpers, count_threads
+
+__all__ = ["draw_noise", "draw_outputs", "loss_and_gradients", "prepare", "train_step"]
+
+KINDS = {"weights": at.WEIGHTS, "flipout": at.FLIPOUT, "mean": at.MEAN}
+SMALL = 3e-4  # seconds on one thread (estimated) below which a second one is not worth its call
+
+
+class Workspace:
+    """What a network's runs need again and again: buffers, tables, helper threads.
+
+    Made by `prepare`; two threads must not use one at the same time.
+
+    Parameters
+    ----------
+    network : Network
+    rows : int
+        How many rows the buffers hold; more in a step make them grow.
+    dtype : float32 or float64
+    threads : int or None
+    """
+
+    def __init__(self, network, rows, dtype, threads):
+        self.network, self.dtype = network, check_dtype(dtype, ("float32", "float64"))
+        self.rows, self.threads = rows, count_threads(threads)
+        self.helpers = Helpers(self.threads - 1)
+        self.step = self.prediction = None
+
+    def for_step(self, parameters, rows):
+        """Return the `Runner` of training steps."""
+        if self.step is None or rows > self.step.capacity:
+            self.step = Runner(self, parameters, max(rows, self.rows))
+        return self.step
+
+    def for_prediction(self, parameters):
+        """Return the `Runner` of predictions."""
+        if self.prediction is None:
+            self.prediction = Runner(self, parameters, 0)
+        return self.prediction
+
+
+class Runner:
+    """The arrays of one kind of run, and the call itself.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    parameters : Parameters
+    capacity : int
+        Rows that the buffers hold; 0 for predictions, which keep nothing of an example.
+    """
+
+    def __init__(self, workspace, parameters, capacity):
+        network = workspace.network
+        self.capacity, self.dtype = capacity, workspace.dtype
+        self.threads, self.helpers = workspace.threads, workspace.helpers
+        self.layers, self.numbers, scale_rho = describe(network, parameters)
+        self.weights = int(np.sum(self.layers[:, at.INPUTS] * self.layers[:, at.OUTPUTS]))
+        self.width = int(self.layers[:, [at.INPUTS, at.OUTPUTS]].max())
+        buffers = Buffers()
+        place_weights(self.layers, buffers)
+        self.whole = np.full(at.WHOLE_COLUMNS, -1, np.int64)
+        self.real = np.zeros(at.REAL_COLUMNS)
+        if capacity:
+            place_examples(self.layers, capacity, buffers)
+            self.whole[at.TARGETS] = buffers.take(capacity * network.outputs)
+            self.whole[at.WEIGHT] = buffers.take(capacity)
+        self.whole[at.CAPACITY], self.whole[at.SCALE_RHO] = capacity, scale_rho
+        self.whole[at.LIKELIHOOD] = LIKELIHOODS[network.likelihood.to_json()["type"]]
+        self.real[at.NOISE_SCALE] = getattr(network.likelihood, "scale", 1.0)
+        self.buffers = buffers
+        self.work = np.zeros(buffers.size + 64, self.dtype)
+        need = scratch_size(self.layers) if capacity else predict_scratch_size(self.layers)
+        self.scratch = np.empty((self.threads, need + 64), self.dtype)
+        self.labels = np.zeros(max(capacity, 1), np.int64)
+        self.results = np.zeros(at.RESULT_LAYERS + len(self.layers))
+        self.nothing = np.empty(0, self.dtype)
+        self.tasks = {}
+
+    def part(self, place, shape):
+        """Return the view of `work` from a place on."""
+        return self.work[place : place + int(np.prod(shape))].reshape(shape)
+
+    def key(self, seed, step, draw, purpose):
+        """Set the key of the noise."""
+        whole = self.whole
+        whole[at.SEED_LOW], whole[at.SEED_HIGH] = seed & 0xFFFFFFFF, seed >> 32
+        whole[at.STEP], whole[at.DRAW], whole[at.PURPOSE] = step, draw, PURPOSES[purpose]
+
+    def planned(self, name, make):
+        """Return (tasks, parts, scale parts) of that name, made once."""
+        if name not in self.tasks:
+            tasks = make()
+            losses = int(np.sum(tasks[:, at.TASK] == at.LOSS)) * (self.whole[at.SCALE_RHO] >= 0)
+            outputs = int(self.layers[-1, at.OUTPUTS])
+            self.tasks[name] = (
+                tasks, np.zeros((len(tasks), at.PART_COLUMNS)), np.zeros((losses, outputs))
+            )  # fmt: skip
+        return self.tasks[name]
+
+    def run(self, plan, rows, x, params, grads=None, moments=None, out=None):
+        """Run a plan's tasks, on several threads where they are worth it; return `control`."""
+        tasks, parts, scale_parts = plan
+        nothing = self.nothing
+        first, second = moments or (nothing, nothing)
+        control = np.zeros(at.CONTROL_COLUMNS, np.int64)
+        self.whole[at.ROWS] = rows
+        before = (tasks, self.layers, self.numbers, self.whole, self.real, x.reshape(-1), params,
+                  nothing if grads is None else grads, first, second, self.work, self.labels,
+                  self.scratch)  # fmt: skip
+        after = (parts, scale_parts, self.results, control,
+                 nothing if out is None else out.reshape(-1), self.width)  # fmt: skip
+        estimate = self.weights * (rows * 12e-11 + 5e-9)
+        if self.threads > 1 and estimate > SMALL:
+            self.helpers.call(run, [(*before, slot, *after) for slot in range(1, self.threads)])
+        run(*before, 0, *after)
+        return control
+
+    def fill(self, x, y, weight):
+        """Put a batch's targets and weights where kernels find them; return x as they take it."""
+        rows = len(x)
+        if self.whole[at.LIKELIHOOD] == at.CATEGORICAL:
+            self.labels[:rows] = y
+        else:
+            self.part(self.whole[at.TARGETS], y.shape)[...] = y
+        place = self.whole[at.WEIGHT]
+        self.work[place : place + rows] = 1 if weight is None else weight
+        return plain(x)
+
+    def step_plan(self, rows):
+        """Return the plan of a training step of that many rows."""
+        learned = self.whole[at.SCALE_RHO] >= 0
+        return self.planned(rows, lambda: step_tasks(self.layers, rows, learned, False))
+
+    def outputs(self, rows):
+        """Return a copy of the last layer's outputs, (rows, O)."""
+        last = self.layers[-1]
+        return self.part(last[at.OUTPUT], (rows, last[at.OUTPUTS])).copy()
+
+
+def plain(array):
+    """Return the array as compiled code takes it: C order, aligned, writable; else a copy."""
+    return array if array.flags.carray else array.copy(order="C")
+
+
+def prepare(network, rows, dtype, threads=None):
+    """Return the workspace for runs of up to that many rows (more rows make it grow).
+
+    Parameters
+    ----------
+    network : Network
+    rows : int
+    dtype : "float32" or "float64"
+    threads : int, optional
+        By default the environment variable BNN_REF_THREADS, or one a core. Results do not depend
+        on it.
+
+    Raises
+    ------
+    ValueError
+        For another dtype or number.
+    """
+    return Workspace(network, check_size(rows, "rows", 0), dtype, threads)
+
+
+def _workspace(workspace, network, rows, dtype):
+    """Return the workspace, or a new one where none was given or it is for something else."""
+    fits = workspace is not None and workspace.dtype == dtype and (
+        workspace.network is network or workspace.network == network
+    )  # fmt: skip
+    return workspace if fits else prepare(network, rows, dtype)
+
+
+def draw_noise(network, rows, seed, *, step=0, draw=0, purpose="train", dtype="float32",
+               estimator="flipout", first_row=0, workspace=None):  # fmt: skip
+    """Return the noise of every layer for one draw of one step. Twin: `noise.draw_noise`.
+
+    Signs are the same; float64 normals are within 4 units in the last place of the twin's and
+    float32 ones within 6.
+
+    Raises
+    ------
+    ValueError
+        As the twin, and for the estimator "local", which this back end does not have.
+    """
+    _check_estimator(estimator)
+    rows, seed = check_size(rows, "rows", least=0), check_word(seed, "seed", 64)
+    step, draw = check_word(step, "step"), check_word(draw, "draw")
+    dtype = check_dtype(dtype, ("float32", "float64"))
+    _check_blocks(network, first_row + rows)
+    layers = []
+    for k, layer in enumerate(network.layers):
+
+        def key(tensor, k=k):
+            stream = PURPOSES[purpose] << 28 | TENSORS[tensor] << 24 | k
+            return np.array([seed & 0xFFFFFFFF, seed >> 32, step, draw, stream], np.uint32)
+
+        signs = []
+        for tensor, columns in (("sign_input", layer.inputs), ("sign_output", layer.outputs)):
+            signs.append(np.ones((rows, columns), dtype))
+            if estimator != "shared":
+                fill_signs(signs[-1], first_row, key(tensor))
+        kernel_eps = np.empty((layer.inputs, layer.outputs), dtype)
+        fill_normals(kernel_eps.reshape(-1), key("kernel_eps"))
+        bias_eps = None
+        if layer.bias_is_random:
+            bias_eps = np.empty(layer.outputs, dtype)
+            fill_normals(bias_eps, key("bias_eps"))
+        layers.append(LayerNoise(kernel_eps, *signs, bias_eps))
+    return Noise(tuple(layers))
+
+
+def _check_estimator(estimator):
+    if check_estimator(estimator) == "local":
+        raise ValueError(
+            "estimator: expected 'flipout' or 'shared' with backend 'numba', found 'local' "
+            "(backend 'numpy' has it)"
+        )
+
+
+def _check_blocks(network, rows):
+    """Raise where signs of so many rows need more blocks than a stream has."""
+    widest = max(max(layer.inputs, layer.outputs) for layer in network.layers)
+    check_word(rows * -(-widest // 128), "block (the tensor is too large for one stream)")
+
+
+def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_weight=None,
+                       trace=False, workspace=None):  # fmt: skip
+    """Return the `Result` of one step. Twin: `reference.loss_and_gradients`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As the twin; also where a trace is asked for, or noise of the local estimator is given:
+        the NumPy back end has both.
+    """
+    if trace:
+        raise ValueError("trace: expected False with backend 'numba' (backend 'numpy' has it)")
+    check_dtype(parameters.dtype, ("float32", "float64"))
+    x, y, weight, leading = check_batch(network, parameters, x, y, sample_weight)
+    check_noise(network, noise, len(x), parameters.dtype)
+    if not isinstance(noise, Noise):
+        _check_estimator("local")
+    kl_weight = check_kl_weight(kl_weight)
+    rows = len(x)
+    workspace = _workspace(workspace, network, rows, parameters.dtype)
+    runner = Runner(workspace, parameters, rows)
+    whole, real = runner.whole, runner.real
+    for layer, one in zip(runner.layers, noise.layers, strict=True):
+        for place, array in (
+            (layer[at.KERNEL_DELTA], one.kernel_eps),
+            (layer[at.SIGN_INPUT], one.sign_input),
+            (layer[at.SIGN_OUTPUT], one.sign_output),
+            (layer[at.BIAS_DELTA], one.bias_eps),
+        ):
+            if array is not None:
+                runner.part(place, array.shape)[...] = array
+    by_inputs = np.zeros((2, rows, network.inputs), parameters.dtype)
+    whole[at.GRAD_X] = runner.work.size
+    whole[at.GRAD_X_FLIPPED] = runner.work.size + by_inputs[0].size
+    runner.work = np.concatenate([runner.work, by_inputs.reshape(-1)])
+    learned = whole[at.SCALE_RHO] >= 0
+    plan = runner.planned("loss", lambda: step_tasks(runner.layers, rows, learned, True))
+    whole[at.EPS], whole[at.SIGNS] = at.GIVEN, at.GIVEN
+    whole[at.KIND], whole[at.MODE], whole[at.FIRST_ROW] = at.TRAINING, at.SET, 0
+    real[at.KL_WEIGHT], real[at.SHARE] = kl_weight, 1 / rows
+    gradients = parameters.zeros_like()
+    runner.run(plan, rows, runner.fill(x, y, weight), plain(parameters.flat), gradients.flat)
+    grad_x = runner.part(whole[at.GRAD_X], x.shape).copy()
+    found = runner.results
+    return Result(
+        outputs=runner.outputs(rows).reshape(*leading, network.outputs),
+        nll=found[at.RESULT_NLL],
+        kl=found[at.RESULT_KL],
+        kl_layers=found[at.RESULT_LAYERS :].copy(),
+        loss=found[at.RESULT_LOSS],
+        gradients=gradients,
+        grad_x=grad_x.reshape(*leading, network.inputs),
+    )
+
+
+def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipout",
+               sample_weight=None, workspace=None):  # fmt: skip
+    """Take one training step in place and return its `Metrics`. Twin: `reference.train_step`.
+
+    With one draw, gradients are used up as they are made, once it is certain that all of them are
+    finite; where that is not certain, or with several draws, they are made first and looked at.
+
+    Raises
+    ------
+    NonFinite, ValueError, TypeError
+        As the twin; the state is then as before.
+    """
+    parameters = state.parameters
+    network = parameters.network
+    _check_estimator(estimator)
+    check_dtype(parameters.dtype, ("float32", "float64"))
+    draws, seed = check_size(draws, "draws"), check_word(seed, "seed", 64)
+    x, y, weight, leading = check_batch(network, parameters, x, y, sample_weight)
+    kl_weight = check_kl_weight(kl_weight)
+    rows = len(x)
+    workspace = _workspace(workspace, network, rows, parameters.dtype)
+    runner = workspace.for_step(parameters, rows)
+    whole, real = runner.whole, runner.real
+    whole[at.EPS], whole[at.SIGNS] = at.DRAWN, at.ONES if estimator == "shared" else at.DRAWN
+    whole[at.KIND], whole[at.FIRST_ROW] = at.TRAINING, 0
+    real[at.KL_WEIGHT], real[at.SHARE] = kl_weight, 1 / (rows * draws)
+    rate, scale = adam.factors(state.step + 1)
+    real[at.RATE], real[at.SCALE], real[at.EPSILON] = rate, scale, adam.epsilon
+    real[at.BETA_1], real[at.BETA_2] = adam.beta_1, adam.beta_2
+    x_taken = runner.fill(x, y, weight)
+    plan = runner.step_plan(rows)
+    flat = parameters.flat
+    moments = (state.moment_1.flat, state.moment_2.flat)
+
+    if draws == 1:
+        runner.key(seed, state.step, 0, "train")
+        whole[at.MODE] = at.ADAM
+        control = runner.run(plan, rows, x_taken, flat, None, moments)
+        if control[at.SAFE]:
+            state.step += 1
+            found = runner.results
+            return Metrics(found[at.RESULT_LOSS], found[at.RESULT_NLL], found[at.RESULT_KL],
+                           found[at.RESULT_LAYERS :].copy(),
+                           runner.outputs(rows).reshape(*leading, network.outputs))  # fmt: skip
+
+    gradients = parameters.zeros_like()
+    nll, outputs = 0.0, 0.0
+    for draw in range(draws):
+        runner.key(seed, state.step, draw, "train")
+        whole[at.MODE] = at.ADD if draw else at.SET
+        real[at.KL_WEIGHT] = 0.0 if draw else kl_weight  # counted once
+        runner.run(plan, rows, x_taken, flat, gradients.flat)
+        nll = nll + runner.results[at.RESULT_NLL]
+        outputs = outputs + runner.outputs(rows)
+    nll, outputs = nll / draws, outputs / draws
+    kl, kl_layers = runner.results[at.RESULT_KL], runner.results[at.RESULT_LAYERS :].copy()
+    refuse_non_finite(state.step + 1, x, nll, kl_layers, gradients)
+    plan = runner.planned("flat", lambda: flat_tasks(flat.size))
+    whole[at.MODE] = at.ADAM
+    runner.run(plan, 0, x_taken, flat, gradients.flat, moments)
+    state.step += 1
+    return Metrics(nll + kl_weight * kl, nll, kl, kl_layers,
+                   outputs.reshape(*leading, network.outputs))  # fmt: skip
+
+
+def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_row=0,
+                 workspace=None):  # fmt: skip
+    """Return one draw of the outputs (rows, O) for a block of rows. Twin: `reference.draw_outputs`.
+
+    A row's bits depend on nothing but the row and its place, see `kernels/products.py`.
+    """
+    check_kind(kind)
+    check_dtype(parameters.dtype, ("float32", "float64"))
+    seed, draw = check_word(seed, "seed", 64), check_word(draw, "draw")
+    x, _ = check_inputs(network, x, parameters.dtype)
+    rows = len(x)
+    out = np.empty((rows, network.outputs), parameters.dtype)
+    if rows == 0:
+        return out
+    first_row = check_size(first_row, "first_row", 0)
+    _check_blocks(network, first_row + rows)
+    workspace = _workspace(workspace, network, rows, parameters.dtype)
+    runner = workspace.for_prediction(parameters)
+    whole = runner.whole
+    whole[at.EPS], whole[at.SIGNS] = at.DRAWN, at.DRAWN
+    whole[at.KIND], whole[at.FIRST_ROW], whole[at.MODE] = KINDS[kind], first_row, at.SET
+    runner.key(seed, 0, draw, "predict")
+    name = (rows, kind != "mean")
+    plan = runner.planned(name, lambda: predict_tasks(runner.layers, rows, kind != "mean"))
+    runner.run(plan, rows, plain(x), plain(parameters.flat), out=out)
+    return out

@@ -1,0 +1,245 @@
+"""exp, log and their kin, sine and cosine, written so that the compiler vectorises them.
+
+Every function is elementwise on one number, float32 or float64, and calls no library; choices are
+selections, not jumps. Polynomials are Taylor series on reduced arguments, so that their
+coefficients can be read; float32 needs fewer terms. Oracles: mpmath, and the twins in
+`bnn_ref/elementary.py`.
+
+A NaN passes through. exp of anything below -87 (float64: -708) is 0: what is smaller than the
+smallest normal number is of no use here and slows every operation on it.
+"""
+
+import math
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+from .jit import inner
+from .machine import bits_float, float_bits, select
+
+LOG2_HIGH = 0.693145751953125  # 16 bits: a whole number below 2^11 times it is exact in float64;
+LOG2_LOW = 1.42860682030941723212e-6  # ... times 8 bits of it in float32, see `_exponent`
+
+
+def series(coefficient, single, double):
+    """Return a function p(x) = sum_k coefficient(k) x^k, by Horner's rule.
+
+    Parameters
+    ----------
+    coefficient : function of k = 0, 1, ...
+    single, double : int
+        How many terms for float32 and for float64.
+    """
+
+    @intrinsic
+    def polynomial(typingctx, x):
+        terms = [coefficient(k) for k in range(single if x == types.float32 else double)]
+
+        def codegen(context, builder, signature, args):
+            kind = args[0].type
+            multiply_add = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(kind, [kind] * 3),
+                f"llvm.fmuladd.f{32 if x == types.float32 else 64}",
+            )
+            total = ir.Constant(kind, terms[-1])
+            for term in reversed(terms[:-1]):
+                total = builder.call(multiply_add, [total, args[0], ir.Constant(kind, term)])
+            return total
+
+        return x(x), codegen
+
+    return polynomial
+
+
+# (exp(r) - 1 - r) / r^2 on |r| <= log(2) / 2
+_exp_series = series(lambda k: 1 / math.factorial(k + 2), 7, 13)
+# (2 artanh(s) - 2 s) / s^3 in z = s^2 on |s| <= 0.1716
+_log_series = series(lambda k: 2 / (2 * k + 3), 4, 11)
+# (sin(x) - x) / x^3 and (cos(x) - 1 + x^2 / 2) / x^4 in z = x^2 on |x| <= pi / 4
+_sin_series = series(lambda k: (-1) ** (k + 1) / math.factorial(2 * k + 3), 4, 8)
+_cos_series = series(lambda k: (-1) ** k / math.factorial(2 * k + 4), 4, 8)
+
+
+def _by_dtype(single, double):
+    """Return a function of one number: `single` for float32, `double` for float64."""
+
+    def function(x):
+        raise TypeError("compiled code only")
+
+    @overload(function, inline="always")
+    def choose(x):
+        if x == types.float32:
+            return lambda x: single(x)
+        return lambda x: double(x)
+
+    return function
+
+
+@inner
+def _power_single(n):
+    return bits_float(np.int32((np.int32(n) + np.int32(127)) << np.int32(23)))
+
+
+@inner
+def _power_double(n):
+    return bits_float(np.int64((np.int64(n) + np.int64(1023)) << np.int64(52)))
+
+
+_power = _by_dtype(_power_single, _power_double)  # 2^n of a float that holds a whole number n
+
+
+@inner
+def _mantissa_single(x):
+    bits = np.int32(float_bits(x) - np.int32(0x3F3504F3))  # from sqrt(1/2) up
+    n = np.int32(bits >> np.int32(23))
+    return np.float32(n), bits_float(np.int32(float_bits(x) - np.int32(n << np.int32(23))))
+
+
+@inner
+def _mantissa_double(x):
+    bits = np.int64(float_bits(x) - np.int64(0x3FE6A09E667F3BCD))
+    n = bits >> np.int64(52)
+    return np.float64(n), bits_float(float_bits(x) - (n << np.int64(52)))
+
+
+# x = 2^n m of a normal x > 0, with m from sqrt(1/2) to sqrt(2): (n as a float, m)
+mantissa = _by_dtype(_mantissa_single, _mantissa_double)
+
+_least_single = np.float32(-87.0)
+_least_double = np.float64(-708.0)
+
+
+@inner
+def _lowest_single(x):
+    return _least_single
+
+
+@inner
+def _lowest_double(x):
+    return _least_double
+
+
+_lowest = _by_dtype(_lowest_single, _lowest_double)
+
+
+@inner
+def _exp_parts(x):
+    """Return (2^n, expm1(r)) with x = n log(2) + r, for x <= 0 (or up to 88; float64: 709)."""
+    T = type(x)
+    low = _lowest(x)
+    x = select(x < low, low, x)
+    n = np.floor(x * T(1.4426950408889634) + T(0.5))
+    r = (x - n * T(LOG2_HIGH)) - n * T(LOG2_LOW)
+    return _power(n), r + r * r * _exp_series(r)
+
+
+@inner
+def exp(x):
+    """Return exp(x) for x up to 88 (float64: 709); 0 below -87 (-708)."""
+    T = type(x)
+    power, fraction = _exp_parts(x)
+    return select(x < _lowest(x), T(0.0), power + power * fraction)
+
+
+@inner
+def expm1(x):
+    """Return exp(x) - 1 for x up to 88 (float64: 709), with the digits of a small x."""
+    T = type(x)
+    power, fraction = _exp_parts(x)
+    return power * fraction + (power - T(1.0))
+
+
+@inner
+def log1p_gap(f):
+    """Return f - log(1 + f) for 1 + f from sqrt(1/2) to sqrt(2), without cancellation.
+
+    With s = f / (2 + f), log(1 + f) = 2 artanh(s) = 2 s + s^3 (2/3 + 2/5 s^2 + ...) and
+    2 s = f - s f, so that the gap is f^2/2 - s (f^2/2 + s^2 (...)).
+    """
+    T = type(f)
+    s = f / (f + T(2.0))
+    half = T(0.5) * f * f
+    z = s * s
+    return half - s * (half + z * _log_series(z))
+
+
+@inner
+def log(x):
+    """Return log(x) of a normal number x > 0, or a NaN for a NaN."""
+    T = type(x)
+    n, m = mantissa(x)
+    f = m - T(1.0)
+    found = n * T(LOG2_HIGH) + ((f - log1p_gap(f)) + n * T(LOG2_LOW))
+    return select(x == x, found, x)
+
+
+@inner
+def log1p_unit(e):
+    """Return log(1 + e) for e from 0 to 1, with the digits of a small e."""
+    T = type(e)
+    large = e > T(0.4142135623730950)
+    f = select(large, T(0.5) * (e - T(1.0)), e)  # 1 + e = 2 (1 + f), or 1 + f
+    return (f - log1p_gap(f)) + select(large, T(0.6931471805599453), T(0.0))
+
+
+@inner
+def softplus(x):
+    """Return log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)). Twin: `elementary.softplus`."""
+    T = type(x)
+    e = exp(-abs(x))
+    return select(x > T(0.0), x, T(0.0)) + log1p_unit(e)
+
+
+@inner
+def softplus_sigmoid(x):
+    """Return (softplus(x), sigmoid(x)), which share one exp."""
+    T = type(x)
+    e = exp(-abs(x))
+    positive = x > T(0.0)
+    return (
+        select(positive, x, T(0.0)) + log1p_unit(e),
+        select(positive, T(1.0), e) / (T(1.0) + e),
+    )
+
+
+@inner
+def sigmoid(x):
+    """Return 1 / (1 + exp(-x)). Twin: `elementary.sigmoid`."""
+    T = type(x)
+    e = exp(-abs(x))
+    return select(x > T(0.0), T(1.0), e) / (T(1.0) + e)
+
+
+@inner
+def tanh(x):
+    """Return tanh(x) = -q / (2 + q) with q = expm1(-2 |x|), and the sign of x."""
+    T = type(x)
+    q = expm1(T(-2.0) * abs(x))
+    t = -q / (T(2.0) + q)
+    return select(x < T(0.0), -t, t)
+
+
+@inner
+def sin_cos(x):
+    """Return (sin(x), cos(x)) for |x| <= pi / 4."""
+    T = type(x)
+    z = x * x
+    return x + x * z * _sin_series(z), (T(1.0) - T(0.5) * z) + z * z * _cos_series(z)
+
+
+@inner
+def normal_cdf(x):
+    """Return Phi(x) = erfc(-x / sqrt(2)) / 2. Twin: `elementary.normal_cdf`; not vectorised."""
+    T = type(x)
+    return T(0.5) * T(math.erfc(-x * T(0.7071067811865476)))
+
+
+@inner
+def normal_density(x):
+    """Return exp(-x^2 / 2) / sqrt(2 pi). Twin: `elementary.normal_density`."""
+    T = type(x)
+    return T(0.3989422804014327) * exp(T(-0.5) * x * x)

@@ -1,0 +1,189 @@
+"""What NumPy code cannot say: single instructions, as Numba intrinsics.
+
+Vectors of 64 bytes, reinterpretation of bits, 32-bit products, views without ownership, atomic
+counters. LLVM splits what a processor has no such instruction for.
+"""
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.core.registry import cpu_target
+from numba.extending import intrinsic
+
+# Features of the processor that code is compiled for; part of every cache key.
+_FEATURES = cpu_target.target_context.codegen().magic_tuple()[2]
+VECTOR_BYTES = 64 if "+avx512f" in _FEATURES else 32 if "+avx," in _FEATURES else 16
+VECTOR_REGISTERS = 16 if VECTOR_BYTES == 32 else 32
+I64 = ir.IntType(64)
+I32 = ir.IntType(32)
+
+
+@intrinsic
+def use_whole_vectors(typingctx):
+    """Ask for vectors of 64 bytes in the function that this stands in, where there are such.
+
+    LLVM prefers half of that for many processors with AVX-512, for fear of lower clocks.
+    """
+
+    def codegen(context, builder, signature, args):
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
+def float_bits(typingctx, x):
+    """Return the bits of a float32 as int32, or of a float64 as int64."""
+    bits = types.int32 if x == types.float32 else types.int64
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], context.get_value_type(bits))
+
+    return bits(x), codegen
+
+
+@intrinsic
+def bits_float(typingctx, bits):
+    """Return the float32 of an int32's bits, or the float64 of an int64's."""
+    x = types.float32 if bits == types.int32 else types.float64
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], context.get_value_type(x))
+
+    return x(bits), codegen
+
+
+@intrinsic
+def select(typingctx, condition, a, b):
+    """Return a where the condition holds, else b, both of a's type; never a jump.
+
+    A conditional expression is lowered as a jump, and LLVM may thread it into ones that a loop
+    cannot be vectorised with.
+    """
+
+    def codegen(context, builder, signature, args):
+        return builder.select(*args)
+
+    return a(types.boolean, a, a), codegen
+
+
+@intrinsic
+def product_high(typingctx, a, b):
+    """Return the upper 32 bits of the product of two uint32."""
+
+    def codegen(context, builder, signature, args):
+        wide = builder.mul(builder.zext(args[0], I64), builder.zext(args[1], I64))
+        return builder.trunc(builder.lshr(wide, ir.Constant(I64, 32)), I32)
+
+    return types.uint32(types.uint32, types.uint32), codegen
+
+
+def _operation(name, doc):
+    @intrinsic
+    def operation(typingctx, a, b):
+        def codegen(context, builder, signature, args):
+            return getattr(builder, name)(*args)
+
+        return types.uint32(types.uint32, types.uint32), codegen
+
+    operation.__doc__ = doc
+    return operation
+
+
+# Numba widens uint32 arithmetic to 64 bits, which halves the vector lanes.
+product_low = _operation("mul", "Return the lower 32 bits of the product of two uint32.")
+add32 = _operation("add", "Return the sum of two uint32 modulo 2**32.")
+sub32 = _operation("sub", "Return the difference of two uint32 modulo 2**32.")
+xor32 = _operation("xor", "Return the exclusive or of two uint32.")
+and32 = _operation("and_", "Return the bitwise and of two uint32.")
+shift_right = _operation("lshr", "Return a uint32 shifted right.")
+shift_left = _operation("shl", "Return a uint32 shifted left.")
+
+
+@intrinsic
+def as_signed(typingctx, a):
+    """Return the bits of a uint32 as int32."""
+
+    def codegen(context, builder, signature, args):
+        return args[0]
+
+    return types.int32(types.uint32), codegen
+
+
+def pointer(context, builder, signature, args, place):
+    """Return the data pointer of an array argument."""
+    return cgutils.create_struct_proxy(signature.args[place])(
+        context, builder, value=args[place]
+    ).data
+
+
+@intrinsic
+def view(typingctx, array, start, length):
+    """Return array[start : start + length] of a flat array, without bounds check or ownership.
+
+    A slice would count references to the whole array, atomically, on every thread at once.
+    """
+    flat = types.Array(array.dtype, 1, "C", aligned=False)
+
+    def codegen(context, builder, signature, args):
+        item = context.get_abi_sizeof(context.get_data_type(array.dtype))
+        out = cgutils.create_struct_proxy(flat)(context, builder)
+        context.populate_array(
+            out,
+            data=builder.gep(pointer(context, builder, signature, args, 0), [args[1]]),
+            shape=cgutils.pack_array(builder, [args[2]]),
+            strides=cgutils.pack_array(builder, [ir.Constant(I64, item)]),
+            itemsize=ir.Constant(I64, item),
+            meminfo=None,
+        )
+        return out._getvalue()
+
+    return flat(array, types.int64, types.int64), codegen
+
+
+@intrinsic
+def fetch_add(typingctx, array, place, value):
+    """Return array[place], an int64, having added value to it in one atomic step."""
+
+    def codegen(context, builder, signature, args):
+        target = builder.gep(pointer(context, builder, signature, args, 0), [args[1]])
+        return builder.atomic_rmw("add", target, args[2], "seq_cst")
+
+    return types.int64(array, types.int64, types.int64), codegen
+
+
+@intrinsic
+def load_atomic(typingctx, array, place):
+    """Return array[place], an int64, as other threads last left it."""
+
+    def codegen(context, builder, signature, args):
+        target = builder.gep(pointer(context, builder, signature, args, 0), [args[1]])
+        return builder.load_atomic(target, "seq_cst", 8)
+
+    return types.int64(array, types.int64), codegen
+
+
+def _yield_symbol():
+    """Return the name of the C function that gives up a time slice, or None where unknown."""
+    if binding.address_of_symbol("sched_yield"):
+        return "sched_yield"
+    return None
+
+
+_YIELD = _yield_symbol()
+
+
+@intrinsic
+def give_way(typingctx):
+    """Let another thread run: `sched_yield` where the platform has it, else nothing."""
+
+    def codegen(context, builder, signature, args):
+        if _YIELD is not None:
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(I32, []), _YIELD
+            )
+            builder.call(function, [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen

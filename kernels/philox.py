@@ -1,0 +1,163 @@
+"""Counters to random bits, normals and signs. Twin: `bnn_ref/noise.py`, which states the layout.
+
+Differences: words stay 32 bits wide, and sixteen blocks at a time fill sixty-four normals, so that
+each of the sixteen is a vector lane. float32 normals are computed in float32: within 4 units in
+the last place of the twin's float64 value (see tests).
+"""
+
+import numpy as np
+
+from .elementary import LOG2_HIGH, LOG2_LOW, log1p_gap, mantissa, sin_cos
+from .jit import entry, inner, kernel
+from .machine import (
+    add32,
+    and32,
+    as_signed,
+    product_high,
+    product_low,
+    select,
+    shift_left,
+    shift_right,
+    sub32,
+    use_whole_vectors,
+    view,
+    xor32,
+)
+
+U = np.uint32
+M0, M1 = U(0xD2511F53), U(0xCD9E8D57)
+W0, W1 = U(0x9E3779B9), U(0xBB67AE85)
+LANES = 16
+GROUP = 64  # normals of LANES blocks
+
+
+@inner
+def _turn(c, k0, k1):
+    """Return the counter after one round."""
+    return (
+        xor32(xor32(product_high(c[2], M1), c[1]), k0),
+        product_low(c[2], M1),
+        xor32(xor32(product_high(c[0], M0), c[3]), k1),
+        product_low(c[0], M0),
+    )
+
+
+@inner
+def philox(c0, c1, c2, c3, k0, k1):
+    """Return the four uint32 words of Philox4x32-10 for a counter and key of uint32.
+
+    The rounds are written out in pairs: a loop in a loop is not vectorised.
+    """
+    c = (c0, c1, c2, c3)
+    c = _two_turns(c, k0, k1, U(0))
+    c = _two_turns(c, k0, k1, U(2))
+    c = _two_turns(c, k0, k1, U(4))
+    c = _two_turns(c, k0, k1, U(6))
+    return _two_turns(c, k0, k1, U(8))
+
+
+@inner
+def _two_turns(c, k0, k1, turn):
+    next_turn = add32(turn, U(1))
+    c = _turn(c, add32(k0, product_low(turn, W0)), add32(k1, product_low(turn, W1)))
+    return _turn(c, add32(k0, product_low(next_turn, W0)), add32(k1, product_low(next_turn, W1)))
+
+
+@inner
+def _radius(w, like):
+    """Return sqrt(-2 log u), u = (w + 1/2) / 2^32, of like's dtype.
+
+    From u = sqrt(1/2) up, log u = log(1 - v) with v = (~w + 1/2) / 2^32, which is exact.
+    """
+    T = type(like)
+    n, m = mantissa((T(w) + T(0.5)) * T(2.0**-32))
+    near = n == T(0.0)  # u >= sqrt(1/2)
+    v = (T(xor32(w, U(0xFFFFFFFF))) + T(0.5)) * T(2.0**-32)
+    f = select(near, -v, m - T(1.0))
+    log_u = n * T(LOG2_HIGH) + ((f - log1p_gap(f)) + n * T(LOG2_LOW))
+    return np.sqrt(T(-2.0) * log_u)
+
+
+@inner
+def box_muller(w_radius, w_angle, like):
+    """Return the two normals of a pair of words, of like's dtype. Twin: `noise.box_muller`."""
+    T = type(like)
+    radius = _radius(w_radius, like)
+    quarter = shift_right(add32(w_angle, U(1 << 29)), U(30))
+    remainder = as_signed(sub32(w_angle, shift_left(quarter, U(30))))
+    sine, cosine = sin_cos((T(remainder) + T(0.5)) * T(2 * np.pi * 2.0**-32))
+    swap = and32(quarter, U(1)) == U(1)
+    signed = select(and32(quarter, U(2)) == U(2), -radius, radius)
+    return signed * select(swap, -sine, cosine), signed * select(swap, cosine, sine)
+
+
+@kernel
+def normal_group(out, group, k0, k1, step, draw, stream):
+    """Fill out, 64 entries, with the normals of that group of a stream.
+
+    Parameters
+    ----------
+    out : array (64,)
+    group : int64
+    k0, k1, step, draw, stream : uint32
+        The halves of the seed, and the counter's other words.
+    """
+    use_whole_vectors()
+    a, b = view(out, 0, LANES), view(out, LANES, LANES)
+    c, d = view(out, 2 * LANES, LANES), view(out, 3 * LANES, LANES)
+    first = U(group * LANES)
+    for lane in range(LANES):
+        w0, w1, w2, w3 = philox(add32(first, U(lane)), step, draw, stream, k0, k1)
+        a[lane], b[lane] = box_muller(w0, w1, out[0])
+        c[lane], d[lane] = box_muller(w2, w3, out[0])
+
+
+@kernel
+def normals(out, start, length, scratch, k0, k1, step, draw, stream):
+    """Fill out[0:length] with the normals from position start, a multiple of 64, of a stream."""
+    whole = length // GROUP
+    for g in range(whole):
+        normal_group(view(out, g * GROUP, GROUP), start // GROUP + g, k0, k1, step, draw, stream)
+    if whole * GROUP < length:
+        normal_group(scratch, start // GROUP + whole, k0, k1, step, draw, stream)
+        for i in range(length - whole * GROUP):
+            out[whole * GROUP + i] = scratch[i]
+
+
+@kernel
+def sign_row(out, row, k0, k1, step, draw, stream):
+    """Fill out with the signs of one row of a stream, each -1 or +1. Twin: `noise.signs`."""
+    T = type(out[0])
+    columns = out.size
+    blocks = (columns + 127) // 128
+    for b in range(blocks):
+        w = philox(U(row * blocks + b), step, draw, stream, k0, k1)
+        for j in range(4):
+            start = 128 * b + 32 * j
+            if start < columns:
+                part = view(out, start, min(32, columns - start))
+                word = w[j]
+                for i in range(part.size):
+                    bit = and32(shift_right(word, U(i)), U(1))
+                    part[i] = T(1.0) - T(2.0) * T(as_signed(bit))
+
+
+@entry
+def fill_normals(out, key):
+    """Fill a flat array with the normals of a stream.
+
+    Parameters
+    ----------
+    out : array (n,), float32 or float64
+    key : uint32 array (5,)
+        The halves of the seed, low first; step; draw; purpose << 28 | tensor << 24 | layer.
+    """
+    scratch = np.empty(GROUP, out.dtype)
+    normals(out, 0, out.size, scratch, key[0], key[1], key[2], key[3], key[4])
+
+
+@entry
+def fill_signs(out, first_row, key):
+    """Fill an array (rows, columns) with signs, the first row being `first_row` of its stream."""
+    for row in range(out.shape[0]):
+        sign_row(out[row], first_row + row, key[0], key[1], key[2], key[3], key[4])
