@@ -140,17 +140,13 @@ def order(names):
 
 def truth(vector):
     """Return every result of a vector's question, recomputed in float64."""
+    parameters, noise = vector.parameters(np.float64), vector.noise(np.float64)
+    x = np.asarray(vector.x, np.float64)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # shown as disagreement
-        return results_of(
-            reference.loss_and_gradients(
-                vector.network,
-                vector.parameters(np.float64),
-                np.asarray(vector.x, np.float64),
-                vector.y,
-                vector.noise(np.float64),
-                vector.kl_weight,
-            )  # fmt: skip
+        result = reference.loss_and_gradients(
+            vector.network, parameters, x, vector.y, noise, vector.kl_weight
         )
+    return results_of(result)
 
 
 def rows_of(expected, found, limit):

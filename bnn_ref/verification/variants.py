@@ -29,8 +29,10 @@ class Variant:
         Replaces every layer's scale_shift.
     mean_flipped : str
         "" | "kernel" | "all": the mean is multiplied by the signs too; "all": the bias as well.
-    signs : str
-        "" | "no_input" | "no_output" | "none" | "swapped" (swapped in square layers).
+    sign_input, sign_output : bool
+        False where they are left out (every sign +1).
+    signs_swapped : bool
+        The two taken for each other, in square layers.
     bias_flip : str
         "" | "other" (a flipped draw unflipped and the reverse) | "whole" (mean and draw flipped).
     transposed : str
@@ -57,7 +59,9 @@ class Variant:
     sigma: str = "softplus"
     shift: float | None = None
     mean_flipped: str = ""
-    signs: str = ""
+    sign_input: bool = True
+    sign_output: bool = True
+    signs_swapped: bool = False
     bias_flip: str = ""
     transposed: str = ""
     derivative: str = ""
@@ -68,6 +72,11 @@ class Variant:
     kl_average: str = ""
     kl_weight: float | None = None
     kl_factor: float = 1.0
+
+
+# The fields that the forward pass depends on.
+FORWARD = ("sigma", "shift", "mean_flipped", "sign_input", "sign_output", "signs_swapped",
+           "bias_flip", "transposed")  # fmt: skip
 
 
 class Problem:
@@ -121,11 +130,11 @@ def forward(problem, variant):
         t.mu = mu
         t.sigma, t.chain = _sigma(variant, p.scale_shift, rho)
         t.si, t.so = noise.sign_input, noise.sign_output
-        if variant.signs == "swapped" and square:
+        if variant.signs_swapped and square:
             t.si, t.so = t.so, t.si
-        if variant.signs in ("no_input", "none"):
+        if not variant.sign_input:
             t.si = np.ones_like(t.si)
-        if variant.signs in ("no_output", "none"):
+        if not variant.sign_output:
             t.so = np.ones_like(t.so)
         t.flipped_x = h * t.si
         t.delta = t.sigma * t.eps

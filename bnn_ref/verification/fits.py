@@ -1,0 +1,95 @@
+"""Numbers that a mistake leaves open, fitted to an answer: the KL's weight and the shift c."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..elementary import softplus
+from .variants import forward
+
+_SHIFTS = {
+    0.0: "0",
+    float(np.finfo(np.float32).eps): "the machine epsilon of float32",
+    float(np.finfo(np.float64).eps): "the machine epsilon of float64",
+    1e-7: "Keras' epsilon",
+}
+
+
+def fit_kl_weight(out, found):
+    """Return candidate weights of the KL: by least squares over gradients, and from the loss.
+
+    The gradient is nll_grads + weight * kl_grads and the loss nll + weight * kl: linear both.
+
+    Parameters
+    ----------
+    out : SimpleNamespace
+        As `variants.compute` returns it.
+    found : dict of str to array
+        The answer's results.
+    """
+    top = bottom = 0.0
+    for name, slope in out.kl_grads.items():
+        size = np.max(np.abs(found[name])) or 1.0
+        rest = found[name] - out.nll_grads[name]
+        top += np.sum(rest * slope) / size**2
+        bottom += np.sum(slope * slope) / size**2
+    weights = []
+    if bottom > 0:
+        weights.append(float(top / bottom))
+    kl = np.sum(out.kl_used)
+    if kl > 0:
+        weights += [float((found["loss"] - nll) / kl) for nll in (out.nll, found["nll"])]
+    return [weight for weight in dict.fromkeys(weights) if np.isfinite(weight)]
+
+
+def kl_weight_name(weight, problem):
+    """Return a fitted weight in words: its value and, where it is one, the number people mean."""
+    rows = len(problem.x)
+    count = sum(layer.num_random for layer in problem.network.layers)
+    known = {
+        "1/B, the batch size": 1 / rows,
+        "1": 1.0,
+        "1/the number of weights": 1 / count,
+        "kl_weight / B": problem.kl_weight / rows,
+        "kl_weight * B": problem.kl_weight * rows,
+    }
+    text = f"weight {weight:.6g}"
+    for name, value in known.items():
+        if abs(weight - value) <= 1e-4 * value:
+            return f"{text} = {name}"
+    return text
+
+
+def fit_shift(problem, variant, found):
+    """Return the c in sigma = c + softplus(rho) that gives the answer's outputs, or None.
+
+    Gauss-Newton on the outputs, the derivative by a complex step, from the best of a grid; where
+    the outputs do not depend on sigma (eps 0, inputs 0), nothing can be said.
+    """
+    rhos = [value for name, value in problem.parameters.items() if name.endswith("_rho")]
+    least = -min(float(np.min(softplus(rho))) for rho in rhos)  # sigma stays above 0
+
+    def outputs(shift):
+        return forward(problem, replace(variant, shift=shift))[-1].h
+
+    grid = [0.0, *np.logspace(-16, 1, 35)]
+    shift = min(grid, key=lambda c: np.sum((outputs(c) - found["outputs"]) ** 2))
+    for _ in range(30):
+        moved = outputs(shift + 1e-100j)
+        slope, rest = moved.imag / 1e-100, found["outputs"] - moved.real
+        size = np.sum(slope * slope)
+        if not (np.isfinite(size) and size > 0):
+            return None
+        step = float(np.sum(slope * rest) / size)
+        shift = max(shift + step, least + 1e-300)
+        if abs(step) <= 1e-17 + 1e-16 * abs(shift):
+            break
+    return shift
+
+
+def shift_name(shift):
+    """Return a fitted shift in words: its value and, where it is one, what people use."""
+    for value, name in _SHIFTS.items():
+        if abs(shift - value) <= 1e-12 + 1e-3 * value:
+            return f"shift {shift:.6g} = {name}" if value else "shift 0"
+    return f"shift {shift:.6g}"

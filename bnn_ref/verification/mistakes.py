@@ -1,0 +1,209 @@
+"""The catalogue of known mistakes, and which of them occur together.
+
+A mistake is a change of the whole step (`variants.Variant`); `diagnosis.py` recomputes every
+result under it. Some have several forms that deserve one name; `FIT` marks a number that is
+fitted to the answer.
+"""
+
+from typing import NamedTuple
+
+FIT = "fit"
+
+
+class Mistake(NamedTuple):
+    """One known mistake.
+
+    Attributes
+    ----------
+    key : str
+        A short name.
+    what : str
+        One sentence: what it is and where it is seen.
+    changes : tuple of dict
+        Its forms, each a change of `Variant`'s fields.
+    """
+
+    key: str
+    what: str
+    changes: tuple
+
+
+MISTAKES = {
+    mistake.key: mistake
+    for mistake in (
+        Mistake(
+            "kl-averaged-over-weights",
+            "the KL is averaged over weights instead of summed, as in Bayesian-Torch's kl_div and "
+            "Blitz, or wherever a framework's reduce_mean is taken",
+            ({"kl_average": "tensors"}, {"kl_average": "layer_weights"}, {"kl_average": "weights"}),
+        ),
+        Mistake(
+            "kl-averaged-over-layers",
+            "the layers' KLs are averaged instead of summed, seen where the mean of model.losses "
+            "is taken",
+            ({"kl_average": "layers"},),
+        ),
+        Mistake(
+            "kl-missing",
+            "the KL is not in the loss, seen where model.losses or the returned kl is never added",
+            ({"kl_weight": 0.0},),
+        ),
+        Mistake(
+            "kl-twice",
+            "the KL is counted twice, seen where Keras adds model.losses by itself and the program "
+            "adds them again",
+            ({"kl_factor": 2.0},),
+        ),
+        Mistake(
+            "kl-weight",
+            "the KL has another weight than the file's kl_weight, most often 1/batch size or 1 "
+            "where 1/training examples is meant",
+            ({"kl_weight": FIT},),
+        ),
+        Mistake(
+            "prior-scale-as-variance",
+            "the prior's scale is read as a variance: its square root is used as the standard "
+            "deviation, seen where a library takes a variance",
+            ({"prior_power": 0.5},),
+        ),
+        Mistake(
+            "prior-variance-as-scale",
+            "the prior's variance is used as its standard deviation: Bayesian-Torch's "
+            "prior_variance is one in name only",
+            ({"prior_power": 2.0},),
+        ),
+        Mistake(
+            "softplus-derivative-missing",
+            "the gradient by sigma is reported as the gradient by rho: the factor sigmoid(rho) of "
+            "sigma = softplus(rho) is left out, seen in gradients derived by hand",
+            ({"rho_chain": "all"}, {"rho_chain": "nll"}, {"rho_chain": "kl"}),
+        ),
+        Mistake(
+            "sigma-exp",
+            "sigma = exp(rho) instead of scale_shift + softplus(rho), seen where rho is taken for "
+            "the logarithm of sigma",
+            ({"sigma": "exp"}, {"sigma": "exp_shifted"}),
+        ),
+        Mistake(
+            "sigma-exp-half",
+            "sigma = exp(rho / 2) instead of scale_shift + softplus(rho), seen where rho is taken "
+            "for the logarithm of the variance, as in variational autoencoders",
+            ({"sigma": "exp_half"}, {"sigma": "exp_half_shifted"}),
+        ),
+        Mistake(
+            "sigma-shift",
+            "another shift c in sigma = c + softplus(rho): TFP adds the machine epsilon, Edward2 "
+            "1e-7, Bayesian-Torch and Blitz nothing, others 1e-3 or 1e-5",
+            ({"shift": FIT},),
+        ),
+        Mistake(
+            "mean-flipped",
+            "the signs multiply the mean as well as the noise, seen where the sampled kernel "
+            "mu + sigma * eps is flipped instead of sigma * eps",
+            ({"mean_flipped": "kernel"}, {"mean_flipped": "all"}),
+        ),
+        Mistake(
+            "sign-output-missing",
+            "the output signs are left out, so that an example's noise is flipped on one side only",
+            ({"sign_output": False},),
+        ),
+        Mistake(
+            "sign-input-missing",
+            "the input signs are left out, so that an example's noise is flipped on one side only",
+            ({"sign_input": False},),
+        ),
+        Mistake(
+            "signs-swapped",
+            "input and output signs are taken for each other, which only a square layer allows",
+            ({"signs_swapped": True},),
+        ),
+        Mistake(
+            "bias-flip",
+            "the bias has the wrong signs: a draw shared by the batch (TFP) is multiplied by the "
+            "output signs, or a flipped one (Bayesian-Torch) is not, or its mean is flipped too",
+            ({"bias_flip": "other"}, {"bias_flip": "whole"}),
+        ),
+        Mistake(
+            "nll-summed",
+            "the negative log-likelihood is summed over the batch instead of averaged, as "
+            'reduction="sum" or reduce_sum gives it',
+            ({"nll": "sum"},),
+        ),
+        Mistake(
+            "nll-averaged-over-outputs",
+            "the negative log-likelihood is averaged over output dimensions instead of summed, as "
+            "Keras' and PyTorch's mean reductions do",
+            ({"nll": "mean_outputs"},),
+        ),
+        Mistake(
+            "activation-derivative-place",
+            "the activation's derivative is taken at the wrong place: at the layer's output, or at "
+            "the pre-activation without its noise, seen in gradients derived by hand",
+            ({"derivative": "output"}, {"derivative": "mean"}),
+        ),
+        Mistake(
+            "activation-derivative-missing",
+            "the activation's derivative is left out of the backward pass, seen in gradients "
+            "derived by hand",
+            ({"derivative": "missing"},),
+        ),
+        Mistake(
+            "kernel-transposed",
+            "a square kernel is transposed: layout (outputs, inputs), PyTorch's, taken for "
+            "(inputs, outputs), or only its gradients are",
+            ({"transposed": "all"}, {"transposed": "parameters"}, {"transposed": "gradients"}),
+        ),
+        Mistake(
+            "half-squared-error",
+            "half the squared error stands for a Normal likelihood: the constant "
+            "log(scale) + log(2 pi)/2 is missing, as with every mean-squared-error loss",
+            ({"normal": "half_square"}, {"normal": "half_square_unscaled"}),
+        ),
+        Mistake(
+            "squared-error",
+            "the squared error, without its half, stands for a Normal likelihood, as MSELoss and "
+            "Keras' mse give it",
+            ({"normal": "square"},),
+        ),
+    )
+}
+
+FLOAT32 = Mistake(
+    "float32",
+    "computed in float32 where float64 is claimed, seen in JAX without x64 enabled and in "
+    "TensorFlow's and PyTorch's default dtype",
+    (),
+)
+
+# Pairs that occur together. A wrong weight of the KL is so common that it is tried beside every
+# other mistake; so is float32, where every result is a float32 number (see diagnosis.py).
+_KL = ("kl-averaged-over-weights", "kl-averaged-over-layers", "kl-missing", "kl-twice", "kl-weight")
+PAIRS = (
+    *((kl, other) for kl in _KL for other in MISTAKES if other not in _KL),
+    ("kl-averaged-over-weights", "kl-weight"),  # a mean KL, then divided by the batch size
+    ("kl-averaged-over-weights", "kl-twice"),
+    ("sign-input-missing", "sign-output-missing"),  # the plain reparameterisation
+    ("mean-flipped", "sign-output-missing"),  # the inputs flipped, nothing else
+    ("mean-flipped", "sign-input-missing"),
+    ("mean-flipped", "bias-flip"),  # the whole pre-activation flipped
+    ("bias-flip", "sign-input-missing"),
+    ("bias-flip", "sign-output-missing"),
+    ("bias-flip", "sigma-shift"),  # one library's layer held against another's convention
+    ("bias-flip", "prior-variance-as-scale"),
+    ("prior-variance-as-scale", "sigma-shift"),
+    ("prior-scale-as-variance", "sigma-exp-half"),  # everything thought of as a variance
+    ("prior-scale-as-variance", "sigma-exp"),
+    ("sigma-exp", "softplus-derivative-missing"),
+    ("sigma-exp-half", "softplus-derivative-missing"),
+    ("sigma-shift", "softplus-derivative-missing"),
+    ("activation-derivative-place", "softplus-derivative-missing"),
+    ("activation-derivative-missing", "softplus-derivative-missing"),
+    ("half-squared-error", "nll-summed"),  # MSELoss(reduction="sum") / 2
+    ("half-squared-error", "nll-averaged-over-outputs"),
+    ("squared-error", "nll-summed"),
+    ("squared-error", "nll-averaged-over-outputs"),  # Keras' mse
+    ("nll-averaged-over-outputs", "nll-summed"),
+    ("kernel-transposed", "signs-swapped"),  # a layer written for the other layout
+    ("nll-summed", "softplus-derivative-missing"),
+    ("nll-summed", "sigma-exp"),
+)
