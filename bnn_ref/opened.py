@@ -22,6 +22,8 @@ class OpenedRun(NamedTuple):
     checkpoint : Checkpoint
     history : History
     dataset : Dataset
+    results : dict or None
+        What the finished run scored, as it was recorded.
     """
 
     folder: str
@@ -29,6 +31,7 @@ class OpenedRun(NamedTuple):
     checkpoint: Checkpoint
     history: History
     dataset: Dataset
+    results: dict | None
 
     @property
     def settings(self):
@@ -100,4 +103,4 @@ def open_run(folder, data=None):
     if dataset.checksum != config["data"]["checksum"]:
         raise expected(f"data {source}", f"the rows that {os.fspath(folder)} was trained on",
                        "others")  # fmt: skip
-    return OpenedRun(os.fspath(folder), config, checkpoint, history, dataset)
+    return OpenedRun(os.fspath(folder), config, checkpoint, history, dataset, run.results())

@@ -1,0 +1,38 @@
+"""``bnn-ref report``."""
+
+import os
+
+EPILOG = """\
+The page is one file without scripts that asks the network for nothing. It is written to RUN/report.html
+unless -o names another place; a page that is there is replaced.
+"""
+
+
+def add_arguments(parser):
+    """Add the command's arguments to its parser."""
+    parser.epilog = EPILOG
+    parser.add_argument("run_folder", metavar="RUN", help="folder of a trained run")
+    parser.add_argument("-o", "--output", metavar="FILE.html",
+                        help="where to write the page (default RUN/report.html)")  # fmt: skip
+    parser.add_argument("--plots", metavar="DIR", help="also write the figures as PNG files")
+    parser.add_argument("--data", metavar="digits|PATH",
+                        help="where the run's data are now, if they have moved")  # fmt: skip
+    parser.add_argument("--draws", type=int, metavar="N",
+                        help="of a prediction (default: as the run was trained)")  # fmt: skip
+
+
+def run(args):
+    """Write the page and, where asked for, the figures; return the exit code."""
+    from ..layers import check_size
+    from ..opened import open_run
+    from ..report import make_report, save_plots, write_page
+
+    draws = None if args.draws is None else check_size(args.draws, "--draws")
+    report = make_report(open_run(args.run_folder, args.data), draws)
+    path = args.output or os.path.join(args.run_folder, "report.html")
+    write_page(report, path)
+    size = os.path.getsize(path) / 1e6
+    print(f"wrote {path} ({len(report.plots)} figures, {size:.2f} MB)")
+    if args.plots:
+        print(f"wrote {len(save_plots(report, args.plots))} PNG files to {args.plots}")
+    return 0

@@ -1,0 +1,91 @@
+"""Calibration: is a prediction of 0.8 right in 8 cases of 10?"""
+
+import numpy as np
+
+from ..prediction import calibration_bins
+from .theme import Plot, legend, new_figure
+
+BINS = 10
+
+
+def confidence_and_hits(prediction):
+    """Return (probability of the most probable class, whether it was right), one entry a target."""
+    p = prediction.probabilities
+    confidence = np.maximum(p, 1 - p) if prediction.targets.ndim == 2 else p.max(axis=-1)
+    return confidence.ravel(), (prediction.classes == prediction.targets).ravel()
+
+
+def plots(evidence):
+    """Return the reliability diagram, and how often each confidence occurs."""
+    confidence, hits = confidence_and_hits(evidence.prediction)
+    count, mean, accuracy = calibration_bins(confidence, hits, BINS)
+    error = evidence.prediction.calibration_error
+    return [
+        _reliability(evidence, count, mean, accuracy, error),
+        _how_often(evidence, confidence, hits),
+    ]
+
+
+def _reliability(evidence, count, mean, accuracy, error):
+    filled = count > 0
+    spread = np.sqrt(accuracy * (1 - accuracy) / np.maximum(count, 1))
+
+    def draw(theme):
+        figure, axes = new_figure(theme)
+        axes.plot([0, 1], [0, 1], color=theme.muted, linewidth=1.0, label="perfectly calibrated")
+        axes.errorbar(mean[filled], accuracy[filled], spread[filled], fmt="o", color=theme.blue,
+                      markersize=5, capsize=2, linewidth=1.2, label="bin, with standard error")  # fmt: skip
+        for c, m, a in zip(count[filled], mean[filled], accuracy[filled], strict=True):
+            below = a > 0.85
+            axes.annotate(str(c), (m, a), (0, -13 if below else 8), textcoords="offset points",
+                          ha="center", fontsize=7.5, color=theme.muted)  # fmt: skip
+        low = max(0.0, min(mean[filled].min(), accuracy[filled].min()) - 0.1)
+        axes.set_xlim(low, 1.02)
+        axes.set_ylim(low, 1.05)
+        axes.set_xlabel("mean predicted probability in the bin")
+        axes.set_ylabel("share of right predictions")
+        legend(axes, theme, loc="upper left")
+        return figure
+
+    worst = int(np.argmax(count * np.abs(accuracy - mean)))
+    return Plot(
+        "calibration",
+        f"Reliability diagram: expected calibration error {error:.4f}, over {BINS} bins of equal "
+        "width; the numbers are predictions in the bin. Above the line the network is less sure "
+        "than it could be, below it too sure.",
+        f"Reliability diagram of {count.sum()} {evidence.part} predictions, expected calibration "
+        f"error {error:.4f}. Most of it comes from the bin of mean confidence {mean[worst]:.2f}, "
+        f"in which {accuracy[worst]:.2f} are right.",
+        draw,
+    )
+
+
+def _how_often(evidence, confidence, hits):
+    edges = np.linspace(0, 1, 21)
+    right, wrong = (
+        np.histogram(confidence[hits], edges)[0],
+        np.histogram(confidence[~hits], edges)[0],
+    )
+
+    def draw(theme):
+        figure, axes = new_figure(theme)
+        axes.stairs(right, edges, color=theme.blue, linewidth=1.6, label=f"right ({right.sum()})")
+        axes.stairs(wrong, edges, color=theme.orange, linewidth=1.6, linestyle="--",
+                    label=f"wrong ({wrong.sum()})")  # fmt: skip
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_ylim(bottom=0)
+        axes.set_xlim(max(0.0, confidence.min() - 0.05), 1.0)
+        axes.set_xlabel("probability of the predicted class")
+        axes.set_ylabel("predictions, logarithmic")
+        legend(axes, theme, loc="upper left")
+        return figure
+
+    sure = confidence >= 0.95
+    return Plot(
+        "calibration-confidence",
+        "How sure the predictions are, those that were right and those that were wrong.",
+        f"Histogram of the predicted probability: {100 * np.mean(sure):.0f} % of {evidence.part} "
+        f"predictions are above 0.95, of these {100 * np.mean(hits[sure]) if sure.any() else 0:.1f}"
+        f" % right; of all {100 * np.mean(hits):.1f} %.",
+        draw,
+    )

@@ -1,0 +1,147 @@
+"""What the figures are drawn from: a run's predictions for rows it was not trained on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..backends import get_backend
+from ..evaluation import score_parts
+from ..opened import OpenedRun
+from ..prediction import Prediction, predict
+from ..reference import draw_outputs
+
+MOST_ROWS = 10_000  # of the part that is shown
+SWEEP_ROWS = 2_000  # where a whole curve of predictions is made
+SWEEP_DRAWS = 20
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A run and its predictions.
+
+    Attributes
+    ----------
+    opened : OpenedRun
+    part : str
+        Whose rows are shown: "held-out", "test", or "training" where there are no others.
+    x : Rows (N, I)
+    y : array
+    prediction : Prediction
+        Of those rows, with the run's own draws and seed.
+    """
+
+    opened: OpenedRun
+    part: str
+    x: object
+    y: np.ndarray
+    prediction: Prediction
+
+    @property
+    def task(self):
+        """ "categorical", "bernoulli" or "normal"."""
+        return self.opened.dataset.encoding.task
+
+    @property
+    def metric(self):
+        """ "accuracy" or "rmse"."""
+        return self.opened.network.likelihood.metric
+
+    @property
+    def image(self):
+        """(height, width) where a row is an image, else None."""
+        return self.opened.dataset.image
+
+    @property
+    def draws(self):
+        """S, the draws of a prediction."""
+        return self.prediction.draws
+
+    @property
+    def seed(self):
+        """The run's seed, of every draw here."""
+        return self.opened.settings["seed"]
+
+    def class_name(self, k):
+        """Return the name of a class as text."""
+        names = self.opened.dataset.encoding.classes
+        return str(k if names is None else names[k])
+
+    def predict(self, x, y=None, *, draws=SWEEP_DRAWS, parameters=None, kind="weights"):
+        """Return the `Prediction` of other rows, or with other parameters."""
+        return predict(
+            self.opened.network,
+            self.opened.parameters if parameters is None else parameters,
+            x,
+            y,
+            draws=1 if kind == "mean" else draws,
+            seed=self.seed,
+            kind=kind,
+            backend=backend_of(self.opened),
+        )
+
+    def outputs(self, x):
+        """Return every draw of the outputs, (S, N, O): what the averages are averages of."""
+        x = np.asarray(x)
+        return np.stack([
+            draw_outputs(self.opened.network, self.opened.parameters, x, self.seed, draw)
+            for draw in range(self.draws)
+        ]).astype(np.float64)  # fmt: skip
+
+    @cached_property
+    def sweep(self):
+        """(x, y) of the first `SWEEP_ROWS` rows, for curves of many predictions."""
+        return np.asarray(self.x[:SWEEP_ROWS]), self.y[:SWEEP_ROWS]
+
+    @cached_property
+    def scores(self):
+        """Held-out and test scores, as the run recorded them or computed now."""
+        opened, now = self.opened, {"steps": self.opened.checkpoint.state.step}
+        recorded = opened.results
+        if recorded and recorded.get("steps") == now["steps"]:
+            return recorded
+        return now | score_parts(
+            opened.network, opened.parameters, opened.dataset, draws=self.draws, seed=self.seed,
+            backend=backend_of(opened),
+        )  # fmt: skip
+
+    def score(self, prediction):
+        """Return accuracy, or the RMSE in the target's own units, of a prediction with targets."""
+        if self.metric == "accuracy":
+            return prediction.accuracy
+        wrong = self.opened.dataset.encoding.decode_scale(prediction.mean - prediction.targets)
+        return float(np.sqrt(np.mean(wrong * wrong)))
+
+
+def backend_of(opened):
+    """Return the run's back end, or NumPy's where it cannot be had."""
+    try:
+        return get_backend(opened.settings["backend"])
+    except ImportError:
+        return get_backend("numpy")
+
+
+def gather(opened, draws=None):
+    """Return the `Evidence` of a run.
+
+    Parameters
+    ----------
+    opened : OpenedRun
+    draws : int, optional
+        Of a prediction; the run's own number unless given.
+    """
+    dataset = opened.dataset
+    parts = {"held-out": dataset.validation, "test": dataset.test, "training": dataset.train}
+    part = next(name for name, examples in parts.items() if examples is not None)
+    x, y = parts[part]
+    x, y = x.take(slice(0, MOST_ROWS)), y[:MOST_ROWS]
+    prediction = predict(
+        opened.network,
+        opened.parameters,
+        x,
+        y,
+        draws=opened.settings["draws"] if draws is None else draws,
+        seed=opened.settings["seed"],
+        backend=backend_of(opened),
+    )
+    return Evidence(opened, part, x, y, prediction)

@@ -1,0 +1,130 @@
+"""The page: one file that asks the network for nothing and follows light, dark, wide and narrow."""
+
+from typing import NamedTuple
+
+from .theme import DARK, LIGHT, escape, to_svg
+
+
+class Section(NamedTuple):
+    """A part of the page.
+
+    Attributes
+    ----------
+    anchor, title, text : str
+        The text is plain and becomes a paragraph.
+    plots : list of Plot
+    html : str
+        Put between the paragraph and the plots as it is.
+    """
+
+    anchor: str
+    title: str
+    text: str
+    plots: list
+    html: str = ""
+
+
+def _variables(colors):
+    return "".join(f"--{name}:{value};" for name, value in colors.items())
+
+
+STYLE = f"""
+:root {{ color-scheme: light dark; {_variables(LIGHT)} --card:#f5f6f8; }}
+@media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} --card:#1f2329; }} }}
+* {{ box-sizing: border-box; }}
+body {{ margin: 0 auto; padding: 1.2rem clamp(.8rem, 3vw, 2rem) 3rem; max-width: 74rem;
+  background: var(--paper); color: var(--ink);
+  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }}
+h1 {{ font-size: 1.6rem; line-height: 1.25; margin: .2rem 0 .4rem; overflow-wrap: anywhere; }}
+h2 {{ font-size: 1.25rem; margin: 2.4rem 0 .4rem; border-top: 1px solid var(--grid);
+  padding-top: 1.1rem; }}
+p {{ max-width: 46rem; margin: .4rem 0 .9rem; }}
+nav a {{ color: var(--blue); margin-right: 1rem; display: inline-block; padding: .2rem 0; }}
+a:focus-visible, pre:focus-visible, .scroll:focus-visible {{ outline: 2px solid var(--orange); }}
+.tiles {{ display: grid; gap: .7rem; margin: 1rem 0;
+  grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); }}
+.tile {{ background: var(--card); border-radius: .5rem; padding: .6rem .8rem; }}
+.tile b {{ display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }}
+.tile span {{ color: var(--muted); font-size: .85rem; }}
+.figures {{ display: grid; gap: 1.4rem 1.8rem; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); }}
+figure {{ margin: 0; }}
+figure svg {{ width: 100%; height: auto; display: block; }}
+figcaption {{ color: var(--muted); font-size: .9rem; margin-top: .35rem; }}
+pre {{ background: var(--card); border-radius: .5rem; padding: .8rem 1rem; white-space: pre-wrap;
+  overflow-wrap: anywhere; font-size: .88rem; }}
+.scroll {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }}
+caption {{ text-align: left; color: var(--muted); padding: .3rem 0; }}
+th, td {{ text-align: right; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--grid);
+  white-space: nowrap; }}
+th:first-child, td:first-child {{ text-align: left; }}
+footer {{ margin-top: 2.5rem; color: var(--muted); font-size: .85rem; }}
+"""
+
+
+def table(caption, header, rows):
+    """Return a table as HTML that scrolls sideways where the page is too narrow for it."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f"<table><caption>{escape(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def tiles(pairs):
+    """Return (value, what it is) pairs as HTML."""
+    cells = "".join(
+        f'<div class="tile"><b>{escape(value)}</b><span>{escape(what)}</span></div>'
+        for value, what in pairs
+    )
+    return f'<div class="tiles">{cells}</div>'
+
+
+def command(text):
+    """Return a command as HTML."""
+    return f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
+
+
+def _figure(plot):
+    return (
+        f'<figure id="{plot.name}">{to_svg(plot)}'
+        f"<figcaption>{escape(plot.caption)}</figcaption></figure>"
+    )
+
+
+def _section(section):
+    figures = "".join(_figure(plot) for plot in section.plots)
+    figures = f'<div class="figures">{figures}</div>' if figures else ""
+    return (
+        f'<section id="{section.anchor}"><h2>{escape(section.title)}</h2>'
+        f"<p>{escape(section.text)}</p>{section.html}{figures}</section>"
+    )
+
+
+def render(title, lead, head, sections, footer):
+    """Return the whole page as text.
+
+    Parameters
+    ----------
+    title, lead, footer : str
+        Plain text.
+    head : str
+        HTML under the lead.
+    sections : list of Section
+    """
+    links = "".join(f'<a href="#{s.anchor}">{escape(s.title)}</a>' for s in sections)
+    body = "".join(_section(section) for section in sections)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
+        f"<header><h1>{escape(title)}</h1><p>{escape(lead)}</p>"
+        f'<nav aria-label="Sections">{links}</nav>{head}</header>'
+        f"<main>{body}</main><footer><p>{escape(footer)}</p></footer></body></html>\n"
+    )

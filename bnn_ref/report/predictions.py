@@ -1,0 +1,140 @@
+"""Predictions one by one, as TensorFlow Probability's example of 2018 drew them.
+
+Every row of a figure is an example: its image, the probabilities of each draw laid over each
+other, and their mean. Sure, unsure and wrong ones have a figure each.
+"""
+
+import numpy as np
+
+from ..elementary import log_softmax, sigmoid
+from .theme import WIDTH, Plot, new_figure
+
+EXAMPLES = 5
+BAR = "#3f8fd0"  # of the draws, which are pixels: one colour for light and dark
+MOST_CLASSES = 12
+
+
+def plots(evidence):
+    """Return the figures of the most certain, the least certain and the wrong predictions."""
+    p = evidence.prediction
+    order = np.argsort(p.total_entropy, kind="stable")
+    right = p.classes == evidence.y
+    right = right if right.ndim == 1 else right.all(axis=1)
+    wrong = [row for row in order if not right[row]]
+    groups = [
+        ("certain", "The most certain", order[:EXAMPLES]),
+        ("uncertain", "The least certain", order[::-1][:EXAMPLES]),
+        ("wrong", "Wrong, the most certain of them first", wrong[:EXAMPLES]),
+    ]
+    return [_group(evidence, *group) for group in groups if len(group[2])]
+
+
+def probabilities(evidence, x):
+    """Return each draw's probabilities (S, n, classes); a 0/1 target has the classes 0 and 1."""
+    z = evidence.outputs(x)
+    if evidence.task == "categorical":
+        return np.exp(log_softmax(z))
+    p = sigmoid(z)
+    return np.concatenate([1 - p, p], axis=-1) if p.shape[-1] == 1 else p
+
+
+def _group(evidence, name, title, rows):
+    rows = np.array(rows)
+    draws = probabilities(evidence, evidence.x[rows])
+    mean = draws.mean(axis=0)
+    lines = [_said(evidence, row, mean[i]) for i, row in enumerate(rows)]
+    columns = "its image, " if evidence.image else ""
+    return Plot(
+        f"predictions-{name}",
+        f"{title}: every row is one of the {evidence.part} rows, {columns}the probabilities of "
+        f"{evidence.draws} draws of the weights over each other, and their mean.",
+        f"{title}: " + "; ".join(lines) + ".",
+        lambda theme: _draw(theme, evidence, rows, draws, lines),
+    )
+
+
+def _said(evidence, row, mean):
+    """Return one example in words: its label, the prediction, what it is unsure of."""
+    p = evidence.prediction
+    if p.targets.ndim == 2 and p.targets.shape[1] > 1:
+        hits = int(np.sum(p.classes[row] == p.targets[row]))
+        return f"row {row}: {hits} of {p.targets.shape[1]} right"
+    label = int(p.targets[row].item() if p.targets.ndim == 2 else p.targets[row])
+    chosen = int(p.classes[row].item() if p.targets.ndim == 2 else p.classes[row])
+    return (
+        f"label {evidence.class_name(label)}, predicted {evidence.class_name(chosen)} "
+        f"at {np.max(mean):.3f}, epistemic {max(p.mutual_information[row], 0):.2f} nats"
+    )
+
+
+def _draw(theme, evidence, rows, draws, lines):
+    with_image = evidence.image is not None
+    ratios = [0.75, 1.6, 1.6] if with_image else [1.6, 1.6]
+    figure, axes = new_figure(
+        theme, WIDTH, 0.35 + 1.12 * len(rows), rows=len(rows), columns=len(ratios),
+        squeeze=False, width_ratios=ratios,
+    )  # fmt: skip
+    figure.get_layout_engine().set(hspace=0.06, wspace=0.04)
+    for i, row in enumerate(rows):
+        *picture, left, right = axes[i]
+        if with_image:
+            _show_image(picture[0], evidence, row, theme)
+        shown = _shown(draws[:, i].mean(axis=0))
+        names = [_short(evidence, k) for k in shown]
+        _show_draws(left, draws[:, i][:, shown])
+        right.bar(range(len(shown)), draws[:, i].mean(axis=0)[shown], 0.8, color=theme.blue)
+        for one in (left, right):
+            one.set_ylim(0, 1.02)
+            one.set_yticks([0, 0.5, 1], ["0", "", "1"])
+            one.set_xlim(-0.6, len(shown) - 0.4)
+            one.set_xticks(range(len(shown)), names)
+            one.tick_params(labelsize=7.5, length=2)
+            one.grid(axis="x", visible=False)
+        right.set_yticklabels([])
+        anchor = picture[0] if with_image else left
+        anchor.set_title(lines[i], loc="left", fontsize=8, color=theme.ink, pad=3)
+        anchor.title.set_in_layout(False)
+    axes[-1][-2].set_xlabel("class, draws' probabilities", fontsize=8)
+    axes[-1][-1].set_xlabel("class, mean probability", fontsize=8)
+    return figure
+
+
+def _shown(mean):
+    """Return which classes have a bar: all, or of many the most probable ones."""
+    if len(mean) <= MOST_CLASSES:
+        return np.arange(len(mean))
+    return np.sort(np.argsort(-mean, kind="stable")[:MOST_CLASSES])
+
+
+def _short(evidence, k):
+    name = evidence.class_name(k) if evidence.prediction.probabilities.shape[1] > 1 else str(k)
+    if evidence.prediction.probabilities.shape[1] == 1:
+        name = evidence.class_name(k)
+    return name if len(name) <= 6 else name[:5] + "."
+
+
+def _show_image(axes, evidence, row, theme):
+    image = np.asarray(evidence.x[row : row + 1]).reshape(evidence.image)
+    axes.imshow(image, cmap="gray", interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+        spine.set_color(theme.muted)
+
+
+def _show_draws(axes, draws):
+    """Lay the bars of every draw over each other, as pixels: a page of them stays small."""
+    from matplotlib.collections import PolyCollection
+
+    bars = [
+        [(k - 0.4, 0), (k - 0.4, value), (k + 0.4, value), (k + 0.4, 0)]
+        for draw in draws
+        for k, value in enumerate(draw)
+        if value > 1e-3
+    ]
+    alpha = min(0.5, max(0.05, 2.5 / len(draws)))
+    axes.add_collection(
+        PolyCollection(bars, facecolors=BAR, alpha=alpha, linewidths=0, rasterized=True)
+    )

@@ -1,0 +1,69 @@
+"""Data the network never saw: images turned or of noise, table rows moved away or mixed up."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+ANGLES = tuple(range(0, 181, 15))
+FACTORS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
+NOISE_SCALE = 3.0  # standard deviations of a table's noise rows
+ROWS = 500
+
+
+class Shift(NamedTuple):
+    """Rows changed by degrees.
+
+    Attributes
+    ----------
+    label : str
+        Of the axis that says by how much.
+    amounts : tuple of float
+    rows : list of arrays (N, I), one for each amount
+    """
+
+    label: str
+    amounts: tuple
+    rows: list
+
+
+def rotated(x, image, angle):
+    """Return encoded images (N, I) turned by an angle in degrees; what comes in is the smallest.
+
+    Pixels between the old ones are interpolated linearly.
+    """
+    from scipy.ndimage import rotate
+
+    pictures = x.reshape(-1, *image)
+    turned = rotate(pictures, angle, axes=(1, 2), reshape=False, order=1, mode="constant",
+                    cval=float(x.min()))  # fmt: skip
+    return turned.reshape(x.shape).astype(x.dtype)
+
+
+def gradual(x, image):
+    """Return the `Shift` of some encoded rows: turned images, or table rows moved outwards.
+
+    Parameters
+    ----------
+    x : array (N, I)
+        Encoded; a table's columns have mean 0 and standard deviation 1 over the training rows.
+    image : (height, width) or None
+    """
+    if image is not None:
+        return Shift("rotation, degrees", ANGLES, [rotated(x, image, a) for a in ANGLES])
+    rows = [(factor * x).astype(x.dtype) for factor in FACTORS]
+    return Shift("distance from the training data's mean, times its own", FACTORS, rows)
+
+
+def strangers(x, image, seed=0):
+    """Return name to rows (N, I) of two kinds of data that no row of the training set is like.
+
+    Images: turned by 90 degrees, and pixels drawn uniformly between the smallest and the largest.
+    Tables: columns shuffled independently of each other, and N(0, 3^2) in every column.
+    """
+    rng = np.random.default_rng(seed)
+    if image is not None:
+        noise = rng.uniform(x.min(), x.max(), x.shape).astype(x.dtype)
+        return {"rotated by 90 degrees": rotated(x, image, 90), "noise images": noise}
+    shuffled = np.stack([rng.permutation(column) for column in x.T], axis=1)
+    noise = (NOISE_SCALE * rng.standard_normal(x.shape)).astype(x.dtype)
+    return {"columns shuffled": shuffled, "noise of scale 3": noise}

@@ -1,0 +1,169 @@
+"""How figures look: one panel each, readable at a phone's width, in light and in dark.
+
+A figure for the page is an SVG whose colours are the page's CSS variables, so that the same figure
+follows light and dark; for a PNG the light colours are put in. Series differ in line style or
+marker as well as in colour, and the colours are those of Okabe and Ito (2008), "Color universal
+design", lightened where the paper is dark.
+"""
+
+import io
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+WIDTH, HEIGHT = 4.4, 3.0  # inches: 317 points, about a phone's width
+LIGHT = {
+    "ink": "#1b1f24",
+    "muted": "#59616b",
+    "grid": "#d9dde2",
+    "paper": "#ffffff",
+    "blue": "#0072b2",
+    "orange": "#d55e00",
+    "green": "#009e73",
+    "pink": "#b5568c",
+    "yellow": "#b07a00",
+    "sky": "#2f8fc6",
+}
+DARK = {
+    "ink": "#e8eaed",
+    "muted": "#a4abb5",
+    "grid": "#3a4049",
+    "paper": "#16191d",
+    "blue": "#56b4e9",
+    "orange": "#ff8f45",
+    "green": "#2fcb9b",
+    "pink": "#ee9fcb",
+    "yellow": "#f0c24b",
+    "sky": "#8fd0f5",
+}
+SERIES = ("blue", "orange", "green", "pink", "yellow", "sky")
+STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+_VARIABLES = {f"#0a0b{place + 16:x}": name for place, name in enumerate(LIGHT)}
+
+
+class Theme(NamedTuple):
+    """Colours by name, for one drawing of a figure."""
+
+    ink: str
+    muted: str
+    grid: str
+    paper: str
+    blue: str
+    orange: str
+    green: str
+    pink: str
+    yellow: str
+    sky: str
+
+    def series(self, k):
+        """Return (colour, line style) of the k-th series of a chart."""
+        return getattr(self, SERIES[k % len(SERIES)]), STYLES[k % len(STYLES)]
+
+
+PAGE = Theme(*_VARIABLES)  # placeholders, replaced by CSS variables
+PRINT = Theme(**LIGHT)
+
+
+class Plot(NamedTuple):
+    """A figure of the report.
+
+    Attributes
+    ----------
+    name : str
+        Of the PNG file, and of the figure's anchor in the page.
+    caption : str
+        What is to be seen, one or two sentences.
+    alt : str
+        The figure in words, for those who do not see it.
+    draw : function(Theme) returning a matplotlib Figure
+    """
+
+    name: str
+    caption: str
+    alt: str
+    draw: Callable
+
+
+def new_figure(theme, width=WIDTH, height=HEIGHT, *, rows=1, columns=1, **options):
+    """Return (figure, axes) in the theme's colours; nothing global is touched.
+
+    Parameters
+    ----------
+    theme : Theme
+    width, height : float
+        Inches.
+    rows, columns : int
+        Of axes; more than one give an array of them.
+    **options
+        Of `Figure.subplots`.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0)
+    axes = figure.subplots(rows, columns, **options)
+    for one in figure.axes:
+        dress(one, theme)
+    return figure, axes
+
+
+def dress(axes, theme):
+    """Give axes the theme's colours, a light grid and no box."""
+    axes.patch.set_alpha(0)
+    axes.set_axisbelow(True)
+    axes.grid(color=theme.grid, linewidth=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(theme.muted)
+    axes.tick_params(colors=theme.muted, labelcolor=theme.ink, labelsize=8.5, width=0.6)
+    for label in (axes.xaxis.label, axes.yaxis.label, axes.title):
+        label.set_color(theme.ink)
+        label.set_fontsize(9.5)
+
+
+def legend(axes, theme, **options):
+    """Add a legend in the theme's colours."""
+    box = axes.legend(frameon=False, fontsize=8.5, labelcolor=theme.ink, **options)
+    box.set_in_layout(True)
+    return box
+
+
+def to_svg(plot):
+    """Return a plot as an SVG element for the page: themed, named, its ids its own."""
+    from matplotlib import rc_context
+
+    stream = io.StringIO()
+    with rc_context({"svg.hashsalt": plot.name, "svg.fonttype": "path"}):
+        plot.draw(PAGE).savefig(stream, format="svg", metadata={"Date": None}, dpi=144)
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)
+    svg = svg.replace("xlink:href", "href")
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{plot.name}-\1"', svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#{plot.name}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{plot.name}-\1)", svg)
+    for placeholder, name in _VARIABLES.items():
+        svg = svg.replace(placeholder, f"var(--{name})")
+    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    head = f'<svg viewBox="{size[0][9:-1]}" role="img" aria-label="{escape(plot.alt)}">'
+    return head + svg[svg.index(">") + 1 :].strip()
+
+
+def save_png(plot, path):
+    """Write a plot as a PNG file in light colours, 200 dots an inch."""
+    from ..wholefile import whole_file
+
+    figure = plot.draw(PRINT)
+    figure.patch.set_alpha(1)
+    figure.patch.set_facecolor(PRINT.paper)
+    with whole_file(path) as file:
+        figure.savefig(file, format="png", dpi=200, metadata={"Description": plot.alt})
+
+
+def escape(text):
+    """Return text with the five characters that HTML reads as markup replaced."""
+    from html import escape as replace
+
+    return replace(str(text), quote=True)
