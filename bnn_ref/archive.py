@@ -9,6 +9,7 @@ shape and dtype with what it wants. Nothing is ever unpickled.
 import ast
 import contextlib
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -42,6 +43,11 @@ _BROKEN = (
 
 class ArchiveError(ValueError):
     """A file that is not a sound `.npz` archive; the message is one line."""
+
+
+def show_name(name):
+    """Return an array's name as it is where it is a plain one, else as `show` does."""
+    return name if re.fullmatch(r"[A-Za-z0-9_.]{1,60}", name) else show(name)
 
 
 def show(value, length=60):
@@ -114,13 +120,15 @@ class Archive:
             count *= size
         wanted, found = start + count * dtype.itemsize, self._members[name].file_size
         if wanted != found:
-            raise ArchiveError(f"{show(name)}: expected {wanted} bytes, found {found}")
+            raise ArchiveError(f"{show_name(name)}: expected {wanted} bytes, found {found}")
         with self._open(name) as member:
             member.read(start)
             data = member.read(wanted - start)
             rest = member.read(1)  # the end: zipfile compares the checksum here
         if rest or len(data) != wanted - start:
-            raise ArchiveError(f"{show(name)}: expected {wanted} bytes, found a truncated member")
+            raise ArchiveError(
+                f"{show_name(name)}: expected {wanted} bytes, found a truncated member"
+            )
         if not data:
             return np.zeros(shape, dtype)
         array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
@@ -134,26 +142,28 @@ class Archive:
         except ArchiveError:
             raise
         except _BROKEN as error:
-            raise ArchiveError(f"{show(name)}: broken or truncated ({show(str(error))})") from None
+            raise ArchiveError(
+                f"{show_name(name)}: broken or truncated ({show(str(error))})"
+            ) from None
 
     def _header(self, name):
         """Return (shape, dtype, fortran_order, bytes before the data)."""
         with self._open(name) as member:
             prefix = member.read(12 + _HEADER)
             if prefix[:6] != b"\x93NUMPY" or len(prefix) < 12:
-                raise ArchiveError(f"{show(name)}: expected a .npy array, found other data")
+                raise ArchiveError(f"{show_name(name)}: expected a .npy array, found other data")
             wide = prefix[6] > 1  # versions 2 and 3 have a length of four bytes, version 1 of two
             start = 12 if wide else 10
             length = struct.unpack("<I" if wide else "<H", prefix[8:start])[0]
             if prefix[6] not in (1, 2, 3) or length > len(prefix) - start:
-                raise ArchiveError(f"{show(name)}: expected a .npy header, found a broken one")
+                raise ArchiveError(f"{show_name(name)}: expected a .npy header, found a broken one")
             header = ast.literal_eval(prefix[start : start + length].decode("utf-8").strip())
         if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
-            raise ArchiveError(f"{show(name)}: expected a .npy header, found {show(header)}")
+            raise ArchiveError(f"{show_name(name)}: expected a .npy header, found {show(header)}")
         shape, descr = header["shape"], header["descr"]
         sound = isinstance(shape, tuple) and len(shape) <= 32
         if not sound or any(type(size) is not int or not 0 <= size < 2**48 for size in shape):
-            raise ArchiveError(f"{show(name)}: expected a shape, found {show(shape)}")
+            raise ArchiveError(f"{show_name(name)}: expected a shape, found {show(shape)}")
         return shape, _plain_dtype(name, descr), header["fortran_order"] is True, start + length
 
 
@@ -161,15 +171,17 @@ def _plain_dtype(name, descr):
     """Return a dtype of numbers or text, little-endian or of single bytes."""
     kind = descr[1:2] if isinstance(descr, str) else ""
     if kind == "O":
-        raise ArchiveError(f"{show(name)}: expected numbers, found an object array")
+        raise ArchiveError(f"{show_name(name)}: expected numbers, found an object array")
     if kind not in tuple("biufU") or descr[0] not in "<>|=" or not descr[2:].isdecimal():
-        raise ArchiveError(f"{show(name)}: expected numbers or text, found dtype {show(descr)}")
+        raise ArchiveError(
+            f"{show_name(name)}: expected numbers or text, found dtype {show(descr)}"
+        )
     if descr[0] == ">":
-        raise ArchiveError(f"{show(name)}: expected little-endian data, found dtype {descr}")
+        raise ArchiveError(f"{show_name(name)}: expected little-endian data, found dtype {descr}")
     try:
         return np.dtype(descr).newbyteorder("<")
     except _BROKEN:
-        raise ArchiveError(f"{show(name)}: expected a dtype, found {show(descr)}") from None
+        raise ArchiveError(f"{show_name(name)}: expected a dtype, found {show(descr)}") from None
 
 
 def _check_ends(file):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .archive import LIMIT, ArchiveError, open_archive, show, write_archive
+from .archive import LIMIT, ArchiveError, open_archive, show, show_name, write_archive
 from .network import Network
 from .noise import LayerNoise, Noise
 from .vector_meta import MetaError, check_meta, input_shapes, parse_meta, result_shapes
@@ -235,7 +235,7 @@ def _check_names(meta, names):
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise VectorError(f"{missing[0]}: expected such an array{others}, found none")
     if extra:
-        raise VectorError(f"{show(extra[0])}: expected no such array in this network's vector")
+        raise VectorError(f"{show_name(extra[0])}: expected no such array in this network's vector")
     return answered
 
 

@@ -17,6 +17,11 @@ COMMANDS = {
     "predict": "write a trained run's predictions for new rows to a file",
     "explain": "show how the KL, Flipout, a step, Adam or the ELBO works, in numbers",
     "report": "write a run's report: one page of figures that explain what was learned",
+    "sweep": "train a grid of settings, seeds and splits on Dask, and go on where it was killed",
+    "uci": "score the UCI regression sets on the standard splits, beside published figures",
+    "vectors": "make a test vector, answer it with a framework, or copy the published ones",
+    "check": "hold vector files against the truth, and say what is wrong with those that disagree",
+    "verify": "hold this project and every installed framework against each other",
     "info": "show versions, BLAS, threads and the cache folder",
 }
 

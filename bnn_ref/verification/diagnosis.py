@@ -97,8 +97,8 @@ class _Search:
     def _kl_agrees(self, out, limit):
         """Return whether the reported KLs are the variant's, in any of the ways to report them."""
         weight = self.problem.kl_weight
-        ways = [out.kl_plain, out.kl_used,
-                np.array([self.expected[f"layers.{k}.kl"] for k in range(len(out.kl_plain))])]  # fmt: skip
+        right = np.array([self.expected[f"layers.{k}.kl"] for k in range(len(out.kl_plain))])
+        ways = [out.kl_plain, out.kl_used, right]
         if weight:
             ways.append(out.kl_used * out.weight / weight)
         layers = range(len(out.kl_plain))
@@ -163,7 +163,7 @@ def _combinations(forms):
 
 
 def _without_shadows(explanations):
-    """Drop a fitted KL weight where a KL mistake by name explains the same, unless it is 1/B or 1."""
+    """Drop a fitted KL weight that a KL mistake by name explains too, unless it is 1/B or 1."""
 
     def others(explanation):
         return {key for key in explanation.keys if not key.startswith("kl-")}

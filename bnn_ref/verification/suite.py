@@ -14,7 +14,7 @@ from ..layers import DenseFlipout
 from ..likelihoods import Bernoulli, Categorical, Normal
 from ..network import Network
 from ..noise import LayerNoise, Noise, draw_noise, normals
-from ..vectors import make_question, read, write
+from ..vectors import make_question, write
 
 FOLDER = Path(__file__).with_name("suite")
 _GRID = 2.0**-20  # values are whole multiples, so that no platform's logarithm matters
@@ -179,7 +179,7 @@ def main(folder):
     for name in names():
         write(folder / f"agree-{name}.npz", build(name))
         print(f"agree-{name}", flush=True)
-    suite_negative.main(folder, read)
+    suite_negative.main(folder)
 
 
 if __name__ == "__main__":

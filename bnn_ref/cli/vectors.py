@@ -1,0 +1,99 @@
+"""`bnn-ref vectors`: make questions, answer them with a framework, copy the published suite."""
+
+import shutil
+from pathlib import Path
+
+
+def add_arguments(parser):
+    """Add the three commands and their arguments."""
+    commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    new = commands.add_parser("new", help="write a question: network, batch and noise from a seed")
+    new.add_argument("--layers", required=True, metavar="I,O,...",
+                     help="inputs, then each layer's outputs: 784,128,10")  # fmt: skip
+    new.add_argument("--activation", default="relu", help="of the hidden layers (default relu)")
+    new.add_argument("--output-activation", default="linear", help="of the last layer")
+    new.add_argument("--bias", default="deterministic",
+                     help="none, deterministic (default), normal or normal_flipped")  # fmt: skip
+    new.add_argument("--likelihood", default="categorical",
+                     help="categorical (default), bernoulli or normal")  # fmt: skip
+    new.add_argument("--scale", type=float, default=1.0,
+                     help="standard deviation of a normal likelihood (default 1)")  # fmt: skip
+    new.add_argument("--batch", type=int, default=32, help="rows (default 32)")
+    new.add_argument("--dtype", default="float64", help="float64 (default) or float32")
+    new.add_argument("--seed", type=int, default=1)
+    new.add_argument("--kl-weight", type=float, default=1 / 60000, help="default 1/60000")
+    new.add_argument("--prior", default="0,1", metavar="LOC,SCALE",
+                     help="mean and standard deviation of every prior (default 0,1)")  # fmt: skip
+    new.add_argument("--scale-shift", type=float, metavar="C",
+                     help="c in sigma = c + softplus(rho) (default: the dtype's eps)")  # fmt: skip
+    new.add_argument("-o", "--output", required=True, metavar="FILE")
+
+    answer = commands.add_parser("answer", help="answer a question with a framework")
+    answer.add_argument("file", metavar="FILE")
+    answer.add_argument("-o", "--output", required=True, metavar="FILE")
+    answer.add_argument("--with", dest="framework", required=True, metavar="NAME",
+                        help="numpy, numba, jax, torch, tfp or bayesian-torch")  # fmt: skip
+
+    suite = commands.add_parser("suite", help="copy the published vectors to a folder")
+    suite.add_argument("folder", metavar="DIR")
+
+
+def run(args):
+    """Run one of the commands and return the exit code."""
+    return {"new": _new, "answer": _answer, "suite": _suite}[args.action](args)
+
+
+def _new(args):
+    from ..likelihoods import likelihood_from_json
+    from ..vectors import write
+    from ..verification.questions import new_question
+
+    likelihood = {"type": args.likelihood}
+    if args.likelihood == "normal":
+        likelihood["scale"] = args.scale
+    vector = new_question(
+        _numbers(args.layers, int, "--layers"), activation=args.activation,
+        output_activation=args.output_activation, bias=args.bias,
+        likelihood=likelihood_from_json(likelihood), rows=args.batch, dtype=args.dtype,
+        seed=args.seed, kl_weight=args.kl_weight, prior=_numbers(args.prior, float, "--prior"),
+        scale_shift=args.scale_shift,
+    )  # fmt: skip
+    write(args.output, vector)
+    print(f"{args.output}: a question, {args.layers}, {args.batch} rows, {args.dtype}")
+    return 0
+
+
+def _answer(args):
+    from ..vectors import read, write
+    from ..verification.frameworks import load
+
+    vector = read(args.file)
+    framework = load(args.framework)
+    answered = vector.answer(framework.answer(vector), framework.source())
+    write(args.output, answered)
+    print(f"{args.output}: answered by {framework.source()}")
+    return 0
+
+
+def _suite(args):
+    from ..verification.suite import files
+
+    folder = Path(args.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    for path in files():
+        shutil.copyfile(path, folder / path.name)
+        verdict = path.name.split("-")[0]
+        counts[verdict] = counts.get(verdict, 0) + 1
+    told = ", ".join(f"{count} that must {verdict}" for verdict, count in counts.items())
+    print(f"{folder}: {told.replace('must refuse', 'must be refused')}")
+    return 0
+
+
+def _numbers(text, kind, option):
+    """Return a comma-separated list of numbers."""
+    try:
+        return tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"{option}: expected numbers with commas, found {text!r}") from None
