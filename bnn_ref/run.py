@@ -106,11 +106,11 @@ class Run:
             raise expected(self.folder, "a run", "files of a run's names without a config.json")
         for name in reversed(FILES):  # the checkpoint first: what is left is never half a run
             self.path(name).unlink(missing_ok=True)
-        remove_leftovers(self.folder)
         self.configure(config)
 
     def configure(self, config):
-        """Write the configuration."""
+        """Write the configuration, and remove what a killed writer left half-written."""
+        remove_leftovers(self.folder)
         head = {"format": FORMAT, "version": VERSION, "bnn_ref": __version__}
         write_json(self.path("config.json"), {**config, **head})
 
@@ -173,4 +173,5 @@ class Run:
 
     def save_results(self, results):
         """Write what the finished run scored."""
+        remove_leftovers(self.folder)
         write_json(self.path("results.json"), results)

@@ -134,7 +134,10 @@ def _stored_inputs(source, encoding):
     if magic[:3] == b"\0\0\x08":
         return read_idx(source, "images")
     if magic == b"\x93NUMPY":
-        return np.load(source, allow_pickle=False, mmap_mode="r")
+        try:
+            return np.load(source, allow_pickle=False, mmap_mode="r")
+        except ValueError as error:
+            raise expected(source, "an npy array of numbers", f"another file ({error})") from None
     return _input_columns(source, encoding)
 
 

@@ -96,12 +96,12 @@ def _text_lines(path):
     """
     total = 0
     with open_content(path) as stream:
+        if b"\0" in stream.peek(1024)[:1024]:
+            raise expected(path, "delimited text", "a binary file")
         text = io.TextIOWrapper(stream, "utf-8-sig", newline=None)
         try:
             while line := text.readline(LONGEST_LINE):
                 total += len(line)
-                if "\0" in line:
-                    raise expected(path, "delimited text", "a binary file")
                 if len(line) == LONGEST_LINE or total > LIMIT:
                     wanted = f"lines below {LONGEST_LINE} characters, {LIMIT} in all"
                     raise expected(path, wanted, "more")

@@ -1,0 +1,84 @@
+"""The command line as a whole: versions, help, errors on one line, and how fast it starts."""
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+from command import SMALL, call
+
+import bnn_ref
+from bnn_ref import cli
+
+
+@pytest.mark.parametrize("words", [["-m", "bnn_ref"], ["-c", "from bnn_ref.cli import main; import "
+                                   "sys; sys.exit(main())"]])  # fmt: skip
+def test_version_from_both_entries(words):
+    done = subprocess.run([sys.executable, *words, "--version"], capture_output=True, text=True,
+                          check=True)  # fmt: skip
+    assert done.stdout == f"bnn-ref {bnn_ref.__version__}\n"
+
+
+def test_help_names_every_command_and_imports_none(capsys):
+    called = call(capsys, "--help")
+    assert called.code == 0
+    for name in cli.COMMANDS:
+        assert f"  {name} " in called.out
+    code = "import sys; from bnn_ref.cli import main; main(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.splitlines()[-1].split()
+    assert not [name for name in loaded if name.startswith("bnn_ref.cli.")]
+    assert not {"scipy", "numba", "matplotlib", "sklearn", "jax", "torch"} & set(loaded)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_its_two_functions_and_help(capsys, name):
+    module = import_module(f"bnn_ref.cli.{name}")
+    assert callable(module.add_arguments)
+    assert callable(module.run)
+    called = call(capsys, name, "--help")
+    assert called.code == 0
+    assert f"usage: bnn-ref {name}" in called.out
+
+
+def test_info(capsys):
+    called = call(capsys, "info")
+    assert called.code == 0
+    for word in ("bnn ref", "numpy", "scipy", "blas threads", "cores", "back end", "cache folder"):
+        assert f"\n{word} " in f"\n{called.out}"
+    found = json.loads(call(capsys, "info", "--json").out)
+    assert found["numpy"] == __import__("numpy").__version__
+    assert found["blas_threads"] >= 1
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    words = [sys.executable, "-m", "bnn_ref", "train", *SMALL, "--steps", "200"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+    assert err == ""
+
+
+def test_an_interrupt_outside_of_training_is_one_line(capsys, monkeypatch):
+    from bnn_ref.cli import info
+
+    def stop(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(info, "run", stop)
+    called = call(capsys, "info")
+    assert called == (130, "", "bnn-ref: error: interrupted\n")
+
+
+def test_no_traceback_on_a_missing_extra(capsys, monkeypatch):
+    from bnn_ref.cli import info
+
+    def absent(args):
+        raise ModuleNotFoundError("No module named 'matplotlib'")
+
+    monkeypatch.setattr(info, "run", absent)
+    assert call(capsys, "info") == (2, "", "bnn-ref: error: No module named 'matplotlib'\n")
