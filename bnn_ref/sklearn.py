@@ -168,7 +168,7 @@ class _Flipout(BaseEstimator):
         X, y = self._check(X, y, reset=first)
         X, y, weight = self._positive(X, y, sample_weight)
         if first:
-            self._start(y if classes is None else classes, None if classes is not None else weight)
+            self._start(y if classes is None else classes, weight)
             self.num_rows_, self.num_examples_ = 0, 0
         self._train(X, self._encode(y), weight, passes=1)
         return self

@@ -1,0 +1,175 @@
+"""``bnn-ref sweep``."""
+
+import sys
+
+EPILOG = """\
+A setting is NAME=VALUE, or NAME=VALUE,VALUE,... for each of several: a cell is trained for every
+combination. Names: layers (50, or 128x128), activation, prior_scale, bias, initializer,
+likelihood, steps, epochs, batch_size, learning_rate, kl_weight, adam, estimator, holdout, draws,
+draws_per_step, backend, dtype, seed (initial values, noise, order) and split (which rows are held
+out). seed and split may be a range: seed=0-4.
+
+Each finished cell is kept in SWEEP/cells at once: the same command goes on where a killed one was.
+SWEEP/table.csv has a line a cell; SWEEP/plot.png shows the scores (with matplotlib). Exit code 1
+where a cell failed; the next sweep tries it again.
+
+  bnn-ref sweep --out lr-by-width learning_rate=0.001,0.01 layers=50,128x128 seed=0-2
+
+On a cluster: start `dask scheduler` and, on each machine, `dask worker ADDRESS --nthreads 1
+--nworkers CORES`, then give --scheduler ADDRESS. The data's path must be valid there.
+"""
+
+
+def add_arguments(parser):
+    """Add the command's arguments to its parser."""
+    parser.epilog = EPILOG
+    add = parser.add_argument
+    add("settings", nargs="*", metavar="NAME=VALUES", help="the grid, see below")
+    add("--out", metavar="SWEEP", required=True, help="folder of cells, table and plot")
+    add("--data", default="digits", metavar="digits|PATH", help="as `bnn-ref train` takes it")
+    add("--target", metavar="COLUMN", help="a text table's column to predict")
+    add("--metric", metavar="NAME", help="the table's column to plot (default heldout_nats)")
+    add_cluster_arguments(parser)
+
+
+def add_cluster_arguments(parser):
+    """Add the arguments of every command that runs cells on Dask."""
+    add = parser.add_argument
+    add("--scheduler", metavar="ADDRESS", help="of a Dask cluster, such as tcp://host:8786; by "
+        "default one is started on this machine")  # fmt: skip
+    add("--workers", type=int, metavar="N", help="processes to start on this machine (default: "
+        "one a core, over --threads)")  # fmt: skip
+    add("--threads", type=int, default=1, metavar="N", help="threads of a cell (default 1)")
+
+
+def run(args):
+    """Run the missing cells, write table and plot, and return the exit code."""
+    import os
+    from functools import partial
+    from pathlib import Path
+
+    from .. import sweep_fit
+    from ..sweep import grid, sweep, write_table
+
+    choices = parse_settings(args.settings)
+    source = args.data if args.data == "digits" else os.path.abspath(args.data)
+    cells = grid(choices)
+    whole = {**sweep_fit.DEFAULTS, **cells[0]}
+    dataset = sweep_fit.load_split(whole, source, args.target)
+    if len(choices.get("split", [0])) > 1 and dataset.kind in ("idx", "npz"):
+        raise ValueError(f"split: expected one (the first rows of {args.data} are held out)")
+    content = sweep_fit.load_split({**whole, "holdout": 0, "split": 0}, source, args.target)
+    identity = {"kind": dataset.kind, "target": args.target, "checksum": content.checksum}
+    task = partial(sweep_fit.train_cell, source=source, target=args.target)
+    print(f"{len(cells)} cells on {args.data}", flush=True)
+    outcomes = sweep(
+        task,
+        cells,
+        args.out,
+        identity=lambda cell: identity,
+        scheduler=args.scheduler,
+        workers=args.workers,
+        threads=args.threads,
+        on_outcome=Progress("heldout_nats"),
+    )
+    path = Path(args.out) / "table.csv"
+    write_table(path, outcomes)
+    print(f"table: {path}")
+    draw(outcomes, Path(args.out) / "plot.png", args.metric)
+    return report_failures(outcomes)
+
+
+def draw(outcomes, path, metric):
+    """Draw the plot where matplotlib is installed, else say that it is not."""
+    from ..report.sweep import plot_sweep
+
+    try:
+        plot_sweep(outcomes, path, metric)
+    except ImportError:
+        print("plot: none, for matplotlib is not installed (pip install 'bnn_ref[plot]')")
+    else:
+        print(f"plot: {path}")
+
+
+def report_failures(outcomes):
+    """Say on standard error how many cells failed, and return the exit code."""
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    if failed:
+        print(f"{failed} of {len(outcomes)} cells failed, see the column error", file=sys.stderr)
+    return 1 if failed else 0
+
+
+class Progress:
+    """Prints a line for each cell as it is finished: to be given as ``on_outcome``.
+
+    Parameters
+    ----------
+    *metrics : str
+        What to print of a result, as far as it is there.
+    """
+
+    def __init__(self, *metrics):
+        self.metrics = metrics
+
+    def __call__(self, outcome, done, total, kept):
+        from ..sweep import name_of
+
+        place = f"[{done:>{len(str(total))}}/{total}] {name_of(outcome.cell)}"
+        if outcome.error is not None:
+            print(f"{place}: failed: {outcome.error}", file=sys.stderr, flush=True)
+            return
+        values = [
+            f"{name} {outcome.result[name]:.4f}"
+            for name in self.metrics
+            if outcome.result.get(name) is not None
+        ]
+        tail = "kept" if kept else f"{outcome.seconds:.1f} s"
+        print(f"{place}: {', '.join([*values, tail])}", flush=True)
+
+
+def parse_settings(words):
+    """Return ["seed=0-2", "layers=50,128x128"] as {"seed": [0, 1, 2], "layers": [[50], ...]}.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, one given twice, or a value that is not of its kind.
+    """
+    from ..sweep_fit import DEFAULTS
+
+    choices = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if name not in DEFAULTS or not equals:
+            known = ", ".join(DEFAULTS)
+            raise ValueError(f"setting: expected NAME=VALUES of {known}, found {word!r}")
+        if name in choices:
+            raise ValueError(f"setting {name}: expected once, found twice")
+        choices[name] = [value for part in text.split(",") for value in parse_value(name, part)]
+    if "steps" in choices and "epochs" in choices:
+        raise ValueError("settings steps and epochs: expected one of the two, found both")
+    return choices
+
+
+WHOLE = ("steps", "epochs", "batch_size", "holdout", "draws", "draws_per_step", "seed", "split")
+REAL = ("learning_rate", "kl_weight", "prior_scale")
+
+
+def parse_value(name, text):
+    """Return the list of values that the text of one stands for: one, or those of a range."""
+    try:
+        if name in ("seed", "split") and "-" in text.strip("-"):
+            first, last = map(int, text.split("-"))
+            if last < first:
+                raise ValueError
+            return list(range(first, last + 1))
+        if name in WHOLE:
+            return [int(text)]
+        if name in REAL:
+            return [float(text)]
+        if name == "layers":
+            return [[int(size) for size in text.split("x")] if text else []]
+    except ValueError:
+        kind = {"layers": "sizes like 128x128"}.get(name, "a number")
+        raise ValueError(f"setting {name}: expected {kind}, found {text!r}") from None
+    return [text]

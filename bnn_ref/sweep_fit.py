@@ -1,0 +1,110 @@
+"""The cell of `bnn-ref sweep`: one network trained on one split of a data set, and scored."""
+
+from .data import load
+from .evaluation import score_parts
+from .likelihoods import Bernoulli, Categorical, Normal
+from .stacks import dense_stack
+from .training import fit
+
+LIKELIHOODS = {
+    "categorical": Categorical(),
+    "bernoulli": Bernoulli(),
+    "normal": Normal(learn_scale=True),
+}
+DEFAULTS = {
+    "layers": [128, 128],
+    "activation": "relu",
+    "prior_scale": 1.0,
+    "bias": "deterministic",
+    "initializer": "tfp",
+    "likelihood": None,
+    "steps": 6000,
+    "epochs": None,
+    "batch_size": 128,
+    "learning_rate": 0.01,
+    "kl_weight": None,
+    "adam": "paper",
+    "estimator": "flipout",
+    "holdout": None,
+    "draws": 50,
+    "draws_per_step": 1,
+    "backend": "numba",
+    "dtype": "float32",
+    "split": 0,
+    "seed": 0,
+}
+OF_TRAINER = (
+    "learning_rate",
+    "seed",
+    "backend",
+    "dtype",
+    "draws_per_step",
+    "kl_weight",
+    "adam",
+    "estimator",
+)
+
+
+def load_split(cell, source, target=None):
+    """Return the `Dataset` of a cell: ``split`` draws the held-out rows, ``seed`` all else."""
+    return load(
+        source,
+        target=target,
+        task=cell["likelihood"],
+        holdout=cell["holdout"],
+        seed=cell["split"],
+        dtype=cell["dtype"],
+    )
+
+
+def train_cell(cell, threads, *, source="digits", target=None):
+    """Return the scores of a network trained with a cell's settings.
+
+    Parameters
+    ----------
+    cell : dict
+        Names of `DEFAULTS`, which fill what is missing.
+    threads : int
+    source, target
+        As `bnn_ref.data.load` takes them.
+
+    Returns
+    -------
+    dict of heldout_nats, test_nats, the same of accuracy, rmse and calibration_error, and of the
+    last record of training: loss, nll, kl; steps.
+
+    Raises
+    ------
+    ValueError
+        For a setting that is none, or whatever loading and training refuse.
+    """
+    cell = {**DEFAULTS, **cell}
+    dataset = load_split(cell, source, target)
+    network = dense_stack(
+        dataset.inputs,
+        cell["layers"],
+        dataset.outputs,
+        LIKELIHOODS[dataset.encoding.task],
+        cell["activation"],
+        prior_scale=cell["prior_scale"],
+        bias=cell["bias"],
+        initializer=cell["initializer"],
+    )
+    trained = fit(
+        network,
+        (dataset.train.x, dataset.train.y),
+        steps=cell["steps"] if cell["epochs"] is None else None,
+        epochs=cell["epochs"],
+        batch_size=cell["batch_size"],
+        progress=False,
+        threads=threads,
+        **{name: cell[name] for name in OF_TRAINER},
+    )
+    options = {"draws": cell["draws"], "seed": cell["seed"], "backend": cell["backend"]}
+    scores = score_parts(network, trained.parameters, dataset, threads=threads, **options)
+    last = trained.history.records[-1] if trained.history.records else {}
+    return {
+        **{name: value for name, value in scores.items() if value is not None},
+        **{name: last.get(name) for name in ("loss", "nll", "kl")},
+        "steps": trained.trainer.state.step,
+    }
