@@ -143,7 +143,7 @@ def normal_row(z, target, grad, factor, scale, grad_scale, learned):
 
 @kernel
 def transpose(a, a_at, a_row, b, b_at, b_row, rows, columns):
-    """Set b[j, i] = a[i, j] for i < rows, j < columns; rows of a and b are a_row and b_row apart."""
+    """Set b[j, i] = a[i, j] for i < rows, j < columns, rows being a_row and b_row apart."""
     for i in range(rows):
         row = view(a, a_at + i * a_row, columns)
         for j in range(columns):

@@ -90,15 +90,15 @@ def _add(a, b):
 
 @kernel
 def sample(mu, rho, delta, factor, pull, shift, loc, prior_scale, scratch, draws, start,
-           k0, k1, step, draw, stream, training):  # fmt: skip
+           k0, k1, step, draw, stream, training, whole):  # fmt: skip
     """Fill delta, factor and pull of some weights; return their KL and the sum of |pull|.
 
     Parameters
     ----------
     mu, rho : arrays (n,)
     delta : array (n,)
-        Where draws is False it holds eps on the way in. Out: sigma * eps, and mu + sigma * eps
-        where training is False: whole weights.
+        Where draws is False it holds eps on the way in. Out: sigma * eps, or, where `whole`,
+        mu + sigma * eps.
     factor, pull : arrays (n,), out
     shift, loc, prior_scale : numbers of their dtype
     scratch : array, 2 * STRETCH + 64 or more
@@ -128,6 +128,6 @@ def sample(mu, rho, delta, factor, pull, shift, loc, prior_scale, scratch, draws
             sum_kl += float(total(kl_s))
             sum_pull += float(total_magnitude(pull_s))
         _perturb(sigma_s, delta_s, factor_s)
-        if not training:
+        if whole:
             _add(delta_s, mu_s)
     return sum_kl, sum_pull

@@ -48,7 +48,7 @@ def task_sample(task, layer, numbers, whole, params, work, scratch, part, traini
         T(numbers[at.SCALE_SHIFT]), T(numbers[at.PRIOR_LOC]), T(numbers[at.PRIOR_SCALE]),
         scratch, whole[at.EPS] == at.DRAWN, start,
         U(whole[at.SEED_LOW]), U(whole[at.SEED_HIGH]), U(whole[at.STEP]), U(whole[at.DRAW]),
-        _stream(whole, 4, task[at.LAYER]), training,
+        _stream(whole, 4, task[at.LAYER]), training, whole[at.KIND] == at.WEIGHTS,
     )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def task_sample_bias(task, layer, numbers, whole, params, work, scratch, part):
             T(numbers[at.SCALE_SHIFT]), T(numbers[at.BIAS_PRIOR_LOC]),
             T(numbers[at.BIAS_PRIOR_SCALE]), scratch, whole[at.EPS] == at.DRAWN, 0,
             U(whole[at.SEED_LOW]), U(whole[at.SEED_HIGH]), U(whole[at.STEP]), U(whole[at.DRAW]),
-            _stream(whole, 7, task[at.LAYER]), True,
+            _stream(whole, 7, task[at.LAYER]), True, False,
         )  # fmt: skip
         for o in range(n):
             if kind == at.BIAS_NORMAL_FLIPPED and whole[at.KIND] != at.WEIGHTS:
