@@ -89,8 +89,12 @@ def default_backend():
         module = get_backend()
     except ImportError:
         return "numpy", None
-    folder = module.cache_folder() if hasattr(module, "cache_folder") else None
-    return "numpy" if module.__name__.endswith("reference") else "numba", folder
+    if module.__name__.endswith("reference"):
+        return "numpy", None
+    from .kernels.jit import cache_folder
+
+    folder = cache_folder()
+    return "numba", None if folder is None else str(folder)
 
 
 def differences(recorded, now, backend):

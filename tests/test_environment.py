@@ -1,0 +1,44 @@
+"""What a run records of its surroundings."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from bnn_ref import environment
+
+
+def test_describe_is_plain_and_has_no_clock_or_host():
+    found = environment.describe()
+    assert found == environment.describe()
+    assert all(isinstance(value, (str, int, type(None))) for value in found.values())
+    assert os.uname().nodename not in str(found) or len(os.uname().nodename) < 4
+    assert found["blas"] != "unknown"
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_blas_threads_follow_the_environment(hidden):
+    code = "from bnn_ref import environment; print(environment.describe()['blas_threads'])"
+    if hidden:  # as where threadpoolctl is not installed
+        code = f"import sys; sys.modules['threadpoolctl'] = None; {code}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env=os.environ | {"OPENBLAS_NUM_THREADS": "1"})  # fmt: skip
+    assert done.stdout == "1\n"
+
+
+def test_differences_name_what_changed():
+    now = environment.describe()
+    then = now | {"numpy": "1.26.0", "python": "3.10.0", "blas_threads": 99}
+    assert environment.differences(now, now, "numpy") == []
+    lines = environment.differences(then, now, "numpy")
+    assert lines == [
+        f"numpy: recorded 1.26.0, now {now['numpy']}",
+        f"blas_threads: recorded 99, now {now['blas_threads']}",
+    ]
+    assert environment.differences(then, now, "numba") == lines[:1]
+
+
+def test_versions_of_what_is_not_there():
+    assert environment.version_of("no-such-package-bnn-ref") is None
+    assert environment.available_cores() >= 1
