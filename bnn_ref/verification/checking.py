@@ -6,7 +6,7 @@ import numpy as np
 
 from ..archive import LIMIT
 from ..vectors import VectorError, read
-from .compare import Comparison, compare
+from .comparison import Comparison, compare
 from .diagnosis import diagnose
 
 

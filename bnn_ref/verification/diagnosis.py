@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .compare import Comparison, error_of
+from .comparison import Comparison, error_of
 from .fits import fit_kl_weight, fit_shift, kl_weight_name, shift_name
 from .kinks import fit_slopes, undecided
 from .mistakes import FIT, FLOAT32, MISTAKES, PAIRS
@@ -170,7 +170,7 @@ def _without_shadows(explanations):
 
     kept = []
     for one in explanations:
-        named = any(" = " in detail for detail in one.details)
+        named = any(detail.endswith(("the batch size", " = 1")) for detail in one.details)
         shadowed = "kl-weight" in one.keys and any(
             "kl-weight" not in other.keys and others(other) == others(one) for other in explanations
         )

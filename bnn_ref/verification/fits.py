@@ -57,7 +57,8 @@ def kl_weight_name(weight, problem):
     for name, value in known.items():
         if abs(weight - value) <= 1e-4 * value:
             return f"{text} = {name}"
-    return text
+    inverse = round(1 / weight) if 1e-9 < weight < 0.6 else 0
+    return f"{text} = 1/{inverse}" if abs(weight * inverse - 1) <= 1e-6 else text
 
 
 def fit_shift(problem, variant, found):

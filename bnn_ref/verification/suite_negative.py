@@ -12,7 +12,7 @@ import numpy as np
 
 from ..archive import write_archive
 from ..vectors import read, write
-from .compare import truth
+from .comparison import truth
 from .variants import Problem, Variant, compute, results
 
 # Name of a mistake, the good vector it is planted in, and the change of the step.

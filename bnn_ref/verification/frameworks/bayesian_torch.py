@@ -57,12 +57,12 @@ class TakenOver(TorchFunctionMode):
 
 
 def counted_kl(layer, record):
-    """Make a layer's own `kl_div` also append (its mean, its count of weights) to a list."""
+    """Make a layer's own `kl_div` also append its mean times its count of weights to a list."""
     own = type(layer).kl_div
 
     def kl_div(mu_q, *others):
         mean = own(layer, mu_q, *others)
-        record.append((mean, mu_q.numel()))
+        record.append(mean * mu_q.numel())  # at once: `kl_loss` adds to the mean in place
         return mean
 
     layer.kl_div = kl_div
@@ -125,7 +125,7 @@ def _loss(vector, layers, x):
         with TakenOver(draw):
             h, mean = layer(h)
         own_kl = own_kl + mean
-        kls.append(sum(mean * count for mean, count in counted))
+        kls.append(sum(counted))
         h = ACTIVATIONS[description["activation"]](h)
     fed.finish()
     fit = nll(vector.meta["likelihood"], h, torch.from_numpy(np.array(vector.y)))
