@@ -3,8 +3,8 @@
 import os
 
 EPILOG = """\
-The page is one file without scripts that asks the network for nothing. It is written to RUN/report.html
-unless -o names another place; a page that is there is replaced.
+The page is one file without scripts that asks the network for nothing. It is written to
+RUN/report.html unless -o names another place; a page that is there is replaced.
 """
 
 

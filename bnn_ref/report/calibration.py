@@ -34,25 +34,27 @@ def _reliability(evidence, count, mean, accuracy, error):
         figure, axes = new_figure(theme)
         axes.plot([0, 1], [0, 1], color=theme.muted, linewidth=1.0, label="perfectly calibrated")
         axes.errorbar(mean[filled], accuracy[filled], spread[filled], fmt="o", color=theme.blue,
-                      markersize=5, capsize=2, linewidth=1.2, label="bin, with standard error")  # fmt: skip
+                      markersize=5, capsize=2, linewidth=1.2, label="bin +- error")  # fmt: skip
         for c, m, a in zip(count[filled], mean[filled], accuracy[filled], strict=True):
-            below = a > 0.85
-            axes.annotate(str(c), (m, a), (0, -13 if below else 8), textcoords="offset points",
-                          ha="center", fontsize=7.5, color=theme.muted)  # fmt: skip
-        low = max(0.0, min(mean[filled].min(), accuracy[filled].min()) - 0.1)
-        axes.set_xlim(low, 1.02)
-        axes.set_ylim(low, 1.05)
+            last = m > 0.93
+            axes.annotate(str(c), (m, a), (3, 6) if last else (6, -3), fontsize=7.5,
+                          textcoords="offset points", ha="right" if last else "left",
+                          color=theme.muted)  # fmt: skip
+        low = max(0.0, min(mean[filled].min(), (accuracy - spread)[filled].min()) - 0.1)
+        axes.set_xlim(low, 1.03)
+        axes.set_ylim(low, 1.1)
+        axes.set_yticks([tick for tick in np.linspace(0, 1, 6) if tick >= low])
         axes.set_xlabel("mean predicted probability in the bin")
         axes.set_ylabel("share of right predictions")
-        legend(axes, theme, loc="upper left")
+        legend(axes, theme)
         return figure
 
     worst = int(np.argmax(count * np.abs(accuracy - mean)))
     return Plot(
         "calibration",
         f"Reliability diagram: expected calibration error {error:.4f}, over {BINS} bins of equal "
-        "width; the numbers are predictions in the bin. Above the line the network is less sure "
-        "than it could be, below it too sure.",
+        "width; the numbers are predictions in the bin, the bars standard errors. Above the line "
+        "the network is less sure than it could be, below it too sure.",
         f"Reliability diagram of {count.sum()} {evidence.part} predictions, expected calibration "
         f"error {error:.4f}. Most of it comes from the bin of mean confidence {mean[worst]:.2f}, "
         f"in which {accuracy[worst]:.2f} are right.",
@@ -77,7 +79,7 @@ def _how_often(evidence, confidence, hits):
         axes.set_xlim(max(0.0, confidence.min() - 0.05), 1.0)
         axes.set_xlabel("probability of the predicted class")
         axes.set_ylabel("predictions, logarithmic")
-        legend(axes, theme, loc="upper left")
+        legend(axes, theme)
         return figure
 
     sure = confidence >= 0.95

@@ -32,7 +32,7 @@ def _lines(theme, series, label, *, log=False):
     axes.set_xlabel("training step")
     axes.set_ylabel(label)
     if len(series) > 1:
-        legend(axes, theme)
+        legend(axes, theme, len(series))
     return figure
 
 
@@ -57,16 +57,17 @@ def _loss(steps, records):
 
 def _nll(steps, records):
     nll = [r["nll"] for r in records]
-    series = [("training batches, Flipout draws", steps, nll)]
+    series = [("training batches", steps, nll)]
     alt = f"Line chart. {_words('nll of the batches', steps, nll, 'nats')}"
     held_steps, held = _column(records, "validation_nats", -1.0)
     if held:
-        series.append(("held-out rows, posterior mean", held_steps, held))
+        series.append(("held-out rows", held_steps, held))
         alt += f"; {_words('of held-out rows', held_steps, held, 'nats')}"
     return Plot(
         "training-nll",
-        "The negative log-likelihood: of the batches as they were trained, and of held-out rows "
-        "with every weight at its posterior mean (an average over draws is better, see above).",
+        "The negative log-likelihood: of the batches as they were trained, with Flipout's draws, "
+        "and of held-out rows with every weight at its posterior mean (an average over draws is "
+        "better, see above).",
         alt + ".",
         lambda theme: _lines(theme, series, "nll, nats per example"),
     )
@@ -87,16 +88,17 @@ def _score(evidence, steps, records, metric):
         (100.0, "%") if metric == "accuracy" else (_target_scale(evidence), "target unit")
     )
     values = [factor * r[metric] for r in records]
-    series = [("training batches, Flipout draws", steps, values)]
+    series = [("training batches", steps, values)]
     alt = f"Line chart. {_words(f'{metric} of the batches', steps, values, unit)}"
     held_steps, held = _column(records, f"validation_{metric}", factor)
     if held:
-        series.append(("held-out rows, posterior mean", held_steps, held))
+        series.append(("held-out rows", held_steps, held))
         alt += f"; {_words('of held-out rows', held_steps, held, unit)}"
     name = "accuracy" if metric == "accuracy" else "root mean squared error"
     return Plot(
         f"training-{metric}",
-        f"The {name} on the batches as they were trained, and on held-out rows.",
+        f"The {name} on the batches as they were trained, with Flipout's draws, and on held-out "
+        "rows with every weight at its posterior mean.",
         alt + ".",
         lambda theme: _lines(theme, series, f"{name}, {unit}"),
     )

@@ -47,12 +47,14 @@ a:focus-visible, pre:focus-visible, .scroll:focus-visible {{ outline: 2px solid 
 .tile b {{ display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }}
 .tile span {{ color: var(--muted); font-size: .85rem; }}
 .figures {{ display: grid; gap: 1.4rem 1.8rem; align-items: start;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); }}
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); }}
 figure {{ margin: 0; }}
 figure svg {{ width: 100%; height: auto; display: block; }}
+summary {{ cursor: pointer; padding: .4rem 0; }}
 figcaption {{ color: var(--muted); font-size: .9rem; margin-top: .35rem; }}
 pre {{ background: var(--card); border-radius: .5rem; padding: .8rem 1rem; white-space: pre-wrap;
   overflow-wrap: anywhere; font-size: .88rem; }}
+.whole {{ display: inline-block; max-width: 100%; }}
 .scroll {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }}
 caption {{ text-align: left; color: var(--muted); padding: .3rem 0; }}
@@ -86,8 +88,15 @@ def tiles(pairs):
 
 
 def command(text):
-    """Return a command as HTML."""
-    return f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
+    """Return a command as HTML whose lines break between options."""
+    first, *options = text.split(" --")
+    spans = "".join(f' <span class="whole">--{escape(option)}</span>' for option in options)
+    return f'<pre tabindex="0"><code>{escape(first)}{spans}</code></pre>'
+
+
+def folded(summary, html):
+    """Return HTML that is shown when its summary is opened."""
+    return f"<details><summary>{escape(summary)}</summary>{html}</details>"
 
 
 def _figure(plot):

@@ -71,7 +71,7 @@ def _draw(theme, evidence, rows, draws, lines):
     with_image = evidence.image is not None
     ratios = [0.75, 1.6, 1.6] if with_image else [1.6, 1.6]
     figure, axes = new_figure(
-        theme, WIDTH, 0.35 + 1.12 * len(rows), rows=len(rows), columns=len(ratios),
+        theme, WIDTH, 0.35 + 1.18 * len(rows), rows=len(rows), columns=len(ratios),
         squeeze=False, width_ratios=ratios,
     )  # fmt: skip
     figure.get_layout_engine().set(hspace=0.06, wspace=0.04)
@@ -84,18 +84,18 @@ def _draw(theme, evidence, rows, draws, lines):
         _show_draws(left, draws[:, i][:, shown])
         right.bar(range(len(shown)), draws[:, i].mean(axis=0)[shown], 0.8, color=theme.blue)
         for one in (left, right):
-            one.set_ylim(0, 1.02)
+            one.set_ylim(0, 1.3)  # room for the line of text
+            one.spines["left"].set_bounds(0, 1)
             one.set_yticks([0, 0.5, 1], ["0", "", "1"])
             one.set_xlim(-0.6, len(shown) - 0.4)
             one.set_xticks(range(len(shown)), names)
             one.tick_params(labelsize=7.5, length=2)
             one.grid(axis="x", visible=False)
         right.set_yticklabels([])
-        anchor = picture[0] if with_image else left
-        anchor.set_title(lines[i], loc="left", fontsize=8, color=theme.ink, pad=3)
-        anchor.title.set_in_layout(False)
-    axes[-1][-2].set_xlabel("class, draws' probabilities", fontsize=8)
-    axes[-1][-1].set_xlabel("class, mean probability", fontsize=8)
+        left.text(0, 1, lines[i], transform=left.transAxes, fontsize=8, color=theme.ink,
+                  va="top", clip_on=False, in_layout=False)  # fmt: skip
+    axes[-1][-2].set_xlabel("class: draws", fontsize=8)
+    axes[-1][-1].set_xlabel("class: mean of the draws", fontsize=8)
     return figure
 
 
@@ -134,7 +134,7 @@ def _show_draws(axes, draws):
         for k, value in enumerate(draw)
         if value > 1e-3
     ]
-    alpha = min(0.5, max(0.05, 2.5 / len(draws)))
+    alpha = min(0.5, max(0.05, 4 / len(draws)))
     axes.add_collection(
         PolyCollection(bars, facecolors=BAR, alpha=alpha, linewidths=0, rasterized=True)
     )

@@ -56,7 +56,7 @@ def _band(evidence):
         name = encoding.columns[0] if encoding.columns else "input"
         axes.set_xlabel(name if single else f"{evidence.part} rows, by predicted mean")
         axes.set_ylabel(_target_name(evidence))
-        legend(axes, theme, loc="upper center", bbox_to_anchor=(0.5, 1.22), ncols=2)
+        legend(axes, theme)
         return figure
 
     return Plot(
@@ -100,7 +100,7 @@ def _coverage(evidence):
                   linewidth=1.4, label=f"{len(y)} {evidence.part} rows")  # fmt: skip
         axes.set_xlabel("level of the central predictive interval, %")
         axes.set_ylabel("targets inside, %")
-        legend(axes, theme, loc="upper left")
+        legend(axes, theme)
         return figure
 
     at = int(np.argmax(np.abs(share - LEVELS)))
@@ -136,7 +136,8 @@ def _group(evidence, name, title, rows):
     shift = encoding.y_loc[0] if encoding.y_loc else 0.0
     y = evidence.prediction.targets[rows, 0]
     lines = [
-        f"row {row}: observed {y[i] * unit + shift:.4g}, mean {draws[:, i].mean() * unit + shift:.4g}"
+        f"row {row}: observed {y[i] * unit + shift:.4g}, "
+        f"mean {draws[:, i].mean() * unit + shift:.4g}"
         for i, row in enumerate(rows)
     ]
 
@@ -213,7 +214,7 @@ def _strange(evidence):
         axes.set_yticks(places, [name.replace(" ", "\n", 1) for name in groups])
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("standard deviation, target unit")
-        legend(axes, theme, loc="upper center", bbox_to_anchor=(0.4, 1.16), ncols=3)
+        legend(axes, theme, 3)
         return figure
 
     first, last = found[0], found[-1]

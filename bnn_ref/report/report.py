@@ -7,7 +7,7 @@ from .._version import __version__
 from ..reference import kl, kl_parts
 from . import calibration, curves, predictions, regression, uncertainty, weights
 from .evidence import Evidence, gather
-from .page import Section, command, render, table, tiles
+from .page import Section, command, folded, render, table, tiles
 from .theme import save_png
 
 DIGITS_CREDIT = (
@@ -94,11 +94,14 @@ def _lead(evidence):
         layer.outputs for layer in opened.network.layers)])  # fmt: skip
     source = opened.dataset.source if opened.dataset.kind == "digits" else os.path.basename(
         os.path.normpath(opened.dataset.source))  # fmt: skip
+    name = {"held-out": "validation", "training": "train"}.get(evidence.part, evidence.part)
+    whole = opened.config["data"]["rows"][name]
     return (
         f"A Bayesian neural network of Flipout layers, {units}, trained on "
         f"{len(opened.dataset.train.x):,} rows of {source} for "
-        f"{opened.checkpoint.state.step:,} steps. Figures of {evidence.part} rows are of the first "
-        f"{len(evidence.y):,}, predictions are averages of {evidence.draws} draws of the weights."
+        f"{opened.checkpoint.state.step:,} steps. What is shown of {evidence.part} rows is of "
+        f"{'all' if whole == len(evidence.y) else 'the first'} {len(evidence.y):,}; predictions "
+        f"are averages of {evidence.draws} draws of the weights."
     )
 
 
@@ -151,7 +154,7 @@ def _run(evidence):
     html = (
         command(opened.command)
         + table("Layers, and what the KL of each is made of, in nats", header, table_rows)
-        + table("Settings", ["setting", "value"], settings)
+        + folded("Every setting, as a table", table("Settings", ["setting", "value"], settings))
     )
     text = (
         "This command repeats the run, every setting spelled out; with the same libraries and "

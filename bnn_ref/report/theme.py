@@ -122,11 +122,11 @@ def dress(axes, theme):
         label.set_fontsize(9.5)
 
 
-def legend(axes, theme, **options):
-    """Add a legend in the theme's colours."""
-    box = axes.legend(frameon=False, fontsize=8.5, labelcolor=theme.ink, **options)
-    box.set_in_layout(True)
-    return box
+def legend(axes, theme, columns=2):
+    """Add a legend above the axes, where it covers nothing, in the theme's colours."""
+    return axes.legend(frameon=False, fontsize=8.5, labelcolor=theme.ink, ncols=columns,
+                       loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2,
+                       columnspacing=1.4, handlelength=2.2)  # fmt: skip
 
 
 def to_svg(plot):

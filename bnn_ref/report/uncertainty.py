@@ -20,9 +20,9 @@ def split(prediction):
 def plots(evidence):
     """Return the figures on uncertainty for class probabilities."""
     x, y = np.asarray(evidence.x[:ROWS]), evidence.y[:ROWS]
-    groups = {f"{evidence.part} rows": split(evidence.predict(x))}
+    groups = {f"{evidence.part} rows": split(evidence.predict(x, draws=evidence.draws))}
     for name, rows in strangers(x, evidence.image, evidence.seed).items():
-        groups[name] = split(evidence.predict(rows))
+        groups[name] = split(evidence.predict(rows, draws=evidence.draws))
     return [
         _gradual(evidence, x, y),
         _averages(groups),
@@ -49,7 +49,7 @@ def _gradual(evidence, x, y):
         axes.set_ylim(bottom=0)
         axes.set_xlabel(shift.label)
         axes.set_ylabel("mean uncertainty, nats")
-        legend(axes, theme, ncols=2)
+        legend(axes, theme)
         return figure
 
     last = {part: values[-1] for part, values in curves.items()}
@@ -84,7 +84,7 @@ def _averages(groups):
         axes.set_xlim(0, 1.15 * max(means["total"]))
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("mean total uncertainty, nats")
-        legend(axes, theme, loc="upper center", bbox_to_anchor=(0.4, 1.16), ncols=2)
+        legend(axes, theme)
         return figure
 
     words = "; ".join(
@@ -110,7 +110,7 @@ def _distribution(groups, part):
                       where="post", linewidth=1.6, label=name)  # fmt: skip
         axes.set_xlabel(f"{part} uncertainty of a row, nats")
         axes.set_ylabel("rows at or below, %")
-        legend(axes, theme, loc="lower right")
+        legend(axes, theme)
         return figure
 
     words = "; ".join(

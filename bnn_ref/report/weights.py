@@ -7,7 +7,9 @@ from .evidence import SWEEP_DRAWS
 from .theme import Plot, legend, new_figure
 
 BINS = 70
-SHARES = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 1.0)
+SHARES = (0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+TICKS = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)  # of an axis of -log10(1 - share)
+RATIOS = (1e-3, 1e3)  # signal-to-noise ratios outside are counted at the ends
 
 
 def plots(evidence):
@@ -22,7 +24,11 @@ def plots(evidence):
 
 
 def _histograms(theme, values, label, *, prior=None, line=None, log=False):
-    """Return a figure of each layer's density; prior: a curve's function, line: a place."""
+    """Return a figure of each layer's density.
+
+    prior: a curve's function; line: a place; log: of the values. The density's axis is a square
+    root: a peak of idle weights leaves the others visible.
+    """
     figure, axes = new_figure(theme)
     pooled = np.concatenate([np.log10(v) if log else v for v in values])
     low, high = np.quantile(pooled, [0.002, 0.998])
@@ -31,20 +37,35 @@ def _histograms(theme, values, label, *, prior=None, line=None, log=False):
     for k, value in enumerate(values):
         color, style = theme.series(k)
         density, _ = np.histogram(np.log10(value) if log else value, edges, density=True)
-        density = density * np.mean((np.log10(value) if log else value).size > 0)
         axes.stairs(density, edges, color=color, linestyle=style, linewidth=1.5,
-                    label=f"layer {k} ({_count(value.size)})", baseline=None)  # fmt: skip
+                    label=f"layer {k}: {value.size:,}", baseline=None)  # fmt: skip
     if prior is not None:
-        axes.plot(edges, prior(edges), color=theme.muted, linewidth=1.0, label="prior")
+        axes.plot(edges, prior(edges), color=theme.muted, linewidth=1.2, label="prior")
     if line is not None:
         axes.axvline(line, color=theme.muted, linewidth=1.0, label="prior")
     if log:
         _decades(axes)
-    axes.set_ylim(bottom=0)
+    axes.set_yscale("function", functions=(_root, np.square))
+    _few_ticks(axes)
     axes.set_xlabel(label)
     axes.set_ylabel("density" + (" per decade" if log else ""))
     legend(axes, theme)
     return figure
+
+
+def _root(values):
+    return np.sqrt(np.maximum(values, 0))
+
+
+def _few_ticks(axes):
+    """Put round numbers on a square-root axis that starts at 0."""
+    top = axes.get_ylim()[1]
+    unit = 10.0 ** np.floor(np.log10(top))
+    steps = [0, 0.02, 0.1, 0.2, 0.5, 1, 2, 4, 6, 8]
+    ticks = [step * unit for step in steps if step * unit <= top]
+    ticks = [tick for tick in ticks if tick == 0 or np.sqrt(tick / top) > 0.06]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_ylim(0, top)
 
 
 def _decades(axes):
@@ -56,12 +77,9 @@ def _decades(axes):
             [m * 10.0**e for e in range(int(low) - 2, int(high) + 2) for m in (1, 2, 5)]
         )
         ticks = fine[(fine >= low) & (fine <= high)]
-    axes.set_xticks(ticks, [f"{10.0**tick:.3g}" for tick in ticks])
+    labels = [f"{10.0**tick:.3g}" for tick in ticks]
+    axes.set_xticks(ticks, ["<= 0.001" if label == "0.001" else label for label in labels])
     axes.set_xlim(low, high)
-
-
-def _count(size):
-    return f"{size:,} weights"
 
 
 def _means(layers, prior):
@@ -77,8 +95,8 @@ def _means(layers, prior):
 
     return Plot(
         "weights-means",
-        "Posterior means of the kernel weights, per layer. A sharp peak at the prior's mean is of "
-        "weights that the data did not ask for.",
+        "Posterior means of the kernel weights, per layer (with their number). A sharp peak at "
+        "the prior's mean is of weights that the data did not ask for.",
         f"Histograms of the posterior means of each layer. {words}.",
         lambda theme: _histograms(theme, values, "posterior mean of a weight",
                                   prior=density if prior else None),
@@ -100,7 +118,7 @@ def _scales(layers, prior):
 
 
 def _ratios(layers):
-    values = [np.maximum(np.abs(mu) / sigma, 1e-12) for mu, sigma in layers]
+    values = [np.clip(np.abs(mu) / sigma, *RATIOS) for mu, sigma in layers]
     words = "; ".join(
         f"layer {k}: median {np.median(r):.2g}, {100 * np.mean(r > 1):.0f} % above 1"
         for k, r in enumerate(values)
@@ -108,7 +126,7 @@ def _ratios(layers):
     return Plot(
         "weights-snr",
         "Signal-to-noise ratio |mu| / sigma of the kernel weights, per layer. Below 1 not even a "
-        "weight's sign is sure.",
+        "weight's sign is sure; what is below 0.001 is counted there.",
         f"Histograms of the signal-to-noise ratio of each layer. {words}.",
         lambda theme: _histograms(theme, values, "signal-to-noise ratio |mu| / sigma", log=True),
     )
@@ -167,9 +185,10 @@ def _pruning(evidence):
             ((f"average of {SWEEP_DRAWS} draws", averaged), ("posterior mean", means))
         ):
             color, style = theme.series(k)
-            axes.plot(100 * shares, factor * values, style, color=color, label=name,
+            axes.plot(-np.log10(1 - shares), factor * values, style, color=color, label=name,
                       marker="os"[k], markersize=3.5, linewidth=1.4)  # fmt: skip
-        axes.axvline(100 * most, color=theme.muted, linewidth=1.0)
+        axes.axvline(-np.log10(1 - most), color=theme.muted, linewidth=1.0)
+        axes.set_xticks(-np.log10(1 - np.array(TICKS)), [f"{100 * tick:g}" for tick in TICKS])
         axes.set_xlabel("weights set to zero, lowest |mu| / sigma first, %")
         axes.set_ylabel(unit)
         legend(axes, theme)
@@ -177,11 +196,11 @@ def _pruning(evidence):
 
     return Plot(
         "weights-pruning",
-        f"How much of the network could be pruned: {100 * most:.0f} % of the kernel weights can be "
+        f"How much of the network could be pruned: {100 * most:g} % of the kernel weights can be "
         f"set to zero for less than {within} (the vertical line). {len(evidence.sweep[1])} "
         f"{evidence.part} rows.",
         f"Line chart of {unit} against the share of weights set to zero: "
-        f"{factor * averaged[0]:.3g} with all, {factor * averaged[-1]:.3g} with none; "
-        f"{100 * most:.0f} % can go for less than {within}.",
+        f"{factor * averaged[0]:.3g} with all, {factor * averaged[-1]:.3g} with one in a thousand; "
+        f"{100 * most:g} % can go for less than {within}.",
         draw,
     )
