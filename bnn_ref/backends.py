@@ -1,5 +1,6 @@
 """The back ends by name: "numba" (`compiled.py`) and "numpy" (`reference.py`)."""
 
+import warnings
 from types import ModuleType
 
 from .errors import expected
@@ -8,6 +9,9 @@ from .errors import expected
 def get_backend(backend="numba"):
     """Return the back end of a name, or the module itself where one is given.
 
+    Where Numba cannot be used, "numba" means the NumPy back end too, and a `RuntimeWarning` says
+    so and why.
+
     Raises
     ------
     ValueError
@@ -15,12 +19,32 @@ def get_backend(backend="numba"):
     """
     if isinstance(backend, ModuleType):
         return backend
-    if backend == "numpy":
-        from . import reference
-
-        return reference
+    if backend not in ("numba", "numpy"):
+        raise expected("backend", "'numba', 'numpy' or a module", repr(backend))
     if backend == "numba":
-        from . import compiled
+        reason = why_not_numba()
+        if reason is None:
+            from . import compiled
 
-        return compiled
-    raise expected("backend", "'numba', 'numpy' or a module", repr(backend))
+            return compiled
+        warnings.warn(
+            f"backend 'numba' cannot be used ({reason}); 'numpy' serves instead, more slowly",
+            RuntimeWarning,
+            stacklevel=1,  # this line: Python shows a place's warning once
+        )
+    from . import reference
+
+    return reference
+
+
+def why_not_numba():
+    """Return why the numba back end cannot be used, in a few words, or None where it can."""
+    try:
+        import numba
+
+        if numba.config.DISABLE_JIT:
+            return "NUMBA_DISABLE_JIT is set"
+        from . import compiled  # noqa: F401
+    except Exception as error:  # a broken or ill-matched installation raises what it likes
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return None

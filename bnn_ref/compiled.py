@@ -7,11 +7,12 @@ takes; results are the same bits for any number of threads.
 
 import numpy as np
 
+from .adam import Adam
 from .kernels import layout as at
 from .kernels.philox import fill_normals, fill_signs
 from .kernels.run import run
-from .layers import check_size
-from .network import check_dtype
+from .layers import DenseFlipout, check_size
+from .network import Network, check_dtype
 from .noise import PURPOSES, TENSORS, LayerNoise, Noise, check_estimator, check_word
 from .plan import (
     LIKELIHOODS,
@@ -28,6 +29,7 @@ from .plan import (
 from .step import (
     Metrics,
     Result,
+    State,
     check_batch,
     check_inputs,
     check_kind,
@@ -407,3 +409,13 @@ def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_ro
     plan = runner.planned(name, lambda: predict_tasks(runner.layers, rows, kind != "mean"))
     runner.run(plan, rows, plain(x), plain(parameters.flat), out=out)
     return out
+
+
+def warm_up(dtype):
+    """Compile every kernel for a dtype, or load it where an earlier process left it."""
+    layers = [DenseFlipout(2, 2, activation="relu", bias="normal"), DenseFlipout(2, 2)]
+    network = Network(layers)
+    state = State.start(network.init(0, dtype))
+    x, y = np.ones((2, 2), dtype), np.zeros(2, np.int64)
+    train_step(state, x, y, seed=0, kl_weight=1.0, adam=Adam())
+    draw_noise(network, 2, 0, dtype=dtype)

@@ -25,6 +25,7 @@ from pathlib import Path
 import numba
 import numpy as np
 from numba.core.caching import FunctionCache
+from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 __all__ = ["cache_folder", "entry", "inner", "kernel", "reassociate", "source_hash"]
@@ -32,9 +33,12 @@ __all__ = ["cache_folder", "entry", "inner", "kernel", "reassociate", "source_ha
 OPTIONS = {"nogil": True, "error_model": "numpy"}
 EXACT = {"contract", "nsz"}
 
-inner = numba.njit(**OPTIONS, fastmath=EXACT, forceinline=True)  # small, called in loops
-kernel = numba.njit(**OPTIONS, fastmath=EXACT)
-reassociate = numba.njit(**OPTIONS, fastmath=EXACT | {"reassoc"})
+# Called from compiled code only, so nothing is compiled for Python to call them by.
+INSIDE = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+inner = numba.njit(**INSIDE, fastmath=EXACT, forceinline=True)  # small, called in loops
+kernel = numba.njit(**INSIDE, fastmath=EXACT)
+reassociate = numba.njit(**INSIDE, fastmath=EXACT | {"reassoc"})
 
 
 def entry(function):
@@ -98,9 +102,11 @@ class _Cache(FunctionCache):
         self._py_func = function
         self._folder = folder
         self._sources = source_hash()
+        self._prefix = f"{function.__name__}.{sys.implementation.cache_tag}-"
 
     @property
     def cache_path(self):
+        """The folder, as Numba's statistics show it."""
         return str(self._folder)
 
     def enable(self):
@@ -111,36 +117,39 @@ class _Cache(FunctionCache):
 
     def flush(self):
         """Remove this function's files."""
-        for path in self._folder.glob(f"kernel-{self._py_func.__name__}-*.nbc"):
+        for path in self._folder.glob(f"{self._prefix}*.nbc"):
             path.unlink(missing_ok=True)
 
     def _path(self, signature, codegen):
-        key = (self._sources, self._py_func.__qualname__, str(signature), codegen.magic_tuple())
-        name = hashlib.sha256(repr(key).encode()).hexdigest()[:32]
-        return self._folder / f"kernel-{self._py_func.__name__}-{name}.nbc"
+        key = (self._py_func.__qualname__, str(signature), codegen.magic_tuple())
+        name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+        return self._folder / f"{self._prefix}{self._sources[:16]}-{name}.nbc"
 
     def load_overload(self, sig, target_context):
+        """Return the compiled function for a signature, or None where it is to be compiled."""
         target_context.refresh()
         try:
             data = self._path(sig, target_context.codegen()).read_bytes()
-            content = data[32:]
-            if hashlib.sha256(content).digest() == data[:32]:
-                return numba.core.compiler.CompileResult._rebuild(
-                    target_context, *pickle.loads(content)
-                )
         except OSError:
-            content = None
+            data = b""
+        if data and hashlib.sha256(data[32:]).digest() == data[:32]:
+            return CompileResult._rebuild(target_context, *pickle.loads(data[32:]))
         if not _Cache.announced:
             _Cache.announced = True
-            print("bnn_ref: compiling kernels for this machine, once (about 15 s)", file=sys.stderr)
+            print("bnn_ref: compiling kernels for this machine (once)", file=sys.stderr, flush=True)
         return None
 
     def save_overload(self, sig, data):
+        """Keep a compiled function, whole or not at all."""
         content = dumps(data._reduce())
         path = self._path(sig, data.codegen)
         temporary = path.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}")
         try:
             temporary.write_bytes(hashlib.sha256(content).digest() + content)
             os.replace(temporary, path)
+            if self._folder.parent == Path(__file__).parent:  # nobody else's versions are here
+                for old in self._folder.glob(f"{self._prefix}*.nbc"):
+                    if self._sources[:16] not in old.name:
+                        old.unlink(missing_ok=True)
         except OSError:
             temporary.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ COMMANDS = {
     "vectors": "make a test vector, answer it with a framework, or copy the published ones",
     "check": "hold vector files against the truth, and say what is wrong with those that disagree",
     "verify": "hold this project and every installed framework against each other",
+    "warmup": "compile the kernels ahead, for processes to come",
     "info": "show versions, BLAS, threads and the cache folder",
 }
 

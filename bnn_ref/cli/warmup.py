@@ -1,0 +1,32 @@
+"""``bnn-ref warmup``."""
+
+import time
+
+
+def add_arguments(parser):
+    """Add the command's arguments to its parser."""
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float64", "both"),
+        default="both",
+        help="compile for this dtype alone (default: both)",
+    )
+
+
+def run(args):
+    """Compile every kernel and keep it for later processes; return the exit code."""
+    from ..backends import why_not_numba
+
+    reason = why_not_numba()
+    if reason is not None:
+        raise ValueError(f"backend: expected a working numba, found {reason}")
+    from ..compiled import warm_up
+    from ..kernels.jit import cache_folder
+
+    for dtype in ("float32", "float64") if args.dtype == "both" else (args.dtype,):
+        start = time.perf_counter()
+        warm_up(dtype)
+        print(f"{dtype}: ready after {time.perf_counter() - start:.1f} s")
+    folder = cache_folder()
+    print(f"kept in {folder}" if folder else "not kept: no folder can be written to")
+    return 0
