@@ -1,0 +1,22 @@
+"""The benches, a file each.
+
+Each has ``HELP``, ``WORKLOADS`` (the default choice), ``ROUNDS``, ``run(settings, say)``, which
+returns what goes into the JSON file, ``tables(found)``, and ``plot(found, path)``.
+"""
+
+from importlib import import_module
+
+NAMES = ("step", "predict", "start", "fit", "kernels", "threads", "variance")
+
+
+def get_bench(name):
+    """Return a bench's module.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    """
+    if name not in NAMES:
+        raise ValueError(f"bench: expected one of {', '.join(NAMES)}, found {name!r}")
+    return import_module(f".{name}", __name__)

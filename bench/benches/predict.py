@@ -1,0 +1,1 @@
+HELP, WORKLOADS, ROUNDS = "", [], 5

@@ -1,0 +1,174 @@
+"""A contender's process: ``python -m bench.worker NAME DTYPE THREADS``, driven through its pipes.
+
+A request is a pickled (method, arguments), a reply a pickled (ok, value). Standard output is
+given to the protocol alone; what a framework prints goes to standard error.
+"""
+
+import copy
+import gc
+import importlib
+import os
+import pickle
+import sys
+import time
+import traceback
+
+
+def limit_cpus(threads):
+    """Keep this process on the first `threads` processors it may use, where the system can.
+
+    The only limit that every framework obeys: XLA's thread pool on a CPU takes its size from it.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, allowed[:threads])
+
+
+def peak_memory():
+    """Return the largest resident memory of this process so far, in bytes, or None."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+MODULES = {"floor": "floors"}  # not a contender, but driven as one
+
+
+class Server:
+    """What the parent can ask for; each method's name is a request."""
+
+    def __init__(self, name, dtype, threads):
+        self.planted, _, name = name.rpartition(":")
+        self.dtype = dtype
+        module = importlib.import_module("bench." + MODULES.get(name, f"contenders.{name}"))
+        self.unopened = module.Contender(dtype, threads)
+        self.opened = {}
+
+    def open(self, workload):
+        """Build a workload and take the first steps; return how long that took, in seconds."""
+        from .workloads import make_problem, parse
+
+        start = time.perf_counter()
+        contender = copy.copy(self.unopened)
+        problem = make_problem(parse(workload), self.dtype)
+        contender.open(problem)
+        contender.probe = contender.batches.pop()
+        if self.planted:
+            from .planted import plant
+
+            plant(contender, self.planted)
+        contender.reset(problem.learning_rate)
+        contender.run(2)
+        self.opened[workload] = contender
+        return time.perf_counter() - start
+
+    def close(self, workload):
+        """Let go of a workload."""
+        del self.opened[workload]
+        gc.collect()
+
+    def replay(self, workload):
+        """Return the contender's loss and gradients for the reference's first noise, or None."""
+        from .equality import replayed_noise
+
+        contender = self.opened[workload]
+        return contender.replay(replayed_noise(contender.problem))
+
+    def losses_at_rest(self, workload, steps):
+        """Return the losses of steps that move no parameter, on the probe: noise alone."""
+        from .contenders.base import LEAST_RATE, as_floats
+
+        contender = self.opened[workload]
+        batches = contender.batches
+        contender.reset(LEAST_RATE)
+        contender.batches = [contender.probe]
+        try:
+            return as_floats(contender.run(steps))
+        finally:
+            contender.batches = batches
+
+    def losses_in_training(self, workload, steps):
+        """Return the losses of the first steps from the initial values."""
+        from .contenders.base import as_floats
+
+        contender = self.opened[workload]
+        contender.reset(contender.problem.learning_rate)
+        return as_floats(contender.run(steps))
+
+    def moved(self, workload):
+        """Return for each parameter the largest absolute change that the first step makes."""
+        contender = self.opened[workload]
+        contender.reset(contender.problem.learning_rate)
+        before = contender.parameters()
+        contender.run(1)
+        after = contender.parameters()
+        return {name: float(abs(after[name] - before[name]).max()) for name in before}
+
+    def time(self, workload, steps, warm):
+        """Return the seconds of that many steps, after `warm` untimed ones from a fresh start.
+
+        Fresh arrays each time: where memory happens to lie is a part of the spread.
+        """
+        contender = self.opened[workload]
+        contender.reset(contender.problem.learning_rate)
+        gc.collect()
+        contender.run(warm)
+        gc.disable()
+        start = time.perf_counter()
+        contender.run(steps)
+        elapsed = time.perf_counter() - start
+        gc.enable()
+        return elapsed
+
+    def yardstick(self):
+        """Return what the machine does now: {"fma": FLOP/s, "bandwidth": B/s} (the floor only)."""
+        return self.unopened.yardstick()
+
+    def kinds(self):
+        """Return what the contender's `predict` can draw."""
+        return self.unopened.kinds
+
+    def predict(self, workload, rows, draws, kind, keep):
+        """Return the seconds of a prediction and the first `keep` rows' probabilities."""
+        from .workloads import make_rows
+
+        contender = self.opened[workload]
+        x = make_rows(contender.problem.workload, rows, self.dtype)
+        gc.collect()
+        start = time.perf_counter()
+        probabilities = contender.predict(x, draws, kind)
+        return time.perf_counter() - start, probabilities[:keep]
+
+    def peak_memory(self):
+        """Return the largest resident memory so far, in bytes."""
+        return peak_memory()
+
+
+def main(arguments):
+    """Serve until the parent closes the pipe."""
+    name, dtype, threads = arguments[0], arguments[1], int(arguments[2])
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    limit_cpus(threads)
+    requests = sys.stdin.buffer
+    server = None
+    while True:
+        try:
+            method, keywords = pickle.load(requests)
+        except EOFError:
+            return
+        try:
+            if server is None:
+                server = Server(name, dtype, threads)
+            reply = (True, getattr(server, method)(**keywords))
+        except Exception:
+            reply = (False, traceback.format_exc())
+        pickle.dump(reply, replies)
+        replies.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
