@@ -8,6 +8,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 
 from .._version import __version__
 
@@ -74,7 +75,9 @@ def main(argv=None):
     chosen = next((word for word in argv if not word.startswith("-")), None)
     try:
         args = make_parser(chosen if chosen in COMMANDS else None).parse_args(argv)
-        return args.run(args) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return args.run(args) or 0
     except SystemExit as stop:  # argparse has printed what there is to say
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt:
@@ -87,6 +90,11 @@ def main(argv=None):
         return _complain(f"{where}{error.strerror or error}")
     except (ValueError, TypeError, MemoryError, ImportError) as error:
         return _complain(str(error) or type(error).__name__)
+
+
+def _show_warning(message, *place, **options):
+    """Print a warning as one line on standard error, without the place in the source."""
+    print("bnn-ref: warning:", " ".join(str(message).split()), file=sys.stderr)
 
 
 def _complain(message, code=2):

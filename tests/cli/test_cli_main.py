@@ -1,6 +1,7 @@
 """The command line as a whole: versions, help, errors on one line, and how fast it starts."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -82,3 +83,24 @@ def test_no_traceback_on_a_missing_extra(capsys, monkeypatch):
 
     monkeypatch.setattr(info, "run", absent)
     assert call(capsys, "info") == (2, "", "bnn-ref: error: No module named 'matplotlib'\n")
+
+
+def test_a_fallback_is_said_on_one_line_and_recorded(tmp_path):
+    words = [
+        "train",
+        "--layers",
+        "4",
+        "--steps",
+        "2",
+        "--draws",
+        "1",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    done = subprocess.run([sys.executable, "-m", "bnn_ref", *words], capture_output=True, text=True,
+                          check=True, env=os.environ | {"NUMBA_DISABLE_JIT": "1"})  # fmt: skip
+    assert done.stderr.startswith("bnn-ref: warning: backend 'numba' cannot be used (")
+    assert done.stderr.count("\n") == 1
+    assert "back end: numpy, float32" in done.stdout
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["settings"]["backend"] == "numpy"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command import SMALL, call, contents
 
+from bnn_ref.backends import why_not_numba
 from bnn_ref.checkpoints import load_checkpoint
 
 KEYS = {
@@ -53,9 +54,12 @@ def test_the_default_run_reaches_95_per_cent(capsys):
     )
 
 
-def test_five_and_five_are_ten_in_every_file(tmp_path, capsys):
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_five_and_five_are_ten_in_every_file(tmp_path, capsys, backend):
+    if backend == "numba" and why_not_numba():
+        pytest.skip(f"numba: {why_not_numba()}")
     ten, parts = tmp_path / "ten", tmp_path / "parts"
-    options = (*SMALL, "--checkpoint-every", 3)
+    options = (*SMALL, "--backend", backend, "--checkpoint-every", 3)
     assert call(capsys, "train", *options, "--steps", 10, "--out", ten).code == 0
     assert call(capsys, "train", *options, "--steps", 5, "--out", parts).code == 0
     first = load_checkpoint(parts / "checkpoint.npz")
