@@ -38,3 +38,20 @@ def ulps(found, exact, dtype):
         unit = float(np.spacing(np.abs(np.dtype(dtype).type(e))))
         worst = max(worst, abs(float(e - type(e)(float(f)))) / unit)
     return worst
+
+# Compiled elementary functions against mpmath: an argument reduction, a polynomial, one or two
+# operations after it; seen 2.5.
+KERNEL_ULP = 4
+# Phi(x) = erfc(-x / sqrt(2)) / 2: rounding the argument alone costs x^2 / 2 units in the tail.
+KERNEL_CDF_ULP = 80
+# Compiled normals against the twin's float64 ones: both round log, sine and root; seen 4.1 and 3.
+NORMAL_ULP = {"float32": 6, "float64": 6}
+# Sums of up to 784 products, each term rounded once; seen 1e-6 and 1e-15.
+PRODUCT = {"float32": 3e-6, "float64": 5e-15}
+# A compiled step against the reference, float64: the same formulas, sums in another order.
+COMPILED_FLOAT64 = 1e-12
+# A compiled float32 step against the float64 reference, up to 128 wide, and to 1,200.
+COMPILED_FLOAT32 = 2e-6
+COMPILED_FLOAT32_WIDE = 1e-5
+# Ten Adam steps, float64: the root of a small second moment amplifies a rounded gradient.
+COMPILED_TEN_STEPS = 1e-10

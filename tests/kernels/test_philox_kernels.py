@@ -1,0 +1,111 @@
+"""The compiled generator: known answers, the twin's numbers, distributions with stated errors."""
+
+import needs_numba  # noqa: F401
+import numba
+import numpy as np
+import pytest
+from scipy import stats
+from tolerances import NORMAL_ULP
+
+from bnn_ref import noise
+from bnn_ref.kernels import philox
+
+# Random123 1.14, kat_vectors: counter, key, words of philox4x32-10
+KNOWN = [
+    ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+    ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+    (
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        (0xA4093822, 0x299F31D0),
+        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+    ),
+]
+KEY = np.array([5, 7, 3, 2, noise.PURPOSES["train"] << 28 | 4 << 24 | 1], np.uint32)
+SAME_KEY = {"seed": 5 + (7 << 32), "purpose": "train", "layer": 1, "step": 3, "draw": 2}
+
+
+@numba.njit
+def words(c, k):
+    return philox.philox(c[0], c[1], c[2], c[3], k[0], k[1])
+
+
+@pytest.mark.parametrize(("counter", "key", "answer"), KNOWN)
+def test_known_answers(counter, key, answer):
+    assert words(np.array(counter, np.uint32), np.array(key, np.uint32)) == answer
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 1000, 300_000])
+def test_normals_are_the_twins(count, dtype):
+    out = np.empty(count, dtype)
+    philox.fill_normals(out, KEY)
+    exact = noise.normals((count,), tensor="kernel_eps", **SAME_KEY)
+    unit = np.spacing(np.abs(exact.astype(dtype))).astype(np.float64)
+    assert np.max(np.abs(out - exact) / unit) <= NORMAL_ULP[dtype]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 10), (128, 784), (5, 129), (4, 256), (2, 31)])
+def test_signs_are_the_twins(shape, dtype):
+    out = np.empty(shape, dtype)
+    philox.fill_signs(out, 9, KEY)
+    assert np.array_equal(out, noise.signs(*shape, tensor="kernel_eps", first_row=9, **SAME_KEY))
+
+
+def test_extreme_words_give_finite_normals():
+    @numba.njit
+    def pair(a, b, like):
+        return philox.box_muller(np.uint32(a), np.uint32(b), like)
+
+    for dtype in (np.float32, np.float64):
+        for a in (0, 1, 2**31 - 1, 2**31, 2**32 - 1, 0xB504F333, 0xB504F334):
+            for b in (0, 2**29 - 1, 2**29, 2**30, 2**31, 2**32 - 1):
+                exact = noise.box_muller(np.array([a], np.uint32), np.array([b], np.uint32))
+                for found, wanted in zip(pair(a, b, dtype(0)), exact, strict=True):
+                    assert abs(found - wanted[0]) <= NORMAL_ULP[np.dtype(dtype).name] * np.spacing(
+                        np.abs(dtype(wanted[0]))
+                    )
+
+
+@pytest.fixture(scope="module")
+def ten_million():
+    out = np.empty(10_000_000, np.float32)
+    philox.fill_normals(out, KEY)
+    return out.astype(np.float64)
+
+
+def test_moments(ten_million):
+    """Each within 5 standard errors of the normal's: all four wrongly refused once in 4e5 keys."""
+    n = ten_million.size
+    for power, wanted, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
+        assert abs(np.mean(ten_million**power) - wanted) < 5 * np.sqrt(variance / n)
+
+
+def test_kolmogorov_smirnov(ten_million):
+    """Refuses a right generator for one key in 10,000."""
+    assert stats.kstest(ten_million, "norm").pvalue > 1e-4
+
+
+@pytest.mark.parametrize("beyond", [2, 3, 4, 5])
+def test_tails(ten_million, beyond):
+    """Counts beyond either end; eight tests at 1e-5 wrongly refuse one key in 12,500."""
+    share = stats.norm.sf(beyond)
+    for side in (ten_million, -ten_million):
+        found = int(np.sum(side > beyond))
+        assert stats.binomtest(found, side.size, share).pvalue > 1e-5
+
+
+def test_streams_are_independent(ten_million):
+    """Correlations of 1e6 draws of different keys, and of lags: each within 5 standard errors."""
+    n = 1_000_000
+    first = ten_million[:n]
+    others = [ten_million[lag : lag + n] for lag in (1, 2, 16, 64, 1024)]
+    for word, change in ((2, 1), (3, 1), (4, 1), (4, 1 << 24), (4, 1 << 28), (0, 1), (1, 1)):
+        key = KEY.copy()
+        key[word] += np.uint32(change)
+        out = np.empty(n, np.float32)
+        philox.fill_normals(out, key)
+        others.append(out.astype(np.float64))
+    for other in others:
+        assert abs(np.mean(first * other)) < 5 / np.sqrt(n)
+        assert abs(np.mean(first**2 * other**2) - 1) < 5 * np.sqrt(8 / n)
