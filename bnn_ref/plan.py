@@ -14,9 +14,9 @@ LIKELIHOODS = {"categorical": at.CATEGORICAL, "bernoulli": at.BERNOULLI, "normal
 SAMPLE_WEIGHTS = 8192  # of one task
 FLIP_ROWS = 16
 LOSS_ROWS = 32
-UPDATE_WEIGHTS = 16384
-TILE_ROWS = 64
+UPDATE_WEIGHTS = 8192
 TILE_COLUMNS = 128
+NARROW_ROWS, WIDE_ROWS, WIDE = 32, 128, 256  # a wide layer's weights are read once, by all rows
 PREDICT_ROWS = 64
 
 
@@ -134,6 +134,11 @@ def update_rows(layer):
     return max(8, UPDATE_WEIGHTS // int(layer[at.OUTPUTS]) // 8 * 8)
 
 
+def tile_rows(layer):
+    """Return how many rows one tile of a layer's outputs or inputs has."""
+    return WIDE_ROWS if layer[at.OUTPUTS] > WIDE else NARROW_ROWS
+
+
 def step_tasks(layers, rows, learned, by_inputs):
     """Return the tasks of a step: the three sweeps; `by_inputs`: with the gradient by x."""
     tasks = Tasks()
@@ -142,7 +147,7 @@ def step_tasks(layers, rows, learned, by_inputs):
         tasks.add(at.FLIP, 0, begin, end)
     for k, layer in enumerate(layers):
         tasks.next_phase()
-        for begin, end in _cut(rows, TILE_ROWS):
+        for begin, end in _cut(rows, tile_rows(layer)):
             for first, last in _cut(layer[at.OUTPUTS], TILE_COLUMNS):
                 tasks.add(at.FORWARD, k, begin, end, first, last)
     tasks.next_phase()
@@ -150,7 +155,7 @@ def step_tasks(layers, rows, learned, by_inputs):
         tasks.add(at.LOSS, len(layers) - 1, begin, end, 0, j)
     for k in reversed(range(0 if by_inputs else 1, len(layers))):
         tasks.next_phase()
-        for begin, end in _cut(rows, TILE_ROWS):
+        for begin, end in _cut(rows, tile_rows(layers[k])):
             for first, last in _cut(layers[k, at.INPUTS], TILE_COLUMNS):
                 tasks.add(at.BACKWARD, k, begin, end, first, last)
     tasks.next_phase()
@@ -188,7 +193,7 @@ def scratch_size(layers):
     """Return how many numbers a thread needs for itself in a step."""
     widest = int(layers[:, [at.INPUTS, at.OUTPUTS]].max())
     updates = max(update_rows(layer) * int(layer[at.OUTPUTS]) for layer in layers)
-    return max(2 * updates, TILE_ROWS * TILE_COLUMNS, 3 * widest, 2048)
+    return max(2 * updates, WIDE_ROWS * TILE_COLUMNS, 3 * widest, 2048)
 
 
 def predict_scratch_size(layers):

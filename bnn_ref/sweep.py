@@ -178,7 +178,7 @@ def connect(scheduler=None, workers=None, threads=1):
             n_workers=check_size(workers, "workers"),
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=50,  # a lost worker is replaced: the outcome tells what came of it
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -247,26 +247,31 @@ def sweep(task, cells, folder=None, *, identity=None, scheduler=None, workers=No
 
 def _compute(client, task, missing, threads):
     """Yield (key, outcome) of each missing cell as it is finished or fails."""
-    from distributed import as_completed
+    from distributed import CancelledError, as_completed
+    from distributed.comm import CommClosedError
 
     futures = {
         client.submit(run_cell, task, cell, threads, key=f"bnn-ref-{os.getpid()}-{key}"): key
         for key, cell in missing.items()
     }
     try:
-        for future in as_completed(futures, loop=client.loop):
+        completed = as_completed(futures, loop=client.loop)
+        for future in completed:
             key = futures[future]
-            if future.status == "finished":
+            if future.status in ("pending", "lost"):  # its worker died with the result
+                completed.add(future)
+                continue
+            try:
                 result, seconds = future.result()
-                yield key, Outcome(missing[key], result, None, seconds)
-            elif future.status == "error":
-                error = future.exception()
+            except (CancelledError, CommClosedError):
+                raise ConnectionError(
+                    "sweep: expected an answer from the scheduler, found it gone (finished cells "
+                    "are kept: start the sweep again)"
+                ) from None
+            except Exception as error:  # the task's own, whatever it is
                 yield key, Outcome(missing[key], None, _one_line(error), 0.0)
             else:
-                raise ConnectionError(
-                    f"sweep: expected an answer from the scheduler, found {future.status} tasks "
-                    "(finished cells are kept: start the sweep again)"
-                )
+                yield key, Outcome(missing[key], result, None, seconds)
     finally:
         with contextlib.suppress(Exception):  # a lost scheduler has nothing left to cancel
             client.cancel(list(futures))

@@ -39,6 +39,7 @@ def ulps(found, exact, dtype):
         worst = max(worst, abs(float(e - type(e)(float(f)))) / unit)
     return worst
 
+
 # Compiled elementary functions against mpmath: an argument reduction, a polynomial, one or two
 # operations after it; seen 2.5.
 KERNEL_ULP = 4

@@ -5,6 +5,8 @@ so it is multiplied by their number, and its bias has a posterior, so the layers
 and a deterministic bias is added.
 """
 
+import itertools
+
 import torch
 from bayesian_torch.layers import LinearFlipout
 from torch import nn
@@ -18,7 +20,7 @@ class Network(nn.Module):
 
     def __init__(self, sizes, dtype):
         super().__init__()
-        pairs = list(zip(sizes, sizes[1:], strict=False))
+        pairs = list(itertools.pairwise(sizes))
         self.layers = nn.ModuleList(LinearFlipout(i, o, bias=False) for i, o in pairs)
         self.biases = nn.ParameterList(torch.zeros(o) for _, o in pairs)
         self.to(dtype)

@@ -106,15 +106,18 @@ class Progress:
     ----------
     *metrics : str
         What to print of a result, as far as it is there.
+    show : sequence of str, optional
+        What to print of a cell; all of it unless given.
     """
 
-    def __init__(self, *metrics):
-        self.metrics = metrics
+    def __init__(self, *metrics, show=None):
+        self.metrics, self.show = metrics, show
 
     def __call__(self, outcome, done, total, kept):
         from ..sweep import name_of
 
-        place = f"[{done:>{len(str(total))}}/{total}] {name_of(outcome.cell)}"
+        shown = outcome.cell if self.show is None else {k: outcome.cell[k] for k in self.show}
+        place = f"[{done:>{len(str(total))}}/{total}] {name_of(shown)}"
         if outcome.error is not None:
             print(f"{place}: failed: {outcome.error}", file=sys.stderr, flush=True)
             return

@@ -1,20 +1,26 @@
 """This project's two back ends, as frameworks."""
 
+from itertools import count
+
 import numpy as np
 
 from ..._version import __version__
 from ...adam import Adam, update
+from ...elementary import softplus_inverse
+from ...layers import DenseFlipout
+from ...network import Network
 from ...vectors import results_of
 from . import Framework, FrameworkMissing
 
 
 def _backend(name):
-    from ...backends import get_backend
+    """Return the back end of that name itself; NumPy does not serve for Numba here."""
+    from ...backends import get_backend, why_not_numba
 
-    try:
-        return get_backend(name)
-    except ImportError as error:
-        raise FrameworkMissing(f"{name}: cannot be imported ({error})") from None
+    reason = why_not_numba() if name == "numba" else None
+    if reason:
+        raise FrameworkMissing(f"{name}: cannot be used ({reason})")
+    return get_backend(name)
 
 
 def _step(backend, vector, parameters):
@@ -49,4 +55,18 @@ def framework(name):
             update(settings, step, parameters.flat, gradients.flat, one.flat, two.flat)
         return dict(parameters)
 
-    return Framework(name, source, lambda meta: None, answer, train, adam)
+    def random_layer(kernel_mu, kernel_sigma, bias_mu=None, bias_sigma=None):
+        bias = "none" if bias_mu is None else "deterministic" if bias_sigma is None else "normal"
+        network = Network([DenseFlipout(*kernel_mu.shape, bias=bias, scale_shift=0.0)])
+        given = {"kernel_mu": kernel_mu, "kernel_rho": softplus_inverse(kernel_sigma)}
+        if bias_mu is not None:
+            given["bias_mu"] = bias_mu
+        if bias_sigma is not None:
+            given["bias_rho"] = softplus_inverse(bias_sigma)
+        given = {f"layers.0.{key}": np.asarray(value, float) for key, value in given.items()}
+        parameters, draws, backend = network.parameters(given), count(), _backend(name)
+        return lambda x: backend.draw_outputs(network, parameters, np.asarray(x, float), 1,
+                                              next(draws), kind="flipout")  # fmt: skip
+
+    return Framework(name, source, lambda meta: None, answer, train, adam,
+                     random_layer=random_layer)  # fmt: skip

@@ -1,0 +1,249 @@
+"""The UCI regression benchmark of Hernández-Lobato and Adams (2015), on its own splits.
+
+A set is a folder with ``data.txt`` (a white-space separated matrix), ``index_features.txt`` and
+``index_target.txt`` (columns), ``index_train_K.txt`` and ``index_test_K.txt`` (rows of split K).
+Nothing is split anew. Inputs and target are standardised by the mean and standard deviation of a
+split's training rows; RMSE and log-likelihood are given in the target's own unit. One hidden layer
+of 50 ReLU units, as in the paper.
+
+Source: Hernández-Lobato and Adams (2015), "Probabilistic backpropagation for scalable learning of
+Bayesian neural networks", section 5.1.
+"""
+
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .data.encoding import moments
+from .errors import expected
+from .likelihoods import Normal
+from .noise import permutation
+from .prediction import predict
+from .stacks import dense_stack
+from .training import fit
+from .uci_published import PUBLISHED, SOURCES
+
+FOLDERS = {
+    "boston": "bostonHousing",
+    "concrete": "concrete",
+    "energy": "energy",
+    "power": "power-plant",
+    "wine": "wine-quality-red",
+    "yacht": "yacht",
+}
+SPLITS = 20
+SETTINGS = {
+    "hidden": 50,
+    "activation": "relu",
+    "prior_scale": 1.0,
+    "initializer": "tfp",
+    "learning_rate": 0.01,
+    "batch_size": 128,
+    "steps": 8000,
+    "draws_per_step": 1,
+    "draws": 100,
+}
+CHOSEN = {name: {} for name in FOLDERS}
+
+
+class Split(NamedTuple):
+    """One split's rows, as stored: x (N, I) and y (N,) to train on, x and y of the test rows."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+def read_matrix(path, whole=False):
+    """Return a text matrix as float64, or a column of whole numbers, at least 0, as int64.
+
+    Raises
+    ------
+    ValueError
+        For anything else in the file.
+    OSError
+        Where it cannot be read.
+    """
+    try:
+        found = np.loadtxt(path, ndmin=1 if whole else 2)
+    except ValueError as error:
+        raise expected(path, "a table of numbers", str(error)) from None
+    if not np.all(np.isfinite(found)) or found.size == 0:
+        raise expected(path, "finite numbers", "others, or none")
+    if not whole:
+        return found
+    if found.ndim != 1 or np.any(found != np.floor(found)) or np.any(found < 0):
+        raise expected(path, "whole numbers, at least 0, one a line", "others")
+    return found.astype(np.int64)
+
+
+def read_split(folder, name, split):
+    """Return the `Split` number `split` of a set.
+
+    Parameters
+    ----------
+    folder : str or path
+        Of the sets.
+    name : str
+        A key of `FOLDERS`.
+    split : int, 0 to 19
+
+    Raises
+    ------
+    ValueError
+        For an unknown set, columns or rows that the matrix does not have, a row in both parts.
+    OSError
+        Where a file cannot be read.
+    """
+    if name not in FOLDERS:
+        raise expected("set", "one of " + ", ".join(FOLDERS), repr(name))
+    place = Path(folder) / FOLDERS[name]
+    data = read_matrix(place / "data.txt")
+
+    def index(kind, size):
+        path = place / f"index_{kind}.txt"
+        found = read_matrix(path, whole=True)
+        if found.max() >= size:
+            raise expected(path, f"numbers below {size}", found.max())
+        return found
+
+    inputs, target = index("features", data.shape[1]), index("target", data.shape[1])
+    if len(target) != 1 or target[0] in inputs:
+        raise expected(place / "index_target.txt", "one column that is no input", target.tolist())
+    train, test = index(f"train_{split}", len(data)), index(f"test_{split}", len(data))
+    if len(np.intersect1d(train, test)):
+        raise expected(f"{place}, split {split}", "no row in both parts", "some")
+    x, y = data[:, inputs], data[:, target[0]]
+    return Split(x[train], y[train], x[test], y[test])
+
+
+def checksum(folder, name):
+    """Return a CRC-32 of a set's matrix and columns, by which finished splits are known again."""
+    total = 0
+    for file in ("data.txt", "index_features.txt", "index_target.txt"):
+        total = zlib.crc32((Path(folder) / FOLDERS[name] / file).read_bytes(), total)
+    return total
+
+
+def make_cell(name, split, seed=0, backend="numba", part="test", **settings):
+    """Return the cell of one split: the set's settings, chosen ones before general ones."""
+    cell = {"set": name, "split": split, "seed": seed, "part": part, "backend": backend}
+    return {**cell, **SETTINGS, **CHOSEN[name], **settings}
+
+
+def hold_out(rows, split):
+    """Return a `Split` of the training rows alone: a fifth of them, drawn by the split's number.
+
+    What settings are chosen by: the test rows are not looked at.
+    """
+    order = permutation(len(rows.x), split, "split")
+    held, kept = np.sort(order[: len(order) // 5]), np.sort(order[len(order) // 5 :])
+    return Split(rows.x[kept], rows.y[kept], rows.x[held], rows.y[held])
+
+
+def score_split(cell, threads, folder):
+    """Return RMSE and mean log-likelihood of a cell's split, in the target's own unit.
+
+    Parameters
+    ----------
+    cell : dict
+        As `make_cell` returns it; ``part`` "test", or "validation" for rows held out of the
+        training rows.
+    threads : int
+    folder : str or path
+        Of the sets.
+
+    Returns
+    -------
+    dict of rmse; log_likelihood (nats, the mean over rows of the log-density of the mixture over
+    draws); scale, the learned standard deviation of the likelihood; train_rmse and train_nll, of
+    the last steps, standardised.
+    """
+    rows = read_split(folder, cell["set"], cell["split"])
+    if cell["part"] == "validation":
+        rows = hold_out(rows, cell["split"])
+    x_loc, x_scale = moments(rows.x)
+    y_loc, y_scale = moments(rows.y)
+    network = dense_stack(
+        rows.x.shape[1],
+        cell["hidden"],
+        1,
+        Normal(learn_scale=True),
+        cell["activation"],
+        prior_scale=cell["prior_scale"],
+        initializer=cell["initializer"],
+    )
+    of_trainer = ("learning_rate", "seed", "backend", "draws_per_step")
+    trained = fit(
+        network,
+        (((rows.x - x_loc) / x_scale).astype(np.float32), (rows.y[:, None] - y_loc) / y_scale),
+        steps=cell["steps"],
+        batch_size=cell["batch_size"],
+        progress=False,
+        threads=threads,
+        **{name: cell[name] for name in of_trainer},
+    )
+    prediction = predict(
+        network,
+        trained.parameters,
+        ((rows.x_test - x_loc) / x_scale).astype(np.float32),
+        (rows.y_test[:, None] - y_loc) / y_scale,
+        draws=cell["draws"],
+        seed=cell["seed"],
+        backend=cell["backend"],
+        threads=threads,
+    )
+    last = trained.history.records[-1]
+    return {
+        "rmse": prediction.rmse * float(y_scale),
+        "log_likelihood": prediction.nats - float(np.log(y_scale)),
+        "scale": float(np.sqrt(prediction.aleatoric[0, 0]) * y_scale),
+        "train_rmse": last["rmse"],
+        "train_nll": last["nll"],
+    }
+
+
+def summarise(outcomes):
+    """Return set to a dict of splits, and mean and standard error of RMSE and log-likelihood.
+
+    The standard error is s / sqrt(splits), s divided by splits - 1; None for one split.
+    """
+    summary = {}
+    for name in dict.fromkeys(outcome.cell["set"] for outcome in outcomes):
+        results = [o.result for o in outcomes if o.cell["set"] == name and o.result]
+        summary[name] = {"splits": len(results)}
+        for metric in ("rmse", "log_likelihood"):
+            values = np.array([result[metric] for result in results if result[metric] is not None])
+            mean = float(values.mean()) if len(values) else None
+            error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+            summary[name] |= {metric: mean, f"{metric}_error": error}
+    return summary
+
+
+def summary_markdown(summary):
+    """Return the summary beside the published figures as two Markdown tables, and the sources."""
+    methods = list(PUBLISHED)
+    lines = []
+    for place, (metric, title) in enumerate(
+        [("rmse", "RMSE (lower is better)"), ("log_likelihood", "Log-likelihood, nats (higher)")]
+    ):
+        shown = [m for m in methods if any(PUBLISHED[m][s][2 * place] for s in PUBLISHED[m])]
+        lines += [f"| {title} | splits | bnn_ref | " + " | ".join(shown) + " |"]
+        lines += ["| --- " * (3 + len(shown)) + "|"]
+        for name, one in summary.items():
+            published = [PUBLISHED[m][name][2 * place : 2 * place + 2] for m in shown]
+            found = (one[metric], one[f"{metric}_error"])
+            cells = " | ".join([_pair(*found, 3), *(_pair(*pair, 2) for pair in published)])
+            lines.append(f"| {name} | {one['splits']} | {cells} |")
+        lines.append("")
+    lines += [f"- {method}: {source}." for method, source in SOURCES.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _pair(mean, error, digits):
+    if mean is None:
+        return "none"
+    return f"{mean:.{digits}f}" + (f" ± {error:.{digits}f}" if error is not None else "")
