@@ -32,6 +32,8 @@ class Cell:
         Why it is not timed.
     seen : dict
         What the checks saw.
+    kind : str
+        Of a prediction: "weights" or "flipout".
     """
 
     workload: str
@@ -41,6 +43,7 @@ class Cell:
     first_seconds: float = 0.0
     refusal: str | None = None
     seen: dict = field(default_factory=dict)
+    kind: str = ""
 
 
 class Crew:
