@@ -45,7 +45,16 @@ SETTINGS = {
     "draws_per_step": 1,
     "draws": 100,
 }
-CHOSEN = {name: {} for name in FOLDERS}
+# By the mean log-likelihood of a fifth of the training rows, held out, on splits 0 to 4, among the
+# settings of docs/uci.md: test rows had no say.
+CHOSEN = {
+    "boston": {"learning_rate": 0.003},
+    "concrete": {"learning_rate": 0.003},
+    "energy": {"draws_per_step": 4},
+    "power": {"learning_rate": 0.003},
+    "wine": {"learning_rate": 0.003},
+    "yacht": {"activation": "tanh"},
+}
 
 
 class Split(NamedTuple):
