@@ -39,4 +39,6 @@ with without_warnings(), _without_log():
     import tensorflow_probability as tfp
     import tf_keras
 
+    tf.constant(0.0)  # TensorFlow looks for GPUs now and complains where there are none
+
 __all__ = ["tf", "tf_keras", "tfp", "without_warnings"]

@@ -216,5 +216,5 @@ def framework(name):
     def source():
         return f"tensorflow-probability {tfp.__version__}, tensorflow {tf.__version__}"
 
-    adam = Adam(beta_2=float(np.float32(0.999)), convention="keras")
-    return Framework(name, source, refusal, answer, train, adam, random_layer=random_layer)
+    return Framework(name, source, refusal, answer, train, Adam(convention="keras"),
+                     random_layer=random_layer)  # fmt: skip
