@@ -15,7 +15,6 @@ from .comparison import title_of
 from .statistics import bootstrap
 from .tables import Table, ratio
 
-
 DESCRIPTION = "Did this project get slower between two runs? Exit code 1 where it did."
 
 

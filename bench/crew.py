@@ -143,7 +143,7 @@ class Crew:
             if seconds is not None:
                 cell.steps = int(min(MOST_STEPS, max(2, burst / seconds)))
 
-    def interleave(self, rounds, measure, seed=0):
+    def interleave(self, rounds, measure, seed=0, quiet=False):
         """Take rounds: in each, every workload in turn, its contenders in an order drawn anew.
 
         Parameters
@@ -151,6 +151,10 @@ class Crew:
         rounds : int
         measure : function(Cell) -> float or None
             One sample; None where the cell failed, which ends it.
+        seed : int
+            Of the orders.
+        quiet : bool
+            Say nothing of the progress.
         """
         order = random.Random(seed)
         floor = self.workers.get("floor")
@@ -168,7 +172,7 @@ class Crew:
                     sample = measure(cell)
                     if sample is not None:
                         cell.samples.append(sample)
-            if turn == 0 or (turn + 1) % 5 == 0:
+            if not quiet and (turn == 0 or (turn + 1) % 5 == 0):
                 self.say(f"  round {turn + 1} of {rounds}, {time.monotonic() - start:.0f} s")
 
     def time_steps(self, cell):

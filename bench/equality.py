@@ -55,8 +55,8 @@ def replayed_noise(problem):
 
 def sizes_for(workload):
     """Return (D, T, seeds): fewer where the reference is slow."""
-    big = workload.weights > 1_000_000
-    return (32, 8, 2) if big else (64, 12, 3)
+    work = workload.weights * max(workload.batch, 64)
+    return (24, 6, 2) if work > 30_000_000 else (64, 12, 3)
 
 
 def expect(problem):

@@ -120,6 +120,11 @@ class Contender(base.Contender):
 
     kinds = ()
 
+    @staticmethod
+    def shapes(workload):
+        """Return (rows, inner, columns) of the products."""
+        return workload.forward_products + workload.update_products
+
     def __init__(self, dtype, threads):
         super().__init__(dtype, threads)
         os.environ.setdefault("OPENBLAS_NUM_THREADS", str(threads))
@@ -136,7 +141,7 @@ class Contender(base.Contender):
                 rng.random((k, n)).astype(self.dtype),
                 np.empty((m, n), self.dtype),
             )
-            for m, k, n in problem.workload.products
+            for m, k, n in self.shapes(problem.workload)
         ]
         self.limit = ThreadpoolController().limit
         self.blas_threads = self.threads
@@ -171,3 +176,19 @@ class Contender(base.Contender):
 
     def yardstick(self):
         return {"fma": self.fma.measure(), "bandwidth": self.copy.measure()}
+
+
+class Propagate(Contender):
+    """The products of the forward pass and of the gradients by inputs."""
+
+    @staticmethod
+    def shapes(workload):
+        return workload.forward_products
+
+
+class Update(Contender):
+    """The products of the gradients by weights."""
+
+    @staticmethod
+    def shapes(workload):
+        return workload.update_products

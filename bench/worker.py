@@ -34,7 +34,14 @@ def peak_memory():
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-MODULES = {"floor": "floors"}  # not a contender, but driven as one
+OTHERS = {  # not contenders, but driven as such: name to module and class
+    "floor": ("floors", "Contender"),
+    "floor_propagate": ("floors", "Propagate"),
+    "floor_update": ("floors", "Update"),
+    "sample": ("sweeps", "Sample"),
+    "propagate": ("sweeps", "Propagate"),
+    "update": ("sweeps", "Update"),
+}
 
 
 class Server:
@@ -43,11 +50,11 @@ class Server:
     def __init__(self, name, dtype, threads):
         self.planted, _, name = name.rpartition(":")
         self.dtype = dtype
-        module = importlib.import_module("bench." + MODULES.get(name, f"contenders.{name}"))
-        self.unopened = module.Contender(dtype, threads)
+        module, kind = OTHERS.get(name, (f"contenders.{name}", "Contender"))
+        self.unopened = getattr(importlib.import_module(f"bench.{module}"), kind)(dtype, threads)
         self.opened = {}
 
-    def open(self, workload):
+    def open(self, workload, steps=2):
         """Build a workload and take the first steps; return how long that took, in seconds."""
         from .workloads import make_problem, parse
 
@@ -61,14 +68,44 @@ class Server:
 
             plant(contender, self.planted)
         contender.reset(problem.learning_rate)
-        contender.run(2)
+        contender.run(steps)
         self.opened[workload] = contender
+        gc.freeze()
         return time.perf_counter() - start
 
-    def close(self, workload):
-        """Let go of a workload."""
-        del self.opened[workload]
-        gc.collect()
+    def first_step(self, workload):
+        """Build a workload, take one step, and return the process's peak memory in bytes."""
+        self.open(workload, steps=1)
+        return peak_memory()
+
+    def use_data(self, workload, data, learning_rate):
+        """Train this workload's network from now on on a data set's batches (`fitting.py`)."""
+        from .fitting import training_problem
+
+        old = self.opened[workload]
+        problem = training_problem(data, learning_rate, self.dtype)
+        contender = copy.copy(self.unopened)
+        contender.open(problem)
+        if self.planted:
+            from .planted import plant
+
+            plant(contender, self.planted)
+        contender.reset(learning_rate)
+        contender.run(2)
+        contender.reset(learning_rate)
+        contender.probe, self.opened[workload] = old.probe, contender
+
+    def train(self, workload, first, steps):
+        """Take steps first .. first + steps - 1; return their seconds and the parameters."""
+        contender = self.opened[workload]
+        batches = contender.batches
+        shift = first % len(batches)
+        contender.batches = batches[shift:] + batches[:shift]
+        start = time.perf_counter()
+        contender.run(steps)
+        elapsed = time.perf_counter() - start
+        contender.batches = batches
+        return elapsed, contender.parameters()
 
     def replay(self, workload):
         """Return the contender's loss and gradients for the reference's first noise, or None."""
@@ -141,10 +178,6 @@ class Server:
         start = time.perf_counter()
         probabilities = contender.predict(x, draws, kind)
         return time.perf_counter() - start, probabilities[:keep]
-
-    def peak_memory(self):
-        """Return the largest resident memory so far, in bytes."""
-        return peak_memory()
 
 
 def main(arguments):

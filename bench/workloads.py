@@ -32,39 +32,56 @@ class Workload:
     @property
     def network(self):
         """The network, deterministic biases and N(0, 1) priors as `tfp.layers.DenseFlipout`."""
-        pairs = list(zip(self.sizes, self.sizes[1:], strict=False))
+        last = len(self.pairs) - 1
         layers = [
-            DenseFlipout(i, o, activation="linear" if k == len(pairs) - 1 else "relu")
-            for k, (i, o) in enumerate(pairs)
+            DenseFlipout(i, o, activation="linear" if k == last else "relu")
+            for k, (i, o) in enumerate(self.pairs)
         ]
         return Network(layers, Categorical())
 
     @property
-    def products(self):
-        """(rows, inner, columns) of every matrix product of a training step.
+    def pairs(self):
+        """(inputs, outputs) of each layer."""
+        return list(zip(self.sizes, self.sizes[1:], strict=False))
 
-        Two forward (mean and perturbation), two weight gradients, and two input gradients for every
-        layer but the first, whose inputs need none.
+    @property
+    def forward_products(self):
+        """(rows, inner, columns) of the products over the examples.
+
+        Two forward (mean and perturbation), and two gradients by inputs for every layer but the
+        first, whose inputs need none.
         """
         found = []
-        for k, (i, o) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
-            found += [(self.batch, i, o)] * 2 + [(i, self.batch, o)] * 2
-            found += [(self.batch, o, i)] * 2 if k else []
+        for k, (i, o) in enumerate(self.pairs):
+            found += [(self.batch, i, o)] * 2 + ([(self.batch, o, i)] * 2 if k else [])
         return found
+
+    @property
+    def update_products(self):
+        """(rows, inner, columns) of the products over the weights: two gradients a layer."""
+        return [(i, self.batch, o) for i, o in self.pairs for _ in range(2)]
 
     @property
     def flops(self):
         """Floating-point operations of those products: 2 a multiply-add."""
-        return sum(2 * m * k * n for m, k, n in self.products)
+        return sum(2 * m * k * n for m, k, n in self.forward_products + self.update_products)
 
     @property
     def weights(self):
         """Weights with a posterior."""
-        return sum(i * o for i, o in zip(self.sizes, self.sizes[1:], strict=False))
+        return sum(i * o for i, o in self.pairs)
 
     def adam_bytes(self, itemsize=4):
         """Bytes that Adam must move: value and two moments of mu and rho, read and written."""
         return self.weights * 2 * 3 * 2 * itemsize
+
+    def sample_bytes(self, itemsize=4):
+        """Bytes that sampling must move: mu and rho read, delta and two factors written; flips.
+
+        For every layer's inputs: read, the sign and the flipped input written.
+        """
+        inputs = self.batch * self.sizes[0]
+        return (5 * self.weights + 3 * inputs) * itemsize
 
 
 def parse(name):

@@ -43,7 +43,7 @@ def check(expected, first, second):
     if not np.max(gap) <= WIDE + 2:  # the largest of hundreds
         return f"mean probabilities {np.max(gap):.1f} standard errors from the reference's"
     moved = np.sqrt(np.mean((first - second) ** 2)) / np.sqrt(np.mean(2 * error**2))
-    if not 0.3 < moved:
+    if not moved > 0.3:
         return "two predictions have the same noise"
     return None
 
