@@ -92,6 +92,7 @@ def load(name):
         raise FrameworkMissing(f"{name}: not installed (no module {missing[0]})")
     try:
         module = importlib.import_module(f".{_FILES.get(name, name)}", __name__)
-    except ImportError as error:
-        raise FrameworkMissing(f"{name}: cannot be imported ({error})") from None
+    except Exception as error:  # an ill-matched installation raises what it likes
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise FrameworkMissing(f"{name}: cannot be imported ({reason})") from None
     return module.framework(name)
