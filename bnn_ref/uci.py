@@ -51,8 +51,13 @@ CHOSEN = {
     "boston": {"learning_rate": 0.003},
     "concrete": {"learning_rate": 0.003},
     "energy": {"draws_per_step": 4},
-    "power": {"learning_rate": 0.003},
-    "wine": {"learning_rate": 0.003},
+    "power": {
+        "initializer": "he",
+        "learning_rate": 0.001,
+        "batch_size": 512,
+        "steps": 20000,
+    },
+    "wine": {"initializer": "he", "learning_rate": 0.003},
     "yacht": {"activation": "tanh"},
 }
 
