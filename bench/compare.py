@@ -51,7 +51,7 @@ def cells_of(document):
 def relative(cells, key, absolute):
     """Return (samples, True) over the floor's of the same round, or (samples, False) as they are.
 
-    Where a run holds a contender twice (one planted slow), the planted one, which came last, counts.
+    Where a run holds a contender twice (one planted slow), the planted one, the last, counts.
     """
     floor = cells.get((*key[:2], "floor"))
     samples = np.asarray(cells[key])

@@ -78,7 +78,8 @@ def bars(axis, workloads, names, scale=1e3, unit="ms"):
     axis.set_yticks([-row for row in range(len(labels))], labels, fontsize=7)
     axis.set(xscale="log", xlabel=f"median, {unit}")
     axis.grid(False, axis="y")
-    axis.legend(fontsize=7, frameon=False)
+    if names:
+        axis.legend(fontsize=7, frameon=False)
 
 
 def plain_ticks(axis, values):

@@ -23,7 +23,7 @@ def expected_means(workload, dtype):
     Both kinds of draw have the same distribution for each row. Measured by the NumPy back end.
     """
     problem = make_problem(parse(workload), dtype)
-    x = make_rows(problem.workload, KEPT, dtype)
+    x = make_rows(problem.workload, ROWS, dtype)[:KEPT]
     found = predict_by(problem.network, problem.parameters, x, draws=200, seed=3,
                               backend="numpy")  # fmt: skip
     error = np.sqrt(found.epistemic * (1 / DRAWS + 1 / 200))

@@ -94,8 +94,10 @@ def tables(found):
                          f"{spread(samples):.1%}", "1" if name == base else against,
                          megabytes(cell["seen"]["peak_bytes"])])  # fmt: skip
     notes.append("every process also imports NumPy and makes its data, a few hundred ms in each")
-    notes.append("cold: empty caches for Numba, JAX (its persistent cache is on) and Inductor; "
-                 "TensorFlow keeps none; files of the libraries themselves may be in memory")  # fmt: skip
+    notes.append(
+        "cold: empty caches for Numba, JAX (its persistent cache is on) and Inductor; TensorFlow "
+        "keeps none; files of the libraries themselves may be in memory"
+    )
     header = ["workload", "contender", "to the first step", "spread", "x ours", "peak memory"]
     return [Table("start: process start to the end of the first step", header, rows, notes)]
 
