@@ -143,9 +143,13 @@ def checksum(folder, name):
 
 
 def make_cell(name, split, seed=0, backend="numba", part="test", **settings):
-    """Return the cell of one split: the set's settings, chosen ones before general ones."""
+    """Return the cell of one split: the general settings, on them those chosen for the set.
+
+    For part "validation", by which settings are chosen, the general ones alone.
+    """
     cell = {"set": name, "split": split, "seed": seed, "part": part, "backend": backend}
-    return {**cell, **SETTINGS, **CHOSEN[name], **settings}
+    chosen = CHOSEN[name] if part == "test" else {}
+    return {**cell, **SETTINGS, **chosen, **settings}
 
 
 def hold_out(rows, split):

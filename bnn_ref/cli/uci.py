@@ -9,8 +9,9 @@ nothing is learned from test rows.
 With --out each finished split is kept at once and the same command goes on where a killed one was;
 OUT/table.csv has a line a split, OUT/summary.md the table that is printed.
 
---validation scores rows held out of the training rows instead of the test rows: how a setting is
-chosen. --set then tries others: bnn-ref uci FOLDER --validation --set learning_rate=0.003
+--validation scores rows held out of the training rows instead of the test rows, with the general
+setting instead of the set's own: how that was chosen (docs/uci.md). --set then tries another:
+bnn-ref uci FOLDER --validation --splits 5 --set learning_rate=0.003
 """
 
 
