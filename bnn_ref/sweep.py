@@ -16,8 +16,8 @@ import io
 import itertools
 import json
 import math
-import os
 import time
+import uuid
 from pathlib import Path
 from typing import NamedTuple
 
@@ -246,13 +246,40 @@ def sweep(task, cells, folder=None, *, identity=None, scheduler=None, workers=No
 
 
 def _compute(client, task, missing, threads):
-    """Yield (key, outcome) of each missing cell as it is finished or fails."""
+    """Yield (key, outcome) of each missing cell as it is finished or fails.
+
+    Dask blames a lost worker on every task that it was given, so a cell blamed for it is tried
+    again on its own: only the one that ends its worker again has failed.
+    """
+    from distributed import KilledWorker
+
+    blamed = {}
+    for key, result, error in _run_all(client, task, missing, threads):
+        if isinstance(error, KilledWorker):
+            blamed[key] = missing[key]
+        else:
+            yield key, _outcome(missing[key], result, error)
+    for key, cell in blamed.items():
+        for _, result, error in _run_all(client, task, {key: cell}, threads):
+            yield key, _outcome(cell, result, error)
+
+
+def _outcome(cell, result, error):
+    if error is not None:
+        return Outcome(cell, None, _one_line(error), 0.0)
+    values, seconds = result
+    return Outcome(cell, values, None, seconds)
+
+
+def _run_all(client, task, cells, threads):
+    """Yield (key, (result, seconds), None) or (key, None, error) of cells in the order they end."""
     from distributed import CancelledError, as_completed
     from distributed.comm import CommClosedError
 
+    token = uuid.uuid4().hex[:12]  # a key of Dask's belongs to one sweep
     futures = {
-        client.submit(run_cell, task, cell, threads, key=f"bnn-ref-{os.getpid()}-{key}"): key
-        for key, cell in missing.items()
+        client.submit(run_cell, task, cell, threads, key=f"bnn-ref-{token}-{key}"): key
+        for key, cell in cells.items()
     }
     try:
         completed = as_completed(futures, loop=client.loop)
@@ -262,16 +289,16 @@ def _compute(client, task, missing, threads):
                 completed.add(future)
                 continue
             try:
-                result, seconds = future.result()
+                result = future.result()
             except (CancelledError, CommClosedError):
                 raise ConnectionError(
                     "sweep: expected an answer from the scheduler, found it gone (finished cells "
                     "are kept: start the sweep again)"
                 ) from None
             except Exception as error:  # the task's own, whatever it is
-                yield key, Outcome(missing[key], None, _one_line(error), 0.0)
+                yield key, None, error
             else:
-                yield key, Outcome(missing[key], result, None, seconds)
+                yield key, result, None
     finally:
         with contextlib.suppress(Exception):  # a lost scheduler has nothing left to cancel
             client.cancel(list(futures))

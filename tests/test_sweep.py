@@ -15,7 +15,10 @@ pytest.importorskip("distributed", reason="dask[distributed] is not installed")
 
 from bnn_ref.sweep import Outcome, Store, grid, key_of, plain, sweep, table, write_table
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:.* deprecated - use .*:DeprecationWarning"),
+]
 GRID = ("learning_rate=0.003,0.01", "layers=5,6x4", "seed=0-1", "steps=60", "backend=numpy",
         "draws=3")  # fmt: skip
 
