@@ -35,9 +35,8 @@ def parse_meta(text):
         Where it is no JSON object as specified.
     """
     try:
-        meta = json.loads(
-            text.item(), parse_constant=_refuse_constant, object_pairs_hook=_unique_object
-        )
+        plain = text.tobytes().decode("utf-32-le").rstrip("\0")  # item() trusts every code point
+        meta = json.loads(plain, parse_constant=_refuse_constant, object_pairs_hook=_unique_object)
     except MetaError:
         raise
     except (ValueError, RecursionError) as error:

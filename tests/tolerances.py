@@ -56,3 +56,14 @@ COMPILED_FLOAT32 = 2e-6
 COMPILED_FLOAT32_WIDE = 1e-5
 # Ten Adam steps, float64: the root of a small second moment amplifies a rounded gradient.
 COMPILED_TEN_STEPS = 1e-10
+# A published vector in float64 recomputed: sums of a few dozen terms; a saturated softmax cancels.
+VECTOR_FLOAT64 = 1e-13
+# The same in float32: the file's results are rounded once to float32.
+VECTOR_FLOAT32 = 1e-7
+# A framework's own differentiation of a frozen step against the truth, as the issue asks.
+FRAMEWORK_FLOAT64 = 1e-12
+FRAMEWORK_FLOAT32 = 2e-5
+# A variant's gradient against central differences with step 1e-5: error h^2 and rounding / h.
+VARIANT_DIFFERENCE = 1e-7
+# A rho carried to another shift and back: log1p and expm1 of a sigma rounded once each.
+CONVERTED_ULP = 8
