@@ -1,5 +1,6 @@
 """The Adam update, in the three conventions of its epsilon that are in use."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,11 +71,11 @@ class Adam:
         scale = 1 / sqrt(1 - b2^t) for "paper"; rate = lr sqrt(1 - b2^t) / (1 - b1^t) and scale = 1
         for the others.
         """
-        correct_1 = -np.expm1(step * np.log(self.beta_1)) if self.beta_1 else 1.0
-        correct_2 = -np.expm1(step * np.log(self.beta_2)) if self.beta_2 else 1.0
+        correct_1 = -math.expm1(step * math.log(self.beta_1)) if self.beta_1 else 1.0
+        correct_2 = -math.expm1(step * math.log(self.beta_2)) if self.beta_2 else 1.0
         if self.convention == "paper":
-            return self.learning_rate / correct_1, 1 / np.sqrt(correct_2)
-        return self.learning_rate * np.sqrt(correct_2) / correct_1, 1.0
+            return self.learning_rate / correct_1, 1 / math.sqrt(correct_2)
+        return self.learning_rate * math.sqrt(correct_2) / correct_1, 1.0
 
 
 def update(adam, step, parameters, gradients, moment_1, moment_2):

@@ -5,6 +5,8 @@ step is three sweeps (sample, propagate, update), cut into tasks that whichever 
 takes; results are the same bits for any number of threads.
 """
 
+import math
+
 import numpy as np
 
 from .adam import Adam
@@ -107,7 +109,8 @@ class Runner:
         self.whole[at.CAPACITY], self.whole[at.SCALE_RHO] = capacity, scale_rho
         self.whole[at.LIKELIHOOD] = LIKELIHOODS[network.likelihood.to_json()["type"]]
         self.real[at.NOISE_SCALE] = getattr(network.likelihood, "scale", 1.0)
-        self.buffers = buffers
+        self.output_place = int(self.layers[-1, at.OUTPUT])
+        self.outputs_count = network.outputs
         self.work = np.zeros(buffers.size + 64, self.dtype)
         need = scratch_size(self.layers) if capacity else predict_scratch_size(self.layers)
         self.scratch = np.empty((self.threads, need + 64), self.dtype)
@@ -118,7 +121,7 @@ class Runner:
 
     def part(self, place, shape):
         """Return the view of `work` from a place on."""
-        return self.work[place : place + int(np.prod(shape))].reshape(shape)
+        return self.work[place : place + math.prod(shape)].reshape(shape)
 
     def key(self, seed, step, draw, purpose):
         """Set the key of the noise."""
@@ -127,22 +130,25 @@ class Runner:
         whole[at.STEP], whole[at.DRAW], whole[at.PURPOSE] = step, draw, PURPOSES[purpose]
 
     def planned(self, name, make):
-        """Return (tasks, parts, scale parts) of that name, made once."""
+        """Return (tasks, parts, scale parts, number of phases) of that name, made once."""
         if name not in self.tasks:
             tasks = make()
             losses = int(np.sum(tasks[:, at.TASK] == at.LOSS)) * (self.whole[at.SCALE_RHO] >= 0)
             outputs = int(self.layers[-1, at.OUTPUTS])
             self.tasks[name] = (
-                tasks, np.zeros((len(tasks), at.PART_COLUMNS)), np.zeros((losses, outputs))
-            )  # fmt: skip
+                tasks,
+                np.zeros((len(tasks), at.PART_COLUMNS)),
+                np.zeros((losses, outputs)),
+                len(np.unique(tasks[:, at.AFTER])),
+            )
         return self.tasks[name]
 
     def run(self, plan, rows, x, params, grads=None, moments=None, out=None):
         """Run a plan's tasks, on several threads where they are worth it; return `control`."""
-        tasks, parts, scale_parts = plan
+        tasks, parts, scale_parts, phases = plan
         nothing = self.nothing
         first, second = moments or (nothing, nothing)
-        control = np.zeros(at.CONTROL_COLUMNS, np.int64)
+        control = np.zeros(at.CONTROL_COLUMNS + phases * at.PHASE_COLUMNS, np.int64)
         self.whole[at.ROWS] = rows
         before = (tasks, self.layers, self.numbers, self.whole, self.real, x.reshape(-1), params,
                   nothing if grads is None else grads, first, second, self.work, self.labels,
@@ -173,8 +179,7 @@ class Runner:
 
     def outputs(self, rows):
         """Return a copy of the last layer's outputs, (rows, O)."""
-        last = self.layers[-1]
-        return self.part(last[at.OUTPUT], (rows, last[at.OUTPUTS])).copy()
+        return self.part(self.output_place, (rows, self.outputs_count)).copy()
 
 
 def plain(array):

@@ -100,6 +100,9 @@ class Categorical(_Likelihood):
             message names value and row. Whole numbers of a float dtype are taken.
         """
         y = _numbers(y, leading, " (class ids, not one-hot rows or a column)").reshape(-1)
+        ids = y.astype(np.int64, copy=False) if y.dtype.kind in "bi" else None
+        if ids is not None and (ids.view(np.uint64) < outputs).all():  # a negative one is huge
+            return ids
         good = (y >= 0) & (y < outputs)
         if y.dtype.kind == "f":
             good &= y == np.floor(y)

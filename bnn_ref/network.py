@@ -11,6 +11,7 @@ from .layers import DenseFlipout, layer_from_json
 from .likelihoods import Categorical, likelihood_from_json
 
 DTYPES = ("float32", "float64", "complex128")
+_PLAIN = {np.dtype(name): name for name in DTYPES}  # so that a step's check is one look-up
 
 
 def check_dtype(dtype, allowed=DTYPES):
@@ -18,6 +19,8 @@ def check_dtype(dtype, allowed=DTYPES):
 
     complex128 serves the complex step alone.
     """
+    if isinstance(dtype, np.dtype) and _PLAIN.get(dtype) in allowed:
+        return dtype
     try:
         found = np.dtype(dtype)
     except TypeError:

@@ -108,5 +108,7 @@ PART_KL, PART_PULL, PART_NLL, PART_INPUT, PART_GRAD, PART_COLUMNS = 0, 1, 2, 3, 
 # results: float64; one entry a layer follows
 RESULT_NLL, RESULT_KL, RESULT_LOSS, RESULT_LAYERS = range(4)
 
-# control: int64, one cache line each: the next task, how many are done, the judge's word
-TICKET, DONE, SAFE, CONTROL_COLUMNS = 0, 8, 16, 24
+# control: int64, one cache line each: how many tasks are done, and the judge's word; then, for each
+# phase (tasks of one AFTER), how many were asked for, taken from the front, and from the back
+DONE, SAFE, CONTROL_COLUMNS = 0, 8, 16
+ASKED, FRONT, BACK, PHASE_COLUMNS = 0, 8, 16, 24

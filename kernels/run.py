@@ -1,11 +1,13 @@
 """A run: tasks of the three sweeps, taken in order by whichever thread is free.
 
 The one entry from Python. Every thread that takes part calls `run` with the same arguments but
-`slot`; each takes the next ticket, waits until the tasks that its task comes after are done, does
-it, and takes another. What a task computes depends on nothing but its row of `tasks`, and sums
+`slot`. Tasks stand in phases; in each, a thread of even slot takes tasks from the front and one of
+odd slot from the back until none is left, so that step by step a thread comes upon the weights
+that are in its own cache. It waits until the phases before are done, does its task, and takes
+another. What a task computes depends on nothing but its row of `tasks`, and sums
 are added up in the order of the tasks, so results are the same bits whoever does what. A thread
 that never comes, or comes when all is done, changes nothing: no run waits for a thread that holds
-no ticket, and a ticket is held only while a task is being done.
+no task, and a task is held only while it is being done.
 """
 
 import numpy as np
@@ -114,42 +116,50 @@ def run(tasks, layers, numbers, whole, real, x, params, grads, moment_1, moment_
     training = whole[at.KIND] == at.TRAINING
     tiny = np.finfo(work.dtype).tiny
     limit = np.sqrt(float(np.finfo(work.dtype).max)) / 16.0  # so that a square is finite too
-    while True:
-        j = fetch_add(control, at.TICKET, 1)
-        if j >= count:
-            break
-        task = tasks[j]
-        _wait(control, task[at.AFTER])
-        kind, k = task[at.TASK], task[at.LAYER]
-        layer, part = layers[k], parts[j]
-        if kind == at.SAMPLE:
-            task_sample(task, layer, numbers[k], whole, params, work, mine, part, training)
-        elif kind == at.SAMPLE_BIAS:
-            task_sample_bias(task, layer, numbers[k], whole, params, work, mine, part)
-        elif kind == at.FLIP:
-            task_flip(task, layers, whole, x, work, part)
-        elif kind == at.FORWARD:
-            task_forward(task, layers, k, whole, x, params, work, part)
-        elif kind == at.LOSS:
-            task_loss(task, layers, whole, real, params, work, labels, mine, part, scale_parts)
-        elif kind == at.BACKWARD:
-            task_backward(task, layers, k, whole, params, work, mine, part)
-        elif kind == at.JUDGE:
-            if _judge(tasks, layers, numbers, whole, real, parts, scale_parts, results, limit):
-                control[at.SAFE] = 1
-        elif kind == at.PREDICT:
-            task_predict(task, layers, whole, x, params, work, out, mine, width)
-        elif whole[at.MODE] != at.ADAM or control[at.SAFE] == 1 or kind == at.STEP_FLAT:
-            if kind == at.UPDATE:
-                task_update(task, layers, k, numbers[k], whole, real, x, params, grads, moment_1,
-                            moment_2, work, mine, tiny)  # fmt: skip
-            elif kind == at.UPDATE_BIAS:
-                task_update_bias(layer, numbers[k], whole, real, params, grads, moment_1, moment_2,
-                                 work, mine, tiny)  # fmt: skip
-            elif kind == at.UPDATE_SCALE:
-                task_update_scale(whole, real, params, grads, moment_1, moment_2, scale_parts,
-                                  mine, tiny)  # fmt: skip
+    begin = phase = 0
+    while begin < count:
+        after, end = tasks[begin, at.AFTER], begin + 1
+        while end < count and tasks[end, at.AFTER] == after:
+            end += 1
+        place = at.CONTROL_COLUMNS + phase * at.PHASE_COLUMNS
+        while fetch_add(control, place + at.ASKED, 1) < end - begin:
+            if slot % 2 == 0:
+                j = begin + fetch_add(control, place + at.FRONT, 1)
             else:
-                task_step_flat(task, whole, real, params, grads, moment_1, moment_2, tiny)
-        fetch_add(control, at.DONE, 1)
+                j = end - 1 - fetch_add(control, place + at.BACK, 1)
+            _wait(control, after)
+            task = tasks[j]
+            kind, k = task[at.TASK], task[at.LAYER]
+            layer, part = layers[k], parts[j]
+            if kind == at.SAMPLE:
+                task_sample(task, layer, numbers[k], whole, params, work, mine, part, training)
+            elif kind == at.SAMPLE_BIAS:
+                task_sample_bias(task, layer, numbers[k], whole, params, work, mine, part)
+            elif kind == at.FLIP:
+                task_flip(task, layers, whole, x, work, part)
+            elif kind == at.FORWARD:
+                task_forward(task, layers, k, whole, x, params, work, part)
+            elif kind == at.LOSS:
+                task_loss(task, layers, whole, real, params, work, labels, mine, part, scale_parts)
+            elif kind == at.BACKWARD:
+                task_backward(task, layers, k, whole, params, work, mine, part)
+            elif kind == at.JUDGE:
+                if _judge(tasks, layers, numbers, whole, real, parts, scale_parts, results, limit):
+                    control[at.SAFE] = 1
+            elif kind == at.PREDICT:
+                task_predict(task, layers, whole, x, params, work, out, mine, width)
+            elif whole[at.MODE] != at.ADAM or control[at.SAFE] == 1 or kind == at.STEP_FLAT:
+                if kind == at.UPDATE:
+                    task_update(task, layers, k, numbers[k], whole, real, x, params, grads,
+                                moment_1, moment_2, work, mine, tiny)  # fmt: skip
+                elif kind == at.UPDATE_BIAS:
+                    task_update_bias(layer, numbers[k], whole, real, params, grads, moment_1,
+                                     moment_2, work, mine, tiny)  # fmt: skip
+                elif kind == at.UPDATE_SCALE:
+                    task_update_scale(whole, real, params, grads, moment_1, moment_2, scale_parts,
+                                      mine, tiny)  # fmt: skip
+                else:
+                    task_step_flat(task, whole, real, params, grads, moment_1, moment_2, tiny)
+            fetch_add(control, at.DONE, 1)
+        begin, phase = end, phase + 1
     _wait(control, count)
