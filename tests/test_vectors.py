@@ -160,8 +160,8 @@ def test_writing_leaves_nothing_behind_when_it_fails(tmp_path):
 def test_commands_make_answer_and_check(tmp_path, capsys):
     question, answered = tmp_path / "q.npz", tmp_path / "a.npz"
     made = call(capsys, "vectors", "new", "--layers", "6,4,3", "--activation", "tanh",
-                "--bias", "normal", "--likelihood", "normal", "--scale", "0.5", "--batch", "7", "--dtype", "float32",
-                "--seed", "3", "-o", question)  # fmt: skip
+                "--bias", "normal", "--likelihood", "normal", "--scale", "0.5", "--batch", "7",
+                "--dtype", "float32", "--seed", "3", "-o", question)  # fmt: skip
     assert made.code == 0, made
     assert read(question).meta["likelihood"] == {"type": "normal", "scale": 0.5}
     assert call(capsys, "vectors", "answer", question, "-o", answered, "--with", "numpy").code == 0
