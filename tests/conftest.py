@@ -43,6 +43,16 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="slow: runs with --slow"))
 
 
+@pytest.fixture(autouse=True)
+def _same_environment():
+    """What a test sets in the environment ends with it (Dask sets OPENBLAS_NUM_THREADS, say)."""
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def data_folder(request):
     """The folder of real data sets, or a skip that says how to name one."""
