@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .comparison import Comparison, error_of
-from .fits import fit_kl_weight, fit_shift, kl_weight_name, shift_name
+from .comparison import LIMITS, Comparison, error_of
+from .fits import MEANT, fit_kl_weight, fit_shift, kl_weight_name, shift_name
 from .kinks import fit_slopes, undecided
 from .mistakes import FIT, FLOAT32, MISTAKES, PAIRS
 from .variants import FORWARD, Problem, Variant, compute, forward, results
@@ -58,7 +58,7 @@ class _Search:
         self.problem, self.dtype, self.limit = Problem(vector), vector.dtype, comparison.limit
         self.found = {name: np.asarray(value, np.float64) for name, value in vector.results.items()}
         self.expected = {row.name: row.expected for row in comparison.rows}
-        self.forwards = {}
+        self.forwards, self.shifts = {}, {}
         self.whole32 = self.dtype == "float64" and all(
             np.array_equal(value, value.astype(np.float32)) for value in self.found.values()
         )
@@ -73,6 +73,13 @@ class _Search:
             outputs = forward(self.problem, variant)[-1].h
             self.forwards[key] = not self.off("outputs", outputs, limit)
         return self.forwards[key]
+
+    def fitted_shift(self, variant):
+        """Return the shift that fits the answer's outputs, or None; it is looked for once."""
+        key = tuple(getattr(variant, name) for name in FORWARD)
+        if key not in self.shifts:
+            self.shifts[key] = fit_shift(self.problem, variant, self.found)
+        return self.shifts[key]
 
     def explains(self, variant, limit):
         """Return whether a variant with no number left to fit gives the whole answer."""
@@ -120,7 +127,7 @@ class _Search:
         fixed = {name: value for name, value in change.items() if value is not FIT}
         variants = [(Variant(**fixed), {})]
         if change.get("shift") is FIT:
-            shift = fit_shift(self.problem, variants[0][0], self.found)
+            shift = self.fitted_shift(variants[0][0])
             if shift is None:
                 return
             variants = [(replace(variants[0][0], shift=shift), {"shift": shift_name(shift)})]
@@ -150,7 +157,8 @@ class _Search:
         errors = [error_of(self.expected[name], value) for name, value in self.found.items()]
         if self.dtype != "float64" or max(errors) > FLOAT32_LIMIT:
             return False
-        return self.whole32 or np.mean([error > self.limit for error in errors]) > 0.75
+        least = max(self.limit, LIMITS["float64"])
+        return self.whole32 or np.mean([error > least for error in errors]) > 0.75
 
 
 def _combinations(forms):
@@ -163,14 +171,14 @@ def _combinations(forms):
 
 
 def _without_shadows(explanations):
-    """Drop a fitted KL weight that a KL mistake by name explains too, unless it is 1/B or 1."""
+    """Drop a fitted KL weight that a KL mistake by name explains too, unless it has a meaning."""
 
     def others(explanation):
         return {key for key in explanation.keys if not key.startswith("kl-")}
 
     kept = []
     for one in explanations:
-        named = any(detail.endswith(("the batch size", " = 1")) for detail in one.details)
+        named = any(detail.endswith(tuple(MEANT)) for detail in one.details)
         shadowed = "kl-weight" in one.keys and any(
             "kl-weight" not in other.keys and others(other) == others(one) for other in explanations
         )
@@ -200,7 +208,7 @@ def diagnose(vector, comparison: Comparison):
         search = _Search(vector, comparison)
         singles = [search.try_mistakes((key,), search.limit) for key in MISTAKES]
         singles = [one for one in singles if one]
-        if search.is_float32():
+        if not singles and search.is_float32():  # which reproduces no number to the limit
             singles.append(Explanation((FLOAT32,), ("",)))
         if singles:
             return _without_shadows(singles)

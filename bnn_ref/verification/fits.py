@@ -14,6 +14,15 @@ _SHIFTS = {
     1e-7: "Keras' epsilon",
 }
 
+# What a fitted weight of the KL may have been meant as, by (kl_weight, batch size, weights).
+MEANT = {
+    " = 1/B, the batch size": lambda weight, rows, count: 1 / rows,
+    " = 1": lambda weight, rows, count: 1.0,
+    " = 1/the number of weights": lambda weight, rows, count: 1 / count,
+    " = kl_weight / B": lambda weight, rows, count: weight / rows,
+    " = kl_weight * B": lambda weight, rows, count: weight * rows,
+}
+
 
 def fit_kl_weight(out, found):
     """Return candidate weights of the KL: by least squares over gradients, and from the loss.
@@ -46,17 +55,11 @@ def kl_weight_name(weight, problem):
     """Return a fitted weight in words: its value and, where it is one, the number people mean."""
     rows = len(problem.x)
     count = sum(layer.num_random for layer in problem.network.layers)
-    known = {
-        "1/B, the batch size": 1 / rows,
-        "1": 1.0,
-        "1/the number of weights": 1 / count,
-        "kl_weight / B": problem.kl_weight / rows,
-        "kl_weight * B": problem.kl_weight * rows,
-    }
     text = f"weight {weight:.6g}"
-    for name, value in known.items():
+    for name, function in MEANT.items():
+        value = function(problem.kl_weight, rows, count)
         if abs(weight - value) <= 1e-4 * value:
-            return f"{text} = {name}"
+            return text + name
     inverse = round(1 / weight) if 1e-9 < weight < 0.6 else 0
     return f"{text} = 1/{inverse}" if abs(weight * inverse - 1) <= 1e-6 else text
 

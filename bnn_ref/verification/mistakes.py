@@ -133,7 +133,7 @@ MISTAKES = {
             "nll-averaged-over-outputs",
             "the negative log-likelihood is averaged over output dimensions instead of summed, as "
             "Keras' and PyTorch's mean reductions do",
-            ({"nll": "mean_outputs"},),
+            ({"outputs_averaged": True},),
         ),
         Mistake(
             "activation-derivative-place",
@@ -187,7 +187,6 @@ PAIRS = (
     ("mean-flipped", "sign-input-missing"),
     ("mean-flipped", "bias-flip"),  # the whole pre-activation flipped
     ("bias-flip", "sign-input-missing"),
-    ("bias-flip", "sign-output-missing"),
     ("bias-flip", "sigma-shift"),  # one library's layer held against another's convention
     ("bias-flip", "prior-variance-as-scale"),
     ("prior-variance-as-scale", "sigma-shift"),

@@ -43,7 +43,9 @@ class Variant:
     rho_chain : str
         "" | "all" | "nll" | "kl": where the factor d sigma / d rho is left out.
     nll : str
-        "" | "sum" (over the batch) | "mean_outputs" (also averaged over output dimensions).
+        "" | "sum" (over the batch).
+    outputs_averaged : bool
+        The nll averaged over output dimensions.
     normal : str
         "" | "half_square" (no constant) | "half_square_unscaled" (nor scale) | "square".
     prior_power : float
@@ -67,6 +69,7 @@ class Variant:
     derivative: str = ""
     rho_chain: str = ""
     nll: str = ""
+    outputs_averaged: bool = False
     normal: str = ""
     prior_power: float = 1.0
     kl_average: str = ""
@@ -166,7 +169,8 @@ def _nll(problem, variant, z):
         scale = problem.network.likelihood.scale if variant.normal == "half_square" else 1.0
         t = (z - problem.y) / scale
         value, slope = factor * np.sum(t * t) / len(z), 2 * factor * t / scale / len(z)
-    factor = {"": 1.0, "sum": float(len(z)), "mean_outputs": 1 / z.shape[1]}[variant.nll]
+    factor = float(len(z)) if variant.nll == "sum" else 1.0
+    factor = factor / z.shape[1] if variant.outputs_averaged else factor
     return factor * value, plain, factor * slope
 
 

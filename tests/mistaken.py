@@ -1,0 +1,182 @@
+"""A step with a known mistake in it, written from the mistake's sentence alone.
+
+Nothing of the package is used: every example has a weight matrix of its own, and a gradient is the
+complex step of the loss as the mistaken program computes it. A backward pass that is wrong where
+the forward pass is right is a wrong derivative carried by the imaginary part.
+"""
+
+from math import erf
+
+import numpy as np
+
+STEP = 1e-100
+
+
+def _erf(a):
+    return np.vectorize(erf, otypes=[float])(a) if np.size(a) else np.zeros(np.shape(a))
+
+
+def _sigmoid(a):
+    return np.exp(-np.logaddexp(0, -a))
+
+
+ACTIVATIONS = {  # function, derivative
+    "linear": (lambda a: a, lambda a: np.ones_like(a)),
+    "relu": (lambda a: np.maximum(a, 0), lambda a: (a > 0).astype(float)),
+    "tanh": (np.tanh, lambda a: 1 / np.cosh(a) ** 2),
+    "sigmoid": (_sigmoid, lambda a: _sigmoid(a) * _sigmoid(-a)),
+    "softplus": (lambda a: np.logaddexp(0, a), _sigmoid),
+    "elu": (lambda a: np.where(a > 0, a, np.expm1(np.minimum(a, 0))),
+            lambda a: np.where(a > 0, 1, np.exp(np.minimum(a, 0)))),
+    "gelu": (lambda a: 0.5 * a * (1 + _erf(a / np.sqrt(2))),
+             lambda a: 0.5 * (1 + _erf(a / np.sqrt(2)))
+             + a * np.exp(-a * a / 2) / np.sqrt(2 * np.pi)),
+}  # fmt: skip
+
+
+def _apply(a, function, slope):
+    """Return a real function of a's real part, its slope times a's imaginary part beside it."""
+    return function(a.real) + 1j * a.imag * slope
+
+
+def _sigma(rho, shift, form, chain):
+    """Return sigma; without its chain the derivative by rho is 1."""
+    if form == "softplus":
+        function, slope = lambda r: shift + np.logaddexp(0, r), _sigmoid(rho.real)
+    else:
+        half = 0.5 if "half" in form else 1.0
+        added = shift if "shifted" in form else 0.0
+        function, slope = lambda r: added + np.exp(half * r), half * np.exp(half * rho.real)
+    return _apply(rho, function, slope if chain else 1.0)
+
+
+def _kl(mu, sigma, prior, power):
+    scale = prior["scale"] ** power
+    each = np.log(scale) - np.log(sigma) - 0.5
+    each = each + (sigma**2 + (mu - prior["loc"]) ** 2) / (2 * scale**2)
+    return each.reshape(len(mu), -1).sum(axis=1)
+
+
+def _nll(likelihood, z, y, s):
+    """Return (the reported one, the right one), each (P,): of outputs z (P, B, O)."""
+    if likelihood["type"] == "categorical":
+        shifted = z - z.real.max(axis=2, keepdims=True)
+        each = np.log(np.exp(shifted).sum(axis=2, keepdims=True)) - shifted
+        each = each[:, np.arange(len(y)), y][:, :, None]
+    elif likelihood["type"] == "bernoulli":
+        each = _apply(z, lambda a: np.logaddexp(0, a), _sigmoid(z.real)) - y * z
+    else:
+        scale = likelihood["scale"]
+        each = ((z - y) / scale) ** 2 / 2 + np.log(scale) + np.log(2 * np.pi) / 2
+        forms = {"": each, "half_square": ((z - y) / scale) ** 2 / 2,
+                 "half_square_unscaled": (z - y) ** 2 / 2, "square": (z - y) ** 2}  # fmt: skip
+        right, each = each.sum(axis=2).mean(axis=1), forms[s["normal"]]
+    rows = each.sum(axis=2)
+    if likelihood["type"] != "normal":
+        right = rows.mean(axis=1)
+    if s["outputs_averaged"]:
+        rows = rows / z.shape[2]
+    return rows.sum(axis=1) if s["nll"] == "sum" else rows.mean(axis=1), right
+
+
+DEFAULTS = {
+    "sigma": "softplus", "shift": None, "mean_flipped": "", "sign_input": True, "sign_output": True,
+    "signs_swapped": False, "bias_flip": "", "transposed": "", "derivative": "", "rho_chain": "",
+    "nll": "", "outputs_averaged": False, "normal": "", "prior_power": 1.0, "kl_average": "",
+    "kl_weight": None, "kl_factor": 1.0,
+}  # fmt: skip
+
+
+def _layer(layer, p, noise, h, s):
+    """Return (outputs (P, B, O), KL of the kernel, of the bias) of one layer, P perturbations."""
+    mu, rho, eps = p["kernel_mu"], p["kernel_rho"], noise["kernel_eps"]
+    si, so = noise["sign_input"], noise["sign_output"]
+    square = mu.shape[1] == mu.shape[2]
+    if square and s["transposed"] in ("all", "parameters"):
+        mu, rho = mu.swapaxes(1, 2), rho.swapaxes(1, 2)
+        eps = eps.T if s["transposed"] == "all" else eps
+    if square and s["signs_swapped"]:
+        si, so = so, si
+    si = si if s["sign_input"] else np.ones_like(si)
+    so = so if s["sign_output"] else np.ones_like(so)
+    shift = layer["scale_shift"] if s["shift"] is None else s["shift"]
+    sigma = _sigma(rho, shift, s["sigma"], s["rho_chain"] not in ("all", "nll"))
+    flips = si[:, :, None] * so[:, None, :]  # (B, I, O): each example's own
+    delta = (sigma * eps)[:, None] * flips
+    mean = mu[:, None] * (flips if s["mean_flipped"] else np.ones_like(flips))
+    noisy = np.einsum("pbi,pbio->pbo", h, delta)
+    still = np.einsum("pbi,pbio->pbo", h, mean)
+    kl_sigma = _sigma(rho, shift, s["sigma"], s["rho_chain"] not in ("all", "kl"))
+    kls = [_kl(mu, kl_sigma, layer["kernel_prior"], s["prior_power"])]
+    if layer["bias"] != "none":
+        flip_mean = s["mean_flipped"] == "all" or s["bias_flip"] == "whole"
+        still = still + p["bias_mu"][:, None] * (so if flip_mean else 1)
+    if layer["bias"].startswith("normal"):
+        draw = _sigma(p["bias_rho"], shift, s["sigma"], s["rho_chain"] not in ("all", "nll"))
+        flip = (layer["bias"] == "normal_flipped") ^ (s["bias_flip"] == "other") or flip_mean
+        noisy = noisy + (draw * noise["bias_eps"])[:, None] * (so if flip else 1)
+        kl_sigma = _sigma(p["bias_rho"], shift, s["sigma"], s["rho_chain"] not in ("all", "kl"))
+        kls.append(_kl(p["bias_mu"], kl_sigma, layer["bias_prior"], s["prior_power"]))
+    a, (function, slope) = still + noisy, ACTIVATIONS[layer["activation"]]
+    place = {"": a, "output": function(a.real), "mean": still, "missing": a}[s["derivative"]].real
+    slope = np.ones_like(place) if s["derivative"] == "missing" else slope(place)
+    return _apply(a, function, slope), kls
+
+
+def _averaged(kls, sizes, how):
+    """Return each layer's KL as used: kls and sizes are per layer [kernel, bias]."""
+    total = sum(sum(size) for size in sizes)
+    used = []
+    for kl, size in zip(kls, sizes, strict=True):
+        count = {"": 1, "layer_weights": sum(size), "weights": total, "layers": len(kls)}
+        used.append(sum(one / (n if how == "tensors" else count[how])
+                        for one, n in zip(kl, size, strict=True)))  # fmt: skip
+    return used
+
+
+def results(question, report="wrong", **switches):
+    """Return every result of a question's step under a mistake, by name.
+
+    Parameters
+    ----------
+    question : Vector
+    report : "wrong" or "right"
+        The reported kl: as the loss uses it, or the right one.
+    **switches
+        Of `DEFAULTS`.
+    """
+    s = {**DEFAULTS, **switches}
+    arrays = {name: np.asarray(a, float) for name, a in question.arrays.items() if name != "y"}
+    y = question.arrays["y"]
+    names = [name for name in arrays if name == "x" or name.endswith(("_mu", "_rho"))]
+    flat = np.concatenate([arrays[name].ravel() for name in names])
+    moved = np.tile(flat, (flat.size, 1)) + STEP * 1j * np.eye(flat.size)
+    ends = np.cumsum([arrays[name].size for name in names])
+    parts = np.split(moved, ends[:-1], axis=1)
+    moved = {name: part.reshape(-1, *arrays[name].shape)
+             for name, part in zip(names, parts, strict=True)}  # fmt: skip
+    h, kls, right_kls, sizes = moved["x"], [], [], []
+    for k, layer in enumerate(question.meta["layers"]):
+        p = {name.rpartition(".")[2]: a for name, a in moved.items()
+             if name.startswith(f"layers.{k}.")}  # fmt: skip
+        noise = {name.rpartition(".")[2]: a for name, a in arrays.items()
+                 if name.startswith(f"layers.{k}.")}  # fmt: skip
+        right_kls.append(sum(_layer(layer, p, noise, h, DEFAULTS)[1]))
+        h, kl = _layer(layer, p, noise, h, s)
+        kls.append(kl)
+        sizes.append([p[name][0].size for name in ("kernel_mu", "bias_mu")[: len(kl)]])
+    used = _averaged(kls, sizes, s["kl_average"])
+    nll, right_nll = _nll(question.meta["likelihood"], h, y, s)
+    weight = question.kl_weight if s["kl_weight"] is None else s["kl_weight"]
+    weight = weight * s["kl_factor"]
+    loss = nll + weight * sum(used)
+    shown = right_kls if report == "right" else [kl * (weight / question.kl_weight) for kl in used]
+    found = {"outputs": h[0].real, "nll": nll[0].real, "loss": loss[0].real}
+    found |= {f"layers.{k}.kl": kl[0].real for k, kl in enumerate(shown)}
+    found["kl"] = sum(kl[0].real for kl in shown)
+    for name, part in zip(names, np.split(loss.imag / STEP, ends[:-1]), strict=True):
+        gradient = part.reshape(arrays[name].shape)
+        square = gradient.ndim == 2 and len(set(gradient.shape)) == 1 and name != "x"
+        turn = square and s["transposed"] == "gradients"
+        found[f"grad.{name}"] = gradient.T if turn else gradient
+    return found
