@@ -7,8 +7,9 @@ from typing import NamedTuple
 from .checkpoints import Checkpoint
 from .data import Dataset, Encoding, kind_of, load
 from .errors import expected
+from .history import History
 from .run import Run
-from .training import History, Trainer
+from .training import Trainer
 
 
 class OpenedRun(NamedTuple):

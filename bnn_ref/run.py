@@ -16,7 +16,7 @@ from pathlib import Path
 from ._version import __version__
 from .checkpoints import load_checkpoint, save_checkpoint
 from .errors import expected
-from .training import History
+from .history import History
 from .wholefile import remove_leftovers, whole_file
 
 FORMAT, VERSION = "bnn-ref-run", 1

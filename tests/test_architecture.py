@@ -19,7 +19,7 @@ STOREYS = [
     {"layers", "likelihoods"},
     {"noise", "local"},
     {"network"},
-    {"step", "batches", "vector_meta"},
+    {"step", "batches", "history", "vector_meta"},
     {"threads", "plan", "vectors"},
     {"reference", "compiled", "backends"},
     {"prediction", "data"},

@@ -22,7 +22,7 @@ from bnn_ref import (
     reference,
 )  # fmt: skip
 from bnn_ref.adam import update
-from bnn_ref.training import History, batch_score
+from bnn_ref.history import History, batch_score
 
 NETWORK = Network([DenseFlipout(3, 4, "tanh"), DenseFlipout(4, 2)], Categorical())
 RNG = np.random.default_rng(0)
