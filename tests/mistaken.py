@@ -68,7 +68,8 @@ def _nll(likelihood, z, y, s):
     else:
         scale = likelihood["scale"]
         each = ((z - y) / scale) ** 2 / 2 + np.log(scale) + np.log(2 * np.pi) / 2
-        forms = {"": each, "half_square": ((z - y) / scale) ** 2 / 2,
+        no_two_pi = each - np.log(2 * np.pi) / 2
+        forms = {"": each, "no_two_pi": no_two_pi, "half_square": ((z - y) / scale) ** 2 / 2,
                  "half_square_unscaled": (z - y) ** 2 / 2, "square": (z - y) ** 2}  # fmt: skip
         right, each = each.sum(axis=2).mean(axis=1), forms[s["normal"]]
     rows = each.sum(axis=2)
@@ -92,9 +93,9 @@ def _layer(layer, p, noise, h, s):
     mu, rho, eps = p["kernel_mu"], p["kernel_rho"], noise["kernel_eps"]
     si, so = noise["sign_input"], noise["sign_output"]
     square = mu.shape[1] == mu.shape[2]
-    if square and s["transposed"] in ("all", "parameters"):
+    if square and s["transposed"] in ("all", "parameters", "loaded"):
         mu, rho = mu.swapaxes(1, 2), rho.swapaxes(1, 2)
-        eps = eps.T if s["transposed"] == "all" else eps
+        eps = eps if s["transposed"] == "parameters" else eps.T
     if square and s["signs_swapped"]:
         si, so = so, si
     si = si if s["sign_input"] else np.ones_like(si)
@@ -177,6 +178,6 @@ def results(question, report="wrong", **switches):
     for name, part in zip(names, np.split(loss.imag / STEP, ends[:-1]), strict=True):
         gradient = part.reshape(arrays[name].shape)
         square = gradient.ndim == 2 and len(set(gradient.shape)) == 1 and name != "x"
-        turn = square and s["transposed"] == "gradients"
+        turn = square and s["transposed"] in ("gradients", "loaded")
         found[f"grad.{name}"] = gradient.T if turn else gradient
     return found

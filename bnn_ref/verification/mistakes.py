@@ -151,13 +151,14 @@ MISTAKES = {
             "kernel-transposed",
             "a square kernel is transposed: layout (outputs, inputs), PyTorch's, taken for "
             "(inputs, outputs), or only its gradients are",
-            ({"transposed": "all"}, {"transposed": "parameters"}, {"transposed": "gradients"}),
+            tuple({"transposed": how} for how in ("all", "parameters", "gradients", "loaded")),
         ),
         Mistake(
             "half-squared-error",
             "half the squared error stands for a Normal likelihood: the constant "
-            "log(scale) + log(2 pi)/2 is missing, as with every mean-squared-error loss",
-            ({"normal": "half_square"}, {"normal": "half_square_unscaled"}),
+            "log(scale) + log(2 pi)/2 is missing, as with every mean-squared-error loss, or its "
+            "second half, as in PyTorch's GaussianNLLLoss",
+            tuple({"normal": how} for how in ("half_square", "half_square_unscaled", "no_two_pi")),
         ),
         Mistake(
             "squared-error",

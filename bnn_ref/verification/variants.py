@@ -36,7 +36,8 @@ class Variant:
     bias_flip : str
         "" | "other" (a flipped draw unflipped and the reverse) | "whole" (mean and draw flipped).
     transposed : str
-        "" | "all" (mu, rho and eps of square kernels) | "parameters" (eps not) | "gradients".
+        "" | "all" (mu, rho and eps of square kernels) | "parameters" (eps not) | "gradients"
+        | "loaded" (as "all", but the gradients are turned back once too often).
     derivative : str
         "" | "output" (f' at the layer's output) | "mean" (at the pre-activation without noise)
         | "missing".
@@ -47,7 +48,8 @@ class Variant:
     outputs_averaged : bool
         The nll averaged over output dimensions.
     normal : str
-        "" | "half_square" (no constant) | "half_square_unscaled" (nor scale) | "square".
+        "" | "half_square" (no constant) | "half_square_unscaled" (nor scale) | "square"
+        | "no_two_pi" (log(scale) is there, log(2 pi) / 2 is not).
     prior_power : float
         Every prior scale s is read as s ** prior_power: 0.5 where it is taken for a variance.
     kl_average : str
@@ -125,11 +127,11 @@ def forward(problem, variant):
     for layer, p, noise in layers:
         t = SimpleNamespace(x=h, layer=layer, p=p)
         square = layer.inputs == layer.outputs
-        t.turn = square and variant.transposed in ("all", "parameters")
+        t.turn = square and variant.transposed in ("all", "parameters", "loaded")
         mu, rho, t.eps = p.kernel_mu, p.kernel_rho, noise.kernel_eps
         if t.turn:
             mu, rho = mu.T, rho.T
-            t.eps = t.eps.T if variant.transposed == "all" else t.eps
+            t.eps = t.eps if variant.transposed == "parameters" else t.eps.T
         t.mu = mu
         t.sigma, t.chain = _sigma(variant, p.scale_shift, rho)
         t.si, t.so = noise.sign_input, noise.sign_output
@@ -166,9 +168,12 @@ def _nll(problem, variant, z):
     value = plain
     if variant.normal and problem.network.likelihood.to_json()["type"] == "normal":
         factor = 1.0 if variant.normal == "square" else 0.5
-        scale = problem.network.likelihood.scale if variant.normal == "half_square" else 1.0
+        scaled = variant.normal in ("half_square", "no_two_pi")
+        scale = problem.network.likelihood.scale if scaled else 1.0
         t = (z - problem.y) / scale
         value, slope = factor * np.sum(t * t) / len(z), 2 * factor * t / scale / len(z)
+        if variant.normal == "no_two_pi":
+            value = value + z.shape[1] * np.log(scale)
     factor = float(len(z)) if variant.nll == "sum" else 1.0
     factor = factor / z.shape[1] if variant.outputs_averaged else factor
     return factor * value, plain, factor * slope
@@ -263,7 +268,7 @@ def _put(out, variant, t, key, grad_mu, grad_sigma, mu, sigma, chain, prior, sha
     nll_chain = 1.0 if variant.rho_chain in ("all", "nll") else chain
     kl_chain = 1.0 if variant.rho_chain in ("all", "kl") else chain
     square = mu.ndim == 2 and mu.shape[0] == mu.shape[1]
-    turn = square and (t.turn or variant.transposed == "gradients")
+    turn = square and variant.transposed in ("all", "parameters", "gradients")
     for grads, name, value in (
         (out.nll_grads, "_mu", grad_mu),
         (out.nll_grads, "_rho", grad_sigma * nll_chain),

@@ -93,8 +93,12 @@ PLANTED = {
     "nll-averaged-over-outputs": [{"outputs_averaged": True}],
     "activation-derivative-place": [{"derivative": "output"}, {"derivative": "mean"}],
     "activation-derivative-missing": [{"derivative": "missing"}],
-    "kernel-transposed": [{"transposed": what} for what in ("all", "parameters", "gradients")],
-    "half-squared-error": [{"normal": "half_square"}, {"normal": "half_square_unscaled"}],
+    "kernel-transposed": [
+        {"transposed": what} for what in ("all", "parameters", "gradients", "loaded")
+    ],
+    "half-squared-error": [
+        {"normal": how} for how in ("half_square", "half_square_unscaled", "no_two_pi")
+    ],
     "squared-error": [{"normal": "square"}],
 }
 
