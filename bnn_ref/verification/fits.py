@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..elementary import softplus
-from .variants import forward
+from .variants import compute, forward, results
 
 _SHIFTS = {
     0.0: "0",
@@ -67,28 +67,52 @@ def kl_weight_name(weight, problem):
 def fit_shift(problem, variant, found):
     """Return the c in sigma = c + softplus(rho) that gives the answer's outputs, or None.
 
-    Gauss-Newton on the outputs, the derivative by a complex step, from the best of a grid; where
-    the outputs do not depend on sigma (eps 0, inputs 0), nothing can be said.
+    Gauss-Newton from the best of a grid. The derivative of the outputs is a complex step; where
+    they do not depend on sigma (eps 0, inputs 0, units that are off), the gradients are fitted
+    instead, by differences: the KL's part of them always depends on it.
     """
     rhos = [value for name, value in problem.parameters.items() if name.endswith("_rho")]
-    least = -min(float(np.min(softplus(rho))) for rho in rhos)  # sigma stays above 0
+    least = -min(float(np.min(softplus(rho))) for rho in rhos) + 1e-300  # sigma stays above 0
 
     def outputs(shift):
         return forward(problem, replace(variant, shift=shift))[-1].h
 
-    grid = [0.0, *np.logspace(-16, 1, 35)]
-    shift = min(grid, key=lambda c: np.sum((outputs(c) - found["outputs"]) ** 2))
-    for _ in range(30):
+    def output_slope(shift):
         moved = outputs(shift + 1e-100j)
-        slope, rest = moved.imag / 1e-100, found["outputs"] - moved.real
+        return moved.real, moved.imag / 1e-100
+
+    def gradients(shift):
+        named = results(compute(problem, replace(variant, shift=shift)))
+        return np.concatenate([np.ravel(named[name] / scale) for name, scale in scales.items()])
+
+    def gradient_slope(shift):
+        step = 1e-6 * (1e-6 + abs(shift))
+        now = gradients(shift)
+        return now, (gradients(shift + step) - now) / step
+
+    shift = _gauss_newton(outputs, output_slope, found["outputs"], least)
+    if shift is not None:
+        return shift
+    scales = {name: np.max(np.abs(value)) or 1.0 for name, value in found.items()
+              if name.endswith("_rho")}  # fmt: skip
+    target = np.concatenate([np.ravel(found[name] / scale) for name, scale in scales.items()])
+    return _gauss_newton(gradients, gradient_slope, target, least)
+
+
+def _gauss_newton(values, value_and_slope, target, least):
+    """Return the number whose values are nearest to a target, None where none matters."""
+    grid = [0.0, *np.logspace(-16, 1, 35)]
+    best = min(grid, key=lambda c: np.sum((values(c) - target) ** 2))
+    for _ in range(30):
+        now, slope = value_and_slope(best)
         size = np.sum(slope * slope)
         if not (np.isfinite(size) and size > 0):
             return None
-        step = float(np.sum(slope * rest) / size)
-        shift = max(shift + step, least + 1e-300)
-        if abs(step) <= 1e-17 + 1e-16 * abs(shift):
+        step = float(np.sum(slope * (target - now)) / size)
+        best = max(best + step, least)
+        if abs(step) <= 1e-17 + 1e-16 * abs(best):
             break
-    return shift
+    return best
 
 
 def shift_name(shift):

@@ -296,6 +296,20 @@ def test_what_was_fitted_is_told():
         assert text in check.text(), (form, check.text())
 
 
+@pytest.mark.parametrize("report", ["wrong", "right"])
+def test_a_shift_is_found_where_no_output_shows_it(report):
+    """Inputs of 0: the noise is nowhere to be seen, the KL's gradients still tell."""
+    base = QUESTIONS[7]
+    arrays = {**base.arrays, "x": 0 * base.x, "layers.1.kernel_eps": np.zeros((4, 4)),
+              "layers.0.bias_eps": np.zeros(4)}  # fmt: skip
+    question = Vector(base.meta, arrays)
+    found = results(question, report, shift=1e-5)
+    assert error_of(truth(question)["outputs"], found["outputs"]) < 1e-14
+    (one,) = check_vector(question.answer(found, "a mistake")).explanations
+    assert one.keys == ("sigma-shift",)
+    assert one.details == ("shift 1e-05",)
+
+
 def kink_question(dtype, near):
     """Return a question whose first row has a pre-activation of exactly 0 or nearly so."""
     network = Network([DenseFlipout(2, 3, "relu", bias="none"),
