@@ -84,22 +84,29 @@ def _one_weight(sheet, subject):
         adam.beta_2 * v + (1 - adam.beta_2) * g * g,
     )
     sheet.heading(f"One weight: {place}, step t = {t}")
-    sheet.say(f"Of {subject.name}; the weight with the largest gradient of its kernel.")
+    several = (
+        f" A step of this run averages {subject.draws_per_step} noise draws; g is the first one's."
+        if subject.draws_per_step > 1
+        else ""
+    )
+    sheet.say(
+        f"Of {subject.name}; the weight with the largest gradient of its kernel.{several} "
+        "m and v on the right are those before the step."
+    )
     state = subject.state.copy()
     adam_rule.update(adam, t, state.parameters.flat, result.gradients.flat, state.moment_1.flat,
                      state.moment_2.flat)  # fmt: skip
     found = float(state.parameters[name][index])
+    keep_1, keep_2 = (number(beta, 8) for beta in (adam.beta_1, adam.beta_2))
+    take_1, take_2 = (number(1 - beta, 8) for beta in (adam.beta_1, adam.beta_2))
     sheet.formula(
         f"p = {number(p, 8)},  g = {number(g, 8)},  lr = {number(adam.learning_rate)},  "
         f"epsilon = {number(adam.epsilon)} ({adam.convention})",
-        f"m = {number(adam.beta_1)} * {number(m)} + {number(1 - adam.beta_1)} * {number(g)} = "
-        f"{number(new_m, 8)}",
-        f"v = {number(adam.beta_2)} * {number(v)} + {number(1 - adam.beta_2)} * {number(g)}^2 = "
-        f"{number(new_v, 8)}",
-        f"m / (1 - beta_1^t) = {number(new_m / -math.expm1(t * math.log(adam.beta_1)), 8)},  "
-        f"sqrt(v / (1 - beta_2^t)) = "
-        f"{number(math.sqrt(new_v / -math.expm1(t * math.log(adam.beta_2))), 8)}",
-        f"p becomes {number(found, 10)}, a move of {number(found - p, 6)}",
+        f"m = {keep_1} * ({number(m, 8)}) + {take_1} * ({number(g, 8)}) = {number(new_m, 8)}",
+        f"v = {keep_2} * {number(v, 8)} + {take_2} * ({number(g, 8)})^2 = {number(new_v, 8)}",
+        f"1 - beta_1^t = {number(1 - adam.beta_1**t, 8)},  "
+        f"1 - beta_2^t = {number(1 - adam.beta_2**t, 8)}",
+        *_last_line(adam, t, p, new_m, new_v, found),
     )
     mpmath = mpmath_or_none()
     if mpmath is None:
@@ -107,7 +114,24 @@ def _one_weight(sheet, subject):
         return
     with mpmath.workdps(40):
         exact = one_update(adam, t, *(mpmath.mpf(value) for value in (p, g, m, v)))
-    sheet.check("the new weight", found, "mpmath, 40 digits", exact, 1e-13)
+    scale = max(abs(float(exact)), adam.learning_rate)
+    sheet.check("the new weight", found, "mpmath, 40 digits", exact, 1e-13, scale)
+
+
+def _last_line(adam, t, p, m, v, found):
+    """Return the lines that put the corrected moments into the update."""
+    root = math.sqrt(v)
+    if adam.convention == "paper":
+        m, root = m / (1 - adam.beta_1**t), math.sqrt(v / (1 - adam.beta_2**t))
+        rate, names = adam.learning_rate, ("m / (1 - beta_1^t)", "sqrt(v / (1 - beta_2^t))")
+    else:
+        rate = adam.learning_rate * math.sqrt(1 - adam.beta_2**t) / (1 - adam.beta_1**t)
+        names = (f"rate = {number(rate, 8)}, m", "sqrt(v)")
+    return (
+        f"{names[0]} = {number(m, 8)},  {names[1]} = {number(root, 8)}",
+        f"p becomes {number(p, 8)} - {number(rate, 8)} * ({number(m, 8)}) / "
+        f"({number(root, 8)} + {number(adam.epsilon)}) = {number(found, 10)}",
+    )
 
 
 def _conventions(sheet):
@@ -129,8 +153,9 @@ def _conventions(sheet):
     sheet.say(
         "Adam is meant to move every weight by about the learning rate, whatever the size of its "
         "gradient. Where gradients are as small as epsilon it does not, and there the conventions "
-        "differ by a factor of 20: an epsilon outside the bias correction counts for "
-        "1 / sqrt(1 - beta_2^t) times as much, 32 times at the first step. PyTorch and optax "
+        f"differ: by a factor of {max(found.values()) / min(found.values()):.0f} after {STEPS} "
+        "steps. An epsilon outside the bias correction counts for 1 / sqrt(1 - beta_2^t) times as "
+        f"much, {(1 - Adam().beta_2) ** -0.5:.0f} times at the first step. PyTorch and optax "
         "follow the paper."
     )
     mpmath = mpmath_or_none()

@@ -10,14 +10,14 @@ from ..layers import DenseFlipout
 from ..likelihoods import Normal
 from ..network import Network
 from ..noise import draw_noise
-from .sheet import NO_MPMATH, Sheet, mpmath_or_none
+from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
 
 X = np.array([[0.5], [1.0], [-1.5], [2.0]])
 Y = np.array([[0.8], [0.7], [-2.1], [2.6]])
 NOISE = 0.5  # the likelihood's standard deviation
 BATCH = 2
 DRAWS = 4000
-RUN_ROWS, RUN_DRAWS = 2000, 30
+RUN_ROWS, RUN_DRAWS = 1000, 30
 
 
 class Posterior(NamedTuple):
@@ -101,7 +101,7 @@ def _one_weight(sheet, seed):
         "nll + KL/N is least at the exact posterior, where the bound is tight. Divided by the "
         f"batch size, {BATCH}, the least is elsewhere: the weight is drawn to the prior and less "
         f"sure of itself, as if only {BATCH} of the {n} examples had been seen. With N = 60000 and "
-        "B = 128 that is a network that has seen 128 examples."
+        "B = 128: as if 128 had been seen."
     )
     minus_elbo = n * expected_nll(best.mu, best.sigma) + _weight_kl(best.mu, best.sigma)
     _check_evidence(sheet, choices, minus_elbo)
@@ -192,6 +192,12 @@ def _network(sheet, subject, seed):
     sheet.check_estimate("the nll, by draws of whole weights", nll,
                          f"{RUN_DRAWS} Flipout draws, both errors together", flipped.mean(),
                          math.hypot(error, _error(flipped)))  # fmt: skip
+    if subject.kl_weight != 1 / n:
+        sheet.say(
+            f"This run's own kl_weight is {number(subject.kl_weight)}, not 1/N: what it minimises, "
+            f"nll + {number(subject.kl_weight)} * KL = {nll + subject.kl_weight * kl:.5f}, is not "
+            "-ELBO / N."
+        )
     if subject.history:
         last = subject.history[-1]
         sheet.say(

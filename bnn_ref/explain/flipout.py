@@ -1,10 +1,12 @@
 """Flipout: one shared draw of the weights' noise, a perturbation of its own for every example."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from .. import reference
+from ..activations import get_activation
 from ..errors import expected
 from ..noise import normals, signs
 from .sheet import Sheet, number
@@ -26,31 +28,36 @@ def explain(subject, seed=0):
         Of the Monte Carlo draws.
     """
     sheet = Sheet("Flipout: a perturbation of its own for every example")
-    subject = _two_examples(subject)
+    subject = _two_examples(subject).in_float64()
     k = 0 if subject.small else len(subject.network.layers) - 1
     layer, p = subject.network.layers[k], subject.parameters.layers[k]
     noise = subject.noise().layers[k]
-    h = _inputs(subject, k).astype(np.float64)
-    sigma = reference.sigma(p.scale_shift, p.kernel_rho.astype(np.float64))
+    h = _inputs(subject, k)
+    sigma = reference.sigma(p.scale_shift, p.kernel_rho)
     pair = _closest_pair(h, sigma)
     h, noise = h[pair], noise._replace(sign_input=noise.sign_input[pair],
                                        sign_output=noise.sign_output[pair])  # fmt: skip
     sheet.say(f"layers[{k}] of {subject.name}: {layer.inputs} inputs, {layer.outputs} outputs.")
+    if len(subject.x) > 2:
+        before = " Its inputs are those at the posterior means of the layers before it."
+        sheet.say(
+            f"Of the {len(subject.x)} examples of the next batch these are rows {pair[0]} and "
+            f"{pair[1]}, here called 0 and 1: the two whose outputs one shared draw would tie "
+            "closest." + (before if k else "")
+        )
     sheet.heading("Formula, for example n")
     sheet.formula(
         "a_n = h_n mu + ((h_n * sign_input_n) delta) * sign_output_n + bias",
         "delta = sigma * eps, one draw for the whole batch",
     )
-    _one_draw(sheet, h, p, noise, sigma)
+    _one_draw(sheet, h, layer, p, noise, sigma)
     _many_draws(sheet, h, sigma, seed)
     return sheet
 
 
 def _inputs(subject, k):
     """Return what layer k is given for the batch: posterior means in the layers before it."""
-    from ..activations import get_activation
-
-    h = subject.x
+    h = subject.x.reshape(-1, subject.network.inputs)
     for layer, p in zip(subject.network.layers[:k], subject.parameters.layers[:k], strict=True):
         a = h @ p.kernel_mu + (0 if p.bias_mu is None else p.bias_mu)
         h = get_activation(layer.activation).function(a)
@@ -64,7 +71,8 @@ def _two_examples(subject):
     x, y = subject.train
     if len(x) < 2:
         raise expected("training rows", "at least two examples to compare", len(x))
-    return replace(subject, x=np.asarray(x[:2]), y=y[:2])
+    x = np.asarray(x[:2]).astype(subject.parameters.dtype)
+    return replace(subject, x=x, y=y[:2])
 
 
 def _closest_pair(h, sigma):
@@ -73,10 +81,10 @@ def _closest_pair(h, sigma):
     size = np.linalg.norm(scaled, axis=1)
     scaled = scaled / np.where(size > 0, size, 1)[:, None]
     correlation = np.triu(scaled @ scaled.T, 1)
-    return list(np.unravel_index(np.argmax(correlation), correlation.shape))
+    return [int(n) for n in np.unravel_index(np.argmax(correlation), correlation.shape)]
 
 
-def _one_draw(sheet, h, p, noise, sigma):
+def _one_draw(sheet, h, layer, p, noise, sigma):
     """Print two examples, their signs, the draw they share, and their two perturbations."""
     delta = sigma * noise.kernel_eps
     wide = delta.size > 4 * SHOWN
@@ -87,7 +95,7 @@ def _one_draw(sheet, h, p, noise, sigma):
         outputs = np.arange(min(SHOWN, delta.shape[1]))
         sheet.say(
             f"Shown are inputs {', '.join(map(str, h_shown))} (the largest) and the first "
-            f"{len(outputs)} outputs; the perturbations are those of all inputs."
+            f"{len(outputs)} of the outputs. Perturbations and mean path are sums over all inputs."
         )
     else:
         h_shown, outputs = np.arange(h.shape[1]), np.arange(delta.shape[1])
@@ -95,33 +103,35 @@ def _one_draw(sheet, h, p, noise, sigma):
     sheet.array("eps, shared", noise.kernel_eps[block])
     sheet.array("sigma", sigma[block])
     sheet.array("delta = sigma * eps, shared", delta[block])
-    found = np.empty((2, delta.shape[1]))
+    found = reference.forward_layer(layer, p, noise, h).perturbation  # (2, O)
     for n in range(2):
         r, s = noise.sign_input[n], noise.sign_output[n]
-        found[n] = ((h[n] * r) @ delta) * s
         sheet.array(f"example {n}: inputs h", h[n, h_shown][None])
-        sheet.array("sign_input", r[h_shown][None])
-        sheet.array("sign_output", s[outputs][None])
+        sheet.array(f"example {n}: sign_input", r[h_shown][None])
+        sheet.array(f"example {n}: sign_output", s[outputs][None])
         sheet.array(
-            "its own delta = sign_input^T sign_output * delta",
+            f"example {n}: its own delta = sign_input^T sign_output * delta",
             (np.outer(r, s) * delta)[block],
-            "same sizes, signs of its own",
+            "same sizes, other signs",
         )
-        sheet.array("perturbation h (its own delta)", found[n, outputs][None])
-    sheet.array("mean path h mu", (h @ p.kernel_mu.astype(np.float64))[:, outputs])
-    one_by_one = sum(
-        h[:, i, None] * np.outer(noise.sign_input[:2, i], np.ones(delta.shape[1])) * delta[i]
-        for i in range(h.shape[1])
-    )
-    expected = one_by_one * noise.sign_output[:2]
-    worst = np.unravel_index(np.argmax(np.abs(expected)), expected.shape)
+        sheet.array(f"example {n}: perturbation = h (its own delta)", found[n, outputs][None])
+    sheet.array("mean path h mu, of both", (h @ p.kernel_mu)[:, outputs])
+    own = [np.outer(r, s) * delta for r, s in zip(noise.sign_input, noise.sign_output, strict=True)]
+    by_hand = [[_dot(h[n], own[n][:, o]) for o in range(delta.shape[1])] for n in range(2)]
+    worst = np.unravel_index(np.argmax(np.abs(found - by_hand)), found.shape)
     sheet.check(
-        f"the perturbation of example {worst[0]}, output {worst[1]}",
+        f"the perturbation of example {worst[0]}, output {worst[1]}, which differs most",
         found[worst],
-        "the sum over inputs of h sign_input sigma eps sign_output, one by one",
-        expected[worst],
+        "its inputs times its own delta, one after the other",
+        by_hand[worst[0]][worst[1]],
         1e-12,
+        float(np.max(np.abs(by_hand))),
     )
+
+
+def _dot(a, b):
+    """Return the sum of products, added up exactly."""
+    return math.fsum(float(x) * float(y) for x, y in zip(a, b, strict=True))
 
 
 def _many_draws(sheet, h, sigma, seed):
@@ -151,15 +161,16 @@ def _many_draws(sheet, h, sigma, seed):
     )  # fmt: skip
     sheet.say(
         "Each example's own variance is the same, so predictions are the same; only the tie "
-        "between examples is cut. In a batch of B examples the noise of the gradient then falls "
-        "as 1/B; with one shared draw and no signs it stops falling at the covariance."
+        "between examples is cut. In a batch of B examples the noise's part in the variance of "
+        "the gradient by kernel_mu then falls as 1/B; with one shared draw and no signs it stops "
+        "falling at the covariance. (The gradient by kernel_rho keeps a floor: docs/derivation.md.)"
     )
     for name, a, correlation in (
         ("with signs", with_signs, 0.0),
         ("without signs", without, exact),
     ):
         estimate, error = _correlation(a)
-        what = f"the correlation of the two examples' outputs {name}"
+        what = f"the correlation of the two examples' outputs {name}, in closed form"
         if correlation < 1 - 1e-12:
             sheet.check_estimate(what, correlation, f"Monte Carlo, {DRAWS} draws", estimate, error)
         else:
@@ -168,7 +179,7 @@ def _many_draws(sheet, h, sigma, seed):
             )
     estimate = np.mean(with_signs[:, 0] ** 2)
     error = np.std(with_signs[:, 0] ** 2, ddof=1) / np.sqrt(DRAWS)
-    sheet.check_estimate("the variance of example 0 with signs", v[0],
+    sheet.check_estimate("the variance of example 0 with signs, in closed form", v[0],
                          f"Monte Carlo, {DRAWS} draws", estimate, error)  # fmt: skip
 
 

@@ -1,14 +1,18 @@
 """The KL: what it is made of, per weight, per layer, and per example after division by N."""
 
+from decimal import Decimal
+
 import numpy as np
 
 from .. import priors, reference
-from .rounding import add_up, common_decimals
+from .rounding import add_up, common_decimals, printed, share_out, units
 from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
 
 EXACT_WEIGHTS = 4000  # weights of a layer that mpmath is asked about
 ESTIMATE_DRAWS = 200
 CHUNK = 1 << 20
+DECIMALS = 6  # of a mean per weight, and of a share per example
+START_RHO = -3.0  # where training starts: the mean of the initial values of rho
 
 
 def explain(subject, seed=0):
@@ -31,7 +35,7 @@ def explain(subject, seed=0):
     )
     _one_weight(sheet, 0.5, 0.1, priors.NormalPrior(0.25, 2.0))
     rows = _layers(sheet, subject)
-    _per_weight(sheet, rows)
+    _per_weight(sheet, subject, rows)
     _per_example(sheet, subject, rows)
     _estimate(sheet, subject, seed, sum(row["kl"] for row in rows))
     return sheet
@@ -58,7 +62,8 @@ def _one_weight(sheet, mu, sigma, prior):
 def _exact(mpmath, mu, sigma, prior):
     """Return one weight's KL with 30 digits."""
     with mpmath.workdps(30):
-        mu, sigma, m, s = (mpmath.mpf(float(v)) for v in (mu, sigma, *prior))
+        m, s = (mpmath.mpf(value) for value in prior)
+        mu, sigma = mpmath.mpf(float(mu)), mpmath.mpf(sigma)
         half = mpmath.mpf(1) / 2
         return mpmath.log(s / sigma) + (sigma**2 + (mu - m) ** 2) / (2 * s**2) - half
 
@@ -89,70 +94,85 @@ def _layers(sheet, subject):
     counts = [*(row["weights"] for row in rows), sum(row["weights"] for row in rows)]
     header = ["", "weights", "squared mean", "variance", "log", "constant", "KL"]
     sheet.table(header, [[n, c, *t] for n, c, t in zip(names, counts, text, strict=True)])
+    share = f"{100 * sum(p[0] for p in parts) / whole:.1f}%" if whole else "nothing"
     sheet.say(
-        "The squared mean is the L2 norm that people expect the KL to be; here it is "
-        f"{_percent(rows, 0)} of it. "
-        "Every row and every column adds up in the digits printed; for that a last digit may be "
-        "rounded the other way. A deterministic bias has no posterior and no KL."
+        "The squared mean is what people expect the KL to be: an L2 penalty, half the squared "
+        f"distance of the means from the prior's in units of its scale. Here it is {share} of "
+        "the KL. A deterministic bias has no posterior and no KL."
     )
+    sheet.say(
+        "Every row and every column adds up in the digits printed; for that a last digit may be "
+        "rounded the other way."
+    )
+    terms = sum(abs(term) for part in parts for term in part)
     sheet.check(
-        "the four parts, each summed in float64, against the KL as a training step computes it "
-        f"({parameters.dtype})",
+        f"the four parts, summed in float64, and the KL of a training step in {parameters.dtype}",
         summed,
-        "reference.kl",
+        "bnn_ref.reference.kl",
         whole,
-        2e-6 if parameters.dtype == np.float32 else 1e-11,
+        1e-6 if parameters.dtype == np.float32 else 1e-13,
+        terms,
     )
     _check_exactly(sheet, subject)
     return rows
 
 
-def _percent(rows, part):
-    """Return a part's share of the whole KL as text."""
-    total = sum(row["kl"] for row in rows)
-    return f"{100 * sum(row['parts'][part] for row in rows) / total:.2g} %"
-
-
 def _check_exactly(sheet, subject):
-    """Hold the KL of the weights (some of them in a large layer) against mpmath."""
-    what = "the KL of each layer"
+    """Hold the KL of the weights (some of them in a large layer) against mpmath.
+
+    The difference is counted against the KL and what rounding each sigma once can move it by,
+    d KL / d log(sigma) = (sigma/s)^2 - 1, so that a posterior at its prior, KL near 0, agrees too.
+    """
+    what = "the KL summed over the weights"
     mpmath = mpmath_or_none()
     if mpmath is None:
         sheet.leave_out(what, NO_MPMATH)
         return
-    found = exact = 0.0
+    found = exact = moves = 0.0
     asked = weights = 0
     parameters = subject.parameters
     for layer, p in zip(subject.network.layers, parameters.layers, strict=True):
         for _, mu, rho, prior in _tensors(layer, p):
             every = -(-mu.size // EXACT_WEIGHTS)
-            mu, sigma = mu.reshape(-1), reference.sigma(p.scale_shift, rho).reshape(-1)
             weights += mu.size
-            mu, sigma = mu[::every], sigma[::every]
+            mu, rho = mu.reshape(-1)[::every], rho.reshape(-1)[::every]
+            sigma = reference.sigma(p.scale_shift, rho)
             asked += mu.size
             found += float(np.sum(priors.kl(mu, sigma, prior), dtype=np.float64))
-            exact += float(
-                mpmath.fsum(_exact(mpmath, m, s, prior) for m, s in zip(mu, sigma, strict=True))
-            )
+            moves += float(np.sum(np.abs((sigma / prior.scale) ** 2 - 1), dtype=np.float64))
+            with mpmath.workdps(30):
+                shift = mpmath.mpf(p.scale_shift)
+                exact += mpmath.fsum(
+                    _exact(mpmath, m, shift + mpmath.log1p(mpmath.exp(float(r))), prior)
+                    for m, r in zip(mu, rho, strict=True)
+                )
     what = "the KL summed over "
     what += f"all {asked} weights" if asked == weights else f"{asked} of {weights} weights"
     limit = 1e-6 if parameters.dtype == np.float32 else 1e-13
-    sheet.check(what, found, "mpmath, 30 digits", exact, limit)
+    by = "mpmath, 30 digits, from mu and rho"
+    sheet.check(what, found, by, exact, limit, float(exact) + moves)
 
 
-def _per_weight(sheet, rows):
-    """Print the mean over a layer's weights."""
-    sheet.heading("Per weight")
+def _per_weight(sheet, subject, rows):
+    """Print the mean over a layer's weights, and what a new weight costs."""
+    sheet.heading("Per weight: the mean over each layer's")
     table = []
     for row in rows:
-        each = [number(part / row["weights"], 5) for part in (*row["parts"], row["kl"])]
-        table.append([row["layer"], *each])
+        total = units(row["kl"] / row["weights"], DECIMALS)
+        parts = [Decimal(part / row["weights"]).scaleb(DECIMALS) for part in row["parts"]]
+        each = [*share_out(parts, total), total]
+        table.append([row["layer"], *(printed(value, DECIMALS) for value in each)])
     sheet.table(["", "squared mean", "variance", "log", "constant", "KL"], table)
+    layer = subject.network.layers[0]
+    sigma = float(reference.sigma(0.0, np.array(START_RHO)))
+    cost = float(priors.kl(np.float64(0), np.float64(sigma), layer.kernel_prior))
     sheet.say(
-        "Where training starts, mu near 0 and rho near -3 (sigma about 0.05), the log term is by "
-        "far the largest: a sigma so much smaller than the prior's costs 2.5 nats a weight, "
-        "whatever the mean is. A weight that the data say nothing of returns to the prior, where "
-        "variance, log and constant cancel and the KL is 0."
+        f"A new weight has mu near 0 and rho near {START_RHO:g}, so sigma is about "
+        f"{number(sigma, 2)}. Against the prior N({number(layer.kernel_prior.loc)}, "
+        f"{number(layer.kernel_prior.scale)}) of layers[0] that costs {number(cost, 3)} nats. "
+        "Where the prior is wider, nearly all of it is the log term: the posterior is surer than "
+        "the prior, and pays for it whatever its mean. A weight that the data say nothing of "
+        "returns to the prior, where the four terms cancel and the KL is 0."
     )
 
 
@@ -160,28 +180,32 @@ def _per_example(sheet, subject, rows):
     """Print what the loss gets: KL / N, and what it would get had one divided by B."""
     n, b = subject.num_examples, subject.batch_size
     sheet.heading("Per example: what the loss adds to the mean nll of a batch")
-    table = [
-        [row["layer"], number(row["kl"], 8), number(row["kl"] / n, 6), number(row["kl"] / b, 6)]
-        for row in rows
-    ]
     total = sum(row["kl"] for row in rows)
-    table.append(["sum", number(total, 8), number(total / n, 6), number(total / b, 6)])
-    sheet.table(["", "KL", f"KL / N, N = {n}", f"KL / B, B = {b}"], table)
+    columns = []
+    for divisor in (1, n, b):
+        whole = units(total / divisor, DECIMALS)
+        each = [Decimal(float(row["kl"] / divisor)).scaleb(DECIMALS) for row in rows]
+        columns.append([printed(value, DECIMALS) for value in (*share_out(each, whole), whole)])
+    names = [*(row["layer"] for row in rows), "sum"]
+    sheet.table(["", "KL", f"KL / N, N = {n}", f"KL / B, B = {b}"],
+                list(zip(names, *columns, strict=True)))  # fmt: skip
     text = (
         f"The nll is a mean over examples, so the KL of the whole network is divided by N = {n}, "
         f"the number of examples trained on. Divided by the batch size it would weigh "
-        f"{number(n / b, 4)} times as much: the commonest mistake, and the posterior then hardly "
-        "leaves the prior."
+        f"{number(n / b, 4)} times as much: the commonest mistake, which holds the posterior to "
+        "the prior as if only B examples had been seen."
     )
     if subject.kl_weight != 1 / n:
         weighted = number(subject.kl_weight * total, 6)
-        text += f" This run's own kl_weight, {number(subject.kl_weight)}, adds {weighted}."
+        text += (
+            f" This run has a kl_weight of its own, {number(subject.kl_weight)}, not 1/N: its "
+            f"loss gets {weighted}."
+        )
     if subject.history:
         last = subject.history[-1]
         text += (
-            f" The last record of the history (step {last['step']}): nll {last['nll']:.4f}, loss "
-            f"{last['loss']:.4f}; its KL, {number(last['kl'], 8)}, is the one before that step's "
-            "update."
+            f" The run's last line (step {last['step']}) had KL {number(last['kl'], 8)}: a step "
+            "reports what was before its update."
         )
     sheet.say(text)
 

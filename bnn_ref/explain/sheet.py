@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 WIDTH = 79
+LONGEST = 99  # columns of a line that is not wrapped
 PRINTED_ENTRIES = 24  # arrays of more entries are shown by their first ones and a summary
 STANDARD_ERRORS = 4.5  # a sound Monte Carlo check fails once in 150,000 seeds
 
@@ -87,7 +88,7 @@ class Sheet:
 
     def formula(self, *lines):
         """Add lines of a formula or a computation, indented, as they are."""
-        self.lines += ["", *("    " + line for line in lines)]
+        self.lines += ["", *(("    " + line).rstrip() for line in lines)]
 
     def table(self, header, rows):
         """Add a table: text columns to the left, all others to the right.
@@ -107,19 +108,31 @@ class Sheet:
             self.lines.append(("    " + "  ".join(cells)).rstrip())
 
     def array(self, name, array, note=""):
-        """Add an array with its name and shape: every entry of a small one, else a summary."""
+        """Add an array with its name and shape: every entry of a small one, else a summary.
+
+        Parameters
+        ----------
+        name : str
+        array : array of any shape
+        note : str
+            What it is or how it was computed; on a line of its own where it does not fit.
+        """
         array = np.asarray(array)
         shape = " x ".join(str(n) for n in array.shape) or "scalar"
-        self.lines += ["", f"    {name}  [{shape}]" + (f"  {note}" if note else "")]
+        head = f"    {name}  [{shape}]"
+        self.lines += ["", *(_beside(head, note) if note else [head])]
         if array.size <= PRINTED_ENTRIES:
-            rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
-            for row in rows:
-                self.lines.append("      " + " ".join(number(value, 6).rjust(10) for value in row))
-            return
+            table = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
+            cells = [[number(value, 6) for value in row] for row in table]
+            width = max(10, *(len(cell) for row in cells for cell in row))
+            rows = ["      " + " ".join(cell.rjust(width) for cell in row) for row in cells]
+            if len(rows[0]) <= LONGEST:
+                self.lines += rows
+                return
         start = " ".join(number(value, 4) for value in array.reshape(-1)[:4])
         self.lines.append(
             f"      {start} ...  from {number(array.min(), 4)} to {number(array.max(), 4)}, "
-            f"mean {number(array.mean(), 4)}"
+            f"mean {number(np.mean(array), 4)}"
         )
 
     def check(self, what, found, by, independent, limit, scale=None):
@@ -161,11 +174,13 @@ class Sheet:
         else:
             other = f"{number(check.independent, 7)} +- {number(check.error, 2)}"
             how = f"{check.distance:.1f} standard errors apart, limit {check.limit}"
+        what = textwrap.wrap(check.what, WIDTH - 9)
         self.lines += [
             "",
-            f"  check  {check.what}",
+            f"  check  {what[0]}",
+            *("         " + line for line in what[1:]),
             f"         here   {number(check.found, 12 if check.error is None else 7)}",
-            f"         other  {other}  ({check.by})",
+            *_beside(f"         other  {other}", f"({check.by})"),
             f"         {how}: {verdict}",
         ]
         return check
@@ -178,6 +193,12 @@ class Sheet:
         if self.missing:
             last += f", {len(self.missing)} left out"
         return "\n".join([self.title, "=" * len(self.title), *self.lines, "", last + "."])
+
+
+def _beside(line, remark):
+    """Return the line with the remark behind it, or on a line of its own where it is too long."""
+    joined = f"{line}  {remark}"
+    return [joined] if len(joined) <= LONGEST else [line, " " * 16 + remark]
 
 
 def number(value, digits=6):

@@ -6,11 +6,10 @@ import numpy as np
 
 from .. import adam as adam_rule
 from .. import reference
-from ..local import LocalNoise
+from ..likelihoods import Normal
+from .adam import one_update
 from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
-
-STEP = 1e-30  # of the complex step: below every rounding unit, no difference is taken
-LIMIT = 1e-12
+from .step_checks import check_gradients, check_outputs
 
 
 def explain(subject, seed=0):
@@ -25,14 +24,20 @@ def explain(subject, seed=0):
     subject = subject.in_float64()
     sheet = Sheet("One training step, in order")
     sheet.say(
-        f"Step {subject.state.step + 1} of {subject.name}. The batch has {len(subject.x)} "
-        f"examples, kl_weight is {number(subject.kl_weight)}. Everything is computed in float64."
+        f"Step {subject.state.step + 1} of {subject.name}. Examples in the batch: "
+        f"{len(subject.x)}; kl_weight: {number(subject.kl_weight)}. Everything is computed in "
+        "float64."
     )
+    if subject.draws_per_step > 1:
+        sheet.say(
+            f"A step of this run averages the gradients of {subject.draws_per_step} noise draws. "
+            "This is the first of them, as if it were the only one."
+        )
     noise, result = take_step(subject)
     _forward(sheet, subject, noise, result)
     _loss(sheet, subject, noise, result)
     _backward(sheet, subject, noise, result)
-    _check_gradients(sheet, subject, noise, result, seed)
+    check_gradients(sheet, subject, noise, result, seed)
     _update(sheet, subject, result)
     return sheet
 
@@ -80,31 +85,42 @@ def _forward(sheet, subject, noise, result):
         sheet.heading(f"layers[{k}] forward: {layer.inputs} -> {layer.outputs}, {layer.activation}")
         sheet.array("kernel_mu", p.kernel_mu)
         sheet.array("kernel_rho", p.kernel_rho)
-        sheet.array("kernel_sigma", t.kernel_sigma, "= scale_shift + log(1 + exp(kernel_rho))")
+        shift = number(p.scale_shift, 3)
+        sheet.array("kernel_sigma", t.kernel_sigma, f"= {shift} + log(1 + exp(kernel_rho))")
         sheet.array("kernel_eps", n.kernel_eps, "standard normal, shared by the batch")
         sheet.array("kernel_delta", t.kernel_delta, "= kernel_sigma * kernel_eps")
         sheet.array("sign_input", n.sign_input)
         sheet.array("sign_output", n.sign_output)
-        sheet.array("h kernel_mu", t.inputs @ p.kernel_mu, "the mean path")
+        sheet.array("h kernel_mu", t.inputs @ p.kernel_mu, "the mean path, h the layer's inputs")
         sheet.array("perturbation", t.perturbation,
                     "= ((h * sign_input) kernel_delta) * sign_output")  # fmt: skip
+        bias = "" if layer.bias == "none" else " + bias_mu"
         if layer.bias != "none":
             sheet.array("bias_mu", p.bias_mu)
         if layer.bias_is_random:
             flips = " * sign_output" if layer.bias == "normal_flipped" else ""
-            sheet.array("bias_sigma", t.bias_sigma, "= scale_shift + log(1 + exp(bias_rho))")
-            sheet.array("bias_delta", t.bias_delta, f"= bias_sigma * bias_eps, added{flips}")
-        sheet.array("pre_activation", t.pre_activation, "= mean path + perturbation + bias")
+            sheet.array("bias_rho", p.bias_rho)
+            sheet.array("bias_sigma", t.bias_sigma, f"= {shift} + log(1 + exp(bias_rho))")
+            sheet.array("bias_eps", n.bias_eps, "standard normal, shared by the batch")
+            sheet.array("bias_delta", t.bias_delta, "= bias_sigma * bias_eps")
+            bias = f" + bias_mu + bias_delta{flips}"
+        sheet.array("pre_activation", t.pre_activation, f"= h kernel_mu + perturbation{bias}")
         sheet.array("outputs", t.outputs, f"= {layer.activation}(pre_activation)")
+    check_outputs(sheet, subject, noise, result)
 
 
 def _loss(sheet, subject, noise, result):
     """Print nll, KL and loss; check them against 30 digits where that is quick."""
     n = len(subject.x)
     sheet.heading("Loss")
+    if subject.parameters.scale_rho is not None:
+        scale = subject.network.likelihood.scales(subject.parameters.scale_rho, np.dtype(float))
+        sheet.array("likelihood.scale_rho", subject.parameters.scale_rho)
+        sheet.array("scale", scale, "= log(1 + exp(scale_rho)), learned")
     kls = " + ".join(number(value, 8) for value in result.kl_layers)
     sheet.formula(
-        f"nll  = mean over {n} examples of -log p(y | outputs) = {number(result.nll, 8)}",
+        *_nll_lines(subject.network.likelihood, n),
+        f"     = {number(result.nll, 8)}",
         f"kl   = {kls} = {number(result.kl, 8)}",
         "loss = nll + kl_weight * kl",
         f"     = {number(result.nll, 8)} + {number(subject.kl_weight, 8)} * "
@@ -122,96 +138,66 @@ def _loss(sheet, subject, noise, result):
     sheet.check("the loss", result.loss, "mpmath, from the definition alone", loss, 1e-14)
 
 
+def _nll_lines(likelihood, n):
+    """Return the formula of the nll, to which its value is added on the next line."""
+    rows = {
+        "categorical": "log( sum over classes of exp(outputs) ) - outputs[y]",
+        "bernoulli": "log(1 + exp(outputs)) - y * outputs",
+        "normal": "(y - outputs)^2 / (2 scale^2) + log(scale) + log(2 pi) / 2",
+    }
+    head = f"nll  = mean over {n} example{'s' if n > 1 else ''} of"
+    fixed = ""
+    if isinstance(likelihood, Normal) and not likelihood.learn_scale:
+        fixed = f",  scale = {number(likelihood.scale)}"
+    return (head, f"       {rows[likelihood.to_json()['type']]}{fixed}")
+
+
 def _backward(sheet, subject, noise, result):
     """Print the backward pass, last layer first."""
+    if subject.parameters.scale_rho is not None:
+        sheet.heading("likelihood backward")
+        sheet.array("grad likelihood.scale_rho", result.gradients.scale_rho,
+                    "= mean over n of (1 - ((y - outputs) / scale)^2) / scale "
+                    "/ (1 + exp(-scale_rho))")  # fmt: skip
     for k in reversed(range(len(subject.network.layers))):
         layer, t = subject.network.layers[k], result.trace[k]
         g = result.gradients.layers[k]
-        sheet.heading(f"layers[{k}] backward")
-        sheet.array("grad_outputs", t.grad_outputs, "of the loss by the layer's outputs")
+        sheet.heading(f"layers[{k}] backward, g for grad_pre_activation")
+        last = k == len(subject.network.layers) - 1
+        how = _slope(subject.network.likelihood, len(subject.x)) if last else ""
+        sheet.array("grad_outputs", t.grad_outputs,
+                    how or f"= grad_inputs of layers[{k + 1}]")  # fmt: skip
         sheet.array("grad_pre_activation", t.grad_pre_activation,
                     f"= grad_outputs * {layer.activation}'(pre_activation)")  # fmt: skip
-        sheet.array("grad_delta", t.grad_delta,
-                    "= (h * sign_input)^T (grad_pre_activation * sign_output)")  # fmt: skip
+        sheet.array("grad_delta", t.grad_delta, "= (h * sign_input)^T (g * sign_output)")
         sheet.array("grad_sigma", t.grad_sigma, "= grad_delta * kernel_eps")
         sheet.array("kl_grad_mu", t.kl_grad_mu, "= (mu - m) / s^2")
         sheet.array("kl_grad_sigma", t.kl_grad_sigma, "= sigma / s^2 - 1 / sigma")
         sheet.array("sigma_grad_rho", t.sigma_grad_rho, "= 1 / (1 + exp(-kernel_rho))")
         sheet.array("grad kernel_mu", g.kernel_mu,
-                    "= h^T grad_pre_activation + kl_weight * kl_grad_mu")  # fmt: skip
+                    "= h^T g + kl_weight * kl_grad_mu")  # fmt: skip
         sheet.array("grad kernel_rho", g.kernel_rho,
                     "= (grad_sigma + kl_weight * kl_grad_sigma) * sigma_grad_rho")  # fmt: skip
         if layer.bias != "none":
-            sheet.array("grad bias_mu", g.bias_mu, "= sum over the batch of grad_pre_activation"
-                        + (" + kl_weight * its KL's" if layer.bias_is_random else ""))  # fmt: skip
+            its_kl = " + kl_weight * (mu - m) / s^2" if layer.bias_is_random else ""
+            sheet.array("grad bias_mu", g.bias_mu, f"= sum over the batch of g{its_kl}")
         if layer.bias_is_random:
-            sheet.array("grad bias_rho", g.bias_rho, "as kernel_rho")
-        sheet.array("grad_inputs", t.grad_inputs,
-                    "= g kernel_mu^T + ((g * sign_output) delta^T) * sign_input")  # fmt: skip
+            flips = " * sign_output" if layer.bias == "normal_flipped" else ""
+            sheet.array("grad_bias_sigma", t.grad_bias_sigma,
+                        f"= (sum over the batch of g{flips}) * bias_eps")  # fmt: skip
+            sheet.array("grad bias_rho", g.bias_rho, "= (grad_bias_sigma + kl_weight * "
+                        "(sigma / s^2 - 1 / sigma)) / (1 + exp(-bias_rho))")  # fmt: skip
+        how = "= g kernel_mu^T + ((g * sign_output) kernel_delta^T) * sign_input"
+        sheet.array("grad_inputs" if k else "grad_inputs, that is grad x", t.grad_inputs, how)
 
 
-def _check_gradients(sheet, subject, noise, result, seed):
-    """Hold every gradient against the complex step, which uses the forward pass alone.
-
-    d loss / d p = Im loss(p + i h) / h. In a small network for every entry, in a large one along
-    one random direction of +1 and -1 for every tensor.
-    """
-    sheet.heading("Every gradient against the complex step")
-    sheet.formula("d loss / d p = Im( loss(p + i h) ) / h,  h = 1e-30: the forward pass alone")
-    rng = np.random.default_rng(seed)
-    for name in subject.parameters:
-        gradient = result.gradients[name]
-        if gradient.size <= 16 and subject.small:
-            found = _every_entry(subject, noise, name, gradient.shape)
-            worst = np.unravel_index(np.argmax(np.abs(found - gradient)), gradient.shape)
-            largest = np.max(np.abs(found))
-            sheet.check(f"grad {name}, the entry that differs most of {gradient.size}",
-                        gradient[worst], "complex step", found[worst], LIMIT, largest)  # fmt: skip
-            continue
-        direction = rng.choice([-1.0, 1.0], gradient.shape)
-        along = loss_along(subject, noise, {name: direction})
-        scale = float(np.linalg.norm(gradient))  # what such a direction's derivative is like
-        sheet.check(f"grad {name} along a random direction of +1 and -1",
-                    np.sum(gradient * direction), "complex step", along, LIMIT, scale)  # fmt: skip
-
-
-def _every_entry(subject, noise, name, shape):
-    """Return the derivative by every entry of one tensor, each by its own complex step."""
-    found = np.zeros(shape)
-    for index in np.ndindex(shape):
-        unit = np.zeros(shape)
-        unit[index] = 1.0
-        found[index] = loss_along(subject, noise, {name: unit})
-    return found
-
-
-def loss_along(subject, noise, directions):
-    """Return the derivative of the loss along directions, by the complex step.
-
-    Parameters
-    ----------
-    subject : Subject
-    noise : Noise
-    directions : dict of str to array
-        Parameter names to directions of the parameters' shapes.
-    """
-    if isinstance(noise, LocalNoise):
-        raise TypeError("noise: expected a Noise, found a LocalNoise")
-    network = subject.network
-    parameters = subject.parameters.astype("complex128")
-    for name, direction in directions.items():
-        parameters[name][...] += 1j * STEP * direction
-    layers = zip(network.layers, parameters.layers, noise.layers, strict=True)
-    h = subject.x.reshape(-1, network.inputs).astype(np.complex128)
-    for layer, p, n in layers:
-        h = reference.forward_layer(layer, p, n, h).outputs
-    y = network.likelihood.check_targets(subject.y, subject.x.shape[:-1], network.outputs)
-    rows = network.likelihood.nll_rows(h, y, parameters.scale_rho)
-    kl = sum(
-        reference.layer_kl(layer, p)
-        for layer, p in zip(network.layers, parameters.layers, strict=True)
-    )
-    return (np.sum(rows) / len(rows) + subject.kl_weight * kl).imag / STEP
+def _slope(likelihood, n):
+    """Return in words how the last layer's grad_outputs come from its outputs."""
+    return {
+        "categorical": f"= (softmax(outputs) - one_hot(y)) / {n}",
+        "bernoulli": f"= (1 / (1 + exp(-outputs)) - y) / {n}",
+        "normal": f"= (outputs - y) / scale^2 / {n}",
+    }[likelihood.to_json()["type"]]
 
 
 def _update(sheet, subject, result):
@@ -236,8 +222,7 @@ def _update(sheet, subject, result):
         m=float(subject.state.moment_1[name][index]),
         v=float(subject.state.moment_2[name][index]),
     )
-    from .adam import one_update
-
     place = ", ".join(str(int(i)) for i in index)
     sheet.check(f"new {name}[{place}]", after[name][index], "the update in plain numbers",
-                one_update(adam, step, one.p, one.g, one.m, one.v), 1e-12)  # fmt: skip
+                one_update(adam, step, one.p, one.g, one.m, one.v), 1e-12,
+                max(abs(one.p), adam.learning_rate))  # fmt: skip

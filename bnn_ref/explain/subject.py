@@ -35,6 +35,8 @@ class Subject:
     kl_weight : float
         The factor on the KL in this step.
     adam : Adam
+    draws_per_step : int
+        Noise draws that are averaged in a step.
     train : pair (x, y) of all training rows, or None for the small network
     history : list of dict
         The run's records, empty for the small network.
@@ -52,6 +54,7 @@ class Subject:
     seed: int
     kl_weight: float
     adam: object
+    draws_per_step: int = 1
     train: tuple | None = None
     history: tuple = ()
     small: bool = False
@@ -158,7 +161,7 @@ def run_subject(opened):
     order = permutation(rows, trainer.seed, "shuffle", step=at // per_epoch)
     index = order[at % per_epoch * batch_size :][:batch_size]
     return Subject(
-        name=f"the run {opened.folder} after step {at}, {trainer.dtype}",
+        name=f"the run in {opened.folder} after step {at}, {trainer.dtype}",
         network=trainer.network,
         state=trainer.state,
         x=take(x, index),
@@ -168,6 +171,7 @@ def run_subject(opened):
         seed=trainer.seed,
         kl_weight=trainer.kl_weight_at(at),
         adam=trainer.adam,
+        draws_per_step=trainer.draws_per_step,
         train=(x, y),
         history=tuple(opened.history.records),
     )
