@@ -41,12 +41,13 @@ def run(args):
         from ..opened import open_run
 
         subject = run_subject(open_run(args.run_folder, args.data))
-    sheet = explain(args.topic, subject, args.seed)
-    print(sheet.text())
     if args.vector:
         from ..explain.step import vector_of
         from ..vectors import write
 
         write(args.vector, vector_of(subject))
+    sheet = explain(args.topic, subject, args.seed)
+    print(sheet.text())
+    if args.vector:
         print(f"wrote {args.vector}")
     return 0 if sheet.agrees else 1

@@ -1,17 +1,20 @@
 """The Adam update: formula, numbers, and the three places for its epsilon."""
 
 import math
+from decimal import Context, Decimal, localcontext
 
 import numpy as np
 
 from .. import adam as adam_rule
 from .. import reference
 from ..adam import EPSILONS, Adam
-from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
+from .sheet import Sheet, number
 
 GRADIENT = 1e-8  # so small that epsilon decides: a weight that hardly matters to the loss
 RATE = 1e-3
 STEPS = 100
+DIGITS = 40
+IN_DECIMALS = f"the printed formula in decimal numbers, {DIGITS} digits"
 
 
 def explain(subject, seed=0):
@@ -41,26 +44,26 @@ def explain(subject, seed=0):
 
 
 def one_update(adam, step, p, g, m, v):
-    """Return one weight after one step, from the printed formula in plain numbers.
+    """Return one weight after one step, from the printed formula with 40 decimal digits.
 
     Parameters
     ----------
     adam : Adam
     step : int
         t >= 1.
-    p, g, m, v : float or mpmath number
-        Weight, gradient, and the moments before the step.
+    p, g, m, v : float
+        Weight, gradient, and the moments before the step; their binary values are taken exactly.
     """
-    sqrt = math.sqrt if isinstance(p, float) else (lambda value: value**0.5)
-    one = p * 0 + 1
-    beta_1, beta_2 = one * adam.beta_1, one * adam.beta_2
-    m = beta_1 * m + (1 - beta_1) * g
-    v = beta_2 * v + (1 - beta_2) * g * g
-    correct_1, correct_2 = 1 - beta_1**step, 1 - beta_2**step
-    if adam.convention == "paper":
-        return p - adam.learning_rate * (m / correct_1) / (sqrt(v / correct_2) + adam.epsilon)
-    rate = adam.learning_rate * sqrt(correct_2) / correct_1
-    return p - rate * m / (sqrt(v) + adam.epsilon)
+    with localcontext(Context(prec=DIGITS)):
+        p, g, m, v, beta_1, beta_2, rate, epsilon = map(
+            Decimal, (p, g, m, v, adam.beta_1, adam.beta_2, adam.learning_rate, adam.epsilon)
+        )
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g * g
+        correct_1, correct_2 = 1 - beta_1**step, 1 - beta_2**step
+        if adam.convention == "paper":
+            return p - rate * (m / correct_1) / ((v / correct_2).sqrt() + epsilon)
+        return p - rate * correct_2.sqrt() / correct_1 * m / (v.sqrt() + epsilon)
 
 
 def _one_weight(sheet, subject):
@@ -108,14 +111,9 @@ def _one_weight(sheet, subject):
         f"1 - beta_2^t = {number(1 - adam.beta_2**t, 8)}",
         *_last_line(adam, t, p, new_m, new_v, found),
     )
-    mpmath = mpmath_or_none()
-    if mpmath is None:
-        sheet.leave_out("the new weight", NO_MPMATH)
-        return
-    with mpmath.workdps(40):
-        exact = one_update(adam, t, *(mpmath.mpf(value) for value in (p, g, m, v)))
-    scale = max(abs(float(exact)), adam.learning_rate)
-    sheet.check("the new weight", found, "mpmath, 40 digits", exact, 1e-13, scale)
+    exact = one_update(adam, t, p, g, m, v)
+    scale = max(abs(p), adam.learning_rate)
+    sheet.check("the new weight", found, IN_DECIMALS, exact, 1e-13, scale)
 
 
 def _last_line(adam, t, p, m, v, found):
@@ -158,40 +156,27 @@ def _conventions(sheet):
         f"much, {(1 - Adam().beta_2) ** -0.5:.0f} times at the first step. PyTorch and optax "
         "follow the paper."
     )
-    mpmath = mpmath_or_none()
-    if mpmath is None:
-        sheet.leave_out("the sums of the steps", NO_MPMATH)
-        return
     for convention, total in found.items():
-        adam = Adam(RATE, convention=convention)
-        with mpmath.workdps(40):
-            exact = -_constant_gradient(mpmath, adam)
-        sheet.check(f"{convention}: the sum of {STEPS} steps", total, "mpmath, 40 digits", exact,
-                    1e-12)  # fmt: skip
+        exact = -constant_gradient(Adam(RATE, convention=convention))
+        sheet.check(f"{convention}: the sum of {STEPS} steps", total, IN_DECIMALS, exact, 1e-12)
 
 
-def _constant_gradient(mpmath, adam):
-    """Return where a weight is after STEPS steps: for a constant g, m and v have closed forms."""
-    p, g = mpmath.mpf(0), mpmath.mpf(GRADIENT)
-    for t in range(1, STEPS + 1):
-        correct_1 = 1 - mpmath.mpf(adam.beta_1) ** t
-        correct_2 = 1 - mpmath.mpf(adam.beta_2) ** t
-        m, root_v = g * correct_1, g * mpmath.sqrt(correct_2)
-        if adam.convention == "paper":
-            p -= (
-                adam.learning_rate
-                * (m / correct_1)
-                / (root_v / mpmath.sqrt(correct_2) + adam.epsilon)
-            )
-        else:
-            p -= (
-                adam.learning_rate
-                * mpmath.sqrt(correct_2)
-                / correct_1
-                * m
-                / (root_v + adam.epsilon)
-            )
-    return p
+def constant_gradient(adam):
+    """Return where a weight is after STEPS steps: for a constant g, m and v have closed forms.
+
+    m = g (1 - beta_1^t) and v = g^2 (1 - beta_2^t), so the corrected moments are g and g^2.
+    """
+    with localcontext(Context(prec=DIGITS)):
+        p, g, beta_1, beta_2, rate, epsilon = map(
+            Decimal, (0, GRADIENT, adam.beta_1, adam.beta_2, adam.learning_rate, adam.epsilon)
+        )
+        for t in range(1, STEPS + 1):
+            m, root = g * (1 - beta_1**t), g * (1 - beta_2**t).sqrt()
+            if adam.convention == "paper":
+                p -= rate * g / (g + epsilon)
+            else:
+                p -= rate * (1 - beta_2**t).sqrt() / (1 - beta_1**t) * m / (root + epsilon)
+        return p
 
 
 def _where_epsilon_matters(sheet, subject):

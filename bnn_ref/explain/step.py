@@ -1,13 +1,12 @@
 """One training step in order: every intermediate with its shape, every gradient checked."""
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from .. import adam as adam_rule
 from .. import reference
+from ..errors import expected
 from ..likelihoods import Normal
-from .adam import one_update
+from .adam import IN_DECIMALS, one_update
 from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
 from .step_checks import check_gradients, check_outputs
 
@@ -57,14 +56,16 @@ def vector_of(subject):
 
     Raises
     ------
-    VectorError
-        Where the format cannot hold it, such as a likelihood with a learned scale.
+    ValueError
+        Where the format cannot hold it: a likelihood with a learned scale.
     """
     import platform
 
     from .._version import __version__
     from ..vectors import make_question
 
+    if subject.parameters.scale_rho is not None:
+        raise expected("test vector", "a likelihood whose scale is fixed", "a learned scale")
     subject = subject.in_float64()
     noise, result = take_step(subject)
     question = make_question(
@@ -216,13 +217,9 @@ def _update(sheet, subject, result):
         sheet.array(f"new {name}", after[name])
     name = "layers.0.kernel_mu"
     index = np.unravel_index(np.argmax(np.abs(result.gradients[name])), before[name].shape)
-    one = SimpleNamespace(
-        p=float(before[name][index]),
-        g=float(result.gradients[name][index]),
-        m=float(subject.state.moment_1[name][index]),
-        v=float(subject.state.moment_2[name][index]),
-    )
+    moments = (subject.state.moment_1, subject.state.moment_2)
+    p, g, m, v = (float(one[name][index]) for one in (before, result.gradients, *moments))
     place = ", ".join(str(int(i)) for i in index)
-    sheet.check(f"new {name}[{place}]", after[name][index], "the update in plain numbers",
-                one_update(adam, step, one.p, one.g, one.m, one.v), 1e-12,
-                max(abs(one.p), adam.learning_rate))  # fmt: skip
+    exact = one_update(adam, step, p, g, m, v)
+    scale = max(abs(p), adam.learning_rate)
+    sheet.check(f"new {name}[{place}]", after[name][index], IN_DECIMALS, exact, 1e-13, scale)
