@@ -129,7 +129,7 @@ class Sheet:
             if len(rows[0]) <= LONGEST:
                 self.lines += rows
                 return
-        start = " ".join(number(value, 4) for value in array.reshape(-1)[:4])
+        start = " ".join(number(value, 4) for value in array.reshape(-1)[:3])
         self.lines.append(
             f"      {start} ...  from {number(array.min(), 4)} to {number(array.max(), 4)}, "
             f"mean {number(np.mean(array), 4)}"
