@@ -100,8 +100,9 @@ class Runner:
         self.width = int(self.layers[:, [at.INPUTS, at.OUTPUTS]].max())
         buffers = Buffers()
         place_weights(self.layers, buffers)
-        self.whole = np.full(at.WHOLE_COLUMNS, -1, np.int64)
-        self.real = np.zeros(at.REAL_COLUMNS)
+        self.whole_table = np.full(at.WHOLE_COLUMNS, -1, np.int64)
+        self.real_table = np.zeros(at.REAL_COLUMNS)
+        self.whole, self.real = memoryview(self.whole_table), memoryview(self.real_table)
         if capacity:
             place_examples(self.layers, capacity, buffers)
             self.whole[at.TARGETS] = buffers.take(capacity * network.outputs)
@@ -117,6 +118,7 @@ class Runner:
         self.labels = np.zeros(max(capacity, 1), np.int64)
         self.results = np.zeros(at.RESULT_LAYERS + len(self.layers))
         self.nothing = np.empty(0, self.dtype)
+        self.weighted = -1  # rows whose weight is 1, of the last step
         self.tasks = {}
 
     def part(self, place, shape):
@@ -150,9 +152,9 @@ class Runner:
         first, second = moments or (nothing, nothing)
         control = np.zeros(at.CONTROL_COLUMNS + phases * at.PHASE_COLUMNS, np.int64)
         self.whole[at.ROWS] = rows
-        before = (tasks, self.layers, self.numbers, self.whole, self.real, x.reshape(-1), params,
-                  nothing if grads is None else grads, first, second, self.work, self.labels,
-                  self.scratch)  # fmt: skip
+        before = (tasks, self.layers, self.numbers, self.whole_table, self.real_table,
+                  x.reshape(-1), params, nothing if grads is None else grads, first, second,
+                  self.work, self.labels, self.scratch)  # fmt: skip
         after = (parts, scale_parts, self.results, control,
                  nothing if out is None else out.reshape(-1), self.width)  # fmt: skip
         estimate = self.weights * (rows * 12e-11 + 5e-9)
@@ -168,8 +170,9 @@ class Runner:
             self.labels[:rows] = y
         else:
             self.part(self.whole[at.TARGETS], y.shape)[...] = y
-        place = self.whole[at.WEIGHT]
-        self.work[place : place + rows] = 1 if weight is None else weight
+        if weight is not None or self.weighted != rows:  # else ones are there
+            self.part(self.whole[at.WEIGHT], (rows,))[...] = 1 if weight is None else weight
+            self.weighted = rows if weight is None else -1
         return plain(x)
 
     def step_plan(self, rows):
@@ -177,9 +180,9 @@ class Runner:
         learned = self.whole[at.SCALE_RHO] >= 0
         return self.planned(rows, lambda: step_tasks(self.layers, rows, learned, False))
 
-    def outputs(self, rows):
-        """Return a copy of the last layer's outputs, (rows, O)."""
-        return self.part(self.output_place, (rows, self.outputs_count)).copy()
+    def outputs(self, leading):
+        """Return a copy of the last layer's outputs, (*leading, O)."""
+        return self.part(self.output_place, (*leading, self.outputs_count)).copy()
 
 
 def plain(array):
@@ -313,7 +316,7 @@ def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_we
     grad_x = runner.part(whole[at.GRAD_X], x.shape).copy()
     found = runner.results
     return Result(
-        outputs=runner.outputs(rows).reshape(*leading, network.outputs),
+        outputs=runner.outputs(leading),
         nll=found[at.RESULT_NLL],
         kl=found[at.RESULT_KL],
         kl_layers=found[at.RESULT_LAYERS :].copy(),
@@ -366,7 +369,7 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
             found = runner.results
             return Metrics(found[at.RESULT_LOSS], found[at.RESULT_NLL], found[at.RESULT_KL],
                            found[at.RESULT_LAYERS :].copy(),
-                           runner.outputs(rows).reshape(*leading, network.outputs))  # fmt: skip
+                           runner.outputs(leading))  # fmt: skip
 
     gradients = parameters.zeros_like()
     nll, outputs = 0.0, 0.0
@@ -376,7 +379,7 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
         real[at.KL_WEIGHT] = 0.0 if draw else kl_weight  # counted once
         runner.run(plan, rows, x_taken, flat, gradients.flat)
         nll = nll + runner.results[at.RESULT_NLL]
-        outputs = outputs + runner.outputs(rows)
+        outputs = outputs + runner.outputs(leading)
     nll, outputs = nll / draws, outputs / draws
     kl, kl_layers = runner.results[at.RESULT_KL], runner.results[at.RESULT_LAYERS :].copy()
     refuse_non_finite(state.step + 1, x, nll, kl_layers, gradients)
@@ -384,8 +387,7 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     whole[at.MODE] = at.ADAM
     runner.run(plan, 0, x_taken, flat, gradients.flat, moments)
     state.step += 1
-    return Metrics(nll + kl_weight * kl, nll, kl, kl_layers,
-                   outputs.reshape(*leading, network.outputs))  # fmt: skip
+    return Metrics(nll + kl_weight * kl, nll, kl, kl_layers, outputs)
 
 
 def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_row=0,

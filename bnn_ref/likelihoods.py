@@ -101,8 +101,8 @@ class Categorical(_Likelihood):
         """
         y = _numbers(y, leading, " (class ids, not one-hot rows or a column)").reshape(-1)
         ids = y.astype(np.int64, copy=False) if y.dtype.kind in "bi" else None
-        if ids is not None and (ids.view(np.uint64) < outputs).all():  # a negative one is huge
-            return ids
+        if ids is not None and ids.size and np.maximum.reduce(ids.view(np.uint64)) < outputs:
+            return ids  # seen as unsigned, a negative one is huge
         good = (y >= 0) & (y < outputs)
         if y.dtype.kind == "f":
             good &= y == np.floor(y)

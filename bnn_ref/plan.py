@@ -14,7 +14,7 @@ LIKELIHOODS = {"categorical": at.CATEGORICAL, "bernoulli": at.BERNOULLI, "normal
 SAMPLE_WEIGHTS = 8192  # of one task
 FLIP_ROWS = 16
 LOSS_ROWS = 32
-UPDATE_WEIGHTS = 8192
+UPDATE_WEIGHTS = 4096
 TILE_COLUMNS = 128
 NARROW_ROWS, WIDE_ROWS, WIDE = 32, 128, 256  # a wide layer's weights are read once, by all rows
 PREDICT_ROWS = 64
@@ -199,4 +199,4 @@ def scratch_size(layers):
 def predict_scratch_size(layers):
     """Return how many numbers a thread needs for itself in a prediction."""
     widest = int(layers[:, [at.INPUTS, at.OUTPUTS]].max())
-    return max(3 * PREDICT_ROWS * widest, 2048)
+    return max(3 * PREDICT_ROWS * widest + 64, 2048)

@@ -1,5 +1,6 @@
 """Training: one step (`Trainer`), and steps over shuffled epochs (`fit`)."""
 
+import math
 import signal
 import sys
 import threading
@@ -145,7 +146,7 @@ class Trainer:
         ValueError, TypeError
             Where something does not fit; the message names it.
         """
-        rows = int(np.prod(np.shape(x)[:-1]))
+        rows = math.prod(np.shape(x)[:-1])
         return self.backend.train_step(
             self.state,
             x,

@@ -143,6 +143,27 @@ def view(typingctx, array, start, length):
 
 
 @intrinsic
+def as_words(typingctx, array):
+    """Return the memory of a flat array of floats as uint32 words, as many as it has entries."""
+    flat = types.Array(types.uint32, 1, "C", aligned=False)
+
+    def codegen(context, builder, signature, args):
+        source = cgutils.create_struct_proxy(array)(context, builder, value=args[0])
+        out = cgutils.create_struct_proxy(flat)(context, builder)
+        context.populate_array(
+            out,
+            data=builder.bitcast(source.data, I32.as_pointer()),
+            shape=source.shape,
+            strides=cgutils.pack_array(builder, [I64(4)]),
+            itemsize=I64(4),
+            meminfo=None,
+        )
+        return out._getvalue()
+
+    return flat(array), codegen
+
+
+@intrinsic
 def fetch_add(typingctx, array, place, value):
     """Return array[place], an int64, having added value to it in one atomic step."""
 

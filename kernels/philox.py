@@ -13,6 +13,7 @@ from .machine import (
     add32,
     and32,
     as_signed,
+    as_words,
     product_high,
     product_low,
     select,
@@ -125,21 +126,57 @@ def normals(out, start, length, scratch, k0, k1, step, draw, stream):
 
 
 @kernel
-def sign_row(out, row, k0, k1, step, draw, stream):
-    """Fill out with the signs of one row of a stream, each -1 or +1. Twin: `noise.signs`."""
-    T = type(out[0])
-    columns = out.size
-    blocks = (columns + 127) // 128
-    for b in range(blocks):
-        w = philox(U(row * blocks + b), step, draw, stream, k0, k1)
-        for j in range(4):
-            start = 128 * b + 32 * j
-            if start < columns:
-                part = view(out, start, min(32, columns - start))
-                word = w[j]
-                for i in range(part.size):
-                    bit = and32(shift_right(word, U(i)), U(1))
-                    part[i] = T(1.0) - T(2.0) * T(as_signed(bit))
+def word_group(out, first, k0, k1, step, draw, stream):
+    """Fill out, uint32 (64,), with 16 blocks from `first` on: word j at 16 j + lane."""
+    use_whole_vectors()
+    a, b = view(out, 0, LANES), view(out, LANES, LANES)
+    c, d = view(out, 2 * LANES, LANES), view(out, 3 * LANES, LANES)
+    for lane in range(LANES):
+        a[lane], b[lane], c[lane], d[lane] = philox(
+            add32(first, U(lane)), step, draw, stream, k0, k1
+        )
+
+
+@inner
+def _sign(word, i, like):
+    """Return +1 or -1 of like's dtype for a 0 or a 1 in bit i of a word."""
+    T = type(like)
+    return T(1.0) - T(2.0) * T(as_signed(and32(shift_right(word, U(i)), U(1))))
+
+
+@kernel
+def _spell(word, out):
+    """Fill out, up to 32 entries, with the signs that a word's bits stand for, lowest first."""
+    use_whole_vectors()
+    for i in range(out.size):
+        out[i] = _sign(word, i, out[0])
+
+
+@kernel
+def sign_rows(out, columns, first_row, scratch, k0, k1, step, draw, stream):
+    """Fill out with the signs of some rows of a stream, each -1 or +1. Twin: `noise.signs`.
+
+    Parameters
+    ----------
+    out : flat array (rows * columns,)
+    columns : int
+    first_row : int
+        The place of out's first row in its stream. A row's blocks follow those of the row before.
+    scratch : array (64,) of out's dtype
+    k0, k1, step, draw, stream : uint32
+    """
+    blocks = (columns + 127) // 128  # of a row
+    words = as_words(scratch)
+    total = out.size // columns * blocks
+    for group in range(0, total, LANES):
+        word_group(words, U(first_row * blocks + group), k0, k1, step, draw, stream)
+        for lane in range(min(LANES, total - group)):
+            row, b = (group + lane) // blocks, (group + lane) % blocks
+            for j in range(4):
+                start = 128 * b + 32 * j
+                if start < columns:
+                    _spell(words[LANES * j + lane],
+                           view(out, row * columns + start, min(32, columns - start)))  # fmt: skip
 
 
 @entry
@@ -159,5 +196,5 @@ def fill_normals(out, key):
 @entry
 def fill_signs(out, first_row, key):
     """Fill an array (rows, columns) with signs, the first row being `first_row` of its stream."""
-    for row in range(out.shape[0]):
-        sign_row(out[row], first_row + row, key[0], key[1], key[2], key[3], key[4])
+    sign_rows(out.ravel(), out.shape[1], first_row, np.empty(GROUP, out.dtype),
+              key[0], key[1], key[2], key[3], key[4])  # fmt: skip

@@ -136,7 +136,7 @@ def run(tasks, layers, numbers, whole, real, x, params, grads, moment_1, moment_
             elif kind == at.SAMPLE_BIAS:
                 task_sample_bias(task, layer, numbers[k], whole, params, work, mine, part)
             elif kind == at.FLIP:
-                task_flip(task, layers, whole, x, work, part)
+                task_flip(task, layers, whole, x, work, mine, part)
             elif kind == at.FORWARD:
                 task_forward(task, layers, k, whole, x, params, work, part)
             elif kind == at.LOSS:

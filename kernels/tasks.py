@@ -10,7 +10,7 @@ from . import layout as at
 from .elementary import sigmoid, softplus
 from .jit import inner, kernel
 from .machine import view
-from .philox import sign_row
+from .philox import sign_rows
 from .products import product
 from .propagate import (
     activate,
@@ -81,34 +81,34 @@ def task_sample_bias(task, layer, numbers, whole, params, work, scratch, part):
 
 
 @kernel
-def _signs(out, at_row, columns, row, tensor, layer, whole):
-    """Put the signs of a row where a run wants them, unless they are given."""
+def _signs(out, columns, first, tensor, layer, whole, scratch):
+    """Put the signs of some rows where a run wants them, unless they are given."""
     T = type(out[0])
-    target = view(out, at_row, columns)
     if whole[at.SIGNS] == at.DRAWN:
-        sign_row(target, whole[at.FIRST_ROW] + row, U(whole[at.SEED_LOW]),
-                 U(whole[at.SEED_HIGH]), U(whole[at.STEP]), U(whole[at.DRAW]),
-                 _stream(whole, tensor, layer))  # fmt: skip
+        sign_rows(out, columns, whole[at.FIRST_ROW] + first, scratch, U(whole[at.SEED_LOW]),
+                  U(whole[at.SEED_HIGH]), U(whole[at.STEP]), U(whole[at.DRAW]),
+                  _stream(whole, tensor, layer))  # fmt: skip
     elif whole[at.SIGNS] == at.ONES:
-        for i in range(columns):
-            target[i] = T(1.0)
+        for i in range(out.size):
+            out[i] = T(1.0)
 
 
 @kernel
-def task_flip(task, layers, whole, x, work, part):
-    found = 0.0
+def task_flip(task, layers, whole, x, work, scratch, part):
+    """Every layer's signs for some rows, and x * sign_input."""
+    first, rows = task[at.BEGIN], task[at.END] - task[at.BEGIN]
+    spare = view(scratch, 0, 64)
     for k in range(layers.shape[0]):
-        inputs, outputs = layers[k, at.INPUTS], layers[k, at.OUTPUTS]
-        for r in range(task[at.BEGIN], task[at.END]):
-            sign = layers[k, at.SIGN_INPUT] + r * inputs
-            _signs(work, sign, inputs, r, 5, k, whole)
-            _signs(work, layers[k, at.SIGN_OUTPUT] + r * outputs, outputs, r, 6, k, whole)
-            if k == 0:
-                row = view(x, r * inputs, inputs)
-                multiply(row, view(work, sign, inputs),
-                         view(work, layers[0, at.FLIPPED] + r * inputs, inputs))  # fmt: skip
-                found += float(total_magnitude(row))
-    part[at.PART_INPUT] = found
+        layer = layers[k]
+        inputs, outputs = layer[at.INPUTS], layer[at.OUTPUTS]
+        for tensor, column, size in ((5, at.SIGN_INPUT, inputs), (6, at.SIGN_OUTPUT, outputs)):
+            place = layer[column] + first * size
+            _signs(view(work, place, rows * size), size, first, tensor, k, whole, spare)
+    inputs = layers[0, at.INPUTS]
+    h = view(x, first * inputs, rows * inputs)
+    multiply(h, view(work, layers[0, at.SIGN_INPUT] + first * inputs, h.size),
+             view(work, layers[0, at.FLIPPED] + first * inputs, h.size))  # fmt: skip
+    part[at.PART_INPUT] = float(total_magnitude(h))
 
 
 @kernel
@@ -320,9 +320,13 @@ def task_step_flat(task, whole, real, params, grads, moment_1, moment_2, tiny):
 
 @kernel
 def task_predict(task, layers, whole, x, params, work, out, scratch, width):
-    """Some rows' outputs. Twin: `reference.draw_outputs`; scratch holds three (rows, width)."""
+    """Some rows' outputs. Twin: `reference.draw_outputs`.
+
+    scratch holds three (rows, width) and 64 more.
+    """
     first, rows = task[at.BEGIN], task[at.END] - task[at.BEGIN]
     size = rows * width
+    signs, spare = 2 * size, view(scratch, 3 * size, 64)
     h, h_at = x, first * layers[0, at.INPUTS]
     flips = whole[at.KIND] == at.FLIPOUT
     count = layers.shape[0]
@@ -334,16 +338,14 @@ def task_predict(task, layers, whole, x, params, work, out, scratch, width):
             view(work, layer[at.BIAS_SHIFT], outputs),
             view(work, layer[at.BIAS_FLIP], outputs),
         )
-        signs = 2 * size
         if flips:
-            for r in range(rows):
-                _signs(scratch, signs + r * inputs, inputs, first + r, 5, k, whole)
-                sign = view(scratch, signs + r * inputs, inputs)
-                multiply_into(sign, view(h, h_at + r * inputs, inputs))
+            sign = view(scratch, signs, rows * inputs)
+            _signs(sign, inputs, first, 5, k, whole, spare)
+            multiply_into(sign, view(h, h_at, rows * inputs))
             product(scratch, signs, inputs, 1, work, layer[at.KERNEL_DELTA], outputs,
                     target, target_at, outputs, rows, outputs, inputs, False)  # fmt: skip
+            _signs(view(scratch, signs, rows * outputs), outputs, first, 6, k, whole, spare)
             for r in range(rows):
-                _signs(scratch, signs + r * outputs, outputs, first + r, 6, k, whole)
                 bend(view(target, target_at + r * outputs, outputs),
                      view(scratch, signs + r * outputs, outputs), shift, flip)  # fmt: skip
         else:
