@@ -28,11 +28,24 @@ def run(args):
     from ..report import make_report, save_plots, write_page
 
     draws = None if args.draws is None else check_size(args.draws, "--draws")
-    report = make_report(open_run(args.run_folder, args.data), draws)
+    opened = open_run(args.run_folder, args.data)
     path = args.output or os.path.join(args.run_folder, "report.html")
+    _check_place(path, args.plots)
+    report = make_report(opened, draws)
+    if args.plots:
+        print(f"wrote {len(save_plots(report, args.plots))} PNG files to {args.plots}")
     write_page(report, path)
     size = os.path.getsize(path) / 1e6
     print(f"wrote {path} ({len(report.plots)} figures, {size:.2f} MB)")
-    if args.plots:
-        print(f"wrote {len(save_plots(report, args.plots))} PNG files to {args.plots}")
     return 0
+
+
+def _check_place(path, plots):
+    """Refuse places that no file can be written to, before there is any work done."""
+    folder = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        raise ValueError(f"-o: expected a file to write, found the folder {path}")
+    if not os.path.isdir(folder):
+        raise ValueError(f"-o: expected an existing folder for {path}, found none at {folder}")
+    if plots and os.path.exists(plots) and not os.path.isdir(plots):
+        raise ValueError(f"--plots: expected a folder, found the file {plots}")

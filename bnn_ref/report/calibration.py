@@ -26,24 +26,37 @@ def plots(evidence):
     ]
 
 
+def interval(share, count, z=1.96):
+    """Return (low, high), Wilson's interval of a share of `count`: with z = 1.96 of 95 %.
+
+    It is no point where every one of a few was right, or none.
+    """
+    square = z * z / np.maximum(count, 1)
+    middle = (share + square / 2) / (1 + square)
+    reach = np.sqrt(share * (1 - share) * square + square * square / 4) / (1 + square)
+    return middle - reach, middle + reach
+
+
 def _reliability(evidence, count, mean, accuracy, error):
     filled = count > 0
-    spread = np.sqrt(accuracy * (1 - accuracy) / np.maximum(count, 1))
+    low, high = interval(accuracy, count)
+    bars = np.maximum(np.stack([accuracy - low, high - accuracy])[:, filled], 0)
 
     def draw(theme):
         figure, axes = new_figure(theme)
         axes.plot([0, 1], [0, 1], color=theme.muted, linewidth=1.0, label="perfectly calibrated")
-        axes.errorbar(mean[filled], accuracy[filled], spread[filled], fmt="o", color=theme.blue,
-                      markersize=5, capsize=2, linewidth=1.2, label="bin +- error")  # fmt: skip
+        axes.errorbar(mean[filled], accuracy[filled], bars, fmt="o", color=theme.blue,
+                      markersize=5, capsize=2, linewidth=1.2,
+                      label="bins, 95 % interval")  # fmt: skip
         for c, m, a in zip(count[filled], mean[filled], accuracy[filled], strict=True):
-            last = m > 0.93
-            axes.annotate(str(c), (m, a), (3, 6) if last else (6, -3), fontsize=7.5,
+            last = m > 0.9
+            axes.annotate(f"{c:,}", (m, a), (3, 7) if last else (6, -3), fontsize=7.5,
                           textcoords="offset points", ha="right" if last else "left",
                           color=theme.muted)  # fmt: skip
-        low = max(0.0, min(mean[filled].min(), (accuracy - spread)[filled].min()) - 0.1)
-        axes.set_xlim(low, 1.03)
-        axes.set_ylim(low, 1.1)
-        axes.set_yticks([tick for tick in np.linspace(0, 1, 6) if tick >= low])
+        left = max(0.0, min(mean[filled].min(), low[filled].min()) - 0.1)
+        axes.set_xlim(left - 0.03, 1.03)
+        axes.set_ylim(left - 0.05, 1.1)
+        axes.set_yticks([tick for tick in np.linspace(0, 1, 6) if tick >= left])
         axes.set_xlabel("mean predicted probability in the bin")
         axes.set_ylabel("share of right predictions")
         legend(axes, theme)
@@ -52,9 +65,10 @@ def _reliability(evidence, count, mean, accuracy, error):
     worst = int(np.argmax(count * np.abs(accuracy - mean)))
     return Plot(
         "calibration",
-        f"Reliability diagram: expected calibration error {error:.4f}, over {BINS} bins of equal "
-        "width; the numbers are predictions in the bin, the bars standard errors. Above the line "
-        "the network is less sure than it could be, below it too sure.",
+        "Reliability diagram",
+        f"Expected calibration error {error:.4f}, over {BINS} bins of equal width. The numbers are "
+        "predictions in the bin, the bars 95 % intervals (Wilson). Above the line the network is "
+        "less sure than it could be, below it too sure.",
         f"Reliability diagram of {count.sum()} {evidence.part} predictions, expected calibration "
         f"error {error:.4f}. Most of it comes from the bin of mean confidence {mean[worst]:.2f}, "
         f"in which {accuracy[worst]:.2f} are right.",
@@ -70,22 +84,29 @@ def _how_often(evidence, confidence, hits):
     )
 
     def draw(theme):
+        from matplotlib.ticker import NullLocator
+
         figure, axes = new_figure(theme)
-        axes.stairs(right, edges, color=theme.blue, linewidth=1.6, label=f"right ({right.sum()})")
+        axes.stairs(right, edges, color=theme.blue, linewidth=1.6, label=f"right ({right.sum():,})")
         axes.stairs(wrong, edges, color=theme.orange, linewidth=1.6, linestyle="--",
-                    label=f"wrong ({wrong.sum()})")  # fmt: skip
+                    label=f"wrong ({wrong.sum():,})")  # fmt: skip
         axes.set_yscale("symlog", linthresh=1)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 2 * max(right.max(), wrong.max(), 1))
+        powers = [10**k for k in range(1 + int(np.log10(max(right.max(), wrong.max(), 1))))]
+        axes.set_yticks([0, *powers], ["0", *(f"{power:,}" for power in powers)])
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.set_xlim(max(0.0, confidence.min() - 0.05), 1.0)
         axes.set_xlabel("probability of the predicted class")
-        axes.set_ylabel("predictions, logarithmic")
+        axes.set_ylabel("predictions, logarithmic axis")
         legend(axes, theme)
         return figure
 
     sure = confidence >= 0.95
     return Plot(
         "calibration-confidence",
-        "How sure the predictions are, those that were right and those that were wrong.",
+        "Confidence, right and wrong",
+        "Predictions by the probability of the class they chose: the wrong ones should be to the "
+        "left.",
         f"Histogram of the predicted probability: {100 * np.mean(sure):.0f} % of {evidence.part} "
         f"predictions are above 0.95, of these {100 * np.mean(hits[sure]) if sure.any() else 0:.1f}"
         f" % right; of all {100 * np.mean(hits):.1f} %.",

@@ -1,6 +1,6 @@
 """Training: loss, nll, KL and score over the steps."""
 
-from .theme import Plot, legend, new_figure
+from .theme import Plot, legend, logarithmic, new_figure
 
 
 def plots(evidence):
@@ -8,11 +8,7 @@ def plots(evidence):
     records = evidence.opened.history.records
     if len(records) < 2:
         return []
-    metric = evidence.metric
-    steps = [record["step"] for record in records]
-    found = [_loss(steps, records), _nll(steps, records), _kl(steps, records)]
-    found.append(_score(evidence, steps, records, metric))
-    return found
+    return [_loss(records), _nll(records), _kl(records), _score(evidence, records)]
 
 
 def _column(records, name, factor=1.0):
@@ -26,9 +22,12 @@ def _lines(theme, series, label, *, log=False):
     figure, axes = new_figure(theme)
     for k, (name, steps, values) in enumerate(series):
         color, style = theme.series(k)
-        axes.plot(steps, values, style, color=color, label=name, linewidth=1.6)
-    if log and all(value > 0 for _, _, values in series for value in values):
-        axes.set_yscale("log")
+        axes.plot(steps, values, linestyle=style, color=color, label=name, linewidth=1.6)
+    low = min(min(values) for _, _, values in series)
+    high = max(max(values) for _, _, values in series)
+    if log and low > 0:
+        logarithmic(axes, low, high)
+    axes.xaxis.get_major_locator().set_params(integer=True, nbins=6)
     axes.set_xlabel("training step")
     axes.set_ylabel(label)
     if len(series) > 1:
@@ -36,75 +35,87 @@ def _lines(theme, series, label, *, log=False):
     return figure
 
 
-def _words(what, steps, values, unit):
-    """Return one series in words: where it starts and ends."""
-    return f"{what} {values[0]:.4g} {unit} at step {steps[0]}, {values[-1]:.4g} at step {steps[-1]}"
+def _words(name, series, unit):
+    """Return one (steps, values) series in words: where it starts and ends."""
+    steps, values = series
+    return f"{name} {values[0]:.4g} {unit} at step {steps[0]}, {values[-1]:.4g} at step {steps[-1]}"
 
 
-def _loss(steps, records):
-    loss = [r["loss"] for r in records]
-    weighted = [r["kl"] * r["kl_weight"] for r in records]
+def _loss(records):
+    steps, loss = _column(records, "loss")
     nll = [r["nll"] for r in records]
-    series = [("loss", steps, loss), ("KL times its weight", steps, weighted), ("nll", steps, nll)]
+    weighted = [r["kl"] * r["kl_weight"] for r in records]
+    series = [("loss", steps, loss), ("kl_weight * KL", steps, weighted), ("nll", steps, nll)]
     return Plot(
         "training-loss",
-        "The loss and its two terms, on a logarithmic axis: loss = nll + kl_weight * KL.",
-        f"Line chart. {_words('Loss', steps, loss, 'nats')}; "
-        f"{_words('weighted KL', steps, weighted, 'nats')}; {_words('nll', steps, nll, 'nats')}.",
+        "The loss and its two terms",
+        f"loss = nll + kl_weight * KL; the last kl_weight was {records[-1]['kl_weight']:.3g}.",
+        f"Line chart. {_words('Loss', (steps, loss), 'nats')}; "
+        f"{_words('weighted KL', (steps, weighted), 'nats')}; "
+        f"{_words('nll', (steps, nll), 'nats')}.",
         lambda theme: _lines(theme, series, "nats per example", log=True),
     )
 
 
-def _nll(steps, records):
-    nll = [r["nll"] for r in records]
-    series = [("training batches", steps, nll)]
-    alt = f"Line chart. {_words('nll of the batches', steps, nll, 'nats')}"
-    held_steps, held = _column(records, "validation_nats", -1.0)
-    if held:
-        series.append(("held-out rows", held_steps, held))
-        alt += f"; {_words('of held-out rows', held_steps, held, 'nats')}"
+def _pair(records, name, factor=1.0):
+    """Return the series of a score on the batches and, where there are any, on held-out rows."""
+    found = [("training batches", *_column(records, name, factor))]
+    sign = -1.0 if name == "nll" else 1.0  # recorded is a log-probability
+    held = _column(records, "validation_nats" if name == "nll" else f"validation_{name}",
+                   sign * factor)  # fmt: skip
+    return [*found, ("held-out rows", *held)] if held[0] else found
+
+
+def _pair_words(name, series, unit):
+    return "Line chart. " + "; ".join(
+        _words(f"{name}, {where},", (steps, values), unit) for where, steps, values in series
+    )
+
+
+def _how(series, name):
+    """Return how a score came about, as the caption's words."""
+    batches = f"{name} on the batches as they were trained, with Flipout's draws"
+    held = ", and on held-out rows with every weight at its posterior mean"
+    return batches + (held if len(series) > 1 else "") + "."
+
+
+def _nll(records):
+    series = _pair(records, "nll")
+    top = " The score at the top of the page is an average over draws." * (len(series) > 1)
     return Plot(
         "training-nll",
-        "The negative log-likelihood: of the batches as they were trained, with Flipout's draws, "
-        "and of held-out rows with every weight at its posterior mean (an average over draws is "
-        "better, see above).",
-        alt + ".",
+        "Negative log-likelihood",
+        _how(series, "The negative log-likelihood") + top,
+        _pair_words("nll", series, "nats") + ".",
         lambda theme: _lines(theme, series, "nll, nats per example"),
     )
 
 
-def _kl(steps, records):
-    kl = [r["kl"] for r in records]
+def _kl(records):
+    steps, kl = _column(records, "kl")
     return Plot(
         "training-kl",
-        "The KL divergence of all weights from their priors, unweighted.",
-        f"Line chart. {_words('KL', steps, kl, 'nats')}.",
-        lambda theme: _lines(theme, [("KL", steps, kl)], "KL, nats"),
+        "KL of the posterior from the prior",
+        "Summed over all weights, before kl_weight.",
+        f"Line chart. {_words('KL', (steps, kl), 'nats')}.",
+        lambda theme: _lines(theme, [("KL", steps, kl)], "KL, nats", log=True),
     )
 
 
-def _score(evidence, steps, records, metric):
-    factor, unit = (
-        (100.0, "%") if metric == "accuracy" else (_target_scale(evidence), "target unit")
-    )
-    values = [factor * r[metric] for r in records]
-    series = [("training batches", steps, values)]
-    alt = f"Line chart. {_words(f'{metric} of the batches', steps, values, unit)}"
-    held_steps, held = _column(records, f"validation_{metric}", factor)
-    if held:
-        series.append(("held-out rows", held_steps, held))
-        alt += f"; {_words('of held-out rows', held_steps, held, unit)}"
-    name = "accuracy" if metric == "accuracy" else "root mean squared error"
+def _score(evidence, records):
+    if evidence.metric == "accuracy":
+        factor, name, unit = 100.0, "Accuracy", "%"
+    else:
+        scale = evidence.opened.dataset.encoding.y_scale
+        one = scale is not None and len(scale) == 1
+        factor, name = scale[0] if one else 1.0, "Root mean squared error"
+        unit = "scaled unit" if scale is not None and not one else "target unit"
+    series = _pair(records, evidence.metric, factor)
+    short = "RMSE" if unit != "%" else "accuracy"
     return Plot(
-        f"training-{metric}",
-        f"The {name} on the batches as they were trained, with Flipout's draws, and on held-out "
-        "rows with every weight at its posterior mean.",
-        alt + ".",
-        lambda theme: _lines(theme, series, f"{name}, {unit}"),
+        f"training-{evidence.metric}",
+        name,
+        _how(series, name),
+        _pair_words(name.lower(), series, unit) + ".",
+        lambda theme: _lines(theme, series, f"{short}, {unit}"),
     )
-
-
-def _target_scale(evidence):
-    """Return what one scaled unit of the target is in its own, 1 where there are several."""
-    scale = evidence.opened.dataset.encoding.y_scale
-    return scale[0] if scale and len(scale) == 1 else 1.0

@@ -96,9 +96,10 @@ class Evidence:
     @cached_property
     def scores(self):
         """Held-out and test scores, as the run recorded them or computed now."""
-        opened, now = self.opened, {"steps": self.opened.checkpoint.state.step}
+        opened = self.opened
+        now = {"steps": opened.checkpoint.state.step, "draws": self.draws}
         recorded = opened.results
-        if recorded and recorded.get("steps") == now["steps"]:
+        if recorded and now.items() <= recorded.items():
             return recorded
         return now | score_parts(
             opened.network, opened.parameters, opened.dataset, draws=self.draws, seed=self.seed,

@@ -32,7 +32,7 @@ STYLE = f"""
 :root {{ color-scheme: light dark; {_variables(LIGHT)} --card:#f5f6f8; }}
 @media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} --card:#1f2329; }} }}
 * {{ box-sizing: border-box; }}
-body {{ margin: 0 auto; padding: 1.2rem clamp(.8rem, 3vw, 2rem) 3rem; max-width: 74rem;
+body {{ margin: 0 auto; padding: 1.2rem clamp(.8rem, 3vw, 2rem) 3rem; max-width: 68rem;
   background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }}
 h1 {{ font-size: 1.6rem; line-height: 1.25; margin: .2rem 0 .4rem; overflow-wrap: anywhere; }}
@@ -45,32 +45,50 @@ a:focus-visible, pre:focus-visible, .scroll:focus-visible {{ outline: 2px solid 
   grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); }}
 .tile {{ background: var(--card); border-radius: .5rem; padding: .6rem .8rem; }}
 .tile b {{ display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }}
-.tile span {{ color: var(--muted); font-size: .85rem; }}
-.figures {{ display: grid; gap: 1.4rem 1.8rem; align-items: start;
+.tile span {{ display: block; color: var(--muted); font-size: .85rem; line-height: 1.35; }}
+.figures {{ display: grid; gap: 1.8rem 1.8rem; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); }}
-figure {{ margin: 0; }}
+.three {{ grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); }}
+figure {{ margin: 0; break-inside: avoid; }}
 figure svg {{ width: 100%; height: auto; display: block; }}
+h3 {{ font-size: 1rem; margin: 0 0 .35rem; }}
 summary {{ cursor: pointer; padding: .4rem 0; }}
 figcaption {{ color: var(--muted); font-size: .9rem; margin-top: .35rem; }}
 pre {{ background: var(--card); border-radius: .5rem; padding: .8rem 1rem; white-space: pre-wrap;
   overflow-wrap: anywhere; font-size: .88rem; }}
 .whole {{ display: inline-block; max-width: 100%; }}
 .scroll {{ overflow-x: auto; }}
+.tables {{ display: flex; flex-wrap: wrap; gap: .6rem 2.5rem; }}
+.tables > * {{ max-width: 100%; }}
 table {{ border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }}
 caption {{ text-align: left; color: var(--muted); padding: .3rem 0; }}
-th, td {{ text-align: right; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--grid);
-  white-space: nowrap; }}
-th:first-child, td:first-child {{ text-align: left; }}
+th, td {{ text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--grid);
+  vertical-align: bottom; }}
+td {{ overflow-wrap: anywhere; min-width: 3.2em; }}
+th.number, td.number {{ text-align: right; }}
+td.number {{ white-space: nowrap; }}
+th:last-child, td:last-child {{ padding-right: 0; }}
+@media (max-width: 30rem) {{ table {{ font-size: .75rem; }}
+  th, td {{ padding-right: .4rem; }} td {{ min-width: 0; }} }}
 footer {{ margin-top: 2.5rem; color: var(--muted); font-size: .85rem; }}
 """
 
 
-def table(caption, header, rows):
-    """Return a table as HTML that scrolls sideways where the page is too narrow for it."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+def table(caption, header, rows, numbers=()):
+    """Return a table as HTML that scrolls sideways where the page is too narrow for it.
+
+    numbers: the places of the columns that are numbers, which end at the right.
+    """
+
+    def line(tag, cells, scope=""):
+        kinds = (' class="number"' if k in numbers else "" for k in range(len(cells)))
+        return "".join(
+            f"<{tag}{scope}{kind}>{escape(cell)}</{tag}>"
+            for kind, cell in zip(kinds, cells, strict=True)
+        )
+
+    head = line("th", header, ' scope="col"')
+    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
         f"<table><caption>{escape(caption)}</caption>"
@@ -78,11 +96,17 @@ def table(caption, header, rows):
     )
 
 
-def tiles(pairs):
-    """Return (value, what it is) pairs as HTML."""
+def beside(*html):
+    """Return pieces of HTML side by side, where there is room."""
+    return f'<div class="tables">{"".join(html)}</div>'
+
+
+def tiles(triples):
+    """Return (value, what it is, a note or "") triples as HTML."""
     cells = "".join(
-        f'<div class="tile"><b>{escape(value)}</b><span>{escape(what)}</span></div>'
-        for value, what in pairs
+        f'<div class="tile"><b>{escape(value)}</b><span>{escape(what)}</span>'
+        + (f"<span>{escape(note)}</span></div>" if note else "</div>")
+        for value, what, note in triples
     )
     return f'<div class="tiles">{cells}</div>'
 
@@ -101,14 +125,15 @@ def folded(summary, html):
 
 def _figure(plot):
     return (
-        f'<figure id="{plot.name}">{to_svg(plot)}'
+        f'<figure id="{plot.name}"><h3>{escape(plot.title)}</h3>{to_svg(plot)}'
         f"<figcaption>{escape(plot.caption)}</figcaption></figure>"
     )
 
 
 def _section(section):
     figures = "".join(_figure(plot) for plot in section.plots)
-    figures = f'<div class="figures">{figures}</div>' if figures else ""
+    kind = "figures three" if len(section.plots) % 3 == 0 else "figures"
+    figures = f'<div class="{kind}">{figures}</div>' if figures else ""
     return (
         f'<section id="{section.anchor}"><h2>{escape(section.title)}</h2>'
         f"<p>{escape(section.text)}</p>{section.html}{figures}</section>"

@@ -7,11 +7,12 @@ other, and their mean. Sure, unsure and wrong ones have a figure each.
 import numpy as np
 
 from ..elementary import log_softmax, sigmoid
-from .theme import WIDTH, Plot, new_figure
+from .theme import NARROW, Plot, new_figure
 
 EXAMPLES = 5
 BAR = "#3f8fd0"  # of the draws, which are pixels: one colour for light and dark
 MOST_CLASSES = 12
+LONG, SHORT = 10, 6  # letters of a class's name in a line of text, and under a bar
 
 
 def plots(evidence):
@@ -24,7 +25,7 @@ def plots(evidence):
     groups = [
         ("certain", "The most certain", order[:EXAMPLES]),
         ("uncertain", "The least certain", order[::-1][:EXAMPLES]),
-        ("wrong", "Wrong, the most certain of them first", wrong[:EXAMPLES]),
+        ("wrong", "Wrong, most certain first", wrong[:EXAMPLES]),
     ]
     return [_group(evidence, *group) for group in groups if len(group[2])]
 
@@ -42,60 +43,77 @@ def _group(evidence, name, title, rows):
     rows = np.array(rows)
     draws = probabilities(evidence, evidence.x[rows])
     mean = draws.mean(axis=0)
-    lines = [_said(evidence, row, mean[i]) for i, row in enumerate(rows)]
-    columns = "its image, " if evidence.image else ""
+    words = [_said(evidence, row, mean[i]) for i, row in enumerate(rows)]
+    lines = [_said(evidence, row, mean[i], LONG) for i, row in enumerate(rows)]
+    columns = "the image, " if evidence.image else ""
     return Plot(
         f"predictions-{name}",
-        f"{title}: every row is one of the {evidence.part} rows, {columns}the probabilities of "
-        f"{evidence.draws} draws of the weights over each other, and their mean.",
-        f"{title}: " + "; ".join(lines) + ".",
+        title,
+        f"Of the {evidence.part} rows: {columns}the probabilities of {evidence.draws} draws of the "
+        "weights over each other, and their mean.",
+        f"{title} predictions: " + "; ".join(words) + ".",
         lambda theme: _draw(theme, evidence, rows, draws, lines),
     )
 
 
-def _said(evidence, row, mean):
+def _said(evidence, row, mean, letters=None):
     """Return one example in words: its label, the prediction, what it is unsure of."""
     p = evidence.prediction
     if p.targets.ndim == 2 and p.targets.shape[1] > 1:
         hits = int(np.sum(p.classes[row] == p.targets[row]))
         return f"row {row}: {hits} of {p.targets.shape[1]} right"
-    label = int(p.targets[row].item() if p.targets.ndim == 2 else p.targets[row])
-    chosen = int(p.classes[row].item() if p.targets.ndim == 2 else p.classes[row])
+    label, chosen = (
+        shortened(evidence.class_name(int(np.ravel(ids[row])[0])), letters)
+        for ids in (p.targets, p.classes)
+    )
     return (
-        f"label {evidence.class_name(label)}, predicted {evidence.class_name(chosen)} "
-        f"at {np.max(mean):.3f}, epistemic {max(p.mutual_information[row], 0):.2f} nats"
+        f"label {label}, predicted {chosen} ({np.max(mean):.3f}), epistemic "
+        f"{p.mutual_information[row]:.2f} nats"
     )
 
 
+def shortened(name, letters):
+    """Return a name of at most that many letters; None leaves it whole."""
+    return name if letters is None or len(name) <= letters else name[: letters - 1] + "."
+
+
 def _draw(theme, evidence, rows, draws, lines):
+    from matplotlib.transforms import blended_transform_factory
+
     with_image = evidence.image is not None
     ratios = [0.75, 1.6, 1.6] if with_image else [1.6, 1.6]
+    lines = [line.replace(", epistemic", ",\nepistemic") if len(line) > 56 else line
+             for line in lines]  # fmt: skip
+    height = 1.3 if any("\n" in line for line in lines) else 1.14
     figure, axes = new_figure(
-        theme, WIDTH, 0.35 + 1.18 * len(rows), rows=len(rows), columns=len(ratios),
+        theme, NARROW, 0.3 + height * len(rows), rows=len(rows), columns=len(ratios),
         squeeze=False, width_ratios=ratios,
     )  # fmt: skip
-    figure.get_layout_engine().set(hspace=0.06, wspace=0.04)
+    figure.get_layout_engine().set(hspace=0.07, wspace=0.04)
     for i, row in enumerate(rows):
         *picture, left, right = axes[i]
         if with_image:
             _show_image(picture[0], evidence, row, theme)
-        shown = _shown(draws[:, i].mean(axis=0))
-        names = [_short(evidence, k) for k in shown]
+        mean = draws[:, i].mean(axis=0)
+        shown = _shown(mean)
         _show_draws(left, draws[:, i][:, shown])
-        right.bar(range(len(shown)), draws[:, i].mean(axis=0)[shown], 0.8, color=theme.blue)
+        right.bar(range(len(shown)), mean[shown], 0.8, color=theme.blue)
         for one in (left, right):
-            one.set_ylim(0, 1.3)  # room for the line of text
-            one.spines["left"].set_bounds(0, 1)
+            one.set_ylim(0, 1.02)
             one.set_yticks([0, 0.5, 1], ["0", "", "1"])
             one.set_xlim(-0.6, len(shown) - 0.4)
-            one.set_xticks(range(len(shown)), names)
-            one.tick_params(labelsize=7.5, length=2)
+            one.set_xticks(range(len(shown)), _names(evidence, shown))
+            one.tick_params(labelsize=8, length=2, pad=2)
             one.grid(axis="x", visible=False)
         right.set_yticklabels([])
-        left.text(0, 1, lines[i], transform=left.transAxes, fontsize=8, color=theme.ink,
-                  va="top", clip_on=False, in_layout=False)  # fmt: skip
-    axes[-1][-2].set_xlabel("class: draws", fontsize=8)
-    axes[-1][-1].set_xlabel("class: mean of the draws", fontsize=8)
+        left.set_title("\n" * lines[i].count("\n") + " ", fontsize=8.5, pad=4)  # room for a line
+        across = blended_transform_factory(figure.transFigure, left.transAxes)
+        left.text(0.01, 1.07, lines[i], transform=across, fontsize=8.5, color=theme.ink,
+                  in_layout=False)  # fmt: skip
+    axes[-1][-2].set_xlabel("class: every draw", fontsize=8.5)
+    axes[-1][-1].set_xlabel("class: mean", fontsize=8.5)
+    if not with_image:
+        axes[0, 0].set_ylabel("probability", fontsize=8.5)
     return figure
 
 
@@ -106,16 +124,16 @@ def _shown(mean):
     return np.sort(np.argsort(-mean, kind="stable")[:MOST_CLASSES])
 
 
-def _short(evidence, k):
-    name = evidence.class_name(k) if evidence.prediction.probabilities.shape[1] > 1 else str(k)
-    if evidence.prediction.probabilities.shape[1] == 1:
-        name = evidence.class_name(k)
-    return name if len(name) <= 6 else name[:5] + "."
+def _names(evidence, shown):
+    """Return the names under the bars; an output of several 0/1 targets has its number."""
+    several = evidence.task == "bernoulli" and evidence.prediction.probabilities.shape[1] > 1
+    return [str(k) if several else shortened(evidence.class_name(k), SHORT) for k in shown]
 
 
 def _show_image(axes, evidence, row, theme):
     image = np.asarray(evidence.x[row : row + 1]).reshape(evidence.image)
     axes.imshow(image, cmap="gray", interpolation="nearest")
+    axes.set_anchor("NW")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(visible=False)

@@ -51,19 +51,23 @@ def gradual(x, image):
     if image is not None:
         return Shift("rotation, degrees", ANGLES, [rotated(x, image, a) for a in ANGLES])
     rows = [(factor * x).astype(x.dtype) for factor in FACTORS]
-    return Shift("distance from the training data's mean, times its own", FACTORS, rows)
+    return Shift("distance from the mean, times the row's own", FACTORS, rows)
 
 
 def strangers(x, image, seed=0):
-    """Return name to rows (N, I) of two kinds of data that no row of the training set is like.
+    """Return name to rows (N, I) of kinds of data that no row of the training set is like.
 
     Images: turned by 90 degrees, and pixels drawn uniformly between the smallest and the largest.
-    Tables: columns shuffled independently of each other, and N(0, 3^2) in every column.
+    Tables: columns shuffled independently of each other where there are several, and N(0, 3^2) in
+    every column.
     """
     rng = np.random.default_rng(seed)
     if image is not None:
         noise = rng.uniform(x.min(), x.max(), x.shape).astype(x.dtype)
         return {"rotated by 90 degrees": rotated(x, image, 90), "noise images": noise}
-    shuffled = np.stack([rng.permutation(column) for column in x.T], axis=1)
-    noise = (NOISE_SCALE * rng.standard_normal(x.shape)).astype(x.dtype)
-    return {"columns shuffled": shuffled, "noise of scale 3": noise}
+    found = {}
+    if x.shape[1] > 1:
+        found["columns shuffled"] = np.stack([rng.permutation(column) for column in x.T], axis=1)
+    noise = NOISE_SCALE * rng.standard_normal(x.shape)
+    found[f"noise of scale {NOISE_SCALE:g}"] = noise.astype(x.dtype)
+    return found

@@ -7,11 +7,13 @@ design", lightened where the paper is dark.
 """
 
 import io
+import math
 import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-WIDTH, HEIGHT = 4.4, 3.0  # inches: 317 points, about a phone's width
+WIDTH, HEIGHT = 4.0, 2.8  # inches: 288 points, which a phone shows at some 360 pixels
+NARROW = 3.5  # inches, of a figure that shares a line of the page with two others
 LIGHT = {
     "ink": "#1b1f24",
     "muted": "#59616b",
@@ -56,8 +58,8 @@ class Theme(NamedTuple):
     sky: str
 
     def series(self, k):
-        """Return (colour, line style) of the k-th series of a chart."""
-        return getattr(self, SERIES[k % len(SERIES)]), STYLES[k % len(STYLES)]
+        """Return (colour, line style) of the k-th series of a chart, of at most six."""
+        return getattr(self, SERIES[k]), STYLES[k]
 
 
 PAGE = Theme(*_VARIABLES)  # placeholders, replaced by CSS variables
@@ -71,6 +73,8 @@ class Plot(NamedTuple):
     ----------
     name : str
         Of the PNG file, and of the figure's anchor in the page.
+    title : str
+        A few words.
     caption : str
         What is to be seen, one or two sentences.
     alt : str
@@ -79,6 +83,7 @@ class Plot(NamedTuple):
     """
 
     name: str
+    title: str
     caption: str
     alt: str
     draw: Callable
@@ -122,9 +127,32 @@ def dress(axes, theme):
         label.set_fontsize(9.5)
 
 
-def legend(axes, theme, columns=2):
-    """Add a legend above the axes, where it covers nothing, in the theme's colours."""
-    return axes.legend(frameon=False, fontsize=8.5, labelcolor=theme.ink, ncols=columns,
+def logarithmic(axes, low, high):
+    """Make the y axis logarithmic, its numbers like 0.5 and 20 and not powers of ten.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    low, high : float, > 0
+        The smallest and the largest value shown, which say how many numbers there is room for.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    decades = math.log10(high / low)
+    steps = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if decades < 0.7 else (1, 2, 5)
+    axes.yaxis.set_major_locator(LogLocator(subs=steps if decades < 2.5 else (1,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def legend(axes, theme, columns=2, source=None):
+    """Add a legend above the axes, where it covers nothing, in the theme's colours.
+
+    source: the axes whose series it names, by default the same.
+    """
+    handles = (axes if source is None else source).get_legend_handles_labels()
+    return axes.legend(*handles, frameon=False, fontsize=8.5, labelcolor=theme.ink, ncols=columns,
                        loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2,
                        columnspacing=1.4, handlelength=2.2)  # fmt: skip
 

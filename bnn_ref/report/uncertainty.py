@@ -13,7 +13,7 @@ def split(prediction):
     return {
         "total": prediction.total_entropy,
         "aleatoric": prediction.expected_entropy,
-        "epistemic": np.maximum(prediction.mutual_information, 0),
+        "epistemic": prediction.mutual_information,
     }
 
 
@@ -32,38 +32,45 @@ def plots(evidence):
 
 
 def _gradual(evidence, x, y):
-    shift = gradual(x, evidence.image)
+    """Return the figure on rows changed by degrees; only a turned image keeps its label."""
+    shift, turned = gradual(x, evidence.image), evidence.image is not None
     found = [evidence.predict(rows, y) for rows in shift.rows]
-    curves = {part: [split(p)[part].mean() for p in found] for part in PARTS}
-    accuracy = [p.accuracy for p in found]
+    curves = {part: np.array([split(p)[part].mean() for p in found]) for part in PARTS}
+    accuracy = np.array([p.accuracy for p in found])
 
     def draw(theme):
-        figure, axes = new_figure(theme)
+        if turned:
+            figure, (top, axes) = new_figure(theme, height=3.5, rows=2, sharex=True,
+                                             height_ratios=[1, 2])  # fmt: skip
+            top.plot(shift.amounts, 100 * accuracy, color=theme.ink, marker="o", markersize=3,
+                     linewidth=1.0)  # fmt: skip
+            top.set_ylim(0, 105)
+            top.set_ylabel("accuracy, %")
+            axes.set_xticks(shift.amounts[::3])
+        else:
+            figure, axes = new_figure(theme)
         for k, (part, values) in enumerate(curves.items()):
             color, style = theme.series(k)
-            axes.plot(shift.amounts, values, style, color=color, label=part, linewidth=1.6)
-        axes.plot(shift.amounts, accuracy, color=theme.ink, marker="o", markersize=3,
-                  linewidth=0.8, label="accuracy (1 = all)")  # fmt: skip
-        if evidence.image is not None:
-            axes.set_xticks(shift.amounts[::3])
+            axes.plot(shift.amounts, values, linestyle=style, color=color, label=part,
+                      linewidth=1.6)  # fmt: skip
         axes.set_ylim(bottom=0)
         axes.set_xlabel(shift.label)
-        axes.set_ylabel("mean uncertainty, nats")
-        legend(axes, theme)
+        axes.set_ylabel("uncertainty, nats")
+        legend(top if turned else axes, theme, 3, axes)
+        figure.align_ylabels()
         return figure
 
-    last = {part: values[-1] for part, values in curves.items()}
     peak = int(np.argmax(curves["epistemic"]))
-    what = "turned" if evidence.image is not None else "moved away from the training data"
+    words = "; ".join(f"{part} {v[0]:.2f} to {v[-1]:.2f} nats" for part, v in curves.items())
+    hits = f" Accuracy {accuracy[0]:.2f} to {accuracy[-1]:.2f}." if turned else ""
     return Plot(
         "uncertainty-shift",
-        f"{evidence.part.capitalize()} rows {what} by degrees: the mean uncertainty and its two "
-        "parts, beside the accuracy.",
-        f"Line chart over {shift.label} from {shift.amounts[0]} to {shift.amounts[-1]}: accuracy "
-        f"from {accuracy[0]:.2f} to {accuracy[-1]:.2f}; total uncertainty from "
-        f"{curves['total'][0]:.2f} to {last['total']:.2f} nats; epistemic from "
-        f"{curves['epistemic'][0]:.2f}, largest {curves['epistemic'][peak]:.2f} at "
-        f"{shift.amounts[peak]}.",
+        "Turned by degrees" if turned else "Moved away by degrees",
+        f"Mean over {len(y)} {evidence.part} rows "
+        + ("turned, with the accuracy above." if turned else "moved away from the training data."),
+        f"Line chart over {shift.label} from {shift.amounts[0]:g} to {shift.amounts[-1]:g}: "
+        f"{words}; epistemic largest, {curves['epistemic'][peak]:.2f}, at "
+        f"{shift.amounts[peak]:g}.{hits}",
         draw,
     )
 
@@ -81,7 +88,7 @@ def _averages(groups):
         for place, total in zip(places, means["total"], strict=True):
             axes.text(total, place, f" {total:.2f}", va="center", fontsize=8.5, color=theme.ink)
         axes.set_yticks(places, [name.replace(" ", "\n", 1) for name in names])
-        axes.set_xlim(0, 1.15 * max(means["total"]))
+        axes.set_xlim(0, 1.17 * max(means["total"]) or 1.0)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("mean total uncertainty, nats")
         legend(axes, theme)
@@ -93,8 +100,9 @@ def _averages(groups):
     )
     return Plot(
         "uncertainty-parts",
-        "Where the uncertainty comes from. Aleatoric: the draws agree that the row is ambiguous. "
-        "Epistemic: the draws disagree, more data would tell.",
+        "Where the uncertainty comes from",
+        "Aleatoric: the draws agree that the row is ambiguous. Epistemic: the draws disagree, more "
+        "data would tell. Numbers: their sum.",
         f"Bars of the mean uncertainty in nats. {words}.",
         draw,
     )
@@ -106,8 +114,9 @@ def _distribution(groups, part):
         for k, (name, entropies) in enumerate(groups.items()):
             color, style = theme.series(k)
             values = np.sort(entropies[part])
-            axes.step(values, np.linspace(0, 100, len(values)), linestyle=style, color=color,
-                      where="post", linewidth=1.6, label=name)  # fmt: skip
+            share = 100 * np.arange(1, len(values) + 1) / len(values)
+            axes.step(values, share, linestyle=style, color=color, where="post", linewidth=1.6,
+                      label=name)  # fmt: skip
         axes.set_xlabel(f"{part} uncertainty of a row, nats")
         axes.set_ylabel("rows at or below, %")
         legend(axes, theme)
@@ -119,6 +128,7 @@ def _distribution(groups, part):
     kind = "the draws' disagreement" if part == "epistemic" else "the entropy of the average"
     return Plot(
         f"uncertainty-{part}",
+        f"{part.capitalize()} uncertainty, row by row",
         f"How {part} uncertainty ({kind}) is spread over rows: a curve further right is of less "
         "sure predictions.",
         f"Cumulative distributions of the {part} uncertainty in nats. {words}.",

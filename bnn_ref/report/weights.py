@@ -1,48 +1,81 @@
-"""What was learned: means and standard deviations per layer, and how much could be left out."""
+"""What was learned: means and standard deviations of every layer's weights."""
+
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import reference
-from .evidence import SWEEP_DRAWS
-from .theme import Plot, legend, new_figure
+from .theme import SERIES, Plot, legend, new_figure
 
-BINS = 70
-SHARES = (0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
-TICKS = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)  # of an axis of -log10(1 - share)
+MOST_BINS = 70
 RATIOS = (1e-3, 1e3)  # signal-to-noise ratios outside are counted at the ends
+
+
+class Kernel(NamedTuple):
+    """One layer's kernel, float64.
+
+    Attributes
+    ----------
+    name : str
+    mu, sigma : arrays (I O,)
+    """
+
+    name: str
+    mu: np.ndarray
+    sigma: np.ndarray
+
+
+def kernels(parameters):
+    """Return the `Kernel` of every layer."""
+    found = []
+    for k, p in enumerate(parameters.layers):
+        sigma = reference.sigma(p.scale_shift, p.kernel_rho.astype(np.float64)).ravel()
+        found.append(Kernel(f"layer {k}", p.kernel_mu.astype(np.float64).ravel(), sigma))
+    return found
+
+
+def ratios(kernel):
+    """Return the signal-to-noise ratios |mu| / sigma; infinite where sigma is 0 and mu is not."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.abs(kernel.mu) / kernel.sigma
+    return np.where(kernel.mu == 0, 0.0, found)
 
 
 def plots(evidence):
     """Return the figures on a run's kernels."""
-    layers = []
-    for p in evidence.opened.parameters.layers:
-        sigma = reference.sigma(p.scale_shift, p.kernel_rho.astype(np.float64)).ravel()
-        layers.append((p.kernel_mu.astype(np.float64).ravel(), sigma))
+    every = kernels(evidence.opened.parameters)
+    shown = every
+    if len(every) > len(SERIES):  # as many lines as can be told apart
+        places = np.linspace(0, len(every) - 1, len(SERIES)).round().astype(int)
+        shown = [every[k] for k in places]
+    few = f" Of {len(every)} layers {len(shown)} are shown." if len(shown) < len(every) else ""
     priors = {layer.kernel_prior for layer in evidence.opened.network.layers}
     prior = priors.pop() if len(priors) == 1 else None
-    return [_means(layers, prior), _scales(layers, prior), _ratios(layers), _pruning(evidence)]
+    return [_means(shown, prior, few), _scales(shown, prior, few), _ratios(shown, few)]
 
 
-def _histograms(theme, values, label, *, prior=None, line=None, log=False):
+def _histograms(theme, names, values, label, *, prior=None, line=None, log=False):
     """Return a figure of each layer's density.
 
     prior: a curve's function; line: a place; log: of the values. The density's axis is a square
     root: a peak of idle weights leaves the others visible.
     """
     figure, axes = new_figure(theme)
-    pooled = np.concatenate([np.log10(v) if log else v for v in values])
-    low, high = np.quantile(pooled, [0.002, 0.998])
+    values = [np.log10(np.maximum(v, 1e-30)) if log else v for v in values]
+    low, high = np.quantile(np.concatenate(values), [0.002, 0.998])
     pad = 0.05 * (high - low) or 0.5
-    edges = np.linspace(low - pad, high + pad, BINS + 1)
-    for k, value in enumerate(values):
+    for k, (name, value) in enumerate(zip(names, values, strict=True)):
         color, style = theme.series(k)
-        density, _ = np.histogram(np.log10(value) if log else value, edges, density=True)
-        axes.stairs(density, edges, color=color, linestyle=style, linewidth=1.5,
-                    label=f"layer {k}: {value.size:,}", baseline=None)  # fmt: skip
+        bins = int(np.clip(2 * np.sqrt(value.size), 8, MOST_BINS))
+        edges = np.linspace(low - pad, high + pad, bins + 1)
+        count, _ = np.histogram(value, edges)
+        axes.stairs(count / (value.size * np.diff(edges)), edges, color=color, linestyle=style,
+                    linewidth=1.5, label=f"{name}: {value.size:,}", baseline=None)  # fmt: skip
+    across = np.linspace(low - pad, high + pad, 200)
     if prior is not None:
-        axes.plot(edges, prior(edges), color=theme.muted, linewidth=1.2, label="prior")
+        axes.plot(across, prior(across), color=theme.muted, linewidth=1.2, label="prior")
     if line is not None:
-        axes.axvline(line, color=theme.muted, linewidth=1.0, label="prior")
+        axes.axvline(line, color=theme.muted, linewidth=1.2, label="prior")
     if log:
         _decades(axes)
     axes.set_yscale("function", functions=(_root, np.square))
@@ -61,9 +94,10 @@ def _few_ticks(axes):
     """Put round numbers on a square-root axis that starts at 0."""
     top = axes.get_ylim()[1]
     unit = 10.0 ** np.floor(np.log10(top))
-    steps = [0, 0.02, 0.1, 0.2, 0.5, 1, 2, 4, 6, 8]
-    ticks = [step * unit for step in steps if step * unit <= top]
-    ticks = [tick for tick in ticks if tick == 0 or np.sqrt(tick / top) > 0.06]
+    ticks = [0.0]
+    for step in (0.02, 0.1, 0.2, 0.5, 1, 2, 4, 6, 8):
+        if step * unit <= top and np.sqrt(step * unit / top) - np.sqrt(ticks[-1] / top) > 0.09:
+            ticks.append(step * unit)
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_ylim(0, top)
 
@@ -71,22 +105,19 @@ def _few_ticks(axes):
 def _decades(axes):
     """Label an axis of log10 values with the values themselves."""
     low, high = axes.get_xlim()
-    ticks = np.arange(np.ceil(low), np.floor(high) + 1)
+    every = max(1, round((high - low) / 6))
+    ticks = np.arange(np.ceil(low), np.floor(high) + 1, every)
     if len(ticks) < 3:
         fine = np.log10(
             [m * 10.0**e for e in range(int(low) - 2, int(high) + 2) for m in (1, 2, 5)]
         )
         ticks = fine[(fine >= low) & (fine <= high)]
-    labels = [f"{10.0**tick:.3g}" for tick in ticks]
-    axes.set_xticks(ticks, ["<= 0.001" if label == "0.001" else label for label in labels])
+    axes.set_xticks(ticks, [f"{10.0**tick:.3g}" for tick in ticks])
     axes.set_xlim(low, high)
 
 
-def _means(layers, prior):
-    values = [mu for mu, _ in layers]
-    words = "; ".join(
-        f"layer {k}: standard deviation {mu.std():.3g}" for k, mu in enumerate(values)
-    )
+def _means(shown, prior, few):
+    words = "; ".join(f"{k.name}: standard deviation {k.mu.std():.3g}" for k in shown)
 
     def density(x):
         return np.exp(-0.5 * ((x - prior.loc) / prior.scale) ** 2) / (
@@ -95,112 +126,42 @@ def _means(layers, prior):
 
     return Plot(
         "weights-means",
-        "Posterior means of the kernel weights, per layer (with their number). A sharp peak at "
-        "the prior's mean is of weights that the data did not ask for.",
+        "Posterior means",
+        "Of the kernel weights, per layer (with their number). A sharp peak at the prior's mean "
+        f"is of weights that the data did not ask for.{few}",
         f"Histograms of the posterior means of each layer. {words}.",
-        lambda theme: _histograms(theme, values, "posterior mean of a weight",
-                                  prior=density if prior else None),
+        lambda theme: _histograms(theme, [k.name for k in shown], [k.mu for k in shown],
+                                  "posterior mean of a weight", prior=density if prior else None),
     )  # fmt: skip
 
 
-def _scales(layers, prior):
-    values = [sigma for _, sigma in layers]
-    words = "; ".join(f"layer {k}: median {np.median(s):.3g}" for k, s in enumerate(values))
+def _scales(shown, prior, few):
+    words = "; ".join(f"{k.name}: median {np.median(k.sigma):.3g}" for k in shown)
     line = np.log10(prior.scale) if prior else None
     return Plot(
         "weights-scales",
-        "Posterior standard deviations (sigma) of the kernel weights, per layer, on a logarithmic "
-        "axis. Weights at the prior's own standard deviation have learned nothing.",
+        "Posterior standard deviations",
+        "Of the kernel weights, per layer, on a logarithmic axis. Weights at the prior's own "
+        f"standard deviation have learned nothing.{few}",
         f"Histograms of the posterior standard deviations of each layer. {words}.",
-        lambda theme: _histograms(theme, values, "posterior standard deviation of a weight",
-                                  line=line, log=True),
+        lambda theme: _histograms(theme, [k.name for k in shown], [k.sigma for k in shown],
+                                  "posterior standard deviation of a weight", line=line, log=True),
     )  # fmt: skip
 
 
-def _ratios(layers):
-    values = [np.clip(np.abs(mu) / sigma, *RATIOS) for mu, sigma in layers]
+def _ratios(shown, few):
+    values = [ratios(kernel) for kernel in shown]
     words = "; ".join(
-        f"layer {k}: median {np.median(r):.2g}, {100 * np.mean(r > 1):.0f} % above 1"
-        for k, r in enumerate(values)
+        f"{kernel.name}: median {np.median(r):.2g}, {100 * np.mean(r > 1):.0f} % above 1"
+        for kernel, r in zip(shown, values, strict=True)
     )
     return Plot(
         "weights-snr",
-        "Signal-to-noise ratio |mu| / sigma of the kernel weights, per layer. Below 1 not even a "
-        "weight's sign is sure; what is below 0.001 is counted there.",
+        "Signal-to-noise ratio",
+        "|mu| / sigma of the kernel weights, per layer. Below 1 not even a weight's sign is sure; "
+        f"what is below {RATIOS[0]:g} is counted there.{few}",
         f"Histograms of the signal-to-noise ratio of each layer. {words}.",
-        lambda theme: _histograms(theme, values, "signal-to-noise ratio |mu| / sigma", log=True),
-    )
-
-
-def pruned(parameters, share):
-    """Return parameters with that share of the kernel weights set to 0, lowest |mu|/sigma first.
-
-    A weight that is set to 0 has mean 0 and no standard deviation (but scale_shift, which is 0 or
-    the machine epsilon).
-    """
-    parameters = parameters.copy()
-    ratios = []
-    for p in parameters.layers:
-        sigma = reference.sigma(p.scale_shift, p.kernel_rho.astype(np.float64))
-        ratios.append((np.abs(p.kernel_mu) / sigma).ravel())
-    pooled = np.concatenate(ratios)
-    count = round(share * pooled.size)
-    chosen = np.zeros(pooled.size, bool)
-    chosen[np.argsort(pooled, kind="stable")[:count]] = True
-    start = 0
-    for p in parameters.layers:
-        part = chosen[start : start + p.kernel_mu.size].reshape(p.kernel_mu.shape)
-        p.kernel_mu[part] = 0
-        p.kernel_rho[part] = -1e4  # softplus is 0 there in both dtypes
-        start += p.kernel_mu.size
-    return parameters
-
-
-def pruning(evidence):
-    """Return (shares, averaged scores, posterior-mean scores) of a run with weights left out."""
-    x, y = evidence.sweep
-    averaged, means = [], []
-    for share in SHARES:
-        parameters = pruned(evidence.opened.parameters, share)
-        both = (
-            evidence.score(evidence.predict(x, y, parameters=parameters, kind=kind))
-            for kind in ("weights", "mean")
-        )
-        for found, score in zip((averaged, means), both, strict=True):
-            found.append(score)
-    return np.array(SHARES), np.array(averaged), np.array(means)
-
-
-def _pruning(evidence):
-    shares, averaged, means = pruning(evidence)
-    accuracy = evidence.metric == "accuracy"
-    factor, unit = (100, "accuracy, %") if accuracy else (1, "RMSE, target unit")
-    kept = averaged >= averaged[0] - 0.01 if accuracy else averaged <= 1.05 * averaged[0]
-    most = shares[: len(kept) if kept.all() else int(np.argmin(kept))][-1]
-    within = "1 point of accuracy" if accuracy else "5 % of the RMSE"
-
-    def draw(theme):
-        figure, axes = new_figure(theme)
-        for k, (name, values) in enumerate(
-            ((f"average of {SWEEP_DRAWS} draws", averaged), ("posterior mean", means))
-        ):
-            color, style = theme.series(k)
-            axes.plot(-np.log10(1 - shares), factor * values, style, color=color, label=name,
-                      marker="os"[k], markersize=3.5, linewidth=1.4)  # fmt: skip
-        axes.axvline(-np.log10(1 - most), color=theme.muted, linewidth=1.0)
-        axes.set_xticks(-np.log10(1 - np.array(TICKS)), [f"{100 * tick:g}" for tick in TICKS])
-        axes.set_xlabel("weights set to zero, lowest |mu| / sigma first, %")
-        axes.set_ylabel(unit)
-        legend(axes, theme)
-        return figure
-
-    return Plot(
-        "weights-pruning",
-        f"How much of the network could be pruned: {100 * most:g} % of the kernel weights can be "
-        f"set to zero for less than {within} (the vertical line). {len(evidence.sweep[1])} "
-        f"{evidence.part} rows.",
-        f"Line chart of {unit} against the share of weights set to zero: "
-        f"{factor * averaged[0]:.3g} with all, {factor * averaged[-1]:.3g} with one in a thousand; "
-        f"{100 * most:g} % can go for less than {within}.",
-        draw,
-    )
+        lambda theme: _histograms(theme, [k.name for k in shown],
+                                  [np.clip(r, *RATIOS) for r in values],
+                                  "signal-to-noise ratio |mu| / sigma", log=True),
+    )  # fmt: skip

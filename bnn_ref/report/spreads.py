@@ -1,0 +1,143 @@
+"""Regression: predictions one by one, and the parts of their spread where the data end."""
+
+import numpy as np
+
+from ..elementary import normal_density
+from .predictions import EXAMPLES
+from .regression import likelihood_scale, target_name
+from .shifts import ROWS, gradual, strangers
+from .theme import NARROW, Plot, legend, new_figure
+
+PARTS = ("total", "aleatoric", "epistemic")
+
+
+def example_plots(evidence):
+    """Return the figures of the most certain, the least certain and the most surprising rows."""
+    p = evidence.prediction
+    sure = np.argsort(p.variance[:, 0], kind="stable")
+    groups = [
+        ("certain", "The most certain", sure),
+        ("uncertain", "The least certain", sure[::-1]),
+        ("wrong", "The most surprising", np.argsort(p.log_prob, kind="stable")),
+    ]
+    return [_group(evidence, name, title, rows[:EXAMPLES]) for name, title, rows in groups]
+
+
+def _group(evidence, name, title, rows):
+    encoding = evidence.opened.dataset.encoding
+    s = likelihood_scale(evidence)
+    draws = evidence.outputs(evidence.x[rows])[:, :, 0]  # (S, n)
+    unit = encoding.y_scale[0] if encoding.y_scale else 1.0
+    shift = encoding.y_loc[0] if encoding.y_loc else 0.0
+    y = evidence.prediction.targets[rows, 0]
+    lines = [
+        f"row {row}: observed {y[i] * unit + shift:.4g}, "
+        f"mean {draws[:, i].mean() * unit + shift:.4g}"
+        for i, row in enumerate(rows)
+    ]
+
+    def draw(theme):
+        figure, axes = new_figure(theme, NARROW, 0.45 + 0.85 * len(rows), rows=len(rows),
+                                  squeeze=False, sharex=True)  # fmt: skip
+        for i, one in enumerate(axes[:, 0]):
+            mean, reach = draws[:, i].mean(), 3.5 * np.hypot(s, draws[:, i].std())
+            grid = np.linspace(mean - reach, mean + reach, 240)
+            density = normal_density((grid[:, None] - draws[:, i]) / s).mean(axis=1)
+            one.fill_between(grid * unit + shift, density / density.max(), color=theme.blue,
+                             alpha=0.25, linewidth=0)  # fmt: skip
+            one.plot(draws[:, i] * unit + shift, np.full(len(draws), 0.12), "|", color=theme.blue,
+                     markersize=9, markeredgewidth=0.8)  # fmt: skip
+            one.axvline(mean * unit + shift, color=theme.ink, linewidth=1.2)
+            one.axvline(y[i] * unit + shift, color=theme.orange, linewidth=1.6, linestyle="--")
+            one.set_ylim(0, 1.1)
+            one.set_yticks([])
+            one.set_title(lines[i], loc="left", fontsize=8.5, color=theme.ink, pad=3)
+        axes[-1, 0].set_xlabel(target_name(evidence))
+        return figure
+
+    return Plot(
+        f"predictions-{name}",
+        title,
+        f"Of the {evidence.part} rows: the means of {len(draws)} draws of the weights (ticks), the "
+        "predictive density (area), its mean (line) and what was observed (dashed).",
+        f"{title} predictions: " + "; ".join(lines) + ".",
+        draw,
+    )
+
+
+def parts(evidence, prediction):
+    """Return the root mean total, aleatoric and epistemic variance in the target's own unit."""
+    scale = evidence.opened.dataset.encoding.decode_scale
+    variances = (prediction.variance, prediction.aleatoric, prediction.epistemic)
+    return {
+        name: float(scale(np.sqrt(np.mean(variance, axis=0)))[0])
+        for name, variance in zip(PARTS, variances, strict=True)
+    }
+
+
+def shift_plots(evidence):
+    """Return the figures on rows moved away from the data, and on rows like none of them."""
+    x = np.asarray(evidence.x[:ROWS])
+    shift = gradual(x, evidence.image)
+    found = [parts(evidence, evidence.predict(rows)) for rows in shift.rows]
+    groups = {f"{evidence.part} rows": parts(evidence, evidence.predict(x))}
+    for name, rows in strangers(x, evidence.image, evidence.seed).items():
+        groups[name] = parts(evidence, evidence.predict(rows))
+    return [_shift(evidence, shift, found), _groups(groups)]
+
+
+def _shift(evidence, shift, found):
+    def draw(theme):
+        figure, axes = new_figure(theme)
+        for k, part in enumerate(PARTS):
+            color, style = theme.series(k)
+            axes.plot(shift.amounts, [one[part] for one in found], linestyle=style, color=color,
+                      label=part, linewidth=1.6)  # fmt: skip
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(shift.label)
+        axes.set_ylabel("standard deviation, target unit")
+        legend(axes, theme, 3)
+        return figure
+
+    first, last = found[0], found[-1]
+    return Plot(
+        "uncertainty-shift",
+        "Turned by degrees" if evidence.image is not None else "Moved away by degrees",
+        "The noise that the likelihood assumes (aleatoric) stays, the draws' disagreement "
+        f"(epistemic) should grow. The first {min(ROWS, len(evidence.y)):,} {evidence.part} rows.",
+        f"Line chart over {shift.label} from {shift.amounts[0]:g} to {shift.amounts[-1]:g}: total "
+        f"standard deviation from {first['total']:.3g} to {last['total']:.3g}, epistemic from "
+        f"{first['epistemic']:.3g} to {last['epistemic']:.3g}.",
+        draw,
+    )
+
+
+def _groups(groups):
+    def draw(theme):
+        figure, axes = new_figure(theme)
+        places = np.arange(len(groups))[::-1]
+        for k, part in enumerate(PARTS):
+            values = [one[part] for one in groups.values()]
+            across = places + 0.26 * (1 - k)
+            axes.barh(across, values, 0.22, color=theme.series(k)[0], label=part,
+                      hatch=("", "///", "...")[k], edgecolor=theme.paper, linewidth=0)  # fmt: skip
+            for place, value in zip(across, values, strict=True):
+                axes.text(value, place, f" {value:.3g}", va="center", fontsize=8, color=theme.ink)
+        axes.set_xlim(0, 1.17 * max(one["total"] for one in groups.values()))
+        axes.set_yticks(places, [name.replace(" ", "\n", 1) for name in groups])
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("standard deviation, target unit")
+        legend(axes, theme, 3)
+        return figure
+
+    words = "; ".join(
+        f"{name}: total {one['total']:.3g}, epistemic {one['epistemic']:.3g}"
+        for name, one in groups.items()
+    )
+    return Plot(
+        "uncertainty-parts",
+        "Rows like none in training",
+        "Roots of the mean variances: it is the variances that add up to the total.",
+        f"Bars of the standard deviations. {words}.",
+        draw,
+    )

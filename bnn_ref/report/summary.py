@@ -1,0 +1,125 @@
+"""The top of the page: what the run is, its scores, its command, its layers, its settings."""
+
+import os
+
+from ..reference import kl, kl_parts
+from .page import Section, beside, command, folded, table
+
+
+def lead(evidence):
+    """Return the paragraph under the page's title."""
+    opened = evidence.opened
+    units = " - ".join(str(n) for n in [opened.network.inputs, *(
+        layer.outputs for layer in opened.network.layers)])  # fmt: skip
+    source = opened.dataset.source if opened.dataset.kind == "digits" else os.path.basename(
+        os.path.normpath(opened.dataset.source))  # fmt: skip
+    name = {"held-out": "validation", "training": "train"}.get(evidence.part, evidence.part)
+    whole = opened.config["data"]["rows"][name]
+    rows = f"{'all' if whole == len(evidence.y) else 'the first'} {len(evidence.y):,}"
+    warning = ""
+    if evidence.part == "training":
+        warning = " No row was held out: what is shown is of rows the network was trained on."
+    return (
+        f"A Bayesian neural network of Flipout layers, {units}, trained on "
+        f"{len(opened.dataset.train.x):,} rows of {source} for "
+        f"{opened.checkpoint.state.step:,} steps. Predictions are of {rows} {evidence.part} rows, "
+        f"each an average over {evidence.draws} draws of the weights.{warning}"
+    )
+
+
+def scores(evidence):
+    """Return the numbers at the top of the page: (value, what it is, a note) each."""
+    found = _scores(evidence)
+    total = float(kl(evidence.opened.network, evidence.opened.parameters).sum())
+    rows = len(evidence.opened.dataset.train.x)
+    return [*found, (f"{total:,.1f}", "KL of the posterior, nats", f"{total / rows:.4g} a row")]
+
+
+def _scores(evidence):
+    """Return held-out scores with those of the test rows beside them, or the test rows' alone."""
+    shown = {
+        "accuracy": ("accuracy", lambda value: f"{100 * value:.2f} %"),
+        "rmse": ("RMSE, target unit", lambda value: f"{value:.4g}"),
+        "nats": ("log-probability, nats a row", lambda value: f"{value:.4f}"),
+        "calibration_error": ("calibration error", lambda value: f"{value:.4f}"),
+    }
+    parts = [("held-out", "heldout"), ("test", "test")]
+    parts = [part for part in parts if evidence.scores.get(f"{part[1]}_nats") is not None]
+    if not parts:
+        name, text = shown[evidence.metric]
+        return [(text(evidence.score(evidence.prediction)), f"training {name}", "")]
+    found = []
+    for key, (name, text) in shown.items():
+        values = [(part, evidence.scores[f"{word}_{key}"]) for part, word in parts]
+        if values[0][1] is None:
+            continue
+        (part, first), *others = values
+        note = "".join(f"{other}: {text(value)}" for other, value in others)
+        found.append((text(first), f"{part} {name}", note))
+    return found
+
+
+def _asked(evidence):
+    """Return how many steps the run was to take, or None where it is done."""
+    settings, rows = evidence.opened.settings, len(evidence.opened.dataset.train.x)
+    steps = settings["steps"]
+    if steps is None:
+        steps = settings["epochs"] * -(-rows // settings["batch_size"])
+    return steps if evidence.opened.checkpoint.state.step < steps else None
+
+
+def run_section(evidence):
+    """Return the section on configuration, command and layers."""
+    opened = evidence.opened
+    asked = _asked(evidence)
+    text = (
+        "This command repeats the run, every setting spelled out; with the same libraries and "
+        "machine to the last bit."
+        if asked is None
+        else f"The run was stopped at step {opened.checkpoint.state.step:,} of {asked:,}: what is "
+        "shown here is what it had learned by then. This command repeats it and goes on to the "
+        "end."
+    )
+    html = command(opened.command) + _layers(opened) + folded(
+        "Every setting, as a table", table("Settings", ["setting", "value"], _settings(opened))
+    )  # fmt: skip
+    return Section("run", "The run", text, [], html)
+
+
+def _settings(opened):
+    """Return (name, value) pairs: the settings, the rows, what it was trained with."""
+    found = [
+        (name, ",".join(map(str, value)) if isinstance(value, list) else value)
+        for name, value in opened.settings.items()
+        if value is not None
+    ]
+    rows = opened.config["data"]["rows"]
+    found.append(("rows", ", ".join(f"{count} {part}" for part, count in rows.items())))
+    made = opened.checkpoint.environment
+    return found + [(f"with {name}", value) for name, value in made.items() if value is not None]
+
+
+def _layers(opened):
+    """Return two tables: what the layers are, and what the KL of each is made of."""
+    layers = list(enumerate(opened.network.layers))
+    kinds = table(
+        "Layers",
+        ["layer", "units", "activation", "bias", "prior"],
+        [
+            [k, f"{one.inputs} to {one.outputs}", one.activation, one.bias.replace("_", " "),
+             f"N({one.kernel_prior.loc:g}, {one.kernel_prior.scale:g})"]
+            for k, one in layers
+        ],
+    )  # fmt: skip
+    parts = kl_parts(opened.network, opened.parameters)
+    totals = kl(opened.network, opened.parameters)
+    lines = [[k, *parts[k], totals[k]] for k, _ in layers]
+    if len(layers) > 1:
+        lines.append(["all", *(sum(column) for column in zip(*parts, strict=True)), sum(totals)])
+    made_of = table(
+        "What the KL of each is made of, nats",
+        ["layer", "squared mean", "variance", "log", "constant", "KL"],
+        [[line[0], *(f"{float(value):,.1f}" for value in line[1:])] for line in lines],
+        numbers=range(1, 6),
+    )
+    return beside(kinds, made_of)
