@@ -158,4 +158,5 @@ def log_softmax(z):
     shifted = z - np.take_along_axis(z, place, axis=-1)
     others = np.exp(shifted)
     np.put_along_axis(others, place, 0, axis=-1)
-    return shifted - log1p(np.sum(others, axis=-1, keepdims=True))
+    shifted -= log1p(np.sum(others, axis=-1, keepdims=True))
+    return shifted

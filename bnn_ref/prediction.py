@@ -147,7 +147,8 @@ class _Moments:
         self.count += 1
         step = value - self.mean
         self.mean = self.mean + step / self.count
-        self.squares = self.squares + step * (value - self.mean)
+        step *= value - self.mean
+        self.squares = self.squares + step
 
     @property
     def variance(self):
@@ -174,11 +175,15 @@ class _Reduction:
         if self.likelihood.metric == "rmse":
             self.moments.add(z)
             return
-        binary = self.likelihood.to_json()["type"] == "bernoulli"
-        p = sigmoid(z) if binary else np.exp(log_softmax(z))
+        if self.likelihood.to_json()["type"] == "bernoulli":
+            p = sigmoid(z)
+            self.entropy = self.entropy + binary_entropy(p)
+        else:
+            log_p = log_softmax(z)
+            p = np.exp(log_p)
+            self.entropy = self.entropy - np.einsum("no,no->n", p, log_p)
         self.moments.add(p)
         self.aleatoric = self.aleatoric + p * (1 - p)
-        self.entropy = self.entropy + (binary_entropy(p) if binary else entropy(p))
 
     def result(self):
         """Return the block's arrays, by the names of `Prediction`."""

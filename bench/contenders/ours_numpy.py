@@ -13,6 +13,7 @@ class Contender(base.Contender):
 
     def __init__(self, dtype, threads):
         super().__init__(dtype, threads)
+        self.predictions = 0
         self.backend = get_backend(self.backend_name)
 
     def open(self, problem):
@@ -54,11 +55,13 @@ class Contender(base.Contender):
         return {"loss": float(result.loss), "gradients": gradients}
 
     def predict(self, x, draws, kind):
+        self.predictions += 1
         return predict(
             self.problem.network,
             self.trainer.parameters,
             x,
             draws=draws,
+            seed=self.predictions,
             kind=kind,
             backend=self.backend,
             threads=self.threads,
