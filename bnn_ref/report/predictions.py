@@ -11,7 +11,7 @@ from .theme import NARROW, Plot, new_figure
 
 EXAMPLES = 5
 BAR = "#3f8fd0"  # of the draws, which are pixels: one colour for light and dark
-MOST_CLASSES = 12
+MOST_CLASSES, LETTERS = 12, 26  # that there is room for under the bars
 LONG, SHORT = 10, 6  # letters of a class's name in a line of text, and under a bar
 
 
@@ -63,7 +63,7 @@ def _said(evidence, row, mean, letters=None):
         hits = int(np.sum(p.classes[row] == p.targets[row]))
         return f"row {row}: {hits} of {p.targets.shape[1]} right"
     label, chosen = (
-        shortened(evidence.class_name(int(np.ravel(ids[row])[0])), letters)
+        shortened(evidence.class_name(int(np.ravel(ids[row])[0])), letters, class_names(evidence))
         for ids in (p.targets, p.classes)
     )
     return (
@@ -72,9 +72,13 @@ def _said(evidence, row, mean, letters=None):
     )
 
 
-def shortened(name, letters):
-    """Return a name of at most that many letters; None leaves it whole."""
-    return name if letters is None or len(name) <= letters else name[: letters - 1] + "."
+def shortened(name, letters, others=()):
+    """Return a name of at most that many letters, its end kept where others begin like it."""
+    if letters is None or len(name) <= letters:
+        return name
+    head = name[: letters - 1]
+    alike = any(other != name and other.startswith(head) for other in others)
+    return f"{name[: letters - 3]}.{name[-2:]}" if alike else head + "."
 
 
 def _draw(theme, evidence, rows, draws, lines):
@@ -90,19 +94,22 @@ def _draw(theme, evidence, rows, draws, lines):
         squeeze=False, width_ratios=ratios,
     )  # fmt: skip
     figure.get_layout_engine().set(hspace=0.07, wspace=0.04)
+    bar = "output" if evidence.task == "bernoulli" and draws.shape[2] != 2 else "class"
+    every = class_names(evidence)
+    names = [shortened(name, SHORT, every) for name in every]
     for i, row in enumerate(rows):
         *picture, left, right = axes[i]
         if with_image:
             _show_image(picture[0], evidence, row, theme)
         mean = draws[:, i].mean(axis=0)
-        shown = _shown(mean)
+        shown = _shown(mean, names)
         _show_draws(left, draws[:, i][:, shown])
         right.bar(range(len(shown)), mean[shown], 0.8, color=theme.blue)
         for one in (left, right):
             one.set_ylim(0, 1.02)
             one.set_yticks([0, 0.5, 1], ["0", "", "1"])
             one.set_xlim(-0.6, len(shown) - 0.4)
-            one.set_xticks(range(len(shown)), _names(evidence, shown))
+            one.set_xticks(range(len(shown)), [names[k] for k in shown])
             one.tick_params(labelsize=8, length=2, pad=2)
             one.grid(axis="x", visible=False)
         right.set_yticklabels([])
@@ -110,24 +117,26 @@ def _draw(theme, evidence, rows, draws, lines):
         across = blended_transform_factory(figure.transFigure, left.transAxes)
         left.text(0.01, 1.07, lines[i], transform=across, fontsize=8.5, color=theme.ink,
                   in_layout=False)  # fmt: skip
-    axes[-1][-2].set_xlabel("class: every draw", fontsize=8.5)
-    axes[-1][-1].set_xlabel("class: mean", fontsize=8.5)
+    axes[-1][-2].set_xlabel(f"{bar}: every draw", fontsize=8.5)
+    axes[-1][-1].set_xlabel(f"{bar}: mean", fontsize=8.5)
     if not with_image:
         axes[0, 0].set_ylabel("probability", fontsize=8.5)
     return figure
 
 
-def _shown(mean):
-    """Return which classes have a bar: all, or of many the most probable ones."""
-    if len(mean) <= MOST_CLASSES:
-        return np.arange(len(mean))
-    return np.sort(np.argsort(-mean, kind="stable")[:MOST_CLASSES])
+def class_names(evidence):
+    """Return the name of every bar; outputs of several 0/1 targets have their numbers."""
+    outputs = evidence.prediction.probabilities.shape[1]
+    if outputs == 1:
+        return [evidence.class_name(k) for k in (0, 1)]
+    several = evidence.task == "bernoulli"
+    return [str(k) if several else evidence.class_name(k) for k in range(outputs)]
 
 
-def _names(evidence, shown):
-    """Return the names under the bars; an output of several 0/1 targets has its number."""
-    several = evidence.task == "bernoulli" and evidence.prediction.probabilities.shape[1] > 1
-    return [str(k) if several else shortened(evidence.class_name(k), SHORT) for k in shown]
+def _shown(mean, names):
+    """Return which classes have a bar: all, or the most probable ones whose names fit."""
+    most = int(np.clip(LETTERS / (max(map(len, names)) + 0.5), 3, MOST_CLASSES))
+    return np.sort(np.argsort(-mean, kind="stable")[:most])
 
 
 def _show_image(axes, evidence, row, theme):

@@ -118,11 +118,12 @@ def _band_over_rows(evidence):
     """Return the band over rows in the order of their predicted means."""
     mean, total, epistemic, y = _observed(evidence)
     order = np.argsort(mean, kind="stable")[:: -(-len(y) // BAND_ROWS)]
+    order = np.repeat(order, 2) if len(order) == 1 else order  # a band has two ends
     band = (mean[order], total[order], epistemic[order])
-    across = np.arange(len(order))
+    across = np.arange(1, len(order) + 1)
     return _band_plot(
         evidence,
-        "" if len(order) == len(y) else f"{len(order)} of them are drawn.",
+        "" if len(order) >= len(y) else f"{len(order)} of them are drawn.",
         lambda theme: _draw_band(theme, evidence, across, band,
                                  {"observed": (across, y[order])},
                                  f"{evidence.part} rows, by predicted mean"),

@@ -2,6 +2,8 @@
 
 import os
 
+from ..layers import DenseFlipout
+from ..network import Network
 from ..reference import kl, kl_parts
 from .page import Section, beside, command, folded, table
 
@@ -68,6 +70,14 @@ def _asked(evidence):
     return steps if evidence.opened.checkpoint.state.step < steps else None
 
 
+def _is_repeatable(opened):
+    """Return whether the command line makes such a network: it has no options for these."""
+    layers = [DenseFlipout(one.inputs, one.outputs, one.activation)
+              for one in opened.network.layers]  # fmt: skip
+    plain = Network(layers, opened.network.likelihood)
+    return plain.to_json("float32") == opened.network.to_json("float32")
+
+
 def run_section(evidence):
     """Return the section on configuration, command and layers."""
     opened = evidence.opened
@@ -80,7 +90,14 @@ def run_section(evidence):
         "shown here is what it had learned by then. This command repeats it and goes on to the "
         "end."
     )
-    html = command(opened.command) + _layers(opened) + folded(
+    repeat = command(opened.command)
+    if not _is_repeatable(opened):
+        text = (
+            "The network was made in Python, with layers that the command line has no options "
+            "for: no command repeats the run. Its settings and layers are below."
+        )
+        repeat = ""
+    html = repeat + _layers(opened) + folded(
         "Every setting, as a table", table("Settings", ["setting", "value"], _settings(opened))
     )  # fmt: skip
     return Section("run", "The run", text, [], html)
