@@ -14,7 +14,16 @@ from .errors import expected
 
 
 class Activation(NamedTuple):
-    """An elementwise function ``f(a)`` and its derivative ``derivative(a, h)`` with h = f(a)."""
+    """An elementwise function ``f(a)`` and its derivative ``derivative(a, h)`` with h = f(a).
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+        f, of an array (any shape, float or complex), elementwise.
+    derivative : callable
+        f', of a and h, elementwise.
+    """
 
     name: str
     function: object

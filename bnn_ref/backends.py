@@ -12,6 +12,10 @@ def get_backend(backend="numba"):
     Where Numba cannot be used, "numba" means the NumPy back end too, and a `RuntimeWarning` says
     so and why.
 
+    Parameters
+    ----------
+    backend : "numba", "numpy" or a module with their functions
+
     Raises
     ------
     ValueError

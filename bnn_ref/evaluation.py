@@ -46,7 +46,16 @@ def score(network, parameters, examples, encoding, **options):
 
 
 def score_parts(network, parameters, dataset, **options):
-    """Return the scores of held-out and test rows: heldout_nats, test_nats and so on."""
+    """Return the scores of held-out and test rows: heldout_nats, test_nats and so on.
+
+    Parameters
+    ----------
+    network : Network
+    parameters : Parameters
+    dataset : Dataset
+    **options
+        As for `bnn_ref.prediction.predict`.
+    """
     parts = {"heldout": dataset.validation, "test": dataset.test}
     found = {
         part: score(network, parameters, examples, dataset.encoding, **options)
@@ -61,6 +70,12 @@ def prediction_columns(prediction, encoding):
     Classes: ``class`` (its name), ``probability_NAME`` of each, the entropies and the mutual
     information in nats. Numbers: ``mean`` and ``scale`` (the predictive standard deviation) with
     the ``aleatoric_scale`` and ``epistemic_scale`` it is made of. Several outputs are numbered.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    encoding : Encoding
+        Of the data that were predicted.
     """
     outputs = prediction.epistemic.shape[1]
     numbered = [""] if outputs == 1 else [f"_{k}" for k in range(outputs)]
@@ -90,7 +105,12 @@ def prediction_columns(prediction, encoding):
 
 
 def one_line_json(values):
-    """Return a dict as JSON on one line; what is not finite becomes null."""
+    """Return a dict as JSON on one line; what is not finite becomes null.
+
+    Parameters
+    ----------
+    values : dict of str to number, str, bool or None
+    """
     plain = {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in values.items()
@@ -100,6 +120,12 @@ def one_line_json(values):
 
 def write_columns(path, columns):
     """Write columns to a .csv file (numbers with every digit) or an .npz file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path
+        Ends in .csv or .npz.
+    columns : dict of str to array (N,)
 
     Raises
     ------

@@ -26,7 +26,18 @@ class History:
     pending: dict = field(default_factory=dict)
 
     def add(self, metrics, kl_weight, rows, score):
-        """Add one step's metrics; `score` is its sum over rows (hits, or squared errors)."""
+        """Add one step's metrics; `score` is its sum over rows (hits, or squared errors).
+
+        Parameters
+        ----------
+        metrics : Metrics
+        kl_weight : float
+            The factor on the KL in this step.
+        rows : int
+            Examples of the batch.
+        score : float
+            As `batch_score` returns it.
+        """
         sums = self.pending or dict.fromkeys(("rows", "nll", "loss", "score"), 0.0)
         sums["rows"] += rows
         sums["nll"] += rows * float(metrics.nll)
@@ -36,7 +47,17 @@ class History:
         self.pending = sums
 
     def close(self, step, epoch, metric):
-        """Make a record of what was added since the last one, and return it."""
+        """Make a record of what was added since the last one, and return it.
+
+        Parameters
+        ----------
+        step : int
+            How many steps have been taken.
+        epoch : int
+            1-based.
+        metric : "accuracy" or "rmse"
+            What the scores add up to.
+        """
         sums, self.pending = self.pending, {}
         score = sums["score"] / sums["rows"]
         record = {
@@ -56,6 +77,13 @@ def batch_score(likelihood, outputs, y):
     """Return a batch's sum of hits (Categorical; Bernoulli: mean over outputs) or squared errors.
 
     For "rmse" the mean over the output dimensions of the squared error, summed over rows.
+
+    Parameters
+    ----------
+    likelihood : Categorical, Bernoulli or Normal
+    outputs : array (..., O)
+    y : array
+        Targets as the likelihood takes them.
     """
     outputs = outputs.reshape(-1, outputs.shape[-1])
     y = np.asarray(y)

@@ -125,7 +125,13 @@ class DenseFlipout:
         return float(np.finfo(dtype).eps) if self.scale_shift is None else self.scale_shift
 
     def initial_location_and_scale(self, name):
-        """Return mean and standard deviation of the Normal of a parameter's initial values."""
+        """Return mean and standard deviation of the Normal of a parameter's initial values.
+
+        Parameters
+        ----------
+        name : str
+            "kernel_mu", "kernel_rho", "bias_mu" or "bias_rho".
+        """
         if name.endswith("rho"):
             return -3.0, 0.1
         if self.initializer == "tfp":
@@ -147,6 +153,12 @@ class DenseFlipout:
 
 def layer_from_json(description, inputs):
     """Return the layer that `DenseFlipout.to_json` described, for that many inputs.
+
+    Parameters
+    ----------
+    description : dict
+    inputs : int
+        I, which the description leaves to the layer before.
 
     Raises
     ------

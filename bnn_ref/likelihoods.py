@@ -93,6 +93,14 @@ class Categorical(_Likelihood):
     def check_targets(self, y, leading, outputs):
         """Return class ids as int64 (B,).
 
+        Parameters
+        ----------
+        y : array, shape leading
+        leading : tuple of int
+            The inputs' shape without its last dimension; its product is B.
+        outputs : int
+            O, the number of classes.
+
         Raises
         ------
         ValueError
@@ -111,7 +119,17 @@ class Categorical(_Likelihood):
         return y.astype(np.int64)
 
     def nll_rows(self, z, y, scale_rho=None):
-        """Return -log softmax(z_n)[y_n] for each example: array (B,), nats."""
+        """Return -log softmax(z_n)[y_n] for each example: array (B,), nats.
+
+        Parameters
+        ----------
+        z : array (B, O), float or complex
+            Logits.
+        y : array (B,)
+            As `check_targets` returns it.
+        scale_rho : None
+            Classes have no scale.
+        """
         return -log_softmax(z)[np.arange(len(z)), y]
 
     def _slope(self, z, y, scale_rho):
@@ -133,6 +151,14 @@ class Bernoulli(_Likelihood):
     def check_targets(self, y, leading, outputs):
         """Return targets as float64 (B, O), each 0 or 1.
 
+        Parameters
+        ----------
+        y : array, shape (*leading, outputs)
+        leading : tuple of int
+            The inputs' shape without its last dimension; its product is B.
+        outputs : int
+            O.
+
         Raises
         ------
         ValueError
@@ -145,7 +171,17 @@ class Bernoulli(_Likelihood):
         return y.astype(np.float64)
 
     def nll_rows(self, z, y, scale_rho=None):
-        """Return sum_o softplus((1 - 2 y_no) z_no) for each example: array (B,), nats."""
+        """Return sum_o softplus((1 - 2 y_no) z_no) for each example: array (B,), nats.
+
+        Parameters
+        ----------
+        z : array (B, O), float or complex
+            Logits.
+        y : array (B, O)
+            As `check_targets` returns it.
+        scale_rho : None
+            A probability has no scale.
+        """
         side = (1 - 2 * y).astype(z.real.dtype)
         return np.sum(softplus(side * z), axis=-1)
 
@@ -193,6 +229,14 @@ class Normal(_Likelihood):
     def check_targets(self, y, leading, outputs):
         """Return targets as float64 (B, O).
 
+        Parameters
+        ----------
+        y : array, shape (*leading, outputs)
+        leading : tuple of int
+            The inputs' shape without its last dimension; its product is B.
+        outputs : int
+            O.
+
         Raises
         ------
         ValueError
@@ -204,15 +248,41 @@ class Normal(_Likelihood):
         return y
 
     def initial_scale_rho(self, outputs, dtype):
-        """Return the scale_rho (O,) at which every scale is ``self.scale``."""
+        """Return the scale_rho (O,) at which every scale is ``self.scale``.
+
+        Parameters
+        ----------
+        outputs : int
+            O.
+        dtype : dtype
+            float32 or float64.
+        """
         return np.full(outputs, softplus_inverse(self.scale), dtype)
 
     def scales(self, scale_rho, dtype):
-        """Return the standard deviation in use: a number of that dtype, or (O,) if learned."""
+        """Return the standard deviation in use: a number of that dtype, or (O,) if learned.
+
+        Parameters
+        ----------
+        scale_rho : array (O,) or None
+            None where the scale is fixed.
+        dtype : numpy.dtype
+            Of a fixed scale; a learned one has its own.
+        """
         return dtype.type(self.scale) if scale_rho is None else softplus(scale_rho)
 
     def nll_rows(self, z, y, scale_rho=None):
-        """Return sum_o t^2/2 + log(s_o) + log(2 pi)/2 for each example: array (B,), nats."""
+        """Return sum_o t^2/2 + log(s_o) + log(2 pi)/2 for each example: array (B,), nats.
+
+        Parameters
+        ----------
+        z : array (B, O), float or complex
+            Predicted means.
+        y : array (B, O)
+            As `check_targets` returns it.
+        scale_rho : array (O,) or None
+            Where the scale is learned.
+        """
         s = self.scales(scale_rho, z.real.dtype)
         t = (y.astype(z.real.dtype) - z) / s
         return np.sum(0.5 * t * t + (np.log(s) + z.real.dtype.type(0.5 * np.log(2 * np.pi))), -1)
@@ -241,6 +311,10 @@ LIKELIHOODS = {"categorical": Categorical, "bernoulli": Bernoulli, "normal": Nor
 
 def likelihood_from_json(description):
     """Return the likelihood that `to_json` described.
+
+    Parameters
+    ----------
+    description : dict
 
     Raises
     ------

@@ -19,7 +19,13 @@ class LocalLayerNoise(NamedTuple):
 
 
 class LocalNoise(NamedTuple):
-    """Every random number of one draw of one step, a `LocalLayerNoise` per layer."""
+    """Every random number of one draw of one step, a `LocalLayerNoise` per layer.
+
+    Attributes
+    ----------
+    layers : tuple of LocalLayerNoise
+        First to last.
+    """
 
     layers: tuple
 
@@ -46,6 +52,13 @@ def perturb(layer, trace, noise):
     """Return the perturbation (B, O) of the pre-activations, and keep what its gradient needs.
 
     Sets ``trace.output_sigma`` (B, O), the standard deviation of each pre-activation.
+
+    Parameters
+    ----------
+    layer : DenseFlipout
+    trace : LayerTrace
+        With ``inputs`` and the sigmas of the forward pass.
+    noise : LocalLayerNoise
     """
     h, sigma = trace.inputs, trace.kernel_sigma
     variance = (h * h) @ (sigma * sigma)  # (B, O)
@@ -59,6 +72,17 @@ def perturb_backward(layer, trace, noise):
     """Return the gradients of the loss by h, sigma and sigma_b that pass through `perturb`.
 
     With v = output_sigma^2: dl/dv = grad_a eps / (2 output_sigma), 0 where output_sigma is 0.
+
+    Parameters
+    ----------
+    layer : DenseFlipout
+    trace : LayerTrace
+        With ``grad_pre_activation`` (B, O); ``grad_sigma`` and ``grad_bias_sigma`` are set.
+    noise : LocalLayerNoise
+
+    Returns
+    -------
+    array (B, I): what the gradient by h gains; the other two are set on the trace.
     """
     h, sigma = trace.inputs, trace.kernel_sigma
     zero = trace.output_sigma == 0

@@ -18,6 +18,11 @@ def check_dtype(dtype, allowed=DTYPES):
     """Return the dtype as `numpy.dtype`, or raise: float16 and the rest are refused.
 
     complex128 serves the complex step alone.
+
+    Parameters
+    ----------
+    dtype : dtype or its name
+    allowed : tuple of str
     """
     if isinstance(dtype, np.dtype) and _PLAIN.get(dtype) in allowed:
         return dtype
@@ -126,6 +131,13 @@ class Network:
     def parameters(self, arrays, dtype=None):
         """Return `Parameters` filled from a mapping of full names to arrays.
 
+        Parameters
+        ----------
+        arrays : mapping of str to array
+            Full names ("layers.0.kernel_mu") to arrays of `parameter_shapes`.
+        dtype : dtype, optional
+            float32, float64 or complex128; that of the arrays by default.
+
         Raises
         ------
         ValueError
@@ -159,6 +171,12 @@ class Network:
     @classmethod
     def from_json(cls, description, inputs):
         """Return the network that `to_json` described, for that many inputs.
+
+        Parameters
+        ----------
+        description : dict
+        inputs : int
+            I of the first layer.
 
         Raises
         ------

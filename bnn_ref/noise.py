@@ -67,13 +67,27 @@ class LayerNoise(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """Every random number of one draw of one step, a `LayerNoise` per layer."""
+    """Every random number of one draw of one step, a `LayerNoise` per layer.
+
+    Attributes
+    ----------
+    layers : tuple of LayerNoise
+        First to last.
+    """
 
     layers: tuple
 
 
 def check_word(value, thing, bits=32):
-    """Return value as an int of that many unsigned bits, or raise a `ValueError`."""
+    """Return value as an int of that many unsigned bits, or raise a `ValueError`.
+
+    Parameters
+    ----------
+    value : int
+    thing : str
+        What the message calls it.
+    bits : int
+    """
     value = check_size(value, thing, least=0)
     if value >= 1 << bits:
         raise expected(thing, f"a whole number below 2**{bits}", value)
@@ -113,7 +127,7 @@ def words(blocks, seed, purpose, tensor, *, layer=0, step=0, draw=0):
 
     Parameters
     ----------
-    blocks : array of int, each below 2**32
+    blocks : array (any shape) of int, each below 2**32
     seed : int below 2**64
     purpose, tensor : str
         Keys of `PURPOSES` and `TENSORS`.
@@ -196,6 +210,13 @@ def permutation(size, seed, purpose, *, step=0):
 
     Purpose "shuffle" with the epoch as step orders the rows of an epoch; "split" draws held-out
     rows.
+
+    Parameters
+    ----------
+    size : int
+    seed : int, 0 <= seed < 2**64
+    purpose : "shuffle" or "split"
+    step : int
     """
     w = words(np.arange(-(-size // 2), dtype=np.uint64), seed, purpose, "permutation", step=step)
     w = w.astype(np.uint64)
@@ -228,6 +249,8 @@ def draw_noise(network, rows, seed, *, step=0, draw=0, purpose="train", dtype="f
         per example and output, `bnn_ref.local.LocalNoise`).
     first_row : int
         The first row's place in the batch or table: signs are keyed by it.
+    workspace : None
+        This back end needs none.
 
     Returns
     -------

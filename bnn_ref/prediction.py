@@ -38,7 +38,8 @@ class Prediction:
         difference (Categorical, Bernoulli).
     log_prob : array (N,) or None
         Nats: log of the draws' mean likelihood of the target, where targets were given.
-    targets : array or None
+    targets : array (N,) or (N, O), or None
+        As they were given.
     draws : int
     """
 
@@ -210,7 +211,13 @@ class _Reduction:
 
 
 def binary_entropy(p):
-    """Return the sum over outputs of the entropies of independent 0/1 variables, (N,), nats."""
+    """Return the sum over outputs of the entropies of independent 0/1 variables, (N,), nats.
+
+    Parameters
+    ----------
+    p : array (N, O)
+        Probabilities of 1.
+    """
     return entropy(p) + entropy(1 - p)
 
 

@@ -36,6 +36,12 @@ class NormalPrior(NamedTuple):
 def make_prior(prior, thing="kernel_prior"):
     """Return a `NormalPrior` from one, a pair (loc, scale) or a dict with those keys.
 
+    Parameters
+    ----------
+    prior : NormalPrior, pair or dict
+    thing : str
+        What the message calls it.
+
     Raises
     ------
     ValueError
@@ -110,7 +116,16 @@ def kl_gradient(mu, sigma, prior):
 class KLParts(NamedTuple):
     """A KL divergence split into the four terms of the printed formula, each summed, in nats.
 
-    ``squared_mean`` is the "L2 norm" people expect the KL to be; the four add up to the KL.
+    Attributes
+    ----------
+    squared_mean : float
+        (mu - m)^2 / (2 s^2), the "L2 norm" people expect the KL to be.
+    variance : float
+        sigma^2 / (2 s^2).
+    log : float
+        -log(sigma / s).
+    constant : float
+        -1/2 a weight. The four add up to the KL.
     """
 
     squared_mean: float
@@ -124,6 +139,11 @@ def kl_parts(mu, sigma, prior):
 
     Sums are in float64 for any dtype; z and r as in `kl`. Adding the parts cancels where sigma is
     near the prior's scale, so `kl` does not use them.
+
+    Parameters
+    ----------
+    mu, sigma : float arrays of one shape, sigma > 0
+    prior : NormalPrior
     """
     m, s = prior
     r = np.asarray(sigma, np.float64) / s

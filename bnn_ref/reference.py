@@ -69,7 +69,13 @@ class LayerTrace(SimpleNamespace):
 
 
 def prepare(network, rows, dtype, threads=None):
-    """Return the workspace of this back end: None, for NumPy allocates as it goes."""
+    """Return the workspace of this back end: None, for NumPy allocates as it goes.
+
+    Parameters
+    ----------
+    network, rows, dtype, threads
+        As for the other back end, which makes its buffers from them.
+    """
     return None
 
 
@@ -116,6 +122,12 @@ def layer_kl(layer, p, kernel_sigma=None):
 
     Elements are of the parameters' dtype, the sum is float64 (complex128 for complex). A forward
     pass has computed ``kernel_sigma`` already.
+
+    Parameters
+    ----------
+    layer : DenseFlipout
+    p : LayerParameters
+    kernel_sigma : array (I, O), optional
     """
     wide = np.complex128 if np.iscomplexobj(p.kernel_mu) else np.float64
     if kernel_sigma is None:
@@ -204,7 +216,13 @@ def forward(network, parameters, x, noise):
 
 
 def kl(network, parameters):
-    """Return each layer's KL divergence, float64 (L,), in nats; their sum is the loss's kl."""
+    """Return each layer's KL divergence, float64 (L,), in nats; their sum is the loss's kl.
+
+    Parameters
+    ----------
+    network : Network
+    parameters : Parameters
+    """
     return np.array([layer_kl(layer, p) for layer, p in zip(network.layers, parameters.layers,
                                                             strict=True)])  # fmt: skip
 
@@ -213,6 +231,11 @@ def kl_parts(network, parameters):
     """Return for each layer its KL split into `KLParts` (squared mean, variance, log, constant).
 
     Kernel and, where it is random, bias together, in nats; computed in float64.
+
+    Parameters
+    ----------
+    network : Network
+    parameters : Parameters
     """
     layers = []
     for layer, p in zip(network.layers, parameters.layers, strict=True):
@@ -300,6 +323,10 @@ def average(results):
     """Return nll, outputs and flat gradient averaged over the draws of a step.
 
     Each draw's gradient has the whole KL in it, so the average has it once.
+
+    Parameters
+    ----------
+    results : list of Result, at least one
     """
     share = 1 / len(results)
     return (
@@ -327,6 +354,8 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
         Noise draws averaged in this step; the KL counts once.
     estimator : str
         As for `draw_noise`.
+    workspace : None
+        This back end needs none.
 
     Returns
     -------
@@ -364,6 +393,13 @@ def draw_weights(layer, p, seed, draw, k):
     """Return one draw of a layer's whole weights: kernel (I, O) and bias (O,) or None.
 
     kernel = kernel_mu + sigma * eps with the eps of (seed, "predict", draw, layer k).
+
+    Parameters
+    ----------
+    layer : DenseFlipout
+    p : LayerParameters
+    seed, draw, k : int
+        The key of the noise; k is the layer's place.
     """
     key = {"layer": k, "draw": draw, "dtype": p.kernel_mu.dtype}
     eps = normals(p.kernel_mu.shape, seed, "predict", "kernel_eps", **key)
@@ -415,6 +451,8 @@ def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_ro
         at its posterior mean.
     first_row : int
         The place in the table of x's first row.
+    workspace : None
+        This back end needs none.
 
     Returns
     -------

@@ -25,7 +25,14 @@ LARGEST_JSON = 1 << 26
 
 
 def write_json(path, value):
-    """Write a value as indented JSON; the file appears whole or not at all."""
+    """Write a value as indented JSON; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path
+    value : dict, list, str, number or None
+        Finite numbers only.
+    """
     text = json.dumps(value, indent=1, allow_nan=False)
     with whole_file(path) as file:
         file.write(text.encode() + b"\n")
@@ -33,6 +40,10 @@ def write_json(path, value):
 
 def read_json(path):
     """Return the JSON object of a file.
+
+    Parameters
+    ----------
+    path : str or path
 
     Raises
     ------
@@ -68,7 +79,13 @@ class Run:
         self.folder = Path(folder)
 
     def path(self, name):
-        """Return the path of one of its files."""
+        """Return the path of one of its files.
+
+        Parameters
+        ----------
+        name : str
+            One of `FILES`.
+        """
         return self.folder / name
 
     @property
@@ -109,7 +126,13 @@ class Run:
         self.configure(config)
 
     def configure(self, config):
-        """Write the configuration, and remove what a killed writer left half-written."""
+        """Write the configuration, and remove what a killed writer left half-written.
+
+        Parameters
+        ----------
+        config : dict
+            As for `create`.
+        """
         remove_leftovers(self.folder)
         head = {"format": FORMAT, "version": VERSION, "bnn_ref": __version__}
         write_json(self.path("config.json"), {**config, **head})
@@ -138,6 +161,11 @@ class Run:
     def save(self, trainer, history):
         """Write history and checkpoint; what `fit` calls as its ``on_checkpoint``.
 
+        Parameters
+        ----------
+        trainer : Trainer
+        history : History
+
         Raises
         ------
         OSError
@@ -148,6 +176,11 @@ class Run:
 
     def load(self, network=None):
         """Return the `Checkpoint`, and the `History` up to it.
+
+        Parameters
+        ----------
+        network : Network, optional
+            The one that the checkpoint must be of; its own by default.
 
         Raises
         ------
@@ -172,6 +205,11 @@ class Run:
         return read_json(path) if path.exists() else None
 
     def save_results(self, results):
-        """Write what the finished run scored."""
+        """Write what the finished run scored.
+
+        Parameters
+        ----------
+        results : dict of str to number
+        """
         remove_leftovers(self.folder)
         write_json(self.path("results.json"), results)

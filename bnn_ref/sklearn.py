@@ -308,11 +308,21 @@ class FlipoutClassifier(ClassifierMixin, _Flipout):
         return self._partial_fit(X, y, sample_weight, classes)
 
     def predict_proba(self, X):
-        """Return the probability of each of `classes_`, (N, classes), averaged over draws."""
+        """Return the probability of each of `classes_`, (N, classes), averaged over draws.
+
+        Parameters
+        ----------
+        X : array (N, I)
+        """
         return self._predict(self._rows(X)).probabilities
 
     def predict(self, X):
-        """Return the most probable class of each row, (N,)."""
+        """Return the most probable class of each row, (N,).
+
+        Parameters
+        ----------
+        X : array (N, I)
+        """
         place = np.argmax(self.predict_proba(X), axis=1)
         return self.classes_[place]
 
@@ -320,6 +330,10 @@ class FlipoutClassifier(ClassifierMixin, _Flipout):
         """Return (total entropy, mutual information) of each row, both (N,), in nats.
 
         The mutual information is the epistemic part: what knowing the weights would tell.
+
+        Parameters
+        ----------
+        X : array (N, I)
         """
         prediction = self._predict(self._rows(X))
         return prediction.total_entropy, prediction.mutual_information

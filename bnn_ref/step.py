@@ -53,7 +53,14 @@ class Result(NamedTuple):
 class Metrics(NamedTuple):
     """What a training step reports; all of it from before the update. Units as in `Result`.
 
-    With several draws in a step nll, loss and outputs are the means over them.
+    Attributes
+    ----------
+    loss, nll : float64
+        With several draws in a step the means over them.
+    kl : float64
+    kl_layers : array (L,)
+    outputs : array (..., O)
+        Means over the draws, too.
     """
 
     loss: float
@@ -65,7 +72,16 @@ class Metrics(NamedTuple):
 
 @dataclass
 class State:
-    """What training changes: parameters, Adam's two moments, and the number of steps taken."""
+    """What training changes: parameters, Adam's two moments, and the number of steps taken.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    moment_1, moment_2 : Parameters
+        Adam's running means of the gradient and of its square.
+    step : int
+        How many steps have been taken.
+    """
 
     parameters: Parameters
     moment_1: Parameters
@@ -74,7 +90,13 @@ class State:
 
     @classmethod
     def start(cls, parameters):
-        """Return the state before the first step: moments 0."""
+        """Return the state before the first step: moments 0.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            Taken as they are, not copied.
+        """
         return cls(parameters, parameters.zeros_like(), parameters.zeros_like(), 0)
 
     def copy(self):
@@ -86,6 +108,13 @@ def check_inputs(network, x, dtype):
     """Return the inputs as a C-contiguous (B, I) array of the dtype, and their leading shape.
 
     Integers and booleans keep their values (0..255 stays 0..255); nothing is scaled.
+
+    Parameters
+    ----------
+    network : Network
+    x : array (..., I), rank >= 2
+    dtype : dtype
+        The parameters'.
 
     Raises
     ------
@@ -107,6 +136,12 @@ def check_inputs(network, x, dtype):
 
 def check_sample_weight(sample_weight, leading):
     """Return the weights as float64 (B,), or None for None.
+
+    Parameters
+    ----------
+    sample_weight : array, shape leading, or None
+    leading : tuple of int
+        The inputs' shape without its last dimension.
 
     Raises
     ------
@@ -131,6 +166,11 @@ def check_sample_weight(sample_weight, leading):
 def check_batch(network, parameters, x, y, sample_weight):
     """Return (x, y, sample_weight, leading shape) ready for a step; see the checks it calls.
 
+    Parameters
+    ----------
+    network, parameters, x, y, sample_weight
+        As for `bnn_ref.reference.loss_and_gradients`.
+
     Raises
     ------
     ValueError
@@ -144,7 +184,12 @@ def check_batch(network, parameters, x, y, sample_weight):
 
 
 def check_kl_weight(kl_weight):
-    """Return the factor on the KL as a float, or raise for one that is not finite and >= 0."""
+    """Return the factor on the KL as a float, or raise for one that is not finite and >= 0.
+
+    Parameters
+    ----------
+    kl_weight : float
+    """
     if isinstance(kl_weight, bool) or not isinstance(kl_weight, (int, float, np.number)):
         raise expected("kl_weight", "a number, at least 0", repr(kl_weight))
     if not 0 <= kl_weight < np.inf:
@@ -154,6 +199,15 @@ def check_kl_weight(kl_weight):
 
 def check_noise(network, noise, rows, dtype):
     """Raise where the noise has not the shapes or the dtype that the network and batch need.
+
+    Parameters
+    ----------
+    network : Network
+    noise : Noise or LocalNoise
+    rows : int
+        B.
+    dtype : dtype
+        The parameters'; noise of complex ones is real.
 
     Raises
     ------
@@ -200,6 +254,15 @@ def refuse_non_finite(step, x, nll, kl_layers, gradients):
 
     `gradients` maps names to arrays. Inputs are only looked at where something else is wrong:
     a NaN there always shows in the nll or a gradient.
+
+    Parameters
+    ----------
+    step : int
+        The number of the step, for the message.
+    x : array (B, I)
+    nll : float
+    kl_layers : array (L,)
+    gradients : mapping of str to array
     """
     if (
         np.isfinite(nll)

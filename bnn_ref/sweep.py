@@ -110,7 +110,13 @@ class Store:
         return Outcome(cell, record["result"], None, float(record.get("seconds", 0)))
 
     def keep(self, key, outcome):
-        """Write a finished cell; the file appears whole or not at all."""
+        """Write a finished cell; the file appears whole or not at all.
+
+        Parameters
+        ----------
+        key : str
+        outcome : Outcome
+        """
         if self.cells is not None:
             record = {"cell": outcome.cell, "result": outcome.result, "seconds": outcome.seconds}
             write_json(self.cells / f"{key}.json", record)
@@ -122,7 +128,12 @@ def name_of(cell):
 
 
 def plain(value):
-    """Return a result with NumPy's numbers made Python's, and None for what is not finite."""
+    """Return a result with NumPy's numbers made Python's, and None for what is not finite.
+
+    Parameters
+    ----------
+    value : dict, list, array, number or str
+    """
     if isinstance(value, dict):
         return {str(name): plain(one) for name, one in value.items()}
     value = value.item() if hasattr(value, "item") else value
@@ -309,7 +320,12 @@ def _one_line(error):
 
 
 def table(outcomes):
-    """Return (names, rows) of a tidy table: a cell a row; its settings, its results, its error."""
+    """Return (names, rows) of a tidy table: a cell a row; its settings, its results, its error.
+
+    Parameters
+    ----------
+    outcomes : list of Outcome
+    """
     names = {}
     for outcome in outcomes:
         names |= dict.fromkeys(outcome.cell)
@@ -325,7 +341,14 @@ def table(outcomes):
 
 
 def write_table(path, outcomes):
-    """Write the `table` as CSV, the file whole or not at all; floats keep every bit."""
+    """Write the `table` as CSV, the file whole or not at all; floats keep every bit.
+
+    Parameters
+    ----------
+    path : str or path
+    outcomes : list of Outcome
+        As for `table`.
+    """
     text = io.StringIO()
     names, rows = table(outcomes)
     writer = csv.writer(text, lineterminator="\n")
@@ -337,5 +360,10 @@ def write_table(path, outcomes):
 
 
 def cell_text(value):
-    """Return a table's entry: a list as 128x128, anything else as it is."""
+    """Return a table's entry: a list as 128x128, anything else as it is.
+
+    Parameters
+    ----------
+    value : str, number, list or None
+    """
     return "x".join(str(one) for one in value) if isinstance(value, list) else value

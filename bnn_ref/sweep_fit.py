@@ -46,7 +46,15 @@ OF_TRAINER = (
 
 
 def load_split(cell, source, target=None):
-    """Return the `Dataset` of a cell: ``split`` draws the held-out rows, ``seed`` all else."""
+    """Return the `Dataset` of a cell: ``split`` draws the held-out rows, ``seed`` all else.
+
+    Parameters
+    ----------
+    cell : dict
+    source : "digits" or path
+    target : str, optional
+        A text table's column to predict.
+    """
     return load(
         source,
         target=target,

@@ -63,7 +63,15 @@ CHOSEN = {
 
 
 class Split(NamedTuple):
-    """One split's rows, as stored: x (N, I) and y (N,) to train on, x and y of the test rows."""
+    """One split's rows, as stored: those to train on, and those of the test.
+
+    Attributes
+    ----------
+    x : array (N, I)
+    y : array (N,)
+    x_test, y_test : array
+        Of the test rows.
+    """
 
     x: np.ndarray
     y: np.ndarray
@@ -73,6 +81,12 @@ class Split(NamedTuple):
 
 def read_matrix(path, whole=False):
     """Return a text matrix as float64, or a column of whole numbers, at least 0, as int64.
+
+    Parameters
+    ----------
+    path : str or path
+    whole : bool
+        Whether to read one column of whole numbers.
 
     Raises
     ------
@@ -135,7 +149,15 @@ def read_split(folder, name, split):
 
 
 def checksum(folder, name):
-    """Return a CRC-32 of a set's matrix and columns, by which finished splits are known again."""
+    """Return a CRC-32 of a set's matrix and columns, by which finished splits are known again.
+
+    Parameters
+    ----------
+    folder : path
+        Of the sets.
+    name : str
+        The set's.
+    """
     total = 0
     for file in ("data.txt", "index_features.txt", "index_target.txt"):
         total = zlib.crc32((Path(folder) / FOLDERS[name] / file).read_bytes(), total)
@@ -146,6 +168,17 @@ def make_cell(name, split, seed=0, backend="numba", part="test", **settings):
     """Return the cell of one split: the general settings, on them those chosen for the set.
 
     For part "validation", by which settings are chosen, the general ones alone.
+
+    Parameters
+    ----------
+    name : str
+        The set's.
+    split : int
+    seed : int
+    backend : "numba" or "numpy"
+    part : "test" or "validation"
+    **settings
+        What to set otherwise.
     """
     cell = {"set": name, "split": split, "seed": seed, "part": part, "backend": backend}
     chosen = CHOSEN[name] if part == "test" else {}
@@ -228,6 +261,11 @@ def summarise(outcomes):
     """Return set to a dict of splits, and mean and standard error of RMSE and log-likelihood.
 
     The standard error is s / sqrt(splits), s divided by splits - 1; None for one split.
+
+    Parameters
+    ----------
+    outcomes : list of Outcome
+        Of the cells of `make_cell`.
     """
     summary = {}
     for name in dict.fromkeys(outcome.cell["set"] for outcome in outcomes):

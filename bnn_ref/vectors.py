@@ -114,7 +114,12 @@ class Vector:
 
 
 def results_of(result):
-    """Return a `Result` of `loss_and_gradients` as a dict by the names of `spec/vectors.md`."""
+    """Return a `Result` of `loss_and_gradients` as a dict by the names of `spec/vectors.md`.
+
+    Parameters
+    ----------
+    result : Result
+    """
     named = {"outputs": result.outputs, "nll": result.nll, "kl": result.kl, "loss": result.loss}
     named |= {f"layers.{k}.kl": kl for k, kl in enumerate(result.kl_layers)}
     named |= {f"grad.{name}": value for name, value in result.gradients.items()}
@@ -204,6 +209,11 @@ def write(path, vector):
     """Write a `Vector` to a file, uncompressed: the same vector gives the same bytes.
 
     The file appears whole or not at all; one of that name is replaced.
+
+    Parameters
+    ----------
+    path : str or path
+    vector : Vector
 
     Raises
     ------

@@ -122,6 +122,10 @@ def learn_encoding(kind, x, y, task=None, columns=None, target=None):
         The stored training rows, held-out rows not among them.
     task : str, optional
         "categorical", "bernoulli" or "normal"; by default what the targets look like.
+    columns : sequence of str, optional
+        Names of a text table's input columns.
+    target : str, optional
+        Name of its target.
     """
     if task is not None and task not in TASKS:
         raise expected("likelihood", "one of " + ", ".join(TASKS), repr(task))

@@ -14,6 +14,10 @@ def moments(columns):
     """Return mean and standard deviation (divided by N) of each column.
 
     A constant column has its value for a mean, and 1 for a scale: it becomes exactly 0.
+
+    Parameters
+    ----------
+    columns : array (N, columns)
     """
     columns = np.asarray(columns, np.float64)
     loc, scale = columns.mean(axis=0), columns.std(axis=0)
@@ -56,6 +60,14 @@ class Encoding:
     def encode_x(self, values, dtype="float32", thing="rows"):
         """Return `Rows` of stored inputs.
 
+        Parameters
+        ----------
+        values : array (N, ...)
+            Flattened to rows.
+        dtype : "float32" or "float64"
+        thing : str
+            What the message calls them.
+
         Raises
         ------
         ValueError
@@ -70,6 +82,12 @@ class Encoding:
         """Return stored targets as class ids (N,), 0/1 (N, O), or numbers (N, O).
 
         A column (N, 1) of class ids becomes (N,); one-hot rows stay, for a likelihood to refuse.
+
+        Parameters
+        ----------
+        values : array (N,) or (N, O)
+        thing : str
+            What the message calls them.
 
         Raises
         ------
@@ -96,17 +114,32 @@ class Encoding:
         return (values.astype(np.float64) - self.y_loc) / self.y_scale
 
     def decode_mean(self, mean):
-        """Return predicted means (N, O) in the targets' own units."""
+        """Return predicted means (N, O) in the targets' own units.
+
+        Parameters
+        ----------
+        mean : array (N, O)
+        """
         return mean if self.y_loc is None else mean * self.y_scale + self.y_loc
 
     def decode_scale(self, scale):
-        """Return standard deviations (N, O) or an RMSE (O,) in the targets' own units."""
+        """Return standard deviations (N, O) or an RMSE (O,) in the targets' own units.
+
+        Parameters
+        ----------
+        scale : array (N, O) or (O,)
+        """
         return scale if self.y_scale is None else scale * np.asarray(self.y_scale)
 
     def decode_nats(self, nats):
         """Return a log-density of scaled targets as one of the targets in their own units.
 
         p(y) = p((y - y_loc) / y_scale) / y_scale for each output. Probabilities stay as they are.
+
+        Parameters
+        ----------
+        nats : float or array
+            Summed over the outputs.
         """
         return nats if self.y_scale is None else nats - float(np.sum(np.log(self.y_scale)))
 
@@ -117,6 +150,10 @@ class Encoding:
     @classmethod
     def from_json(cls, description):
         """Return the encoding that `to_json` described.
+
+        Parameters
+        ----------
+        description : dict
 
         Raises
         ------

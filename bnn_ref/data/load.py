@@ -32,6 +32,10 @@ def read_digits():
 def kind_of(source):
     """Return "digits", "idx", "npz" or "table" for a name or path, by what is there.
 
+    Parameters
+    ----------
+    source : "digits", str or path
+
     Raises
     ------
     FileNotFoundError
@@ -153,7 +157,14 @@ def _input_columns(source, encoding):
 
 
 def read_inputs_table(source, encoding):
-    """Return a text `Table` without the run's target column, if it has one."""
+    """Return a text `Table` without the run's target column, if it has one.
+
+    Parameters
+    ----------
+    source : str or path
+    encoding : Encoding
+        The run's.
+    """
     width, header = table_shape(source)
     has_target = encoding.target is not None and (
         encoding.target in header if header else width == encoding.inputs + 1
@@ -165,6 +176,10 @@ def only_test(dataset):
     """Return a `Dataset` that a run was not trained on: all there is to score is its test part.
 
     The test part of IDX files and of an npz; of others every row.
+
+    Parameters
+    ----------
+    dataset : Dataset
     """
     test = dataset.test if dataset.test is not None else dataset.train
     return replace(dataset, validation=None, test=test)

@@ -74,7 +74,12 @@ class Rows:
         return Rows(self.values, loc=self.loc, scale=self.scale, dtype=dtype)
 
     def take(self, index):
-        """Return a `Rows` of a slice or of some rows, unscaled as they are stored."""
+        """Return a `Rows` of a slice or of some rows, unscaled as they are stored.
+
+        Parameters
+        ----------
+        index : slice or array of int
+        """
         return Rows(self.values[index], loc=self.loc, scale=self.scale, dtype=self.dtype)
 
     def __repr__(self):

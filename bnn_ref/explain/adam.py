@@ -165,6 +165,10 @@ def constant_gradient(adam):
     """Return where a weight is after STEPS steps: for a constant g, m and v have closed forms.
 
     m = g (1 - beta_1^t) and v = g^2 (1 - beta_2^t), so the corrected moments are g and g^2.
+
+    Parameters
+    ----------
+    adam : Adam
     """
     with localcontext(Context(prec=DIGITS)):
         p, g, beta_1, beta_2, rate, epsilon = map(

@@ -21,7 +21,13 @@ RUN_ROWS, RUN_DRAWS = 1000, 30
 
 
 class Posterior(NamedTuple):
-    """A Normal over the one weight, and what it is called in the table."""
+    """A Normal over the one weight, and what it is called in the table.
+
+    Attributes
+    ----------
+    name : str
+    mu, sigma : float
+    """
 
     name: str
     mu: float
@@ -65,7 +71,13 @@ def exact_posterior(weight=1.0):
 
 
 def expected_nll(mu, sigma):
-    """Return the mean over the four examples of E_q[-log p(y_n | x_n, w)], in closed form."""
+    """Return the mean over the four examples of E_q[-log p(y_n | x_n, w)], in closed form.
+
+    Parameters
+    ----------
+    mu, sigma : float
+        Of the posterior of the one weight.
+    """
     squares = (Y - mu * X) ** 2 + (sigma * X) ** 2
     constant = math.log(NOISE) + 0.5 * math.log(2 * math.pi)
     return float(np.mean(squares / (2 * NOISE**2))) + constant

@@ -5,7 +5,13 @@ from math import floor
 
 
 def units(value, decimals):
-    """Return a number in whole units of its last printed digit, rounded half to even."""
+    """Return a number in whole units of its last printed digit, rounded half to even.
+
+    Parameters
+    ----------
+    value : float
+    decimals : int
+    """
     return int(Decimal(float(value)).scaleb(decimals).to_integral_value())
 
 
@@ -47,7 +53,13 @@ def common_decimals(pairs, most=6):
 
 
 def printed(whole, decimals):
-    """Return a number of units as text with that many decimals and no thousands marks."""
+    """Return a number of units as text with that many decimals and no thousands marks.
+
+    Parameters
+    ----------
+    whole : int
+    decimals : int
+    """
     sign, whole = ("-" if whole < 0 else ""), abs(whole)
     if decimals == 0:
         return f"{sign}{whole}"

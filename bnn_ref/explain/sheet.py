@@ -79,11 +79,22 @@ class Sheet:
         return all(check.agrees for check in self.checks)
 
     def heading(self, text):
-        """Start a section."""
+        """Start a section.
+
+        Parameters
+        ----------
+        text : str
+        """
         self.lines += ["", text, "-" * len(text)]
 
     def say(self, text):
-        """Add a paragraph, wrapped."""
+        """Add a paragraph, wrapped.
+
+        Parameters
+        ----------
+        text : str
+            Its line breaks do not count.
+        """
         self.lines += ["", *textwrap.wrap(" ".join(text.split()), WIDTH)]
 
     def formula(self, *lines):
@@ -138,6 +149,20 @@ class Sheet:
     def check(self, what, found, by, independent, limit, scale=None):
         """Hold a result against an exact value: relative difference, of `scale` where given.
 
+        Parameters
+        ----------
+        what : str
+            The quantity.
+        found : float
+            This project's result.
+        by : str
+            How the other value was computed.
+        independent : float
+        limit : float
+            The largest relative difference.
+        scale : float, optional
+            What the difference is counted against, where not the independent value.
+
         Returns
         -------
         Check
@@ -151,6 +176,14 @@ class Sheet:
     def check_estimate(self, what, found, by, estimate, error):
         """Hold a result against a Monte Carlo estimate with that standard error.
 
+        Parameters
+        ----------
+        what, found, by
+            As for `check`.
+        estimate : float
+        error : float
+            Its standard error.
+
         Returns
         -------
         Check
@@ -161,7 +194,13 @@ class Sheet:
         return self._add(Check(what, found, by, estimate, distance, STANDARD_ERRORS, error))
 
     def leave_out(self, what, why):
-        """Note a check that cannot be made here."""
+        """Note a check that cannot be made here.
+
+        Parameters
+        ----------
+        what : str
+        why : str
+        """
         self.missing.append(what)
         self.lines += ["", f"  check  {what}: left out, {why}"]
 
@@ -202,7 +241,13 @@ def _beside(line, remark):
 
 
 def number(value, digits=6):
-    """Return a number with that many significant digits, trailing zeros dropped."""
+    """Return a number with that many significant digits, trailing zeros dropped.
+
+    Parameters
+    ----------
+    value : int or float
+    digits : int
+    """
     if isinstance(value, (bool, np.bool_, int, np.integer)):
         return str(int(value))
     text = f"{float(value):.{digits}g}"

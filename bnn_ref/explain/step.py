@@ -54,6 +54,10 @@ def take_step(subject):
 def vector_of(subject):
     """Return the step as an answered test vector (`spec/vectors.md`), in float64.
 
+    Parameters
+    ----------
+    subject : Subject
+
     Raises
     ------
     ValueError

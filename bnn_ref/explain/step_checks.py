@@ -16,6 +16,14 @@ def check_outputs(sheet, subject, noise, result):
 
     Flipout's two products are, for one example, one product with
     kernel_mu + kernel_delta * (sign_input^T sign_output), Wen et al. (2018), equation 3.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    subject : Subject
+    noise : Noise
+    result : Result
+        With its trace.
     """
     row = int(np.argmax(np.max(np.abs(result.trace[-1].outputs), axis=1)))
     h = subject.x.reshape(-1, subject.network.inputs)[row]
@@ -40,6 +48,15 @@ def check_gradients(sheet, subject, noise, result, seed):
 
     d loss / d p = Im loss(p + i h) / h. In a small network for every entry, in a large one along
     one random direction of +1 and -1 for every tensor.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    subject : Subject
+    noise : Noise
+    result : Result
+    seed : int
+        Of the directions.
     """
     sheet.heading("Every gradient against the complex step")
     sheet.formula("d loss / d p = Im( loss(p + i h) ) / h,  h = 1e-30: the forward pass alone")

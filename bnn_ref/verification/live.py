@@ -67,7 +67,12 @@ class Report:
 
 
 def questions(framework, dtype):
-    """Return the questions that a framework is asked, with the biases and shifts that it has."""
+    """Return the questions that a framework is asked, with the biases and shifts that it has.
+
+    Parameters
+    ----------
+    dtype : "float32" or "float64"
+    """
     asked = []
     for i, options in enumerate(_NETWORKS):
         for turn in range(len(BIASES)):
@@ -215,6 +220,11 @@ def table(reports):
 
 
 def exit_code(reports):
-    """Return 0 where all installed agree, 1 where some disagree, 2 where none is installed."""
+    """Return 0 where all installed agree, 1 where some disagree, 2 where none is installed.
+
+    Parameters
+    ----------
+    reports : list of Report
+    """
     present = [report for report in reports if report.missing is None]
     return 2 if not present else 0 if all(report.agrees for report in present) else 1
