@@ -64,7 +64,7 @@ def _reliability(evidence, count, mean, accuracy, error):
 
     worst = int(np.argmax(count * np.abs(accuracy - mean)))
     return Plot(
-        "calibration",
+        "calibration-reliability",
         "Reliability diagram",
         f"Expected calibration error {error:.4f}, over {BINS} bins of equal width. The numbers are "
         "predictions in the bin, the bars 95 % intervals (Wilson). Above the line the network is "

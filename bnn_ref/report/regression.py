@@ -164,7 +164,7 @@ def _coverage(evidence):
 
     at = int(np.argmax(np.abs(share - LEVELS)))
     return Plot(
-        "calibration",
+        "calibration-reliability",
         "Reliability diagram of the intervals",
         f"Calibration error {error:.4f}, the mean distance to the diagonal. Above the line "
         "intervals are wider than they need to be, below it too narrow.",

@@ -169,7 +169,9 @@ def to_svg(plot):
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)
     svg = svg.replace("xlink:href", "href")
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{plot.name}-\1"', svg)
+    used = set(re.findall(r"#([\w.-]+)", svg))  # equal images have equal ids, which nobody names
+    svg = re.sub(r' id="([^"]+)"',
+                 lambda m: f' id="{plot.name}-{m[1]}"' if m[1] in used else "", svg)  # fmt: skip
     svg = re.sub(r'href="#([^"]+)"', rf'href="#{plot.name}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{plot.name}-\1)", svg)
     for placeholder, name in _VARIABLES.items():
