@@ -15,6 +15,8 @@ class Section(NamedTuple):
     plots : list of Plot
     html : str
         Put between the paragraph and the plots as it is.
+    columns : 2 or 3
+        Of figures, where the page is wide.
     """
 
     anchor: str
@@ -22,6 +24,7 @@ class Section(NamedTuple):
     text: str
     plots: list
     html: str = ""
+    columns: int = 2
 
 
 def _variables(colors):
@@ -132,7 +135,7 @@ def _figure(plot):
 
 def _section(section):
     figures = "".join(_figure(plot) for plot in section.plots)
-    kind = "figures three" if len(section.plots) % 3 == 0 else "figures"
+    kind = "figures three" if section.columns == 3 else "figures"
     figures = f'<div class="{kind}">{figures}</div>' if figures else ""
     return (
         f'<section id="{section.anchor}"><h2>{escape(section.title)}</h2>'

@@ -117,6 +117,7 @@ def _predictions(evidence):
         "sure; where each draw is sure of something else, it is the network that does not know "
         "(epistemic uncertainty).",
         spreads.example_plots(evidence) if numbers else predictions.plots(evidence),
+        columns=3,
     )
     calibrated = Section(
         "calibration",
