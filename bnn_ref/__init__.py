@@ -15,7 +15,8 @@ from .prediction import Prediction, predict
 from .priors import NormalPrior
 from .reference import forward, kl, kl_parts, loss_and_gradients
 from .step import State
-from .training import Fit, Trainer, fit
+from .trainer import Trainer
+from .training import Fit, fit
 
 __all__ = [
     "Adam",

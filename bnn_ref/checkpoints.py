@@ -41,7 +41,7 @@ class Checkpoint(NamedTuple):
     environment : dict
         The libraries it was written with, see `bnn_ref.environment.describe`.
     pending : dict
-        Of `bnn_ref.training.History`.
+        Of `bnn_ref.history.History`.
     """
 
     network: Network

@@ -9,7 +9,7 @@ from .data import Dataset, Encoding, kind_of, load
 from .errors import expected
 from .history import History
 from .run import Run
-from .training import Trainer
+from .trainer import Trainer
 
 
 class OpenedRun(NamedTuple):

@@ -1,7 +1,7 @@
 """A run on disk: a folder with its configuration, its history and its one checkpoint.
 
     config.json      what was asked for: settings, data, network; written once
-    history.json     a record every so often, see `bnn_ref.training.History`
+    history.json     a record every so often, see `bnn_ref.history.History`
     checkpoint.npz   the state, see `bnn_ref.checkpoints`
     results.json     what the finished run scored
 

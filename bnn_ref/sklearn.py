@@ -22,7 +22,7 @@ from .likelihoods import Categorical, Normal
 from .noise import permutation
 from .prediction import predict
 from .stacks import dense_stack
-from .training import Trainer
+from .trainer import Trainer
 
 SETTINGS = """hidden_layer_sizes : sequence of int, default (50,)
         Units of the hidden layers; () for a linear model.
