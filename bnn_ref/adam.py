@@ -74,8 +74,8 @@ class Adam:
         correct_1 = -math.expm1(step * math.log(self.beta_1)) if self.beta_1 else 1.0
         correct_2 = -math.expm1(step * math.log(self.beta_2)) if self.beta_2 else 1.0
         if self.convention == "paper":
-            return self.learning_rate / correct_1, 1 / math.sqrt(correct_2)
-        return self.learning_rate * math.sqrt(correct_2) / correct_1, 1.0
+            return self.learning_rate / correct_1, 1 / math.sqrt(correct_2)  # E17
+        return self.learning_rate * math.sqrt(correct_2) / correct_1, 1.0  # E17
 
 
 def update(adam, step, parameters, gradients, moment_1, moment_2):
@@ -95,8 +95,8 @@ def update(adam, step, parameters, gradients, moment_1, moment_2):
     for start in range(0, len(parameters), BLOCK):
         part = slice(start, start + BLOCK)
         p, g, m, v = parameters[part], gradients[part], moment_1[part], moment_2[part]
-        m *= adam.beta_1
-        m += (1 - adam.beta_1) * g
-        v *= adam.beta_2
-        v += (1 - adam.beta_2) * g * g
-        p -= rate * m / (np.sqrt(v) * scale + adam.epsilon)
+        m *= adam.beta_1  # E17
+        m += (1 - adam.beta_1) * g  # E17
+        v *= adam.beta_2  # E17
+        v += (1 - adam.beta_2) * g * g  # E17
+        p -= rate * m / (np.sqrt(v) * scale + adam.epsilon)  # E17

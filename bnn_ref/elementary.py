@@ -59,7 +59,7 @@ def softplus(z):
     array of z's shape and dtype, > 0 (0 where exp(z) underflows).
     """
     positive = z.real > 0
-    return np.where(positive, z, 0) + log1p(np.exp(np.where(positive, -z, z)))
+    return np.where(positive, z, 0) + log1p(np.exp(np.where(positive, -z, z)))  # E1
 
 
 def softplus_inverse(y):
@@ -91,7 +91,7 @@ def sigmoid(z):
     """
     positive = z.real > 0
     small = np.exp(np.where(positive, -z, z))  # |exp| <= 1
-    return np.where(positive, 1, small) / (1 + small)
+    return np.where(positive, 1, small) / (1 + small)  # E14
 
 
 def erf(z):
@@ -137,7 +137,7 @@ def x_minus_log1p(d):
     series = np.full_like(square, 1 / 35)
     for odd in range(33, 1, -2):
         series = series * square + 1 / odd
-    return u * (d - 2 * square * series)
+    return u * (d - 2 * square * series)  # E5, the near form
 
 
 def log_softmax(z):
@@ -158,5 +158,5 @@ def log_softmax(z):
     shifted = z - np.take_along_axis(z, place, axis=-1)
     others = np.exp(shifted)
     np.put_along_axis(others, place, 0, axis=-1)
-    shifted -= log1p(np.sum(others, axis=-1, keepdims=True))
+    shifted -= log1p(np.sum(others, axis=-1, keepdims=True))  # E4
     return shifted

@@ -46,15 +46,15 @@ def _total(rows, weight):
     """Return sum_n w_n rows_n / B as a float64 (complex128 for complex rows)."""
     wide = np.complex128 if np.iscomplexobj(rows) else np.float64
     if weight is not None:
-        rows = rows * weight
-    return np.sum(rows, dtype=wide) / len(rows)
+        rows = rows * weight  # E4
+    return np.sum(rows, dtype=wide) / len(rows)  # E4
 
 
 def _share(z, weight):
     """Return w_n / B, what each example counts for, as (B, 1) or a number of z's dtype."""
     if weight is None:
-        return z.real.dtype.type(1 / len(z))
-    return (weight / len(z)).astype(z.real.dtype)[:, None]
+        return z.real.dtype.type(1 / len(z))  # E7
+    return (weight / len(z)).astype(z.real.dtype)[:, None]  # E7
 
 
 class _Likelihood:
@@ -80,8 +80,8 @@ class _Likelihood:
         grad_z : array (B, O) of z's dtype
         grad_scale_rho : array (O,) or None
         """
-        nll = _total(self.nll_rows(z, y, scale_rho), weight)
-        return nll, self._slope(z, y, scale_rho) * _share(z, weight), None
+        nll = _total(self.nll_rows(z, y, scale_rho), weight)  # E4
+        return nll, self._slope(z, y, scale_rho) * _share(z, weight), None  # E7
 
 
 @dataclass(frozen=True)
@@ -130,11 +130,11 @@ class Categorical(_Likelihood):
         scale_rho : None
             Classes have no scale.
         """
-        return -log_softmax(z)[np.arange(len(z)), y]
+        return -log_softmax(z)[np.arange(len(z)), y]  # E4
 
     def _slope(self, z, y, scale_rho):
-        slope = np.exp(log_softmax(z))
-        slope[np.arange(len(z)), y] -= 1
+        slope = np.exp(log_softmax(z))  # E7
+        slope[np.arange(len(z)), y] -= 1  # E7
         return slope
 
     def to_json(self):
@@ -183,11 +183,11 @@ class Bernoulli(_Likelihood):
             A probability has no scale.
         """
         side = (1 - 2 * y).astype(z.real.dtype)
-        return np.sum(softplus(side * z), axis=-1)
+        return np.sum(softplus(side * z), axis=-1)  # E4
 
     def _slope(self, z, y, scale_rho):
         side = (1 - 2 * y).astype(z.real.dtype)
-        return side * sigmoid(side * z)  # sigmoid(z) - y, without cancelling
+        return side * sigmoid(side * z)  # E7: sigmoid(z) - y, without cancelling
 
     def to_json(self):
         """Return ``{"type": "bernoulli"}``."""
@@ -269,7 +269,7 @@ class Normal(_Likelihood):
         dtype : numpy.dtype
             Of a fixed scale; a learned one has its own.
         """
-        return dtype.type(self.scale) if scale_rho is None else softplus(scale_rho)
+        return dtype.type(self.scale) if scale_rho is None else softplus(scale_rho)  # E18
 
     def nll_rows(self, z, y, scale_rho=None):
         """Return sum_o t^2/2 + log(s_o) + log(2 pi)/2 for each example: array (B,), nats.
@@ -284,12 +284,13 @@ class Normal(_Likelihood):
             Where the scale is learned.
         """
         s = self.scales(scale_rho, z.real.dtype)
-        t = (y.astype(z.real.dtype) - z) / s
-        return np.sum(0.5 * t * t + (np.log(s) + z.real.dtype.type(0.5 * np.log(2 * np.pi))), -1)
+        t = (y.astype(z.real.dtype) - z) / s  # E4
+        constant = z.real.dtype.type(0.5 * np.log(2 * np.pi))
+        return np.sum(0.5 * t * t + (np.log(s) + constant), -1)  # E4
 
     def _slope(self, z, y, scale_rho):
         s = self.scales(scale_rho, z.real.dtype)
-        return (z - y.astype(z.real.dtype)) / s / s
+        return (z - y.astype(z.real.dtype)) / s / s  # E7
 
     def nll_and_gradient(self, z, y, weight=None, scale_rho=None):
         nll, grad_z, _ = super().nll_and_gradient(z, y, weight, scale_rho)
@@ -297,8 +298,8 @@ class Normal(_Likelihood):
             return nll, grad_z, None
         s = softplus(scale_rho)
         t = (y.astype(z.real.dtype) - z) / s
-        grad_s = np.sum((1 - t) * (1 + t) / s * _share(z, weight), axis=0)  # d/ds (t^2/2 + log s)
-        return nll, grad_z, grad_s * sigmoid(scale_rho)
+        grad_s = np.sum((1 - t) * (1 + t) / s * _share(z, weight), axis=0)  # (O,), E18
+        return nll, grad_z, grad_s * sigmoid(scale_rho)  # E18
 
     def to_json(self):
         """Return ``{"type": "normal", "scale": s}``, and ``"learn_scale": true`` where it is."""

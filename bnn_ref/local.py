@@ -61,11 +61,11 @@ def perturb(layer, trace, noise):
     noise : LocalLayerNoise
     """
     h, sigma = trace.inputs, trace.kernel_sigma
-    variance = (h * h) @ (sigma * sigma)  # (B, O)
+    variance = (h * h) @ (sigma * sigma)  # (B, O), E19
     if layer.bias_is_random:
-        variance = variance + trace.bias_sigma * trace.bias_sigma
-    trace.output_sigma = np.sqrt(variance)  # (B, O)
-    return trace.output_sigma * noise.output_eps
+        variance = variance + trace.bias_sigma * trace.bias_sigma  # E19
+    trace.output_sigma = np.sqrt(variance)  # (B, O), E19
+    return trace.output_sigma * noise.output_eps  # E19
 
 
 def perturb_backward(layer, trace, noise):
@@ -86,10 +86,10 @@ def perturb_backward(layer, trace, noise):
     """
     h, sigma = trace.inputs, trace.kernel_sigma
     zero = trace.output_sigma == 0
-    half_inverse = np.where(zero, 0, 0.5 / np.where(zero, 1, trace.output_sigma))
-    grad_variance = trace.grad_pre_activation * noise.output_eps * half_inverse  # (B, O)
-    grad_h = 2 * h * (grad_variance @ (sigma * sigma).T)  # variance = h^2 sigma^2
-    trace.grad_sigma = 2 * sigma * ((h * h).T @ grad_variance)
+    half_inverse = np.where(zero, 0, 0.5 / np.where(zero, 1, trace.output_sigma))  # E20
+    grad_variance = trace.grad_pre_activation * noise.output_eps * half_inverse  # (B, O), E20
+    grad_h = 2 * h * (grad_variance @ (sigma * sigma).T)  # variance = h^2 sigma^2, E20
+    trace.grad_sigma = 2 * sigma * ((h * h).T @ grad_variance)  # E20
     if layer.bias_is_random:
-        trace.grad_bias_sigma = 2 * trace.bias_sigma * np.sum(grad_variance, axis=0)
+        trace.grad_bias_sigma = 2 * trace.bias_sigma * np.sum(grad_variance, axis=0)  # E20
     return grad_h

@@ -169,8 +169,8 @@ class _Reduction:
         """Add one draw of the outputs z, (rows, O)."""
         z = z.astype(np.float64)
         if self.y is not None:
-            log_prob = -self.likelihood.nll_rows(z, self.y, self.scale_rho)
-            self.log_sum = (
+            log_prob = -self.likelihood.nll_rows(z, self.y, self.scale_rho)  # E4
+            self.log_sum = (  # E22
                 log_prob if self.log_sum is None else np.logaddexp(self.log_sum, log_prob)
             )
         if self.likelihood.metric == "rmse":
@@ -178,13 +178,13 @@ class _Reduction:
             return
         if self.likelihood.to_json()["type"] == "bernoulli":
             p = sigmoid(z)
-            self.entropy = self.entropy + binary_entropy(p)
+            self.entropy = self.entropy + binary_entropy(p)  # E23
         else:
             log_p = log_softmax(z)
             p = np.exp(log_p)
-            self.entropy = self.entropy - np.einsum("no,no->n", p, log_p)
+            self.entropy = self.entropy - np.einsum("no,no->n", p, log_p)  # E23
         self.moments.add(p)
-        self.aleatoric = self.aleatoric + p * (1 - p)
+        self.aleatoric = self.aleatoric + p * (1 - p)  # E23
 
     def result(self):
         """Return the block's arrays, by the names of `Prediction`."""
@@ -192,21 +192,22 @@ class _Reduction:
         mean, epistemic = self.moments.mean, self.moments.variance
         found = {"epistemic": epistemic}
         if self.y is not None:
-            found["log_prob"] = self.log_sum - np.log(draws)
+            found["log_prob"] = self.log_sum - np.log(draws)  # E22
         if self.likelihood.metric == "rmse":
             scale = self.likelihood.scales(self.scale_rho, np.dtype(np.float64))
-            found["aleatoric"] = np.broadcast_to(scale * scale, mean.shape)
+            found["aleatoric"] = np.broadcast_to(scale * scale, mean.shape)  # E23
             return {**found, "mean": mean, "variance": found["aleatoric"] + epistemic}
         binary = self.likelihood.to_json()["type"] == "bernoulli"
         total = binary_entropy(mean) if binary else entropy(mean)
-        expected_entropy = self.entropy / draws
+        expected_entropy = self.entropy / draws  # E23
         return {
             **found,
             "probabilities": mean,
             "aleatoric": self.aleatoric / draws,
             "total_entropy": total,
             "expected_entropy": expected_entropy,
-            "mutual_information": np.maximum(total - expected_entropy, 0),  # >= 0 but for rounding
+            # E23; >= 0 but for rounding
+            "mutual_information": np.maximum(total - expected_entropy, 0),
         }
 
 

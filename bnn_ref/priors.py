@@ -85,10 +85,10 @@ def kl(mu, sigma, prior):
     r = sigma / s
     d = np.asarray((sigma - s) / s)
     near = np.abs(d.real) <= NEAR
-    variance = np.asarray(0.5 * (r * r - 1) - np.log(r))
+    variance = np.asarray(0.5 * (r * r - 1) - np.log(r))  # E5
     d = d[near]
-    variance[near] = 0.5 * d * d + x_minus_log1p(d)
-    return 0.5 * z * z + variance
+    variance[near] = 0.5 * d * d + x_minus_log1p(d)  # E5, the near form
+    return 0.5 * z * z + variance  # E5
 
 
 def kl_gradient(mu, sigma, prior):
@@ -110,7 +110,7 @@ def kl_gradient(mu, sigma, prior):
     """
     mu, sigma = np.asarray(mu), np.asarray(sigma)
     m, s = (mu.real.dtype.type(value) for value in prior)
-    return (mu - m) / s / s, ((sigma - s) / s) * ((sigma + s) / s) / sigma
+    return (mu - m) / s / s, ((sigma - s) / s) * ((sigma + s) / s) / sigma  # E13
 
 
 class KLParts(NamedTuple):
@@ -149,8 +149,8 @@ def kl_parts(mu, sigma, prior):
     r = np.asarray(sigma, np.float64) / s
     z = (np.asarray(mu, np.float64) - m) / s
     return KLParts(
-        squared_mean=0.5 * np.sum(z * z),
-        variance=0.5 * np.sum(r * r),
-        log=-np.sum(np.log(r)),
-        constant=-0.5 * r.size,
+        squared_mean=0.5 * np.sum(z * z),  # E5, its printed form
+        variance=0.5 * np.sum(r * r),  # E5
+        log=-np.sum(np.log(r)),  # E5
+        constant=-0.5 * r.size,  # E5
     )

@@ -81,7 +81,7 @@ def prepare(network, rows, dtype, threads=None):
 
 def sigma(scale_shift, rho):
     """Return sigma = scale_shift + softplus(rho), elementwise, of rho's shape and dtype."""
-    return rho.real.dtype.type(scale_shift) + softplus(rho)
+    return rho.real.dtype.type(scale_shift) + softplus(rho)  # E1
 
 
 def forward_layer(layer, p, noise, h):
@@ -97,23 +97,24 @@ def forward_layer(layer, p, noise, h):
     h : array (B, I)
     """
     t = LayerTrace(inputs=h)
-    t.kernel_sigma = sigma(p.scale_shift, p.kernel_rho)  # (I, O)
+    t.kernel_sigma = sigma(p.scale_shift, p.kernel_rho)  # (I, O), E1
     if layer.bias_is_random:
-        t.bias_sigma = sigma(p.scale_shift, p.bias_rho)  # (O,)
+        t.bias_sigma = sigma(p.scale_shift, p.bias_rho)  # (O,), E1
     if isinstance(noise, LocalLayerNoise):
-        t.perturbation = local.perturb(layer, t, noise)  # (B, O)
+        t.perturbation = local.perturb(layer, t, noise)  # (B, O), E19
     else:
-        t.kernel_delta = t.kernel_sigma * noise.kernel_eps  # (I, O)
-        t.perturbation = ((h * noise.sign_input) @ t.kernel_delta) * noise.sign_output  # (B, O)
-    a = h @ p.kernel_mu + t.perturbation  # (B, O)
+        t.kernel_delta = t.kernel_sigma * noise.kernel_eps  # (I, O), E2
+        flipped_h = h * noise.sign_input  # (B, I), E2
+        t.perturbation = (flipped_h @ t.kernel_delta) * noise.sign_output  # (B, O), E2
+    a = h @ p.kernel_mu + t.perturbation  # (B, O), E3
     if layer.bias != "none":
-        a = a + p.bias_mu
+        a = a + p.bias_mu  # E3
     if layer.bias_is_random and not isinstance(noise, LocalLayerNoise):
-        t.bias_delta = t.bias_sigma * noise.bias_eps  # (O,)
+        t.bias_delta = t.bias_sigma * noise.bias_eps  # (O,), E3
         flips = noise.sign_output if layer.bias == "normal_flipped" else 1
-        a = a + t.bias_delta * flips  # (B, O)
+        a = a + t.bias_delta * flips  # (B, O), E3
     t.pre_activation = a
-    t.outputs = get_activation(layer.activation).function(a)
+    t.outputs = get_activation(layer.activation).function(a)  # (B, O), E3
     return t
 
 
@@ -131,11 +132,11 @@ def layer_kl(layer, p, kernel_sigma=None):
     """
     wide = np.complex128 if np.iscomplexobj(p.kernel_mu) else np.float64
     if kernel_sigma is None:
-        kernel_sigma = sigma(p.scale_shift, p.kernel_rho)
-    total = np.sum(priors.kl(p.kernel_mu, kernel_sigma, layer.kernel_prior), dtype=wide)
+        kernel_sigma = sigma(p.scale_shift, p.kernel_rho)  # E1
+    total = np.sum(priors.kl(p.kernel_mu, kernel_sigma, layer.kernel_prior), dtype=wide)  # E5
     if layer.bias_is_random:
-        bias_sigma = sigma(p.scale_shift, p.bias_rho)
-        total += np.sum(priors.kl(p.bias_mu, bias_sigma, layer.bias_prior), dtype=wide)
+        bias_sigma = sigma(p.scale_shift, p.bias_rho)  # E1
+        total += np.sum(priors.kl(p.bias_mu, bias_sigma, layer.bias_prior), dtype=wide)  # E5
     return total
 
 
@@ -156,38 +157,41 @@ def backward_layer(layer, p, noise, t, grad_outputs, kl_weight, gradients):
     """
     h = t.inputs
     t.grad_outputs = grad_outputs
-    derivative = get_activation(layer.activation).derivative(t.pre_activation, t.outputs)
-    t.grad_pre_activation = grad_a = grad_outputs * derivative  # outputs = f(a)
+    derivative = get_activation(layer.activation).derivative(t.pre_activation, t.outputs)  # E8
+    t.grad_pre_activation = grad_a = grad_outputs * derivative  # outputs = f(a), E8
 
-    t.grad_inputs = grad_a @ p.kernel_mu.T  # a = h mu + ...
-    grad_mu = h.T @ grad_a  # a = h mu + ...
+    t.grad_inputs = grad_a @ p.kernel_mu.T  # a = h mu + ..., E12
+    grad_mu = h.T @ grad_a  # a = h mu + ..., E9
     if isinstance(noise, LocalLayerNoise):
-        t.grad_inputs = t.grad_inputs + local.perturb_backward(layer, t, noise)
+        t.grad_inputs = t.grad_inputs + local.perturb_backward(layer, t, noise)  # E20
     else:
-        flipped_a = grad_a * noise.sign_output  # (B, O)
-        flipped_h = h * noise.sign_input  # (B, I)
-        t.grad_delta = flipped_h.T @ flipped_a  # a = ((h * sign_input) delta) * sign_output + ...
-        t.grad_inputs = t.grad_inputs + (flipped_a @ t.kernel_delta.T) * noise.sign_input
-        t.grad_sigma = t.grad_delta * noise.kernel_eps  # delta = sigma * eps
+        flipped_a = grad_a * noise.sign_output  # (B, O), E10
+        flipped_h = h * noise.sign_input  # (B, I), E10; a = ((h * sign_input) delta) * sign_output
+        t.grad_delta = flipped_h.T @ flipped_a  # (I, O), E10
+        t.grad_inputs = t.grad_inputs + (flipped_a @ t.kernel_delta.T) * noise.sign_input  # E12
+        t.grad_sigma = t.grad_delta * noise.kernel_eps  # delta = sigma * eps, E11
 
-    t.kl_grad_mu, t.kl_grad_sigma = priors.kl_gradient(
+    t.kl_grad_mu, t.kl_grad_sigma = priors.kl_gradient(  # E13
         p.kernel_mu, t.kernel_sigma, layer.kernel_prior
     )
-    t.sigma_grad_rho = sigmoid(p.kernel_rho)  # sigma = c + softplus(rho)
-    gradients.kernel_mu[...] = grad_mu + kl_weight * t.kl_grad_mu
-    gradients.kernel_rho[...] = (t.grad_sigma + kl_weight * t.kl_grad_sigma) * t.sigma_grad_rho
+    t.sigma_grad_rho = sigmoid(p.kernel_rho)  # sigma = c + softplus(rho), E14
+    gradients.kernel_mu[...] = grad_mu + kl_weight * t.kl_grad_mu  # E14
+    grad_sigma = t.grad_sigma + kl_weight * t.kl_grad_sigma  # E14
+    gradients.kernel_rho[...] = grad_sigma * t.sigma_grad_rho  # E14
 
     if layer.bias != "none":
-        gradients.bias_mu[...] = np.sum(grad_a, axis=0)  # a = ... + bias_mu
+        gradients.bias_mu[...] = np.sum(grad_a, axis=0)  # a = ... + bias_mu, E15
     if layer.bias_is_random:
         if not isinstance(noise, LocalLayerNoise):
             flipped = layer.bias == "normal_flipped"  # a = ... + sigma_b * eps_b (* sign_output)
-            t.grad_bias_sigma = np.sum(flipped_a if flipped else grad_a, axis=0) * noise.bias_eps
-        kl_grad_mu, kl_grad_sigma = priors.kl_gradient(p.bias_mu, t.bias_sigma, layer.bias_prior)
-        gradients.bias_mu[...] += kl_weight * kl_grad_mu
-        gradients.bias_rho[...] = (t.grad_bias_sigma + kl_weight * kl_grad_sigma) * sigmoid(
-            p.bias_rho
+            summed = np.sum(flipped_a if flipped else grad_a, axis=0)  # (O,), E15
+            t.grad_bias_sigma = summed * noise.bias_eps  # E15
+        kl_grad_mu, kl_grad_sigma = priors.kl_gradient(  # E13
+            p.bias_mu, t.bias_sigma, layer.bias_prior
         )
+        gradients.bias_mu[...] += kl_weight * kl_grad_mu  # E15
+        grad_sigma = t.grad_bias_sigma + kl_weight * kl_grad_sigma  # E15
+        gradients.bias_rho[...] = grad_sigma * sigmoid(p.bias_rho)  # E15
     return t.grad_inputs
 
 
@@ -211,7 +215,7 @@ def forward(network, parameters, x, noise):
     h, leading = check_inputs(network, x, parameters.dtype)
     check_noise(network, noise, len(h), parameters.dtype)
     for layer, p, n in zip(network.layers, parameters.layers, noise.layers, strict=True):
-        h = forward_layer(layer, p, n, h).outputs
+        h = forward_layer(layer, p, n, h).outputs  # E1 to E3
     return h.reshape(*leading, network.outputs)
 
 
@@ -239,12 +243,12 @@ def kl_parts(network, parameters):
     """
     layers = []
     for layer, p in zip(network.layers, parameters.layers, strict=True):
-        wide = sigma(p.scale_shift, p.kernel_rho.astype(np.float64))
-        parts = priors.kl_parts(p.kernel_mu, wide, layer.kernel_prior)
+        wide = sigma(p.scale_shift, p.kernel_rho.astype(np.float64))  # E1
+        parts = priors.kl_parts(p.kernel_mu, wide, layer.kernel_prior)  # E5
         if layer.bias_is_random:
-            wide = sigma(p.scale_shift, p.bias_rho.astype(np.float64))
-            of_bias = priors.kl_parts(p.bias_mu, wide, layer.bias_prior)
-            parts = priors.KLParts(*(a + b for a, b in zip(parts, of_bias, strict=True)))
+            wide = sigma(p.scale_shift, p.bias_rho.astype(np.float64))  # E1
+            of_bias = priors.kl_parts(p.bias_mu, wide, layer.bias_prior)  # E5
+            parts = priors.KLParts(*(a + b for a, b in zip(parts, of_bias, strict=True)))  # E5
         layers.append(parts)
     return layers
 
@@ -288,21 +292,22 @@ def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_we
 
     h, traces = x, []
     for layer, p, n in zip(network.layers, parameters.layers, noise.layers, strict=True):
-        traces.append(forward_layer(layer, p, n, h))
+        traces.append(forward_layer(layer, p, n, h))  # E1 to E3
         h = traces[-1].outputs
-    nll, grad_h, grad_scale_rho = network.likelihood.nll_and_gradient(
+    nll, grad_h, grad_scale_rho = network.likelihood.nll_and_gradient(  # E4, E7, E18
         h, y, weight, parameters.scale_rho
     )
     kl_layers = np.array(
         [
-            layer_kl(layer, p, t.kernel_sigma)
+            layer_kl(layer, p, t.kernel_sigma)  # E5
             for layer, p, t in zip(network.layers, parameters.layers, traces, strict=True)
         ]
     )
-    loss = nll + kl_weight * np.sum(kl_layers)
+    loss = nll + kl_weight * np.sum(kl_layers)  # E6
 
     gradients = parameters.zeros_like()
     for k in reversed(range(len(network.layers))):
+        # E8 to E15
         grad_h = backward_layer(network.layers[k], parameters.layers[k], noise.layers[k], traces[k],
                                 grad_h, kl_weight, gradients.layers[k])  # fmt: skip
     if grad_scale_rho is not None:
@@ -310,7 +315,7 @@ def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_we
     return Result(
         outputs=h.reshape(*leading, network.outputs),
         nll=nll,
-        kl=np.sum(kl_layers),
+        kl=np.sum(kl_layers),  # E5
         kl_layers=kl_layers,
         loss=loss,
         gradients=gradients,
@@ -328,11 +333,11 @@ def average(results):
     ----------
     results : list of Result, at least one
     """
-    share = 1 / len(results)
+    share = 1 / len(results)  # E16
     return (
-        sum(result.nll for result in results) * share,
-        sum(result.outputs for result in results) * share,
-        sum(result.gradients.flat for result in results) * share,
+        sum(result.nll for result in results) * share,  # E16
+        sum(result.outputs for result in results) * share,  # E16
+        sum(result.gradients.flat for result in results) * share,  # E16
     )
 
 
@@ -379,14 +384,14 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
                                dtype=parameters.dtype, estimator=estimator)  # fmt: skip
             results.append(loss_and_gradients(network, parameters, x, y, noise, kl_weight,
                                               sample_weight=sample_weight))  # fmt: skip
-    nll, outputs, flat = average(results)
+    nll, outputs, flat = average(results)  # E16
     gradients = Parameters(network, flat, parameters.scale_shift)
     kl_layers, kl_total = results[0].kl_layers, results[0].kl
     refuse_non_finite(state.step + 1, x, nll, kl_layers, gradients)
-    adam_rule.update(adam, state.step + 1, parameters.flat, flat, state.moment_1.flat,
-                     state.moment_2.flat)  # fmt: skip
+    moments = (state.moment_1.flat, state.moment_2.flat)
+    adam_rule.update(adam, state.step + 1, parameters.flat, flat, *moments)  # E17
     state.step += 1
-    return Metrics(nll + kl_weight * kl_total, nll, kl_total, kl_layers, outputs)
+    return Metrics(nll + kl_weight * kl_total, nll, kl_total, kl_layers, outputs)  # E6
 
 
 def draw_weights(layer, p, seed, draw, k):
@@ -403,11 +408,11 @@ def draw_weights(layer, p, seed, draw, k):
     """
     key = {"layer": k, "draw": draw, "dtype": p.kernel_mu.dtype}
     eps = normals(p.kernel_mu.shape, seed, "predict", "kernel_eps", **key)
-    kernel = p.kernel_mu + sigma(p.scale_shift, p.kernel_rho) * eps
+    kernel = p.kernel_mu + sigma(p.scale_shift, p.kernel_rho) * eps  # E21
     bias = p.bias_mu
     if layer.bias_is_random:
         eps = normals(p.bias_mu.shape, seed, "predict", "bias_eps", **key)
-        bias = p.bias_mu + sigma(p.scale_shift, p.bias_rho) * eps
+        bias = p.bias_mu + sigma(p.scale_shift, p.bias_rho) * eps  # E21
     return kernel, bias
 
 
@@ -465,20 +470,20 @@ def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_ro
             kernel, bias = draw_weights(layer, p, seed, draw, k)
         else:
             kernel, bias = p.kernel_mu, p.bias_mu
-        a = in_blocks(h, kernel)
+        a = in_blocks(h, kernel)  # E21; with kernel_mu E3
         if kind == "flipout":
             key = {"layer": k, "draw": draw, "dtype": h.dtype}
             rows = {"first_row": first_row, **key}
             sign_input = signs(*h.shape, seed, "predict", "sign_input", **rows)
             sign_output = signs(*a.shape, seed, "predict", "sign_output", **rows)
             eps = normals(p.kernel_mu.shape, seed, "predict", "kernel_eps", **key)
-            delta = sigma(p.scale_shift, p.kernel_rho) * eps
-            a = a + in_blocks(h * sign_input, delta) * sign_output
+            delta = sigma(p.scale_shift, p.kernel_rho) * eps  # E2
+            a = a + in_blocks(h * sign_input, delta) * sign_output  # E2, E3
             if layer.bias_is_random:
                 eps = normals(p.bias_mu.shape, seed, "predict", "bias_eps", **key)
                 flips = sign_output if layer.bias == "normal_flipped" else 1
-                a = a + sigma(p.scale_shift, p.bias_rho) * eps * flips
+                a = a + sigma(p.scale_shift, p.bias_rho) * eps * flips  # E3
         if bias is not None:
-            a = a + bias
-        h = get_activation(layer.activation).function(a)
+            a = a + bias  # E3
+        h = get_activation(layer.activation).function(a)  # E3
     return h

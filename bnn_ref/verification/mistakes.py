@@ -33,8 +33,8 @@ MISTAKES = {
     for mistake in (
         Mistake(
             "kl-averaged-over-weights",
-            "the KL is averaged over weights instead of summed, as in Bayesian-Torch's kl_div and "
-            "Blitz, or wherever a framework's reduce_mean is taken",
+            "the KL is averaged over weights instead of summed, as in Bayesian-Torch's kl_div, or "
+            "wherever a framework's reduce_mean is taken",
             ({"kl_average": "tensors"}, {"kl_average": "layer_weights"}, {"kl_average": "weights"}),
         ),
         Mistake(

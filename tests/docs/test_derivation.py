@@ -1,12 +1,26 @@
-"""The derivation names functions and tests that exist, and leaves no function of the step out."""
+"""The derivation and the code find each other: lines, equations, functions, tests, commands."""
 
 import ast
 import importlib
+import importlib.util
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
+
+from bnn_ref.cli import main
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "derivation.md").read_text(encoding="utf-8")
+FILES = ("reference", "likelihoods", "priors", "local", "adam", "activations", "elementary",
+         "prediction")  # fmt: skip
+NUMBERS = re.compile(r"E(\d+)(?: to E(\d+))?")
+FORMULAS = {"softplus", "sigmoid", "sigma", "kl", "kl_parts", "kl_gradient", "perturb",
+            "perturb_backward", "function", "derivative", "nll_and_gradient", "update", "layer_kl",
+            "average", "forward_layer", "backward_layer", "sum"}  # fmt: skip
 
 
 def defined(path):
@@ -15,6 +29,108 @@ def defined(path):
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, (ast.FunctionDef, ast.ClassDef))
     }
+
+
+def source(file):
+    return (ROOT / "bnn_ref" / f"{file}.py").read_text(encoding="utf-8")
+
+
+def numbers(text):
+    """Return the equations that a comment or a table's cell names, ranges written out."""
+    found = set()
+    for first, last in NUMBERS.findall(text):
+        found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
+def in_comments(lines):
+    return numbers(
+        "; ".join(line.split("  # ")[-1] for line in lines if re.search(r"# .*\bE\d", line))
+    )
+
+
+def by_function(file):
+    """Return name of each top-level function or class to the equations in its comments."""
+    lines = source(file).splitlines()
+    found = {}
+    for node in ast.parse(source(file)).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            named = in_comments(lines[node.lineno - 1 : node.end_lineno])
+            if named:
+                found[f"bnn_ref.{file}.{node.name}"] = named
+    return found
+
+
+def equations():
+    """Return number to the text of each equation."""
+    parts = re.split(
+        r"^\*\*\(E(\d+)\)\*\*", TEXT[: TEXT.index("## Where the lines are")], flags=re.M
+    )
+    return {int(n): text for n, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def table():
+    """Return function to equations, as the derivation's table has them."""
+    rows = re.findall(r"^\| `(bnn_ref[\w.]+)` \| (E[^|]*) \|$", TEXT, re.MULTILINE)
+    return {name: numbers(cell) for name, cell in rows}
+
+
+def is_formula(node):
+    """Whether a statement computes: it has arithmetic, or calls a formula."""
+    if not isinstance(node, (ast.Assign, ast.AugAssign, ast.Return)) or node.value is None:
+        return False
+    if isinstance(node, ast.AugAssign) and not isinstance(node.value, ast.Constant):
+        return True
+    for part in ast.walk(node.value):
+        if isinstance(part, ast.BinOp) and not isinstance(part.op, (ast.FloorDiv, ast.BitOr)):
+            return True
+        if isinstance(part, ast.Call):
+            name = part.func.attr if isinstance(part.func, ast.Attribute) else part.func.id
+            if name in FORMULAS:
+                return True
+    return False
+
+
+def test_every_formula_of_reference_py_has_its_equation():
+    """Issue 7, "must show" 4. `in_blocks` and the trainer's counting of steps are no formulas."""
+    lines = source("reference").splitlines()
+    bare = []
+    for function in ast.parse(source("reference")).body:
+        if not isinstance(function, ast.FunctionDef) or function.name in ("in_blocks", "kl"):
+            continue
+        for node in ast.walk(function):
+            if not is_formula(node):
+                continue
+            above = lines[node.lineno - 2].strip()
+            place = lines[node.lineno - 1 : node.end_lineno]
+            if not in_comments([*place, "  " + above if above.startswith("#") else ""]):
+                bare.append(f"{function.name}: {lines[node.lineno - 1].strip()}")
+    assert [line for line in bare if "state.step += 1" not in line] == []
+
+
+def test_a_formula_without_its_equation_would_be_found():
+    tree = ast.parse("a = h @ mu\nt.x = sigmoid(r)\ntotal += y\nb = h.T\nn = len(x) // 2")
+    assert [is_formula(node) for node in tree.body] == [True, True, True, False, False]
+    assert in_comments(["a = h @ mu  # (B, O), E3"]) == {3}
+    assert in_comments(["f(x)  # E1 to E3"]) == {1, 2, 3}
+    assert in_comments(["scale = 1e-7  # TFP1 and 2E"]) == set()
+
+
+def test_the_table_is_what_stands_in_the_code():
+    code = {}
+    for file in FILES:
+        code |= by_function(file)
+    assert table() == code
+
+
+def test_every_equation_is_somewhere_in_the_code_and_names_where():
+    everywhere = {name: found for file in FILES for name, found in by_function(file).items()}
+    for number, text in equations().items():
+        places = {name for name, found in everywhere.items() if number in found}
+        assert places, f"E{number}"
+        if not 9 <= number <= 15:  # these name their function and tests once, before E9
+            assert places & set(re.findall(r"`(bnn_ref[\w.]+)`", text)), f"E{number}"
+            assert "held by" in text, f"E{number}"
 
 
 def test_every_named_function_exists():
@@ -27,18 +143,53 @@ def test_every_named_function_exists():
 
 def test_every_named_test_exists():
     names = set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT))
-    assert len(names) > 15
+    assert len(names) > 20
     for path, test in names:
         assert test in defined(ROOT / path), f"{path}::{test}"
 
 
 def test_equations_are_numbered_in_order_and_references_resolve():
-    numbers = [int(n) for n in re.findall(r"^\*\*\(E(\d+)\)\*\*", TEXT, re.MULTILINE)]
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert {int(n) for n in re.findall(r"E(\d+)", TEXT)} == set(numbers)
+    found = [int(n) for n in re.findall(r"^\*\*\(E(\d+)\)\*\*", TEXT, re.MULTILINE)]
+    assert found == list(range(1, len(found) + 1))
+    assert {int(n) for n in re.findall(r"E(\d+)", TEXT)} == set(found)
 
 
 def test_every_function_of_the_step_has_its_equations():
-    no_equation = {"LayerTrace", "prepare", "kl", "in_blocks", "draw_outputs"}
+    no_equation = {"LayerTrace", "prepare", "kl", "in_blocks"}
     for name in defined(ROOT / "bnn_ref" / "reference.py") - no_equation:
         assert f"| `bnn_ref.reference.{name}` | " in TEXT, name
+
+
+def commands():
+    """Return (command, what it prints) of every line of the blocks."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    return [tuple(line.rsplit("  # ", 1)) for block in blocks for line in block.splitlines()]
+
+
+def test_every_command_says_what_it_prints():
+    assert len(commands()) > 20
+    assert all(len(command) == 2 for command in commands())
+    named = {Path(c.split()[-1]).name for c, _ in commands() if c.startswith("bnn-ref check")}
+    suite = {path.name for path in (ROOT / "bnn_ref/verification/suite").glob("disagree-*.npz")}
+    known = suite - {"disagree-factor.npz", "disagree-nan.npz", "disagree-one-entry.npz"}
+    assert known <= named  # those three are numbers that no convention explains
+
+
+@pytest.mark.parametrize("command", commands(), ids=lambda command: command[1])
+def test_every_command_prints_what_is_said_behind_it(command, capsys, monkeypatch):
+    words, printed = shlex.split(command[0]), command[1]
+    monkeypatch.chdir(ROOT)
+    if words[0] == "bnn-ref":
+        code = main(words[1:])
+        out = capsys.readouterr().out
+        assert code == (1 if "disagree" in words[-1] else 0)
+    else:
+        assert words[:2] == ["python", "-c"]
+        for library in re.findall(r"\b(bayesian_torch|jax|torch)\b", words[2]):
+            if importlib.util.find_spec(library) is None:
+                pytest.skip(f"{library} is not installed")
+        done = subprocess.run(
+            [sys.executable, *words[1:]], capture_output=True, text=True, check=True
+        )
+        out = done.stdout
+    assert printed in out
