@@ -35,8 +35,10 @@ def adam(p, m, v, g, rate, scale, beta_1, beta_2, epsilon, tiny):
 def pull_mean(g, mu, loc, prior_scale, kl_weight):
     """Add to g, the nll's gradient by mu, the KL's: kl_weight (mu - m) / s^2."""
     use_whole_vectors()
+    T = type(prior_scale)
+    inverse, weight = T(1.0) / prior_scale, kl_weight / prior_scale
     for i in range(g.size):
-        g[i] += kl_weight * ((mu[i] - loc) / prior_scale / prior_scale)
+        g[i] += weight * ((mu[i] - loc) * inverse)
 
 
 @kernel
