@@ -37,7 +37,7 @@ def explain(subject, seed=0):
     pair = _closest_pair(h, sigma)
     h, noise = h[pair], noise._replace(sign_input=noise.sign_input[pair],
                                        sign_output=noise.sign_output[pair])  # fmt: skip
-    sheet.say(f"layers[{k}] of {subject.name}: {layer.inputs} inputs, {layer.outputs} outputs.")
+    sheet.say(f"layers[{k}] of {subject.name}: {layer.inputs} -> {layer.outputs}.")
     if len(subject.x) > 2:
         before = " Its inputs are those at the posterior means of the layers before it."
         sheet.say(
