@@ -4,6 +4,7 @@ Chromium reads commands of its DevTools protocol from descriptor 3 and writes an
 descriptor 4, as JSON objects that end with a zero byte.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -66,7 +67,9 @@ class Page:
         return self
 
     def __exit__(self, *error):
-        self._process.terminate()
+        self._session = None
+        with contextlib.suppress(OSError, RuntimeError):  # it may have ended
+            self.call("Browser.close")
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
