@@ -19,7 +19,7 @@ from bnn_ref import (
     draw_noise,
     predict,
 )
-from bnn_ref.checkpoints import load_checkpoint, save_checkpoint
+from bnn_ref.runs.checkpoints import load_checkpoint, save_checkpoint
 
 RNG = np.random.default_rng(26)
 X = RNG.normal(size=(7, 5)).astype(np.float32)
@@ -64,7 +64,7 @@ GO_ON = """
 import json, sys
 import numpy as np
 from bnn_ref import Trainer, predict
-from bnn_ref.checkpoints import load_checkpoint, save_checkpoint
+from bnn_ref.runs.checkpoints import load_checkpoint, save_checkpoint
 path, data, out = sys.argv[1:]
 with np.load(data) as arrays:
     x, y = arrays["x"], arrays["y"]

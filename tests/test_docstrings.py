@@ -20,15 +20,15 @@ from bnn_ref import explain as explain_room
 # the report's figures, the diagnosis, the adapters of each framework.
 # fmt: off
 MODULES = [
-    "activations", "adam", "backends", "batches", "checkpoints", "elementary", "environment",
-    "errors", "evaluation", "history", "layers", "likelihoods", "local", "network", "noise",
-    "opened", "prediction", "priors", "reference", "run", "sklearn", "step", "sweep", "sweep_fit",
-    "trainer", "training", "uci", "vectors", "data.dataset", "data.encoding", "data.load",
-    "data.rows", "explain.adam", "explain.elbo", "explain.flipout", "explain.kl",
-    "explain.rounding", "explain.sheet", "explain.step", "explain.step_checks", "explain.subject",
-    "verification.assertions", "verification.converters", "verification.live",
-    "verification.moments", "verification.numeric", "verification.questions",
-    "verification.recording",
+    "activations", "adam", "backends", "batches", "elementary", "errors", "history", "layers",
+    "likelihoods", "local", "network", "noise", "prediction", "priors", "reference", "sklearn",
+    "step", "trainer", "training", "data.dataset", "data.encoding", "data.load", "data.rows",
+    "explain.adam", "explain.elbo", "explain.flipout", "explain.kl", "explain.rounding",
+    "explain.sheet", "explain.step", "explain.step_checks", "explain.subject",
+    "runs.checkpoints", "runs.environment", "runs.evaluation", "runs.opened", "runs.run",
+    "sweep.cells", "sweep.fit", "sweep.uci", "vectors.files", "verification.assertions",
+    "verification.converters", "verification.live", "verification.moments",
+    "verification.numeric", "verification.questions", "verification.recording",
 ]
 # fmt: on
 VERBS = {

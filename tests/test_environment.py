@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bnn_ref import environment
+from bnn_ref.runs import environment
 
 
 def test_describe_is_plain_and_has_no_clock_or_host():
@@ -19,7 +19,7 @@ def test_describe_is_plain_and_has_no_clock_or_host():
 
 @pytest.mark.parametrize("hidden", [False, True])
 def test_blas_threads_follow_the_environment(hidden):
-    code = "from bnn_ref import environment; print(environment.describe()['blas_threads'])"
+    code = "from bnn_ref.runs import environment; print(environment.describe()['blas_threads'])"
     if hidden:  # as where threadpoolctl is not installed
         code = f"import sys; sys.modules['threadpoolctl'] = None; {code}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,

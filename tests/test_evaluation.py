@@ -7,7 +7,7 @@ import pytest
 
 from bnn_ref import Bernoulli, Categorical, DenseFlipout, Network, Normal, predict
 from bnn_ref.data import Encoding, Examples
-from bnn_ref.evaluation import one_line_json, prediction_columns, score, write_columns
+from bnn_ref.runs.evaluation import one_line_json, prediction_columns, score, write_columns
 
 X = np.random.default_rng(5).normal(size=(9, 2))
 OPTIONS = {"draws": 4, "backend": "numpy"}

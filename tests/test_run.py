@@ -10,9 +10,9 @@ import time
 import pytest
 from command import call, contents
 
-from bnn_ref.checkpoints import load_checkpoint
-from bnn_ref.run import Run
-from bnn_ref.wholefile import PREFIX
+from bnn_ref.runs.checkpoints import load_checkpoint
+from bnn_ref.runs.run import Run
+from bnn_ref.storage.wholefile import PREFIX
 
 STEPS = 60
 WORDS = ("train", "--backend", "numpy", "--layers", "8", "--draws", "2", "--steps", str(STEPS),

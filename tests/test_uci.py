@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from command import call
 
-from bnn_ref import uci
+from bnn_ref.sweep import uci
 
 pytest.importorskip("distributed", reason="dask[distributed] is not installed")
 

@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from bnn_ref.wholefile import PREFIX, SUFFIX, remove_leftovers, whole_file
+from bnn_ref.storage.wholefile import PREFIX, SUFFIX, remove_leftovers, whole_file
 
 
 def write(path, content=b"new"):

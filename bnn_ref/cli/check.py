@@ -3,7 +3,7 @@
 import json
 import sys
 
-from ..archive import LIMIT
+from ..storage.archive import LIMIT
 
 
 def add_arguments(parser):

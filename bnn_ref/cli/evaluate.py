@@ -41,7 +41,7 @@ def open_run(folder):
         Where the folder holds none.
     """
     from ..data import Encoding
-    from ..run import Run
+    from ..runs.run import Run
 
     found = Run(folder)
     if not found.has_checkpoint:
@@ -64,7 +64,7 @@ def prediction_options(args, settings):
 
 def run(args):
     """Score a run, print, and return the exit code."""
-    from ..evaluation import one_line_json, score_parts
+    from ..runs.evaluation import one_line_json, score_parts
 
     config, checkpoint, encoding = open_run(args.run_folder)
     options = prediction_options(args, config["settings"])

@@ -38,7 +38,7 @@ def run(args):
         subject = small_subject(args.seed)
     else:
         from ..explain import run_subject
-        from ..opened import open_run
+        from ..runs.opened import open_run
 
         subject = run_subject(open_run(args.run_folder, args.data))
     if args.vector:

@@ -10,7 +10,7 @@ def add_arguments(parser):
 
 def run(args):
     """Print versions, BLAS, threads and folders; return the exit code."""
-    from .. import environment
+    from ..runs import environment
 
     found = environment.describe()
     found["cores"] = environment.available_cores()

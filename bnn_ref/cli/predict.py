@@ -27,8 +27,8 @@ def add_arguments(parser):
 def run(args):
     """Predict, write the file, and return the exit code."""
     from ..data import read_inputs
-    from ..evaluation import prediction_columns, write_columns
     from ..prediction import predict
+    from ..runs.evaluation import prediction_columns, write_columns
 
     _check_output(args)
     config, checkpoint, encoding = open_run(args.run_folder)

@@ -24,8 +24,8 @@ def add_arguments(parser):
 def run(args):
     """Write the page and, where asked for, the figures; return the exit code."""
     from ..layers import check_size
-    from ..opened import open_run
     from ..report import make_report, save_plots, write_page
+    from ..runs.opened import open_run
 
     draws = None if args.draws is None else check_size(args.draws, "--draws")
     opened = open_run(args.run_folder, args.data)

@@ -48,19 +48,18 @@ def run(args):
     from functools import partial
     from pathlib import Path
 
-    from .. import sweep_fit
-    from ..sweep import grid, sweep, write_table
+    from ..sweep import fit, grid, sweep, write_table
 
     choices = parse_settings(args.settings)
     source = args.data if args.data == "digits" else os.path.abspath(args.data)
     cells = grid(choices)
-    whole = {**sweep_fit.DEFAULTS, **cells[0]}
-    dataset = sweep_fit.load_split(whole, source, args.target)
+    whole = {**fit.DEFAULTS, **cells[0]}
+    dataset = fit.load_split(whole, source, args.target)
     if len(choices.get("split", [0])) > 1 and dataset.kind in ("idx", "npz"):
         raise ValueError(f"split: expected one (the first rows of {args.data} are held out)")
-    content = sweep_fit.load_split({**whole, "holdout": 0, "split": 0}, source, args.target)
+    content = fit.load_split({**whole, "holdout": 0, "split": 0}, source, args.target)
     identity = {"kind": dataset.kind, "target": args.target, "checksum": content.checksum}
-    task = partial(sweep_fit.train_cell, source=source, target=args.target)
+    task = partial(fit.train_cell, source=source, target=args.target)
     print(f"{len(cells)} cells on {args.data}", flush=True)
     outcomes = sweep(
         task,
@@ -138,7 +137,7 @@ def parse_settings(words):
     ValueError
         For an unknown name, one given twice, or a value that is not of its kind.
     """
-    from ..sweep_fit import DEFAULTS
+    from ..sweep.fit import DEFAULTS
 
     choices = {}
     for word in words:

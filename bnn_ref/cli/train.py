@@ -34,7 +34,7 @@ def run(args):
     """Train, print what happens, and return the exit code."""
     from ..data import load
     from ..layers import check_size
-    from ..run import Run
+    from ..runs.run import Run
 
     check_size(args.checkpoint_every, "--checkpoint-every")
     if (args.resume or args.overwrite) and not args.out:
@@ -82,7 +82,7 @@ def _config(settings, dataset, trainer):
 
 def _load(folder, network, settings, dataset, threads):
     """Return trainer and history of the run, and say where its libraries differ from today's."""
-    from .. import environment
+    from ..runs import environment
 
     checkpoint, history = folder.load(network)
     trainer = choices.make_trainer(settings, network, dataset, threads, checkpoint.state)
@@ -122,7 +122,7 @@ def _train(args, settings, dataset, trainer, history, folder, steps):
 
 def _finish(args, settings, dataset, trainer, history, folder, seconds):
     """Score the held-out and test rows, once for a run on disk; print and return 0."""
-    from ..evaluation import one_line_json, score_parts
+    from ..runs.evaluation import one_line_json, score_parts
 
     last = history.records[-1] if history.records else {}
     results = {key: last.get(key) for key in ("loss", "nll", "kl")}

@@ -17,7 +17,7 @@ bnn-ref uci FOLDER --validation --splits 5 --set learning_rate=0.003
 
 def add_arguments(parser):
     """Add the command's arguments to its parser."""
-    from ..uci import FOLDERS, SPLITS
+    from ..sweep.uci import FOLDERS, SPLITS
     from .sweep import add_cluster_arguments
 
     parser.epilog = EPILOG
@@ -41,10 +41,9 @@ def run(args):
     from functools import partial
     from pathlib import Path
 
-    from .. import uci
-    from ..evaluation import one_line_json
-    from ..sweep import sweep, write_table
-    from ..wholefile import whole_file
+    from ..runs.evaluation import one_line_json
+    from ..storage.wholefile import whole_file
+    from ..sweep import sweep, uci, write_table
     from .sweep import Progress, report_failures
 
     names = args.sets.split(",")
@@ -95,7 +94,7 @@ def parse_setting(word):
     ValueError
         For an unknown name or a value of another kind.
     """
-    from ..uci import SETTINGS
+    from ..sweep.uci import SETTINGS
 
     name, equals, text = word.partition("=")
     if name not in SETTINGS or not equals:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..archive import open_archive
 from ..errors import expected
+from ..storage.archive import open_archive
 from .dataset import make_dataset
 from .files import LIMIT, open_content
 from .idx import read_idx, read_idx_folder

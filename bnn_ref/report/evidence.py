@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 
 from ..backends import get_backend
-from ..evaluation import score_parts
-from ..opened import OpenedRun
 from ..prediction import Prediction, predict
 from ..reference import draw_outputs
+from ..runs.evaluation import score_parts
+from ..runs.opened import OpenedRun
 
 MOST_ROWS = 10_000  # of the part that is shown
 SWEEP_ROWS = 2_000  # where a whole curve of predictions is made

@@ -5,7 +5,7 @@ import shlex
 from typing import NamedTuple
 
 from .._version import __version__
-from ..wholefile import whole_file
+from ..storage.wholefile import whole_file
 from . import calibration, curves, predictions, pruning, regression, spreads, uncertainty, weights
 from .evidence import Evidence, gather
 from .page import Section, render, tiles

@@ -183,7 +183,7 @@ def to_svg(plot):
 
 def save_png(plot, path):
     """Write a plot as a PNG file in light colours, 200 dots an inch."""
-    from ..wholefile import whole_file
+    from ..storage.wholefile import whole_file
 
     figure = plot.draw(PRINT)
     figure.patch.set_alpha(1)

@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 
-from ..vector_meta import result_shapes
 from ..vectors import Vector, read
+from ..vectors.meta import result_shapes
 from .checking import check_vector
 from .comparison import compare_results
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..archive import LIMIT
+from ..storage.archive import LIMIT
 from ..vectors import VectorError, read
 from .comparison import Comparison, compare
 from .diagnosis import diagnose

@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 
-from ..archive import write_archive
+from ..storage.archive import write_archive
 from ..vectors import read, write
 from .comparison import truth
 from .variants import Problem, Variant, compute, results

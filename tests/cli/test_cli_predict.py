@@ -8,8 +8,8 @@ import pytest
 from command import SMALL, call, contents
 
 from bnn_ref import predict
-from bnn_ref.checkpoints import load_checkpoint
 from bnn_ref.data import load, read_digits
+from bnn_ref.runs.checkpoints import load_checkpoint
 
 
 @pytest.fixture(scope="module")

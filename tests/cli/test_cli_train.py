@@ -12,7 +12,7 @@ import pytest
 from command import SMALL, call, contents
 
 from bnn_ref.backends import why_not_numba
-from bnn_ref.checkpoints import load_checkpoint
+from bnn_ref.runs.checkpoints import load_checkpoint
 
 KEYS = {
     "heldout_nats",
@@ -180,7 +180,7 @@ def test_an_existing_run_is_replaced_only_when_told(tmp_path, capsys):
 
 
 def test_other_libraries_are_said(tmp_path, capsys, monkeypatch):
-    from bnn_ref import environment
+    from bnn_ref.runs import environment
 
     run, now = tmp_path / "run", environment.describe()
     call(capsys, "train", *SMALL, "--steps", 2, "--out", run)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bnn_ref import priors, reference
 from bnn_ref.explain import explain, run_subject, small_subject
 from bnn_ref.explain import kl as kl_topic
-from bnn_ref.opened import open_run
+from bnn_ref.runs.opened import open_run
 
 PARTS = "The KL of each layer, taken apart"
 WEIGHT = "Per weight: the mean over each layer's"

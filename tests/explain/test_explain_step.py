@@ -8,7 +8,7 @@ from bnn_ref import reference
 from bnn_ref.explain import explain, run_subject, small_subject
 from bnn_ref.explain.step import vector_of
 from bnn_ref.explain.step_checks import loss_along
-from bnn_ref.opened import open_run
+from bnn_ref.runs.opened import open_run
 from bnn_ref.vectors import write
 from bnn_ref.verification import check_file, check_vector
 

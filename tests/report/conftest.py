@@ -36,8 +36,8 @@ def line_run(tmp_path_factory):
 @pytest.fixture(scope="session")
 def digits_report(digits_run):
     """The `Report` of `digits_run`."""
-    from bnn_ref.opened import open_run
     from bnn_ref.report import make_report
+    from bnn_ref.runs.opened import open_run
 
     return make_report(open_run(digits_run))
 
@@ -45,8 +45,8 @@ def digits_report(digits_run):
 @pytest.fixture(scope="session")
 def line_report(line_run):
     """The `Report` of `line_run`."""
-    from bnn_ref.opened import open_run
     from bnn_ref.report import make_report
+    from bnn_ref.runs.opened import open_run
 
     return make_report(open_run(line_run))
 

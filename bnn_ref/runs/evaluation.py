@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from .archive import write_archive
-from .prediction import predict
-from .wholefile import whole_file
+from ..prediction import predict
+from ..storage.archive import write_archive
+from ..storage.wholefile import whole_file
 
 SCORES = ("nats", "accuracy", "rmse", "calibration_error")
 

@@ -7,7 +7,7 @@ from importlib import metadata
 
 import numpy as np
 
-from ._version import __version__
+from .._version import __version__
 
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -83,7 +83,7 @@ def optional_versions():
 
 def default_backend():
     """Return (name, folder of compiled kernels or None) of the back end that serves by default."""
-    from .backends import get_backend
+    from ..backends import get_backend
 
     try:
         module = get_backend()
@@ -91,7 +91,7 @@ def default_backend():
         return "numpy", None
     if module.__name__.endswith("reference"):
         return "numpy", None
-    from .kernels.jit import cache_folder
+    from ..kernels.jit import cache_folder
 
     folder = cache_folder()
     return "numba", None if folder is None else str(folder)

@@ -4,12 +4,12 @@ import os
 import shlex
 from typing import NamedTuple
 
+from ..data import Dataset, Encoding, kind_of, load
+from ..errors import expected
+from ..history import History
+from ..trainer import Trainer
 from .checkpoints import Checkpoint
-from .data import Dataset, Encoding, kind_of, load
-from .errors import expected
-from .history import History
 from .run import Run
-from .trainer import Trainer
 
 
 class OpenedRun(NamedTuple):

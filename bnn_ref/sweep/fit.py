@@ -1,10 +1,10 @@
 """The cell of `bnn-ref sweep`: one network trained on one split of a data set, and scored."""
 
-from .data import load
-from .evaluation import score_parts
-from .likelihoods import Bernoulli, Categorical, Normal
-from .stacks import dense_stack
-from .training import fit
+from ..data import load
+from ..likelihoods import Bernoulli, Categorical, Normal
+from ..runs.evaluation import score_parts
+from ..stacks import dense_stack
+from ..training import fit
 
 LIKELIHOODS = {
     "categorical": Categorical(),

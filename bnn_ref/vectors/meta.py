@@ -7,9 +7,9 @@ guessed or ignored, and a message never repeats more than a few characters of wh
 import json
 import math
 
-from .activations import ACTIVATIONS
-from .archive import show
-from .layers import BIASES
+from ..activations import ACTIVATIONS
+from ..layers import BIASES
+from ..storage.archive import show
 
 _META = {"format", "version", "source", "dtype", "layers", "likelihood", "kl_weight"}
 _LAYER = {"type", "units", "activation", "scale_shift", "kernel_prior", "bias", "bias_prior"}

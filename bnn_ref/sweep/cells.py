@@ -21,12 +21,12 @@ import uuid
 from pathlib import Path
 from typing import NamedTuple
 
-from . import environment
-from ._version import __version__
-from .errors import expected
-from .layers import check_size
-from .run import read_json, write_json
-from .wholefile import remove_leftovers, whole_file
+from .._version import __version__
+from ..errors import expected
+from ..layers import check_size
+from ..runs import environment
+from ..runs.run import read_json, write_json
+from ..storage.wholefile import remove_leftovers, whole_file
 
 
 class Outcome(NamedTuple):

@@ -16,14 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .data.encoding import moments
-from .errors import expected
-from .likelihoods import Normal
-from .noise import permutation
-from .prediction import predict
-from .stacks import dense_stack
-from .training import fit
-from .uci_published import PUBLISHED, SOURCES
+from ..data.encoding import moments
+from ..errors import expected
+from ..likelihoods import Normal
+from ..noise import permutation
+from ..prediction import predict
+from ..stacks import dense_stack
+from ..training import fit
+from .published import PUBLISHED, SOURCES
 
 FOLDERS = {
     "boston": "bostonHousing",

@@ -8,7 +8,7 @@ The archive holds, with no pickle and nothing that depends on the clock:
 - ``meta``, a JSON text: format, version, dtype, inputs, layers and likelihood (as
   `spec/vectors.md` writes them), the libraries, and the sums of an unfinished history record.
 
-`bnn_ref.run` is the folder that a checkpoint lives in.
+`bnn_ref.runs.run` is the folder that a checkpoint lives in.
 """
 
 import json
@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import expected
+from ..network import Network, check_dtype
+from ..step import State
+from ..storage.archive import ArchiveError, open_archive, show, write_archive
 from . import environment
-from .archive import ArchiveError, open_archive, show, write_archive
-from .errors import expected
-from .network import Network, check_dtype
-from .step import State
 
 FORMAT, VERSION = "bnn-ref-checkpoint", 1
 LIMIT = 1 << 30  # bytes unpacked, or the file's own size where that is more
@@ -39,7 +39,7 @@ class Checkpoint(NamedTuple):
         Parameters, moments, step.
     seed : int
     environment : dict
-        The libraries it was written with, see `bnn_ref.environment.describe`.
+        The libraries it was written with, see `bnn_ref.runs.environment.describe`.
     pending : dict
         Of `bnn_ref.history.History`.
     """

@@ -2,7 +2,7 @@
 
     config.json      what was asked for: settings, data, network; written once
     history.json     a record every so often, see `bnn_ref.history.History`
-    checkpoint.npz   the state, see `bnn_ref.checkpoints`
+    checkpoint.npz   the state, see `bnn_ref.runs.checkpoints`
     results.json     what the finished run scored
 
 Each file is replaced whole. The history is written before the checkpoint: a run killed between
@@ -13,11 +13,11 @@ depends on the clock, so equal runs are equal folders.
 import json
 from pathlib import Path
 
-from ._version import __version__
+from .._version import __version__
+from ..errors import expected
+from ..history import History
+from ..storage.wholefile import remove_leftovers, whole_file
 from .checkpoints import load_checkpoint, save_checkpoint
-from .errors import expected
-from .history import History
-from .wholefile import remove_leftovers, whole_file
 
 FORMAT, VERSION = "bnn-ref-run", 1
 FILES = ("config.json", "history.json", "results.json", "checkpoint.npz")

@@ -1,0 +1,27 @@
+"""Many fits as tasks on Dask: grids of settings, seeds and splits, and the UCI protocol."""
+
+from .cells import (
+    Outcome,
+    Store,
+    cell_text,
+    grid,
+    key_of,
+    name_of,
+    plain,
+    sweep,
+    table,
+    write_table,
+)
+
+__all__ = [
+    "Outcome",
+    "Store",
+    "cell_text",
+    "grid",
+    "key_of",
+    "name_of",
+    "plain",
+    "sweep",
+    "table",
+    "write_table",
+]
