@@ -11,7 +11,7 @@ from .theme import NARROW, Plot, new_figure
 
 EXAMPLES = 5
 BAR = "#3f8fd0"  # of the draws, which are pixels: one colour for light and dark
-MOST_CLASSES, LETTERS = 12, 26  # that there is room for under the bars
+MOST_CLASSES, LETTERS = 12, 24  # that there is room for under the bars
 LONG, SHORT = 10, 6  # letters of a class's name in a line of text, and under a bar
 
 
@@ -82,8 +82,6 @@ def shortened(name, letters, others=()):
 
 
 def _draw(theme, evidence, rows, draws, lines):
-    from matplotlib.transforms import blended_transform_factory
-
     with_image = evidence.image is not None
     ratios = [0.75, 1.6, 1.6] if with_image else [1.6, 1.6]
     lines = [line.replace(", epistemic", ",\nepistemic") if len(line) > 56 else line
@@ -113,10 +111,9 @@ def _draw(theme, evidence, rows, draws, lines):
             one.tick_params(labelsize=8, length=2, pad=2)
             one.grid(axis="x", visible=False)
         right.set_yticklabels([])
-        left.set_title("\n" * lines[i].count("\n") + " ", fontsize=8.5, pad=4)  # room for a line
-        across = blended_transform_factory(figure.transFigure, left.transAxes)
-        left.text(0.01, 1.07, lines[i], transform=across, fontsize=8.5, color=theme.ink,
-                  in_layout=False)  # fmt: skip
+        left.set_title("\n" * lines[i].count("\n") + " ", fontsize=8.5, pad=6)  # room for a line
+        left.annotate(lines[i], (0.01, 1), (0, 6), ("figure fraction", "axes fraction"),
+                      "offset points", fontsize=8.5, color=theme.ink, in_layout=False)  # fmt: skip
     axes[-1][-2].set_xlabel(f"{bar}: every draw", fontsize=8.5)
     axes[-1][-1].set_xlabel(f"{bar}: mean", fontsize=8.5)
     if not with_image:

@@ -42,8 +42,9 @@ def target_name(evidence):
     """Return what an axis of the target is called."""
     target = evidence.opened.dataset.encoding.target
     several = evidence.opened.network.outputs
-    name = target if isinstance(target, str) else "target"
-    return f"{name}, target unit" if several == 1 else f"target 0 of {several}, its unit"
+    if several > 1:
+        return f"target 0 of {several}, its unit"
+    return f"{target}, target unit" if isinstance(target, str) else "target, its unit"
 
 
 def _observed(evidence):

@@ -39,6 +39,7 @@ DARK = {
     "sky": "#8fd0f5",
 }
 SERIES = ("blue", "orange", "green", "pink", "yellow", "sky")
+PLAIN = {"text.parse_math": False}  # a column may be called $_x$
 STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _VARIABLES = {f"#0a0b{place + 16:x}": name for place, name in enumerate(LIGHT)}
 
@@ -162,7 +163,7 @@ def to_svg(plot):
     from matplotlib import rc_context
 
     stream = io.StringIO()
-    with rc_context({"svg.hashsalt": plot.name, "svg.fonttype": "path"}):
+    with rc_context({"svg.hashsalt": plot.name, "svg.fonttype": "path", **PLAIN}):
         plot.draw(PAGE).savefig(stream, format="svg", metadata={"Date": None}, dpi=144)
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
@@ -183,13 +184,16 @@ def to_svg(plot):
 
 def save_png(plot, path):
     """Write a plot as a PNG file in light colours, 200 dots an inch."""
+    from matplotlib import rc_context
+
     from ..storage.wholefile import whole_file
 
-    figure = plot.draw(PRINT)
-    figure.patch.set_alpha(1)
-    figure.patch.set_facecolor(PRINT.paper)
-    with whole_file(path) as file:
-        figure.savefig(file, format="png", dpi=200, metadata={"Description": plot.alt})
+    with rc_context(PLAIN):
+        figure = plot.draw(PRINT)
+        figure.patch.set_alpha(1)
+        figure.patch.set_facecolor(PRINT.paper)
+        with whole_file(path) as file:
+            figure.savefig(file, format="png", dpi=200, metadata={"Description": plot.alt})
 
 
 def escape(text):

@@ -244,3 +244,18 @@ def test_pngs_are_whole_pictures(line_report, tmp_path):
         assert width in (700, 800)
         assert height > 100
         assert plot.alt.encode("latin-1") in data
+
+
+def test_dollar_signs_in_names_are_no_formulas(tmp_path):
+    from bnn_ref.report.theme import Plot, new_figure, save_png, to_svg
+
+    def draw(theme):
+        figure, axes = new_figure(theme)
+        axes.set_xlabel(r"$\frac$")
+        axes.set_xticks([0, 1], ["$a^$", "$_$"])
+        return figure
+
+    plot = Plot("name", "title", "caption", "words", draw)
+    assert to_svg(plot).startswith("<svg viewBox=")
+    save_png(plot, tmp_path / "name.png")
+    assert (tmp_path / "name.png").stat().st_size > 1000
