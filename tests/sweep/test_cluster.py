@@ -171,6 +171,6 @@ def test_an_example_of_the_documentation_predicts_a_dask_array_in_parallel(clien
     import re
     from pathlib import Path
 
-    text = (Path(__file__).parents[1] / "docs" / "large-tables.md").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "large-tables.md").read_text("utf-8")
     for code in re.findall(r"```python\n(.*?)```", text, re.S):
         exec(compile(code, "docs/large-tables.md", "exec"), {"__name__": "docs", "client": client})
