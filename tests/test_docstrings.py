@@ -21,7 +21,8 @@ from bnn_ref import explain as explain_room
 # fmt: off
 MODULES = [
     "activations", "adam", "backends", "batches", "elementary", "errors", "history", "layers",
-    "likelihoods", "local", "network", "noise", "prediction", "priors", "reference", "sklearn",
+    "likelihoods", "local", "network", "noise", "prediction", "priors", "reference",
+    "sklearn.base", "sklearn.classifier", "sklearn.regressor",
     "step", "trainer", "training", "data.dataset", "data.encoding", "data.load", "data.rows",
     "explain.adam", "explain.elbo", "explain.flipout", "explain.kl", "explain.rounding",
     "explain.sheet", "explain.step", "explain.step_checks", "explain.subject",

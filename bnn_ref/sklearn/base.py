@@ -1,28 +1,22 @@
-"""scikit-learn's way in: `FlipoutClassifier` and `FlipoutRegressor` over `Trainer` and `predict`.
-
-Inputs are taken as they are: scale them in a pipeline of your own
-(``make_pipeline(StandardScaler(), FlipoutClassifier())``).
-"""
+"""What the two estimators share: their settings, training over passes, and prediction."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
-    column_or_1d,
     validate_data,
 )
 
-from .errors import expected
-from .layers import check_size
-from .likelihoods import Categorical, Normal
-from .noise import permutation
-from .prediction import predict
-from .stacks import dense_stack
-from .trainer import Trainer
+from ..errors import expected
+from ..layers import check_size
+from ..likelihoods import Categorical
+from ..noise import permutation
+from ..prediction import predict
+from ..stacks import dense_stack
+from ..trainer import Trainer
 
 SETTINGS = """hidden_layer_sizes : sequence of int, default (50,)
         Units of the hidden layers; () for a linear model.
@@ -84,7 +78,7 @@ SETTINGS = """hidden_layer_sizes : sequence of int, default (50,)
         How many rows were trained on, and the sum of their weights."""
 
 
-class _Flipout(BaseEstimator):
+class Flipout(BaseEstimator):
     """What the two estimators share: training over shuffled passes, and the draws of predictions.
 
     A row of weight 0 is left out. The others' weights are divided by their mean before they enter
@@ -265,239 +259,3 @@ class _Flipout(BaseEstimator):
     def _rows(self, X):
         check_is_fitted(self, "state_")
         return validate_data(self, X, reset=False)
-
-
-class FlipoutClassifier(ClassifierMixin, _Flipout):
-    __doc__ = f"""A Bayesian neural network of Flipout layers that tells classes.
-
-    Predictions average `draws` whole weight draws from the posterior that was learned. What they
-    draw is fixed by `seed_`, so a row's prediction depends on the row alone.
-
-    Parameters
-    ----------
-    {SETTINGS}
-    classes_ : array
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> from bnn_ref.sklearn import FlipoutClassifier
-    >>> x, y = load_iris(return_X_y=True)
-    >>> model = make_pipeline(StandardScaler(), FlipoutClassifier(random_state=0)).fit(x, y)
-    >>> model.score(x, y) > 0.95
-    True
-    """
-
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Take one pass over these rows, going on from where training is, and return self.
-
-        Parameters
-        ----------
-        X : array (N, I)
-        y : array (N,)
-        classes : array, optional
-            Every class that will ever come; needed in the first call, unless its rows have all.
-        sample_weight : array (N,), optional
-        """
-        if classes is not None:
-            classes = unique_labels(classes)
-            if hasattr(self, "state_") and not np.array_equal(classes, self.classes_):
-                raise expected("classes", f"those of the first call, {self.classes_}", classes)
-        return self._partial_fit(X, y, sample_weight, classes)
-
-    def predict_proba(self, X):
-        """Return the probability of each of `classes_`, (N, classes), averaged over draws.
-
-        Parameters
-        ----------
-        X : array (N, I)
-        """
-        return self._predict(self._rows(X)).probabilities
-
-    def predict(self, X):
-        """Return the most probable class of each row, (N,).
-
-        Parameters
-        ----------
-        X : array (N, I)
-        """
-        place = np.argmax(self.predict_proba(X), axis=1)
-        return self.classes_[place]
-
-    def predict_uncertainty(self, X):
-        """Return (total entropy, mutual information) of each row, both (N,), in nats.
-
-        The mutual information is the epistemic part: what knowing the weights would tell.
-
-        Parameters
-        ----------
-        X : array (N, I)
-        """
-        prediction = self._predict(self._rows(X))
-        return prediction.total_entropy, prediction.mutual_information
-
-    def _check(self, X, y, reset):
-        X, y = validate_data(self, X, y, reset=reset)
-        check_classification_targets(y)
-        return X, column_or_1d(y, warn=True)
-
-    def _settle_targets(self, y, weight):
-        self.classes_ = np.unique(y)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y: expected at least 2 classes, found 1 class, {self.classes_[0]!r}")
-        return Categorical(), len(self.classes_)
-
-    def _encode(self, y):
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise expected("y", f"classes among {self.classes_}", unknown[0])
-        return np.searchsorted(self.classes_, y)
-
-
-class FlipoutRegressor(RegressorMixin, MultiOutputMixin, _Flipout):
-    __doc__ = f"""A Bayesian neural network of Flipout layers with a Normal likelihood.
-
-    Predictions average `draws` whole weight draws from the posterior that was learned. What they
-    draw is fixed by `seed_`, so a row's prediction depends on the row alone.
-
-    Parameters
-    ----------
-    scale : float, default 1.0
-        The likelihood's standard deviation, in units of the (normalised) target; where it is
-        learned, its initial value.
-    learn_scale : bool, default True
-        Learn one standard deviation per output.
-    normalize_y : bool, default True
-        Train on (y - mean) / standard deviation of the training targets (of the first call of
-        `partial_fit`); predictions are in the units of y.
-    {SETTINGS}
-    y_loc_, y_scale_ : array (O,)
-        What targets were normalised by.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from bnn_ref.sklearn import FlipoutRegressor
-    >>> x = np.linspace(-1, 1, 200)[:, None]
-    >>> model = FlipoutRegressor(random_state=0).fit(x, 100 * np.sin(3 * x[:, 0]))
-    >>> mean, std = model.predict(x, return_std=True)
-    >>> bool(np.abs(mean - 100 * np.sin(3 * x[:, 0])).mean() < 10)
-    True
-    """
-
-    def __init__(
-        self,
-        hidden_layer_sizes=(50,),
-        activation="relu",
-        *,
-        scale=1.0,
-        learn_scale=True,
-        normalize_y=True,
-        prior_scale=1.0,
-        bias="deterministic",
-        initializer="tfp",
-        learning_rate=0.01,
-        batch_size=128,
-        max_iter=200,
-        draws=50,
-        draws_per_step=1,
-        kl_weight=None,
-        num_examples=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        random_state=None,
-        backend="numba",
-        dtype="float32",
-        threads=1,
-    ):
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            prior_scale=prior_scale,
-            bias=bias,
-            initializer=initializer,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            draws=draws,
-            draws_per_step=draws_per_step,
-            kl_weight=kl_weight,
-            num_examples=num_examples,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            backend=backend,
-            dtype=dtype,
-            threads=threads,
-        )
-        self.scale = scale
-        self.learn_scale = learn_scale
-        self.normalize_y = normalize_y
-
-    def partial_fit(self, X, y, sample_weight=None):
-        """Take one pass over these rows, going on from where training is, and return self.
-
-        Parameters
-        ----------
-        X : array (N, I)
-        y : array (N,) or (N, O)
-        sample_weight : array (N,), optional
-        """
-        return self._partial_fit(X, y, sample_weight)
-
-    def predict(self, X, return_std=False, return_parts=False):
-        """Return the predictive mean, and on request its standard deviations.
-
-        Parameters
-        ----------
-        X : array (N, I)
-        return_std : bool
-            Return (mean, std).
-        return_parts : bool
-            Return (mean, std, aleatoric, epistemic), standard deviations with
-            std**2 = aleatoric**2 + epistemic**2: the likelihood's own, and that of the mean over
-            weight draws.
-
-        Returns
-        -------
-        array of y's shape and units, or a tuple of them
-        """
-        prediction = self._predict(self._rows(X))
-        mean = self._shape(prediction.mean * self.y_scale_ + self.y_loc_)
-        if not (return_std or return_parts):
-            return mean
-        variances = [prediction.variance, prediction.aleatoric, prediction.epistemic]
-        parts = [self._shape(np.sqrt(v) * self.y_scale_) for v in variances]
-        return (mean, *parts) if return_parts else (mean, parts[0])
-
-    def _shape(self, values):
-        return values[:, 0] if self._y_ndim == 1 else values
-
-    def _check(self, X, y, reset):
-        X, y = validate_data(self, X, y, reset=reset, multi_output=True, y_numeric=True)
-        return X, y
-
-    def _settle_targets(self, y, weight):
-        self._y_ndim = y.ndim
-        y = y.reshape(len(y), -1).astype(np.float64)
-        self.y_loc_, self.y_scale_ = np.zeros(y.shape[1]), np.ones(y.shape[1])
-        if self.normalize_y:
-            self.y_loc_ = np.average(y, axis=0, weights=weight)
-            scale = np.sqrt(np.average((y - self.y_loc_) ** 2, axis=0, weights=weight))
-            constant = scale <= 1e-12 * np.max(np.abs(y), axis=0)
-            self.y_scale_ = np.where(constant, 1.0, scale)
-        return Normal(self.scale, self.learn_scale), y.shape[1]
-
-    def _encode(self, y):
-        y = y.reshape(len(y), -1)
-        if y.shape[1] != len(self.y_loc_):
-            raise expected("y", f"{len(self.y_loc_)} outputs, as before", y.shape[1])
-        return (y - self.y_loc_) / self.y_scale_

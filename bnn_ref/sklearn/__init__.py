@@ -1,0 +1,10 @@
+"""scikit-learn's way in: `FlipoutClassifier` and `FlipoutRegressor` over `Trainer` and `predict`.
+
+Inputs are taken as they are: scale them in a pipeline of your own
+(``make_pipeline(StandardScaler(), FlipoutClassifier())``).
+"""
+
+from .classifier import FlipoutClassifier
+from .regressor import FlipoutRegressor
+
+__all__ = ["FlipoutClassifier", "FlipoutRegressor"]
