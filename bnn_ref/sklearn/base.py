@@ -83,7 +83,7 @@ class Flipout(BaseEstimator):
 
     A row of weight 0 is left out. The others' weights are divided by their mean before they enter
     the nll of a step, and N is their sum, so that a row of weight k counts as k copies of it: both
-    objectives are (sum_n w_n nll_n + kl) / sum_n w_n.
+    objectives are (sum_n w_n nll_n + kl) / sum_n w_n. Arguments as `SETTINGS` describes them.
     """
 
     def __init__(
