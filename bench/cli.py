@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import tempfile
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -140,11 +141,34 @@ def write_reports(name, tables, bench, found, folder):
     bench.plot(found, folder / f"{name}.png")
 
 
+def check_places(options):
+    """Raise where results could not be written: now, not after the minutes that they take.
+
+    Raises
+    ------
+    OSError
+        The message names the path.
+    """
+    places = [("--out", Path(options.out))] if options.out else []
+    if options.json:
+        if Path(options.json).is_dir():
+            raise OSError(f"--json: expected a file, found the folder {options.json}")
+        places.append(("--json", Path(options.json).parent))
+    for option, folder in places:
+        try:
+            if option == "--out":
+                folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise OSError(f"{option}: cannot write in {folder}: {error.strerror}") from None
+
+
 def run(options):
     """Run the benches and return the exit code: 0, or 3 where a contender was refused."""
     from .machine import blas, describe, noise_report
 
     chosen = {name: get_bench(name) for name in options.benches}
+    check_places(options)
     plans = {name: settings_for(bench, options) for name, bench in chosen.items()}
     start = time.monotonic()
     document = {

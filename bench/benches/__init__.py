@@ -6,7 +6,7 @@ returns what goes into the JSON file, ``tables(found)``, and ``plot(found, path)
 
 from importlib import import_module
 
-NAMES = ("step", "predict", "start", "fit", "kernels", "threads", "variance")
+NAMES = ("step", "predict", "start", "fit", "kernels", "threads", "black", "variance")
 
 
 def get_bench(name):

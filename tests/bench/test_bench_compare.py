@@ -152,3 +152,20 @@ def test_tables_align_and_become_markdown():
 )
 def test_seconds_have_the_unit_that_suits(value, text):
     assert seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--json", "{}/absent/x.json"], "--json: cannot write in"),
+        (["--json", "{}"], "--json: expected a file, found the folder"),
+        (["--out", "{}/file/x"], "--out: cannot write in"),
+    ],
+)
+def test_a_place_that_takes_no_results_is_told_before_the_minutes(
+    tmp_path, capsys, arguments, words
+):
+    (tmp_path / "file").write_text("no folder")
+    arguments = [one.format(tmp_path) for one in arguments]
+    assert main(["step", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"bench: {words}")
