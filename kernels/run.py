@@ -15,19 +15,9 @@ import numpy as np
 from . import layout as at
 from .jit import entry, kernel
 from .machine import fetch_add, give_way, load_atomic, view
-from .tasks import (
-    task_backward,
-    task_flip,
-    task_forward,
-    task_loss,
-    task_predict,
-    task_sample,
-    task_sample_bias,
-    task_step_flat,
-    task_update,
-    task_update_bias,
-    task_update_scale,
-)
+from .tasks_propagate import task_backward, task_forward, task_loss, task_predict
+from .tasks_sample import task_flip, task_sample, task_sample_bias
+from .tasks_update import task_step_flat, task_update, task_update_bias, task_update_scale
 
 PATIENCE = 2000  # looks at the counter before a waiting thread gives way
 

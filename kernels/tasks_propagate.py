@@ -1,16 +1,9 @@
-"""What each kind of task does: it finds its arrays by the tables and calls the sweeps' functions.
-
-Every function takes its row of `tasks` and what it needs of the run's other tables and arrays (see
-`layout.py`), and leaves what it adds to sums in its row of `parts`.
-"""
-
-import numpy as np
+"""Tasks of the second sweep, and of a prediction: rows through the layers. See `tasks_sample`."""
 
 from . import layout as at
-from .elementary import sigmoid, softplus
-from .jit import inner, kernel
+from .elementary import softplus
+from .jit import kernel
 from .machine import view
-from .philox import sign_rows
 from .products import product
 from .propagate import (
     activate,
@@ -24,91 +17,9 @@ from .propagate import (
     normal_row,
     transpose,
 )
-from .sample import sample, total_magnitude
-from .update import adam, column_sums, pull_mean, put, through_rho
-
-U = np.uint32
-
-
-@inner
-def _stream(whole, tensor, layer):
-    return U(whole[at.PURPOSE] << 28 | tensor << 24 | layer)
-
-
-@kernel
-def task_sample(task, layer, numbers, whole, params, work, scratch, part, training):
-    start, n = task[at.BEGIN], task[at.END] - task[at.BEGIN]
-    T = type(params[0])
-    part[at.PART_KL], part[at.PART_PULL] = sample(
-        view(params, layer[at.KERNEL_MU] + start, n),
-        view(params, layer[at.KERNEL_RHO] + start, n),
-        view(work, layer[at.KERNEL_DELTA] + start, n),
-        view(work, layer[at.KERNEL_FACTOR] + start, n),
-        view(work, layer[at.KERNEL_PULL] + start, n),
-        T(numbers[at.SCALE_SHIFT]), T(numbers[at.PRIOR_LOC]), T(numbers[at.PRIOR_SCALE]),
-        scratch, whole[at.EPS] == at.DRAWN, start,
-        U(whole[at.SEED_LOW]), U(whole[at.SEED_HIGH]), U(whole[at.STEP]), U(whole[at.DRAW]),
-        _stream(whole, 4, task[at.LAYER]), training, whole[at.KIND] == at.WEIGHTS,
-    )  # fmt: skip
-
-
-@kernel
-def task_sample_bias(task, layer, numbers, whole, params, work, scratch, part):
-    n, kind = layer[at.OUTPUTS], layer[at.BIAS]
-    T = type(params[0])
-    shift, flip = view(work, layer[at.BIAS_SHIFT], n), view(work, layer[at.BIAS_FLIP], n)
-    for o in range(n):
-        shift[o] = T(0.0) if kind == at.BIAS_NONE else params[layer[at.BIAS_MU] + o]
-        flip[o] = T(0.0)
-    if kind >= at.BIAS_NORMAL and whole[at.KIND] != at.MEAN:
-        delta = view(work, layer[at.BIAS_DELTA], n)
-        part[at.PART_KL], part[at.PART_PULL] = sample(
-            view(params, layer[at.BIAS_MU], n),
-            view(params, layer[at.BIAS_RHO], n),
-            delta,
-            view(work, layer[at.BIAS_FACTOR], n),
-            view(work, layer[at.BIAS_PULL], n),
-            T(numbers[at.SCALE_SHIFT]), T(numbers[at.BIAS_PRIOR_LOC]),
-            T(numbers[at.BIAS_PRIOR_SCALE]), scratch, whole[at.EPS] == at.DRAWN, 0,
-            U(whole[at.SEED_LOW]), U(whole[at.SEED_HIGH]), U(whole[at.STEP]), U(whole[at.DRAW]),
-            _stream(whole, 7, task[at.LAYER]), True, False,
-        )  # fmt: skip
-        for o in range(n):
-            if kind == at.BIAS_NORMAL_FLIPPED and whole[at.KIND] != at.WEIGHTS:
-                flip[o] = delta[o]
-            else:
-                shift[o] += delta[o]
-
-
-@kernel
-def _signs(out, columns, first, tensor, layer, whole, scratch):
-    """Put the signs of some rows where a run wants them, unless they are given."""
-    T = type(out[0])
-    if whole[at.SIGNS] == at.DRAWN:
-        sign_rows(out, columns, whole[at.FIRST_ROW] + first, scratch, U(whole[at.SEED_LOW]),
-                  U(whole[at.SEED_HIGH]), U(whole[at.STEP]), U(whole[at.DRAW]),
-                  _stream(whole, tensor, layer))  # fmt: skip
-    elif whole[at.SIGNS] == at.ONES:
-        for i in range(out.size):
-            out[i] = T(1.0)
-
-
-@kernel
-def task_flip(task, layers, whole, x, work, scratch, part):
-    """Every layer's signs for some rows, and x * sign_input."""
-    first, rows = task[at.BEGIN], task[at.END] - task[at.BEGIN]
-    spare = view(scratch, 0, 64)
-    for k in range(layers.shape[0]):
-        layer = layers[k]
-        inputs, outputs = layer[at.INPUTS], layer[at.OUTPUTS]
-        for tensor, column, size in ((5, at.SIGN_INPUT, inputs), (6, at.SIGN_OUTPUT, outputs)):
-            place = layer[column] + first * size
-            _signs(view(work, place, rows * size), size, first, tensor, k, whole, spare)
-    inputs = layers[0, at.INPUTS]
-    h = view(x, first * inputs, rows * inputs)
-    multiply(h, view(work, layers[0, at.SIGN_INPUT] + first * inputs, h.size),
-             view(work, layers[0, at.FLIPPED] + first * inputs, h.size))  # fmt: skip
-    part[at.PART_INPUT] = float(total_magnitude(h))
+from .sample import total_magnitude
+from .tasks_sample import put_signs
+from .update import put
 
 
 @kernel
@@ -236,89 +147,6 @@ def task_backward(task, layers, k, whole, params, work, scratch, part):
 
 
 @kernel
-def _finish(g, place, whole, real, params, grads, moment_1, moment_2, tiny):
-    """Use up a finished gradient of g.size parameters from `place` on, as MODE says."""
-    T = type(g[0])
-    if whole[at.MODE] == at.ADAM:
-        adam(view(params, place, g.size), view(moment_1, place, g.size),
-             view(moment_2, place, g.size), g, T(real[at.RATE]), T(real[at.SCALE]),
-             T(real[at.BETA_1]), T(real[at.BETA_2]), T(real[at.EPSILON]), tiny)  # fmt: skip
-    else:
-        put(g, view(grads, place, g.size), whole[at.MODE] == at.ADD)
-
-
-@kernel
-def task_update(task, layers, k, numbers, whole, real, x, params, grads, moment_1, moment_2, work,
-                scratch, tiny):  # fmt: skip
-    """The gradients of some rows of a kernel. Twin: `reference.backward_layer`."""
-    layer = layers[k]
-    T = type(params[0])
-    inputs, outputs = layer[at.INPUTS], layer[at.OUTPUTS]
-    first, rows = task[at.BEGIN], task[at.END] - task[at.BEGIN]
-    n, start = rows * outputs, first * outputs
-    by_mu, by_rho = view(scratch, 0, n), view(scratch, n, n)
-    h, h_at = (x, 0) if k == 0 else (work, layer[at.SOURCE])
-    product(h, h_at + first, 1, inputs, work, layer[at.GRAD], outputs,
-            by_mu, 0, outputs, rows, outputs, whole[at.ROWS], False)  # fmt: skip
-    product(work, layer[at.FLIPPED] + first, 1, inputs, work, layer[at.GRAD_FLIPPED], outputs,
-            by_rho, 0, outputs, rows, outputs, whole[at.ROWS], False)  # fmt: skip
-    weight = T(real[at.KL_WEIGHT])
-    pull_mean(by_mu, view(params, layer[at.KERNEL_MU] + start, n), T(numbers[at.PRIOR_LOC]),
-              T(numbers[at.PRIOR_SCALE]), weight)  # fmt: skip
-    through_rho(by_rho, view(work, layer[at.KERNEL_FACTOR] + start, n),
-                view(work, layer[at.KERNEL_PULL] + start, n), weight)  # fmt: skip
-    _finish(by_mu, layer[at.KERNEL_MU] + start, whole, real, params, grads, moment_1, moment_2,
-            tiny)  # fmt: skip
-    _finish(by_rho, layer[at.KERNEL_RHO] + start, whole, real, params, grads, moment_1, moment_2,
-            tiny)  # fmt: skip
-
-
-@kernel
-def task_update_bias(layer, numbers, whole, real, params, grads, moment_1, moment_2, work, scratch,
-                     tiny):  # fmt: skip
-    """The gradients of a layer's bias."""
-    T = type(params[0])
-    n, kind = layer[at.OUTPUTS], layer[at.BIAS]
-    by_mu, by_rho = view(scratch, 0, n), view(scratch, n, n)
-    block = view(scratch, 2 * n, n)
-    weight = T(real[at.KL_WEIGHT])
-    if kind == at.BIAS_NONE:
-        return
-    column_sums(work, layer[at.GRAD], whole[at.ROWS], n, by_mu, block)
-    if kind >= at.BIAS_NORMAL:
-        by_delta = at.GRAD_FLIPPED if kind == at.BIAS_NORMAL_FLIPPED else at.GRAD
-        column_sums(work, layer[by_delta], whole[at.ROWS], n, by_rho, block)
-        pull_mean(by_mu, view(params, layer[at.BIAS_MU], n), T(numbers[at.BIAS_PRIOR_LOC]),
-                  T(numbers[at.BIAS_PRIOR_SCALE]), weight)  # fmt: skip
-        through_rho(by_rho, view(work, layer[at.BIAS_FACTOR], n),
-                    view(work, layer[at.BIAS_PULL], n), weight)  # fmt: skip
-        _finish(by_rho, layer[at.BIAS_RHO], whole, real, params, grads, moment_1, moment_2, tiny)
-    _finish(by_mu, layer[at.BIAS_MU], whole, real, params, grads, moment_1, moment_2, tiny)
-
-
-@kernel
-def task_update_scale(whole, real, params, grads, moment_1, moment_2, scale_parts, scratch, tiny):
-    """The gradient of the Normal likelihood's scale_rho."""
-    T = type(params[0])
-    place, n = whole[at.SCALE_RHO], scale_parts.shape[1]
-    g = view(scratch, 0, n)
-    for o in range(n):
-        found = 0.0
-        for j in range(scale_parts.shape[0]):
-            found += scale_parts[j, o]
-        g[o] = T(found) * sigmoid(params[place + o])
-    _finish(g, place, whole, real, params, grads, moment_1, moment_2, tiny)
-
-
-@kernel
-def task_step_flat(task, whole, real, params, grads, moment_1, moment_2, tiny):
-    """Adam on some parameters, whose gradients are there."""
-    n = task[at.END] - task[at.BEGIN]
-    _finish(view(grads, task[at.BEGIN], n), task[at.BEGIN], whole, real, params, grads, moment_1,
-            moment_2, tiny)  # fmt: skip
-
-
-@kernel
 def task_predict(task, layers, whole, x, params, work, out, scratch, width):
     """Some rows' outputs. Twin: `reference.draw_outputs`.
 
@@ -340,11 +168,11 @@ def task_predict(task, layers, whole, x, params, work, out, scratch, width):
         )
         if flips:
             sign = view(scratch, signs, rows * inputs)
-            _signs(sign, inputs, first, 5, k, whole, spare)
+            put_signs(sign, inputs, first, 5, k, whole, spare)
             multiply_into(sign, view(h, h_at, rows * inputs))
             product(scratch, signs, inputs, 1, work, layer[at.KERNEL_DELTA], outputs,
                     target, target_at, outputs, rows, outputs, inputs, False)  # fmt: skip
-            _signs(view(scratch, signs, rows * outputs), outputs, first, 6, k, whole, spare)
+            put_signs(view(scratch, signs, rows * outputs), outputs, first, 6, k, whole, spare)
             for r in range(rows):
                 bend(view(target, target_at + r * outputs, outputs),
                      view(scratch, signs + r * outputs, outputs), shift, flip)  # fmt: skip
