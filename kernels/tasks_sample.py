@@ -10,9 +10,7 @@ from . import layout as at
 from .jit import inner, kernel
 from .machine import view
 from .philox import sign_rows
-from .propagate import (
-    multiply,
-)
+from .propagate import multiply, multiply_into
 from .sample import sample, total_magnitude
 
 U = np.uint32
@@ -83,17 +81,25 @@ def put_signs(out, columns, first, tensor, layer, whole, scratch):
 
 @kernel
 def task_flip(task, layers, whole, x, work, scratch, part):
-    """Every layer's signs for some rows, and x * sign_input."""
+    """Every layer's signs for some rows, and x * sign_input.
+
+    The first layer's input signs are kept only where the gradient by x will ask for them.
+    """
     first, rows = task[at.BEGIN], task[at.END] - task[at.BEGIN]
     spare = view(scratch, 0, 64)
     for k in range(layers.shape[0]):
         layer = layers[k]
-        inputs, outputs = layer[at.INPUTS], layer[at.OUTPUTS]
-        for tensor, column, size in ((5, at.SIGN_INPUT, inputs), (6, at.SIGN_OUTPUT, outputs)):
-            place = layer[column] + first * size
-            put_signs(view(work, place, rows * size), size, first, tensor, k, whole, spare)
-    inputs = layers[0, at.INPUTS]
-    h = view(x, first * inputs, rows * inputs)
-    multiply(h, view(work, layers[0, at.SIGN_INPUT] + first * inputs, h.size),
-             view(work, layers[0, at.FLIPPED] + first * inputs, h.size))  # fmt: skip
+        for tensor, column, size in ((5, at.SIGN_INPUT, layer[at.INPUTS]),
+                                     (6, at.SIGN_OUTPUT, layer[at.OUTPUTS])):  # fmt: skip
+            place = layer[column]
+            if k == 0 and column == at.SIGN_INPUT and whole[at.GRAD_X] < 0:
+                place = layer[at.FLIPPED]
+            put_signs(view(work, place + first * size, rows * size), size, first, tensor, k,
+                      whole, spare)  # fmt: skip
+    start, n = first * layers[0, at.INPUTS], rows * layers[0, at.INPUTS]
+    h, flipped = view(x, start, n), view(work, layers[0, at.FLIPPED] + start, n)
+    if whole[at.GRAD_X] < 0:
+        multiply_into(flipped, h)
+    else:
+        multiply(h, view(work, layers[0, at.SIGN_INPUT] + start, n), flipped)
     part[at.PART_INPUT] = float(total_magnitude(h))
