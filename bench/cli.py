@@ -46,7 +46,8 @@ def make_parser():
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="This project beside other frameworks, on the same work, in one run.",
-        epilog="python -m bench compare OLD.json NEW.json [--fail-above 1.10] compares two runs.",
+        epilog="python -m bench compare OLD.json NEW.json [--fail-above 1.10] compares two runs; "
+        "python -m bench summary FILE.json prints the short table of one.",
     )
     parser.add_argument("benches", nargs="*", metavar="BENCH", help=", ".join(NAMES))
     parser.add_argument("--list", action="store_true", help="what there is, and what is installed")
@@ -219,6 +220,10 @@ def main(arguments=None):
             from .compare import main as compare
 
             return compare(arguments[1:])
+        if arguments[:1] == ["summary"]:
+            from .summary import main as summary
+
+            return summary(arguments[1:])
         options = make_parser().parse_args(arguments)
         options.command = arguments
         if options.list:

@@ -20,6 +20,7 @@ COLOURS = {
     "bayesian_torch": "#7b3294",
     "floor": "#444444",
 }
+MARKERS = dict(zip(COLOURS, "osD^vPX*.", strict=True))  # who tells colours apart badly sees these
 
 
 def names_in(cells):
@@ -49,7 +50,7 @@ def style(name):
     if name == "floor":
         return {"color": colour(name), "linestyle": ":", "linewidth": 1.5}
     return {"color": colour(name), "linewidth": 2.5 if name == "ours_numba" else 1.4,
-            "marker": "o", "markersize": 4}  # fmt: skip
+            "marker": MARKERS.get(name, "o"), "markersize": 4.5}  # fmt: skip
 
 
 def line(axis, name, label, points, scale=1e3):
@@ -79,7 +80,7 @@ def bars(axis, workloads, names, scale=1e3, unit="ms"):
     axis.set(xscale="log", xlabel=f"median, {unit}")
     axis.grid(False, axis="y")
     if names:
-        axis.legend(fontsize=7, frameon=False)
+        axis.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def plain_ticks(axis, values):

@@ -49,3 +49,9 @@ def test_every_command_it_names_exists():
     named = {word for row in re.findall(r"`bnn-ref ([a-z]+)", README) for word in row.split()}
     named |= set(re.findall(r"`(evaluate|predict|check|verify|uci)`", README))
     assert named <= set(COMMANDS)
+
+
+def test_the_table_of_times_is_that_of_the_results_beside_it():
+    found = subprocess.run([sys.executable, "-m", "bench", "summary", "docs/bench/results.json"],
+                           cwd=ROOT, capture_output=True, text=True, check=True).stdout  # fmt: skip
+    assert found.strip() in README

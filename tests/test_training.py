@@ -152,7 +152,15 @@ def test_checkpoints_come_first_every_so_often_and_last():
     assert steps == [0, 3, 6, 7]
 
 
-def test_ctrl_c_stops_after_the_step_and_keeps_it():
+@pytest.fixture
+def own_handler():
+    """Python's own handler of Ctrl-C, also where these tests run in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_stops_after_the_step_and_keeps_it(own_handler):
     steps = []
 
     def interrupt(trainer, record):

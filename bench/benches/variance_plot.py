@@ -4,11 +4,11 @@ import numpy as np
 
 from .. import plots
 
-COLOURS = {
-    "shared": "#e08214",
-    "flipout": "#c1272d",
-    "local": "#1f5fa8",
-    "independent": "#4d9221",
+LOOKS = {  # colours of Okabe and Ito, and a marker each
+    "shared": ("#e69f00", "s"),
+    "flipout": ("#d55e00", "o"),
+    "local": ("#0072b2", "^"),
+    "independent": ("#009e73", "D"),
 }
 
 
@@ -33,10 +33,10 @@ def plot(found, path):
 
 def _draw(axis, one):
     """Draw one curve, the closed form where there is one, the floor where it is known."""
-    colour = COLOURS[one["estimator"]]
+    colour, marker = LOOKS[one["estimator"]]
     value, low, high = np.array(one["variances"]).T
     axis.errorbar(one["batches"], value, yerr=[value - low, high - value], color=colour,
-                  marker="o", markersize=4, linewidth=1.4, capsize=2,
+                  marker=marker, markersize=4.5, linewidth=1.4, capsize=2,
                   label=f"{one['estimator']} ({one['slope'][0]:.2f})")  # fmt: skip
     if one["closed"] and one["estimator"] == "flipout":
         axis.plot(one["batches"], one["closed"], color="black", linestyle="--", linewidth=1,

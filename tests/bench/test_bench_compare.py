@@ -169,3 +169,22 @@ def test_a_place_that_takes_no_results_is_told_before_the_minutes(
     arguments = [one.format(tmp_path) for one in arguments]
     assert main(["step", *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"bench: {words}")
+
+
+def test_the_summary_marks_what_is_lost_and_what_is_not_shown(tmp_path, capsys):
+    document = run_of(noise=0.01)
+    cells = document["benches"]["step"]["cells"]
+    cells[0]["samples"] = [1.0, 1.01, 0.99, 1.0, 1.0, 1.02, 0.98]
+    cells[1]["samples"] = [0.5, 0.51, 0.49, 0.5, 0.5, 0.52, 0.48]
+    cells[2] = {**cells[1], "contender": "tfp", "samples": [1.1, 0.9, 1.0, 1.05, 0.95, 1.0, 1.0]}
+    cells.append({**cells[1], "workload": "4-2/3", "samples": [3.0] * 7})
+    cells.append({**cells[0], "workload": "4-2/3"})
+    document["settings"]["step"]["threads"] = 2
+    results.write(document, tmp_path / "run.json")
+    assert main(["summary", str(tmp_path / "run.json")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| a training step | bnn_ref, Numba | JAX, jit | TFP, tf.function |"
+    assert lines[2] == "| 784-128-128-10/128 | 1.00 s | **0.50** | (1.01) |"
+    assert lines[3] == "| 4-2/3 | 1.00 s | 3.00 |  |"
+    assert lines[-1].startswith("Lost: 784-128-128-10/128, JAX, jit: 0.50 [")
+    assert main(["summary", str(tmp_path / "absent.json")]) == 2
