@@ -1,5 +1,9 @@
 """The bench's intervals: worked numbers, the binomial distribution, and coverage by simulation."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -100,3 +104,15 @@ def test_curve_tells_a_floor_from_none():
     assert low > 0.005
     assert curve(batches, falls).slope[1] < -1 < curve(batches, falls).slope[2]
     assert value == pytest.approx(0.01, rel=0.1)
+
+
+def test_peak_memory_is_the_process_s_own_not_its_parents():
+    code = (
+        "import subprocess, sys; ballast = b'x' * 300_000_000; print(subprocess.run([sys.executable, "
+        "'-c', 'from bench.worker import peak_memory; print(peak_memory())'], "
+        "capture_output=True, text=True, check=True).stdout)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True,
+                           check=True).stdout  # fmt: skip
+    assert 5e6 < int(found) < 200e6
