@@ -108,7 +108,8 @@ def test_curve_tells_a_floor_from_none():
 
 def test_peak_memory_is_the_process_s_own_not_its_parents():
     code = (
-        "import subprocess, sys; ballast = b'x' * 300_000_000; print(subprocess.run([sys.executable, "
+        "import subprocess, sys; ballast = b'x' * 300_000_000;"
+        "print(subprocess.run([sys.executable, "
         "'-c', 'from bench.worker import peak_memory; print(peak_memory())'], "
         "capture_output=True, text=True, check=True).stdout)"
     )
