@@ -143,6 +143,48 @@ def view(typingctx, array, start, length):
 
 
 @intrinsic
+def transpose_block(typingctx, a, a_at, a_row, b, b_at, b_row):
+    """Set a square block of b to the transpose of one of a: 16 rows of float32, 8 of float64.
+
+    The blocks begin at a_at and b_at; rows are a_row and b_row apart. In registers, one stage for
+    every bit of a lane's number: it swaps that bit with the same one of the row's number.
+    """
+    number = types.int64
+    lanes = 64 // (a.dtype.bitwidth // 8)
+
+    def codegen(context, builder, signature, args):
+        _, a_at, a_row, _, b_at, b_row = args
+        vector = ir.VectorType(context.get_value_type(a.dtype), lanes)
+        align = a.dtype.bitwidth // 8
+
+        def row(place, at, stride, r):
+            at = builder.add(at, builder.mul(I64(r), stride))
+            source = builder.gep(pointer(context, builder, signature, args, place), [at])
+            return builder.bitcast(source, vector.as_pointer())
+
+        def pick(one, other, lanes_of):
+            mask = ir.Constant(ir.VectorType(I32, lanes), lanes_of)
+            return builder.shuffle_vector(one, other, mask)
+
+        rows = [builder.load(row(0, a_at, a_row, r), align=align) for r in range(lanes)]
+        bit = 1
+        while bit < lanes:
+            for r in range(lanes):
+                if not r & bit:
+                    one, other = rows[r], rows[r + bit]
+                    rows[r] = pick(one, other, [j if not j & bit else lanes + j - bit
+                                                for j in range(lanes)])  # fmt: skip
+                    rows[r + bit] = pick(one, other, [j + bit if not j & bit else lanes + j
+                                                      for j in range(lanes)])  # fmt: skip
+            bit *= 2
+        for r in range(lanes):
+            builder.store(rows[r], row(3, b_at, b_row, r), align=align)
+        return context.get_dummy_value()
+
+    return types.void(a, number, number, b, number, number), codegen
+
+
+@intrinsic
 def as_words(typingctx, array):
     """Return the memory of a flat array of floats as uint32 words, as many as it has entries."""
     flat = types.Array(types.uint32, 1, "C", aligned=False)

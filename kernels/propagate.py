@@ -21,10 +21,9 @@ from .elementary import (
     tanh,
 )
 from .jit import kernel
-from .machine import select, use_whole_vectors, view
+from .machine import select, transpose_block, use_whole_vectors, view
 from .sample import total
 
-BLOCK = 16  # rows and columns that `transpose` takes at a time: a cache line each
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 
@@ -145,14 +144,19 @@ def normal_row(z, target, grad, factor, scale, grad_scale, learned):
 @kernel
 def transpose(a, a_at, a_row, b, b_at, b_row, rows, columns):
     """Set b[j, i] = a[i, j] for i < rows, j < columns, rows being a_row and b_row apart."""
-    for i in range(0, rows, BLOCK):
-        height = min(BLOCK, rows - i)
-        for j in range(0, columns, BLOCK):
-            for m in range(min(BLOCK, columns - j)):
-                source = a_at + i * a_row + j + m
-                out = view(b, b_at + (j + m) * b_row + i, height)
-                for n in range(height):
-                    out[n] = a[source + n * a_row]
+    block = 64 // a.itemsize  # rows and columns taken at a time: a cache line each
+    for i in range(0, rows, block):
+        height = min(block, rows - i)
+        for j in range(0, columns, block):
+            source, target = a_at + i * a_row + j, b_at + j * b_row + i
+            width = min(block, columns - j)
+            if height == block and width == block:
+                transpose_block(a, source, a_row, b, target, b_row)
+            else:
+                for m in range(width):
+                    out = view(b, target + m * b_row, height)
+                    for n in range(height):
+                        out[n] = a[source + m + n * a_row]
 
 
 @kernel
