@@ -85,7 +85,7 @@ class Sheet:
         ----------
         text : str
         """
-        self.lines += ["", text, "-" * len(text)]
+        self.lines += ["", text, "-" * min(len(text), WIDTH)]
 
     def say(self, text):
         """Add a paragraph, wrapped.
