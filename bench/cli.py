@@ -142,6 +142,15 @@ def write_reports(name, tables, bench, found, folder):
     bench.plot(found, folder / f"{name}.png")
 
 
+def without_folders(argument):
+    """Return a word of the command as results keep it: of an absolute path the name alone.
+
+    Results are shown to others; where somebody keeps files is nothing of theirs.
+    """
+    option, equals, value = argument.rpartition("=")
+    return option + equals + (Path(value).name if Path(value).is_absolute() else value)
+
+
 def check_places(options):
     """Raise where results could not be written: now, not after the minutes that they take.
 
@@ -175,7 +184,7 @@ def run(options):
     document = {
         "format": results.FORMAT,
         "version": results.VERSION,
-        "command": ["python", "-m", "bench", *options.command],
+        "command": ["python", "-m", "bench", *map(without_folders, options.command)],
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": {**describe(), "blas": blas()},
         "contenders": {},

@@ -17,7 +17,7 @@ ESTIMATORS = (*LIBRARY, "independent")
 TENSORS = ("kernel_mu", "kernel_rho")
 
 
-def library_gradient(network, parameters, x, y, estimator, seed, draw):
+def gradient_of(network, parameters, x, y, estimator, seed, draw):
     """Return the gradient of the nll as `Parameters`, under one draw of the noise."""
     noise = bnn_ref.draw_noise(
         network, len(x), seed, draw=draw, dtype=parameters.dtype, estimator=estimator
@@ -73,7 +73,7 @@ def gradients(network, parameters, x, y, estimator, draws, seed):
         if estimator == "independent":
             one = independent_gradient(network, parameters, x, y, rng)
         else:
-            one = library_gradient(network, parameters, x, y, estimator, seed, draw)
+            one = gradient_of(network, parameters, x, y, estimator, seed, draw)
         for name in TENSORS:
             parts = [getattr(layer, name).ravel() for layer in one.layers]
             found[name].append(np.concatenate(parts))

@@ -29,11 +29,9 @@ def peak_memory():
 
     On Linux `VmHWM`: `getrusage` also counts what the parent held when it forked this process.
     """
-    try:
+    if sys.platform == "linux":
         with open("/proc/self/status", encoding="ascii") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line[:6] == "VmHWM:")
-    except (OSError, StopIteration):
-        pass
     try:
         import resource
     except ImportError:

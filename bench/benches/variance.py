@@ -91,7 +91,7 @@ def time_estimators(network, parameters, x, y, rounds, calls=20):
                 if name == "independent":
                     estimators.independent_gradient(network, parameters, x, y, rng)
                 else:
-                    estimators.library_gradient(network, parameters, x, y, name, SEED, draw)
+                    estimators.gradient_of(network, parameters, x, y, name, SEED, draw)
             if turn:  # the first round warms up
                 samples.append((time.perf_counter() - start) / calls)
     return taken

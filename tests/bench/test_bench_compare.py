@@ -188,3 +188,11 @@ def test_the_summary_marks_what_is_lost_and_what_is_not_shown(tmp_path, capsys):
     assert lines[3] == "| 4-2/3 | 1.00 s | 3.00 |  |"
     assert lines[-1].startswith("Lost: 784-128-128-10/128, JAX, jit: 0.50 [")
     assert main(["summary", str(tmp_path / "absent.json")]) == 2
+
+
+def test_results_keep_no_folder_of_the_person_who_measured():
+    from bench.cli import without_folders
+
+    words = ["step", "--json", "/home/a/x.json", "--out=/home/a/out", "--data", "mnist/here"]
+    kept = ["step", "--json", "x.json", "--out=out", "--data", "mnist/here"]
+    assert list(map(without_folders, words)) == kept
