@@ -10,6 +10,7 @@ import importlib
 import os
 import pickle
 import sys
+from pathlib import Path
 import time
 import traceback
 
@@ -29,9 +30,10 @@ def peak_memory():
 
     On Linux `VmHWM`: `getrusage` also counts what the parent held when it forked this process.
     """
-    if sys.platform == "linux":
-        with open("/proc/self/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) * 1024 for line in status if line[:6] == "VmHWM:")
+    status = Path("/proc/self/status")
+    for line in status.read_text("ascii").splitlines() if status.exists() else ():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
     try:
         import resource
     except ImportError:
