@@ -10,9 +10,9 @@ import importlib
 import os
 import pickle
 import sys
-from pathlib import Path
 import time
 import traceback
+from pathlib import Path
 
 
 def limit_cpus(threads):
