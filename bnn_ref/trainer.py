@@ -1,6 +1,7 @@
 """A network in training: one step at a time."""
 
 import math
+from importlib import import_module
 
 import numpy as np
 
@@ -102,6 +103,19 @@ class Trainer:
             raise expected("state", "parameters of this network", "those of another")
         self.state = state
         self._workspace, self._rows = None, -1
+
+    def __getstate__(self):
+        """Return what a pickle or a copy holds: buffers and threads are made anew where it goes."""
+        return {**vars(self), "backend": self.backend.__name__, "_workspace": None, "_rows": -1}
+
+    def __setstate__(self, state):
+        """Take what `__getstate__` returned.
+
+        Parameters
+        ----------
+        state : dict
+        """
+        vars(self).update(state, backend=import_module(state["backend"]))
 
     @property
     def parameters(self):

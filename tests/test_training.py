@@ -1,6 +1,8 @@
 """Trainer and fit: the order of rows, the records, and what stops a run."""
 
+import copy
 import os
+import pickle
 import signal
 import threading
 
@@ -171,6 +173,22 @@ def test_ctrl_c_stops_after_the_step_and_keeps_it(own_handler):
               on_checkpoint=lambda trainer, history: steps.append(trainer.state.step))  # fmt: skip
     assert (run.stopped, run.trainer.state.step, steps) == ("interrupted", 3, [0, 3])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("through", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_a_copy_of_a_trainer_goes_on_by_itself(backend, through):
+    network = Network([DenseFlipout(300, 200, "relu"), DenseFlipout(200, 2)])
+    x, y = np.random.default_rng(0).normal(size=(64, 300)).astype(np.float32), np.arange(64) % 2
+    trainer = Trainer(network, 64, backend=backend, threads=2)
+    trainer.step(x, y)
+    other, before = through(trainer), trainer.parameters.flat.copy()
+    other.step(x, y)
+    assert (trainer.state.step, other.state.step) == (1, 2)
+    np.testing.assert_array_equal(trainer.parameters.flat, before)
+    trainer.step(x, y)
+    np.testing.assert_array_equal(trainer.parameters.flat, other.parameters.flat)
+    assert other.backend is trainer.backend
 
 
 def test_fit_works_outside_the_main_thread():
