@@ -27,7 +27,8 @@ MODULES = [
     "explain.adam", "explain.elbo", "explain.flipout", "explain.kl", "explain.rounding",
     "explain.sheet", "explain.step", "explain.step_checks", "explain.subject",
     "runs.checkpoints", "runs.environment", "runs.evaluation", "runs.opened", "runs.run",
-    "sweep.cells", "sweep.fit", "sweep.uci", "vectors.files", "verification.assertions",
+    "sweep.cells", "sweep.engine", "sweep.fit", "sweep.tables", "sweep.uci", "vectors.files",
+    "verification.assertions",
     "verification.converters", "verification.live", "verification.moments",
     "verification.numeric", "verification.questions", "verification.recording",
 ]

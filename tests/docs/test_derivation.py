@@ -193,3 +193,19 @@ def test_every_command_prints_what_is_said_behind_it(command, capsys, monkeypatc
         )
         out = done.stdout
     assert printed in out
+
+
+def test_the_figures_of_when_flipout_pays_are_those_of_the_bench():
+    """Each number of the section's tables is one of `docs/bench/variance.md`, rounded."""
+    section = TEXT[TEXT.index("## When Flipout pays") :]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    cells = [cell for row in rows for cell in row.split("|")[2:] if re.search(r"\d", cell)]
+    printed = re.findall(
+        r"-?\d[\d.e+-]*", " ".join(c for c in cells if "=" not in c and "log" not in c)
+    )
+    text = (ROOT / "docs" / "bench" / "variance.md").read_text(encoding="utf-8")
+    bench = [float(one) for one in re.findall(r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?", text)]
+    assert len(printed) > 40
+    for one in printed:
+        digits = len(one.lstrip("-0.").replace(".", ""))
+        assert any(abs(float(f"{b:.{digits}g}") - float(one)) < 1e-12 for b in bench), one
