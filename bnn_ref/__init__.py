@@ -5,7 +5,6 @@ Start with `Network`, `DenseFlipout` and a likelihood; train with `Trainer` or `
 """
 
 from ._version import __version__
-from .adam import Adam
 from .errors import NonFinite
 from .layers import DenseFlipout
 from .likelihoods import Bernoulli, Categorical, Normal
@@ -15,8 +14,9 @@ from .prediction import Prediction, predict
 from .priors import NormalPrior
 from .reference import forward, kl, kl_parts, loss_and_gradients
 from .step import State
-from .trainer import Trainer
+from .step.adam import Adam
 from .training import Fit, fit
+from .training.trainer import Trainer
 
 __all__ = [
     "Adam",

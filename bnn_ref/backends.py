@@ -28,7 +28,7 @@ def get_backend(backend="numba"):
     if backend == "numba":
         reason = why_not_numba()
         if reason is None:
-            from . import compiled
+            from .fast import compiled
 
             return compiled
         warnings.warn(
@@ -48,7 +48,7 @@ def why_not_numba():
 
         if numba.config.DISABLE_JIT:
             return "NUMBA_DISABLE_JIT is set"
-        from . import compiled  # noqa: F401
+        from .fast import compiled  # noqa: F401
     except Exception as error:  # a broken or ill-matched installation raises what it likes
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return None

@@ -6,33 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import noise as generator
+from .border import check_dtype
 from .errors import expected
 from .layers import DenseFlipout, layer_from_json
 from .likelihoods import Categorical, likelihood_from_json
-
-DTYPES = ("float32", "float64", "complex128")
-_PLAIN = {np.dtype(name): name for name in DTYPES}  # so that a step's check is one look-up
-
-
-def check_dtype(dtype, allowed=DTYPES):
-    """Return the dtype as `numpy.dtype`, or raise: float16 and the rest are refused.
-
-    complex128 serves the complex step alone.
-
-    Parameters
-    ----------
-    dtype : dtype or its name
-    allowed : tuple of str
-    """
-    if isinstance(dtype, np.dtype) and _PLAIN.get(dtype) in allowed:
-        return dtype
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        raise expected("dtype", " or ".join(allowed), repr(dtype)) from None
-    if found.name not in allowed or not found.isnative:
-        raise expected("dtype", " or ".join(allowed), found.str if not found.isnative else found)
-    return found
 
 
 @dataclass(frozen=True, repr=False)
@@ -159,7 +136,7 @@ class Network:
         return parameters
 
     def to_json(self, dtype="float32"):
-        """Return the description of `spec/vectors.md`: ``{"layers": [...], "likelihood": {...}}``.
+        """Return the description of `docs/vectors.md`: ``{"layers": [...], "likelihood": {...}}``.
 
         The dtype settles a scale_shift that was left to it.
         """

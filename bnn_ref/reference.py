@@ -13,14 +13,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import adam as adam_rule
-from . import local, priors
+from . import priors
 from .activations import get_activation
+from .border import check_size
 from .elementary import sigmoid, softplus
-from .layers import check_size
-from .local import LocalLayerNoise
 from .network import Parameters
-from .noise import draw_noise, normals, signs
+from .noise import draw_noise, local, normals, signs
+from .noise.local import LocalLayerNoise
 from .step import (
     BLOCK_ROWS,
     Metrics,
@@ -32,6 +31,7 @@ from .step import (
     check_noise,
     refuse_non_finite,
 )
+from .step import adam as adam_rule
 
 __all__ = [
     "draw_noise",

@@ -1,4 +1,4 @@
-"""The tables by which `bnn_ref/compiled.py` tells the kernels where things are and what to do.
+"""The tables by which `bnn_ref/fast/compiled.py` tells the kernels where things are and what to do.
 
 Kernels take flat arrays: the parameters as one vector, every buffer as a place in another, `work`.
 So one compiled version serves every network, and a call has few arguments. The names here are

@@ -1,4 +1,4 @@
-"""Counters to random bits, normals and signs. Twin: `bnn_ref/noise.py`, which states the layout.
+"""Counters to random bits, normals and signs. Twin: `bnn_ref/noise/generator.py`.
 
 Differences: words stay 32 bits wide, and sixteen blocks at a time fill sixty-four normals, so that
 each of the sixteen is a vector lane. float32 normals are computed in float32: within 4 units in

@@ -20,17 +20,21 @@ from bnn_ref import explain as explain_room
 # the report's figures, the diagnosis, the adapters of each framework.
 # fmt: off
 MODULES = [
-    "activations", "adam", "backends", "batches", "elementary", "errors", "history", "layers",
-    "likelihoods", "local", "network", "noise", "prediction", "priors", "reference",
+    "activations", "backends", "border.numbers", "border.rows", "elementary", "errors",
+    "layers", "layers.dense_flipout", "likelihoods", "likelihoods.bernoulli",
+    "likelihoods.categorical", "likelihoods.normal", "network", "noise.draws", "noise.generator",
+    "noise.local", "prediction.predicting", "priors.normal", "reference",
     "sklearn.base", "sklearn.classifier", "sklearn.regressor",
-    "step", "trainer", "training", "data.dataset", "data.encoding", "data.load", "data.rows",
+    "step.adam", "step.checks", "step.results", "training.fitting", "training.history",
+    "training.trainer", "data.dataset", "data.encoding", "data.load", "data.rows",
     "explain.adam", "explain.elbo", "explain.flipout", "explain.kl", "explain.rounding",
     "explain.sheet", "explain.step", "explain.step_checks", "explain.subject",
     "runs.checkpoints", "runs.environment", "runs.evaluation", "runs.opened", "runs.run",
-    "sweep.cells", "sweep.engine", "sweep.fit", "sweep.tables", "sweep.uci", "vectors.files",
-    "verification.assertions",
-    "verification.converters", "verification.live", "verification.moments",
-    "verification.numeric", "verification.questions", "verification.recording",
+    "sweep.cells", "sweep.engine", "sweep.fit", "sweep.tables", "sweep.uci",
+    "verification.converters", "verification.gradients.numeric", "verification.live",
+    "verification.noise.moments", "verification.recording.recording",
+    "verification.vectors.assertions", "verification.vectors.files",
+    "verification.vectors.questions",
 ]
 # fmt: on
 VERBS = {
@@ -170,8 +174,10 @@ def section(thing, name):
 
 
 ENTRY = re.compile(r"^(\w[\w, ]*) : (array\b.*(?:\n    .*)*)", re.MULTILINE)
-ROOMS = ("reference", "likelihoods", "priors", "adam", "noise", "step", "prediction", "local",
-         "layers", "network")  # fmt: skip
+ROOMS = ("reference", "likelihoods.normal", "likelihoods.categorical", "likelihoods.bernoulli",
+         "priors.normal", "step.adam", "step.checks", "step.results", "noise.generator",
+         "noise.draws", "noise.local", "prediction.predicting", "layers.dense_flipout",
+         "network")  # fmt: skip
 
 
 @pytest.mark.parametrize("room", ROOMS)

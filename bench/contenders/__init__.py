@@ -18,7 +18,7 @@ class Entry(NamedTuple):
 
 
 CONTENDERS = {
-    "ours_numba": Entry("bnn_ref, Numba", ("numba", "bnn_ref.compiled"), ("numba", "numpy")),
+    "ours_numba": Entry("bnn_ref, Numba", ("numba", "bnn_ref.fast.compiled"), ("numba", "numpy")),
     "ours_numpy": Entry("bnn_ref, NumPy", (), ("numpy",)),
     "jax_jit": Entry("JAX, jit", ("jax",), ("jax", "jaxlib")),
     "torch_eager": Entry("PyTorch, eager", ("torch",), ("torch",)),

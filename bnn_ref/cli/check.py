@@ -8,7 +8,7 @@ from ..storage.archive import LIMIT
 
 def add_arguments(parser):
     """Add the command's arguments."""
-    parser.add_argument("files", nargs="*", metavar="FILE", help="answers (spec/vectors.md)")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="answers (docs/vectors.md)")
     parser.add_argument("--limit", type=float, metavar="X",
                         help="largest error of a tensor over its largest magnitude "
                         "(default 1e-10 for float64 files, 1e-4 for float32)")  # fmt: skip
@@ -23,7 +23,7 @@ def add_arguments(parser):
 def run(args):
     """Check every file and return the exit code."""
     if args.mistakes:
-        from ..verification.mistakes import FLOAT32, MISTAKES, PAIRS
+        from ..verification.vectors.mistakes import FLOAT32, MISTAKES, PAIRS
 
         for mistake in (*MISTAKES.values(), FLOAT32):
             print(f"{mistake.key}: {mistake.what}")
@@ -31,7 +31,7 @@ def run(args):
         return 0
     if not args.files:
         raise ValueError("check: expected at least one file, found none")
-    from ..verification.checking import check_file
+    from ..verification.vectors.checking import check_file
 
     checks = []
     for path in args.files:

@@ -26,8 +26,8 @@ def add_arguments(parser):
 
 def run(args):
     """Print a topic's sheet; return 0, or 1 where a check disagrees."""
+    from ..border import check_word
     from ..explain import explain, small_subject
-    from ..noise import check_word
 
     check_word(args.seed, "--seed", 64)
     if args.vector and args.topic != "step":
@@ -43,7 +43,7 @@ def run(args):
         subject = run_subject(open_run(args.run_folder, args.data))
     if args.vector:
         from ..explain.step import vector_of
-        from ..vectors import write
+        from ..verification.vectors import write
 
         write(args.vector, vector_of(subject))
     sheet = explain(args.topic, subject, args.seed)

@@ -23,7 +23,7 @@ def add_arguments(parser):
 
 def run(args):
     """Write the page and, where asked for, the figures; return the exit code."""
-    from ..layers import check_size
+    from ..border import check_size
     from ..report import make_report, save_plots, write_page
     from ..runs.opened import open_run
 

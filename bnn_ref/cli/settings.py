@@ -155,7 +155,7 @@ def make_network(settings, dataset):
 
 def make_trainer(settings, network, dataset, threads, state=None):
     """Return the `Trainer` of these settings."""
-    from ..trainer import Trainer
+    from ..training.trainer import Trainer
 
     names = ("learning_rate", "seed", "backend", "dtype", "draws_per_step", "kl_weight")
     chosen = {name: settings[name] for name in names}

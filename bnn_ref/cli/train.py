@@ -32,8 +32,8 @@ def add_arguments(parser):
 
 def run(args):
     """Train, print what happens, and return the exit code."""
+    from ..border import check_size
     from ..data import load
-    from ..layers import check_size
     from ..runs.run import Run
 
     check_size(args.checkpoint_every, "--checkpoint-every")

@@ -46,8 +46,8 @@ def run(args):
 
 def _new(args):
     from ..likelihoods import likelihood_from_json
-    from ..vectors import write
-    from ..verification.questions import new_question
+    from ..verification.vectors import write
+    from ..verification.vectors.questions import new_question
 
     likelihood = {"type": args.likelihood}
     if args.likelihood == "normal":
@@ -65,8 +65,8 @@ def _new(args):
 
 
 def _answer(args):
-    from ..vectors import read, write
     from ..verification.frameworks import load
+    from ..verification.vectors import read, write
 
     vector = read(args.file)
     framework = load(args.framework)
@@ -77,7 +77,7 @@ def _answer(args):
 
 
 def _suite(args):
-    from ..verification.suite import files
+    from ..verification.vectors.suite import files
 
     folder = Path(args.folder)
     folder.mkdir(parents=True, exist_ok=True)

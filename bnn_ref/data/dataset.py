@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..border import check_size
 from ..errors import expected
-from ..layers import check_size
 from ..likelihoods import LIKELIHOODS
 from ..noise import permutation
 from .encoding import TASKS, Encoding, moments

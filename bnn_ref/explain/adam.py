@@ -5,9 +5,9 @@ from decimal import Context, Decimal, localcontext
 
 import numpy as np
 
-from .. import adam as adam_rule
 from .. import reference
-from ..adam import EPSILONS, Adam
+from ..step import adam as adam_rule
+from ..step.adam import EPSILONS, Adam
 from .sheet import Sheet, number
 
 GRADIENT = 1e-8  # so small that epsilon decides: a weight that hardly matters to the loss

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .. import adam as adam_rule
 from .. import reference
 from ..errors import expected
 from ..likelihoods import Normal
+from ..step import adam as adam_rule
 from .adam import IN_DECIMALS, one_update
 from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
 from .step_checks import check_gradients, check_outputs
@@ -52,7 +52,7 @@ def take_step(subject):
 
 
 def vector_of(subject):
-    """Return the step as an answered test vector (`spec/vectors.md`), in float64.
+    """Return the step as an answered test vector (`docs/vectors.md`), in float64.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def vector_of(subject):
     import platform
 
     from .._version import __version__
-    from ..vectors import make_question
+    from ..verification.vectors import make_question
 
     if subject.parameters.scale_rho is not None:
         raise expected("test vector", "a likelihood whose scale is fixed", "a learned scale")
@@ -136,7 +136,7 @@ def _loss(sheet, subject, noise, result):
     if mpmath_or_none() is None:
         sheet.leave_out("the loss", NO_MPMATH)
         return
-    from ..verification import oracle
+    from ..verification.vectors import oracle
 
     vector = vector_of(subject)
     loss = oracle.answer(vector.meta, vector.arrays)["loss"]

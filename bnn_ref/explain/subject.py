@@ -120,7 +120,7 @@ def small_subject(seed=0):
     seed : int
         Of parameters and noise.
     """
-    from ..adam import Adam
+    from ..step.adam import Adam
 
     network = Network(
         [DenseFlipout(3, 2, "tanh", bias="normal"), DenseFlipout(2, 2)], Categorical()
@@ -151,7 +151,7 @@ def run_subject(opened):
     ----------
     opened : OpenedRun
     """
-    from ..batches import take
+    from ..border.rows import take
     from ..noise import permutation
 
     trainer, (x, y) = opened.trainer(), opened.dataset.train

@@ -6,7 +6,7 @@ The archive holds, with no pickle and nothing that depends on the clock:
 - Adam's moments, ``moment_1.layers.0.kernel_mu``, ``moment_2.layers.0.kernel_mu``;
 - ``step`` and ``seed``: steps taken, and what every draw is a function of;
 - ``meta``, a JSON text: format, version, dtype, inputs, layers and likelihood (as
-  `spec/vectors.md` writes them), the libraries, and the sums of an unfinished history record.
+  `docs/vectors.md` writes them), the libraries, and the sums of an unfinished history record.
 
 `bnn_ref.runs.run` is the folder that a checkpoint lives in.
 """
@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..border import check_dtype
 from ..errors import expected
-from ..network import Network, check_dtype
+from ..network import Network
 from ..step import State
 from ..storage.archive import ArchiveError, open_archive, show, write_archive
 from . import environment
@@ -41,7 +42,7 @@ class Checkpoint(NamedTuple):
     environment : dict
         The libraries it was written with, see `bnn_ref.runs.environment.describe`.
     pending : dict
-        Of `bnn_ref.history.History`.
+        Of `bnn_ref.training.history.History`.
     """
 
     network: Network

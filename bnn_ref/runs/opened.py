@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from ..data import Dataset, Encoding, kind_of, load
 from ..errors import expected
-from ..history import History
-from ..trainer import Trainer
+from ..training.history import History
+from ..training.trainer import Trainer
 from .checkpoints import Checkpoint
 from .run import Run
 

@@ -1,7 +1,7 @@
 """A run on disk: a folder with its configuration, its history and its one checkpoint.
 
     config.json      what was asked for: settings, data, network; written once
-    history.json     a record every so often, see `bnn_ref.history.History`
+    history.json     a record every so often, see `bnn_ref.training.history.History`
     checkpoint.npz   the state, see `bnn_ref.runs.checkpoints`
     results.json     what the finished run scored
 
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from .._version import __version__
 from ..errors import expected
-from ..history import History
 from ..storage.wholefile import remove_leftovers, whole_file
+from ..training.history import History
 from .checkpoints import load_checkpoint, save_checkpoint
 
 FORMAT, VERSION = "bnn-ref-run", 1

@@ -10,13 +10,13 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ..border import check_size
 from ..errors import expected
-from ..layers import check_size
 from ..likelihoods import Categorical
 from ..noise import permutation
 from ..prediction import predict
 from ..stacks import dense_stack
-from ..trainer import Trainer
+from ..training.trainer import Trainer
 
 SETTINGS = """hidden_layer_sizes : sequence of int, default (50,)
         Units of the hidden layers; () for a linear model.

@@ -8,8 +8,8 @@ import contextlib
 import time
 import uuid
 
+from ..border import check_size
 from ..errors import expected
-from ..layers import check_size
 from ..runs import environment
 from .cells import Outcome, Store, key_of, name_of, plain
 

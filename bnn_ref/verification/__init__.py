@@ -1,6 +1,6 @@
 """Hold any implementation of a Flipout network against hand-derived gradients.
 
-- `check_file`, `check_vector`: a frozen step (`spec/vectors.md`) against the truth, and the known
+- `check_file`, `check_vector`: a frozen step (`docs/vectors.md`) against the truth, and the known
   mistake that explains a disagreement.
 - `record`: one real call of a person's own TFP or Bayesian-Torch layers, as such a frozen step.
 - `assert_agrees`: the same comparison as an assertion for other people's tests.
@@ -17,24 +17,24 @@ Each is imported from its file when first asked for; frameworks only when they a
 import importlib
 
 _HOMES = {
-    "Check": "checking",
-    "check_file": "checking",
-    "check_vector": "checking",
-    "Comparison": "comparison",
-    "compare": "comparison",
-    "Explanation": "diagnosis",
-    "diagnose": "diagnosis",
-    "MISTAKES": "mistakes",
-    "assert_agrees": "assertions",
-    "record": "recording",
+    "Check": "vectors.checking",
+    "check_file": "vectors.checking",
+    "check_vector": "vectors.checking",
+    "Comparison": "vectors.comparison",
+    "compare": "vectors.comparison",
+    "Explanation": "vectors.diagnosis",
+    "diagnose": "vectors.diagnosis",
+    "MISTAKES": "vectors.mistakes",
+    "assert_agrees": "vectors.assertions",
+    "record": "recording.recording",
     "export_parameters": "converters",
     "import_parameters": "converters",
-    "new_question": "questions",
-    "central_difference": "numeric",
-    "check_gradients": "numeric",
-    "complex_step": "numeric",
-    "random_direction": "numeric",
-    "check_layer": "moments",
+    "new_question": "vectors.questions",
+    "central_difference": "gradients.numeric",
+    "check_gradients": "gradients.numeric",
+    "complex_step": "gradients.numeric",
+    "random_direction": "gradients.numeric",
+    "check_layer": "noise.moments",
     "verify": "live",
 }
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..adam import Adam, update
 from ..layers import BIASES
 from ..likelihoods import Bernoulli, Categorical, Normal
 from ..reference import loss_and_gradients
-from .comparison import compare, error_of
+from ..step.adam import Adam, update
 from .frameworks import NAMES, FrameworkMissing, check_name, load
-from .questions import new_question
+from .vectors.comparison import compare, error_of
+from .vectors.questions import new_question
 
 LIMITS = {"float64": 1e-12, "float32": 2e-5}
 ADAM_STEPS = 10
@@ -142,7 +142,7 @@ def _compare_adam(framework, report):
 
 def _test_own_layer(framework, report):
     """Run the black-box check on the framework's own layer with its own random numbers."""
-    from .moments import check_layer
+    from .noise.moments import check_layer
 
     rng = np.random.default_rng(5)
     mu, sigma = rng.normal(size=(6, 4)), rng.uniform(0.05, 0.3, (6, 4))

@@ -6,8 +6,8 @@ import sys
 import pytest
 from command import SMALL, call, contents
 
-from bnn_ref import adam as adam_rule
 from bnn_ref.cli import main
+from bnn_ref.step import adam as adam_rule
 
 QUICK = ["kl", "flipout", "step", "adam"]
 BLOCKED = """\

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bnn_ref import Categorical, DenseFlipout, Network, draw_noise, loss_and_gradients
-from bnn_ref.batches import take
+from bnn_ref.border.rows import take
 from bnn_ref.data import Encoding, Rows, kind_of, load, make_dataset, only_test, read_inputs
 
 

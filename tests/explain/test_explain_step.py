@@ -9,8 +9,8 @@ from bnn_ref.explain import explain, run_subject, small_subject
 from bnn_ref.explain.step import vector_of
 from bnn_ref.explain.step_checks import loss_along
 from bnn_ref.runs.opened import open_run
-from bnn_ref.vectors import write
 from bnn_ref.verification import check_file, check_vector
+from bnn_ref.verification.vectors import write
 
 
 @pytest.mark.parametrize("small", [True, False])

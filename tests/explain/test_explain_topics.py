@@ -5,11 +5,11 @@ import pytest
 from explained import disagreeing, random_subject
 
 from bnn_ref import Adam, priors, reference
-from bnn_ref import adam as adam_rule
 from bnn_ref.explain import TOPICS, elbo, explain, flipout, run_subject, sheet, small_subject
 from bnn_ref.explain import kl as kl_topic
 from bnn_ref.explain import step as step_topic
 from bnn_ref.runs.opened import open_run
+from bnn_ref.step import adam as adam_rule
 
 DRAWS = 2000  # of Monte Carlo, for tests of many networks
 

@@ -41,7 +41,7 @@ class Framework(NamedTuple):
     refusal : callable, (meta) -> str or None
         Why a vector's network cannot be expressed, None where it can.
     answer : callable, (vector) -> dict of str to array
-        Every result, by its name in `spec/vectors.md`, differentiated by the framework.
+        Every result, by its name in `docs/vectors.md`, differentiated by the framework.
     train : callable, (vectors, learning_rate) -> dict of str to array
         The parameters after one step of the framework's own Adam per vector, each with its noise
         and batch, starting from the first one's parameters.

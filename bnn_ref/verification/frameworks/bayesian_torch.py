@@ -2,7 +2,7 @@
 
 The layer is theirs: calls of `Tensor.normal_` and `Tensor.uniform_` are answered with the vector's
 draws while a step runs. Their KL is by convention a mean: `kl_div` averages the kernel's and the
-bias's terms. Each call's result times its count of weights is the sum that `spec/vectors.md` asks
+bias's terms. Each call's result times its count of weights is the sum that `docs/vectors.md` asks
 for; their own figure stands beside it as `own_kl`.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from ...adam import Adam
+from ...step.adam import Adam
 from . import CannotAnswer, Framework
 from .draws import Fed, of_layer
 from .torch import ACTIVATIONS, nll

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...adam import Adam
+from ...step.adam import Adam
 from . import Framework, FrameworkMissing
 
 ACTIVATIONS = {

@@ -5,11 +5,11 @@ from itertools import count
 import numpy as np
 
 from ..._version import __version__
-from ...adam import Adam, update
 from ...elementary import softplus_inverse
 from ...layers import DenseFlipout
 from ...network import Network
-from ...vectors import results_of
+from ...step.adam import Adam, update
+from ..vectors import results_of
 from . import Framework, FrameworkMissing
 
 

@@ -10,7 +10,7 @@ from unittest import mock
 
 import numpy as np
 
-from ...adam import Adam
+from ...step.adam import Adam
 from . import CannotAnswer, Framework
 from .draws import Fed, of_layer
 from .tensorflow import tf, tf_keras, tfp, without_warnings
@@ -98,7 +98,7 @@ def make_layer(description, inputs, dtype):
 
 
 def variables(layer):
-    """Return a DenseFlipout's variables by the names of `spec/vectors.md`."""
+    """Return a DenseFlipout's variables by the names of `docs/vectors.md`."""
     found = {}
     for part, posterior in (("kernel", layer.kernel_posterior), ("bias", layer.bias_posterior)):
         if posterior is None:

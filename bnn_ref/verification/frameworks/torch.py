@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from ...adam import Adam
+from ...step.adam import Adam
 from . import Framework
 
 

@@ -1,0 +1,5 @@
+"""The border: what comes in from outside is checked here, once; what is inside is trusted."""
+
+from .numbers import DTYPES, check_dtype, check_size, check_word
+
+__all__ = ["DTYPES", "check_dtype", "check_size", "check_word"]

@@ -1,0 +1,54 @@
+"""Numbers and dtypes that come in from outside, checked once, with the thing named."""
+
+import numpy as np
+
+from ..errors import expected
+
+DTYPES = ("float32", "float64", "complex128")
+_PLAIN = {np.dtype(name): name for name in DTYPES}  # so that a step's check is one look-up
+
+
+def check_size(value, thing, least=1):
+    """Return value as an int >= `least`, or raise a `ValueError` naming the thing."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise expected(thing, f"a whole number, at least {least}", repr(value))
+    if value < least:
+        raise expected(thing, f"a whole number, at least {least}", value)
+    return int(value)
+
+
+def check_word(value, thing, bits=32):
+    """Return value as an int of that many unsigned bits, or raise a `ValueError`.
+
+    Parameters
+    ----------
+    value : int
+    thing : str
+        What the message calls it.
+    bits : int
+    """
+    value = check_size(value, thing, least=0)
+    if value >= 1 << bits:
+        raise expected(thing, f"a whole number below 2**{bits}", value)
+    return value
+
+
+def check_dtype(dtype, allowed=DTYPES):
+    """Return the dtype as `numpy.dtype`, or raise: float16 and the rest are refused.
+
+    complex128 serves the complex step alone.
+
+    Parameters
+    ----------
+    dtype : dtype or its name
+    allowed : tuple of str
+    """
+    if isinstance(dtype, np.dtype) and _PLAIN.get(dtype) in allowed:
+        return dtype
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise expected("dtype", " or ".join(allowed), repr(dtype)) from None
+    if found.name not in allowed or not found.isnative:
+        raise expected("dtype", " or ".join(allowed), found.str if not found.isnative else found)
+    return found

@@ -1,0 +1,48 @@
+"""Rows of a table that need not be in memory: what `fit` and `predict` ask of their inputs.
+
+An input is anything with a ``shape`` and row indexing: an array, a memory-mapped one, a Dask
+array, a data set that scales as it reads. Nothing is read but the rows of a batch.
+"""
+
+import numpy as np
+
+from ..errors import expected
+
+
+def check_rows(x, thing="x"):
+    """Return x, a list made an array, after checking that it has a shape and at least rank 2.
+
+    Raises
+    ------
+    ValueError
+        The message names the thing and what was found.
+    """
+    if not hasattr(x, "shape"):
+        x = np.asarray(x)
+    if len(x.shape) < 2:
+        raise expected(thing, "rank 2 or more, rows first", f"shape {tuple(x.shape)}")
+    return x
+
+
+def take(x, index):
+    """Return the rows of that index, in its order, as an array.
+
+    Arrays are indexed as they are. Anything else is asked for its rows in ascending order (some
+    stores know no other), and where it knows slices alone, row by row.
+
+    Parameters
+    ----------
+    x : array or object with ``shape`` and row indexing
+    index : int array (B,)
+    """
+    if isinstance(x, np.ndarray):
+        return x[index]
+    order = np.argsort(index, kind="stable")
+    ascending = index[order]
+    try:
+        rows = np.asarray(x[ascending])
+    except (TypeError, IndexError, NotImplementedError):
+        rows = np.concatenate([np.asarray(x[int(i) : int(i) + 1]) for i in ascending])
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return rows[back]

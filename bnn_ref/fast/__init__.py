@@ -1,0 +1,1 @@
+"""The numba back end: the step of `reference.py` on compiled kernels."""

@@ -1,0 +1,66 @@
+"""Classes: the outputs are logits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..elementary import log_softmax
+from .base import Likelihood, numbers, refuse_first
+
+
+@dataclass(frozen=True)
+class Categorical(Likelihood):
+    """Class ids 0..O-1; the outputs are logits. nll_n = log sum_o exp(z_no) - z_n,y(n)."""
+
+    metric = "accuracy"
+
+    def check_targets(self, y, leading, outputs):
+        """Return class ids as int64 (B,).
+
+        Parameters
+        ----------
+        y : array, shape leading
+        leading : tuple of int
+            The inputs' shape without its last dimension; its product is B.
+        outputs : int
+            O, the number of classes.
+
+        Raises
+        ------
+        ValueError
+            Where the shape is not `leading`, or an id is not a whole number in 0..O-1; the
+            message names value and row. Whole numbers of a float dtype are taken.
+        """
+        y = numbers(y, leading, " (class ids, not one-hot rows or a column)").reshape(-1)
+        ids = y.astype(np.int64, copy=False) if y.dtype.kind in "bi" else None
+        if ids is not None and ids.size and np.maximum.reduce(ids.view(np.uint64)) < outputs:
+            return ids  # seen as unsigned, a negative one is huge
+        good = (y >= 0) & (y < outputs)
+        if y.dtype.kind == "f":
+            good &= y == np.floor(y)
+        if not np.all(good):
+            refuse_first(~good, y, f"class ids, whole numbers from 0 to {outputs - 1}")
+        return y.astype(np.int64)
+
+    def nll_rows(self, z, y, scale_rho=None):
+        """Return -log softmax(z_n)[y_n] for each example: array (B,), nats.
+
+        Parameters
+        ----------
+        z : array (B, O), float or complex
+            Logits.
+        y : array (B,)
+            As `check_targets` returns it.
+        scale_rho : None
+            Classes have no scale.
+        """
+        return -log_softmax(z)[np.arange(len(z)), y]  # E4
+
+    def _slope(self, z, y, scale_rho):
+        slope = np.exp(log_softmax(z))  # E7
+        slope[np.arange(len(z)), y] -= 1  # E7
+        return slope
+
+    def to_json(self):
+        """Return ``{"type": "categorical"}``."""
+        return {"type": "categorical"}

@@ -1,0 +1,95 @@
+"""The local reparameterisation estimator, for comparison: noise on the outputs, not the weights.
+
+For example n, a_n = x_n kernel_mu + bias_mu + sqrt(x_n^2 sigma^2 + sigma_b^2) * output_eps_n, one
+standard normal per example and output: the same distribution of each output as a weight draw's,
+independent over examples. The KL and the rest of the step are `reference.py`'s. NumPy only.
+
+Source: Kingma, Salimans and Welling (2015), equation 6; gradients derived here.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .generator import normals
+
+
+class LocalLayerNoise(NamedTuple):
+    """One layer's random numbers: ``output_eps`` (B, O), standard normal."""
+
+    output_eps: np.ndarray
+
+
+class LocalNoise(NamedTuple):
+    """Every random number of one draw of one step, a `LocalLayerNoise` per layer.
+
+    Attributes
+    ----------
+    layers : tuple of LocalLayerNoise
+        First to last.
+    """
+
+    layers: tuple
+
+
+def draw_local_noise(network, rows, seed, *, step=0, draw=0, purpose="train", dtype="float32",
+                     first_row=0):  # fmt: skip
+    """Return the `LocalNoise` of a key; arguments as for `bnn_ref.noise.draw_noise`.
+
+    Each row has a stream position of its own (a whole number of 64-normal groups), so a part of a
+    batch draws what the whole does.
+    """
+    layers = []
+    for k, layer in enumerate(network.layers):
+        width = -(-layer.outputs // 64) * 64
+        eps = normals((first_row + rows, width), seed, purpose, "output_eps", layer=k, step=step,
+                      draw=draw, dtype=dtype)  # fmt: skip
+        layers.append(LocalLayerNoise(np.ascontiguousarray(eps[first_row:, : layer.outputs])))
+    return LocalNoise(tuple(layers))
+
+
+def perturb(layer, trace, noise):
+    """Return the perturbation (B, O) of the pre-activations, and keep what its gradient needs.
+
+    Sets ``trace.output_sigma`` (B, O), the standard deviation of each pre-activation.
+
+    Parameters
+    ----------
+    layer : DenseFlipout
+    trace : LayerTrace
+        With ``inputs`` and the sigmas of the forward pass.
+    noise : LocalLayerNoise
+    """
+    h, sigma = trace.inputs, trace.kernel_sigma
+    variance = (h * h) @ (sigma * sigma)  # (B, O), E19
+    if layer.bias_is_random:
+        variance = variance + trace.bias_sigma * trace.bias_sigma  # E19
+    trace.output_sigma = np.sqrt(variance)  # (B, O), E19
+    return trace.output_sigma * noise.output_eps  # E19
+
+
+def perturb_backward(layer, trace, noise):
+    """Return the gradients of the loss by h, sigma and sigma_b that pass through `perturb`.
+
+    With v = output_sigma^2: dl/dv = grad_a eps / (2 output_sigma), 0 where output_sigma is 0.
+
+    Parameters
+    ----------
+    layer : DenseFlipout
+    trace : LayerTrace
+        With ``grad_pre_activation`` (B, O); ``grad_sigma`` and ``grad_bias_sigma`` are set.
+    noise : LocalLayerNoise
+
+    Returns
+    -------
+    array (B, I): what the gradient by h gains; the other two are set on the trace.
+    """
+    h, sigma = trace.inputs, trace.kernel_sigma
+    zero = trace.output_sigma == 0
+    half_inverse = np.where(zero, 0, 0.5 / np.where(zero, 1, trace.output_sigma))  # E20
+    grad_variance = trace.grad_pre_activation * noise.output_eps * half_inverse  # (B, O), E20
+    grad_h = 2 * h * (grad_variance @ (sigma * sigma).T)  # variance = h^2 sigma^2, E20
+    trace.grad_sigma = 2 * sigma * ((h * h).T @ grad_variance)  # E20
+    if layer.bias_is_random:
+        trace.grad_bias_sigma = 2 * trace.bias_sigma * np.sum(grad_variance, axis=0)  # E20
+    return grad_h

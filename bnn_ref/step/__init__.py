@@ -1,0 +1,29 @@
+"""A step: what goes in and comes out, the checks at its border, Adam's rule."""
+
+from .checks import (
+    BLOCK_ROWS,
+    KINDS,
+    check_batch,
+    check_inputs,
+    check_kind,
+    check_kl_weight,
+    check_noise,
+    check_sample_weight,
+    refuse_non_finite,
+)
+from .results import Metrics, Result, State
+
+__all__ = [
+    "BLOCK_ROWS",
+    "KINDS",
+    "Metrics",
+    "Result",
+    "State",
+    "check_batch",
+    "check_inputs",
+    "check_kind",
+    "check_kl_weight",
+    "check_noise",
+    "check_sample_weight",
+    "refuse_non_finite",
+]

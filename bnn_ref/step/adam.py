@@ -1,0 +1,102 @@
+"""The Adam update, in the three conventions of its epsilon that are in use."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import expected
+
+BLOCK = 16_384
+EPSILONS = {"paper": 1e-8, "tensorflow1": 1e-8, "keras": 1e-7}
+
+
+@dataclass(frozen=True)
+class Adam:
+    """The settings of Adam.
+
+    With m and v the moments after step t (m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2):
+
+    - "paper" (Kingma and Ba, algorithm 1; PyTorch, optax):
+      p -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon), epsilon 1e-8;
+    - "tensorflow1" (`tf.compat.v1.train.AdamOptimizer`; the paper's "epsilon hat"):
+      p -= lr * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon), epsilon 1e-8;
+    - "keras": the same as tensorflow1 with Keras' epsilon, 1e-7.
+
+    TensorFlow and Keras round b2 to float32 even for float64 variables; pass
+    ``float(numpy.float32(0.999))`` to follow them.
+
+    Parameters
+    ----------
+    learning_rate : float, > 0
+    beta_1, beta_2 : float, 0 <= beta < 1
+    epsilon : float, >= 0, optional
+        The convention's own unless given.
+    convention : "paper", "tensorflow1" or "keras"
+
+    Raises
+    ------
+    ValueError
+        For a number outside its range or an unknown convention.
+    """
+
+    learning_rate: float = 1e-3
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float | None = None
+    convention: str = "paper"
+
+    def __post_init__(self):
+        if self.convention not in EPSILONS:
+            raise expected("adam", "one of " + ", ".join(EPSILONS), repr(self.convention))
+        if self.epsilon is None:
+            object.__setattr__(self, "epsilon", EPSILONS[self.convention])
+        for name in ("learning_rate", "beta_1", "beta_2", "epsilon"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise expected(name, "a number", repr(value))
+            object.__setattr__(self, name, float(value))
+        if not (0 < self.learning_rate < np.inf):
+            raise expected("learning_rate", "a finite number above 0", self.learning_rate)
+        for name in ("beta_1", "beta_2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise expected(name, "a number from 0 up to, not including, 1", getattr(self, name))
+        if not (0 <= self.epsilon < np.inf):
+            raise expected("epsilon", "a finite number, at least 0", self.epsilon)
+
+    def factors(self, step):
+        """Return (rate, scale) of step t >= 1: p -= rate * m / (sqrt(v) * scale + epsilon).
+
+        The one form in which both kinds of epsilon are computed: rate = lr / (1 - b1^t) and
+        scale = 1 / sqrt(1 - b2^t) for "paper"; rate = lr sqrt(1 - b2^t) / (1 - b1^t) and scale = 1
+        for the others.
+        """
+        correct_1 = -math.expm1(step * math.log(self.beta_1)) if self.beta_1 else 1.0
+        correct_2 = -math.expm1(step * math.log(self.beta_2)) if self.beta_2 else 1.0
+        if self.convention == "paper":
+            return self.learning_rate / correct_1, 1 / math.sqrt(correct_2)  # E17
+        return self.learning_rate * math.sqrt(correct_2) / correct_1, 1.0  # E17
+
+
+def update(adam, step, parameters, gradients, moment_1, moment_2):
+    """Take one Adam step in place.
+
+    Parameters
+    ----------
+    adam : Adam
+    step : int
+        t >= 1, the number of this step.
+    parameters, gradients, moment_1, moment_2 : arrays (P,) of one float dtype
+        All but the gradients are updated in place, in blocks that stay in the cache.
+
+    Source: Kingma and Ba (2015), algorithm 1 and the note on its efficiency below it.
+    """
+    rate, scale = (parameters.dtype.type(factor) for factor in adam.factors(step))
+    for start in range(0, len(parameters), BLOCK):
+        part = slice(start, start + BLOCK)
+        p, g, m, v = parameters[part], gradients[part], moment_1[part], moment_2[part]
+        m *= adam.beta_1  # E17
+        m += (1 - adam.beta_1) * g  # E17
+        v *= adam.beta_2  # E17
+        v += (1 - adam.beta_2) * g * g  # E17
+        p -= rate * m / (np.sqrt(v) * scale + adam.epsilon)  # E17

@@ -1,0 +1,190 @@
+"""The checks at a step's border.
+
+Both back ends use these, so that both accept and refuse the same things with the same words.
+"""
+
+import numpy as np
+
+from ..errors import NonFinite, expected
+from ..noise import LocalLayerNoise, LocalNoise, Noise
+
+BLOCK_ROWS = 128  # rows of a product in prediction: one height, so that a row's bits are its own
+KINDS = ("weights", "flipout", "mean")
+
+
+def check_inputs(network, x, dtype):
+    """Return the inputs as a C-contiguous (B, I) array of the dtype, and their leading shape.
+
+    Integers and booleans keep their values (0..255 stays 0..255); nothing is scaled.
+
+    Parameters
+    ----------
+    network : Network
+    x : array (..., I), rank >= 2
+    dtype : dtype
+        The parameters'.
+
+    Raises
+    ------
+    TypeError
+        For a dtype that is no real number's (complex is taken for complex parameters).
+    ValueError
+        For rank below 2 or another number of inputs.
+    """
+    x = np.asarray(x)
+    if x.dtype.kind not in ("buifc" if np.dtype(dtype).kind == "c" else "buif"):
+        raise TypeError(f"x: expected numbers, found dtype {x.dtype}")
+    if x.ndim < 2:
+        raise expected("x", f"rank 2 or more, last dimension {network.inputs}", f"shape {x.shape}")
+    if x.shape[-1] != network.inputs:
+        raise expected("x", f"last dimension {network.inputs}", f"shape {x.shape}")
+    flat = x.reshape(-1, network.inputs)  # (B, I)
+    return np.ascontiguousarray(flat, dtype), x.shape[:-1]
+
+
+def check_sample_weight(sample_weight, leading):
+    """Return the weights as float64 (B,), or None for None.
+
+    Parameters
+    ----------
+    sample_weight : array, shape leading, or None
+    leading : tuple of int
+        The inputs' shape without its last dimension.
+
+    Raises
+    ------
+    ValueError
+        For another shape than the inputs' leading one, a negative weight or one not finite.
+    """
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight)
+    if weight.dtype.kind not in "buif":
+        raise TypeError(f"sample_weight: expected numbers, found dtype {weight.dtype}")
+    if weight.shape != leading:
+        raise expected("sample_weight", f"shape {leading}", weight.shape)
+    weight = weight.astype(np.float64).reshape(-1)
+    bad = ~(np.isfinite(weight) & (weight >= 0))
+    if np.any(bad):
+        row = int(np.argmax(bad))
+        raise expected("sample_weight", "finite numbers, at least 0", f"{weight[row]} in row {row}")
+    return weight
+
+
+def check_batch(network, parameters, x, y, sample_weight):
+    """Return (x, y, sample_weight, leading shape) ready for a step; see the checks it calls.
+
+    Parameters
+    ----------
+    network, parameters, x, y, sample_weight
+        As for `bnn_ref.reference.loss_and_gradients`.
+
+    Raises
+    ------
+    ValueError
+        Also for a batch of no rows: a mean over nothing is no loss.
+    """
+    x, leading = check_inputs(network, x, parameters.dtype)
+    if len(x) == 0:
+        raise expected("x", "at least one row (a loss of nothing is not defined)", "none")
+    y = network.likelihood.check_targets(y, leading, network.outputs)
+    return x, y, check_sample_weight(sample_weight, leading), leading
+
+
+def check_kl_weight(kl_weight):
+    """Return the factor on the KL as a float, or raise for one that is not finite and >= 0.
+
+    Parameters
+    ----------
+    kl_weight : float
+    """
+    if isinstance(kl_weight, bool) or not isinstance(kl_weight, (int, float, np.number)):
+        raise expected("kl_weight", "a number, at least 0", repr(kl_weight))
+    if not 0 <= kl_weight < np.inf:
+        raise expected("kl_weight", "a finite number, at least 0", kl_weight)
+    return float(kl_weight)
+
+
+def check_noise(network, noise, rows, dtype):
+    """Raise where the noise has not the shapes or the dtype that the network and batch need.
+
+    Parameters
+    ----------
+    network : Network
+    noise : Noise or LocalNoise
+    rows : int
+        B.
+    dtype : dtype
+        The parameters'; noise of complex ones is real.
+
+    Raises
+    ------
+    ValueError
+        The message names the array: "noise[1].sign_output: expected (32, 4), found (16, 4)".
+    """
+    dtype = np.empty(0, dtype).real.dtype
+    if not isinstance(noise, (Noise, LocalNoise)):
+        raise expected("noise", "a Noise", type(noise).__name__)
+    if len(noise.layers) != len(network.layers):
+        raise expected("noise", f"{len(network.layers)} layers", len(noise.layers))
+    for k, (layer, one) in enumerate(zip(network.layers, noise.layers, strict=True)):
+        if isinstance(one, LocalLayerNoise):
+            shapes = {"output_eps": (rows, layer.outputs)}
+        else:
+            shapes = {
+                "kernel_eps": (layer.inputs, layer.outputs),
+                "sign_input": (rows, layer.inputs),
+                "sign_output": (rows, layer.outputs),
+                "bias_eps": (layer.outputs,) if layer.bias_is_random else None,
+            }
+        for name, shape in shapes.items():
+            array = getattr(one, name)
+            if shape is None or array is None:
+                if shape is not None or array is not None:
+                    found = "nothing" if array is None else f"shape {np.shape(array)}"
+                    raise expected(f"noise[{k}].{name}", shape or "nothing", found)
+                continue
+            if not isinstance(array, np.ndarray) or array.shape != shape:
+                raise expected(f"noise[{k}].{name}", shape, np.shape(array))
+            if array.dtype != dtype:
+                raise expected(f"noise[{k}].{name}", f"dtype {dtype}", array.dtype)
+
+
+def check_kind(kind):
+    """Return the kind of prediction draw, or raise a `ValueError` for an unknown one."""
+    if kind not in KINDS:
+        raise expected("kind", "one of " + ", ".join(KINDS), repr(kind))
+    return kind
+
+
+def refuse_non_finite(step, x, nll, kl_layers, gradients):
+    """Raise `NonFinite` for the first of these that holds a NaN or an infinity.
+
+    `gradients` maps names to arrays. Inputs are only looked at where something else is wrong:
+    a NaN there always shows in the nll or a gradient.
+
+    Parameters
+    ----------
+    step : int
+        The number of the step, for the message.
+    x : array (B, I)
+    nll : float
+    kl_layers : array (L,)
+    gradients : mapping of str to array
+    """
+    if (
+        np.isfinite(nll)
+        and np.all(np.isfinite(kl_layers))
+        and all(np.all(np.isfinite(gradient)) for gradient in gradients.values())
+    ):
+        return
+    if not np.all(np.isfinite(x)):
+        raise NonFinite(step, "x")
+    for k, kl in enumerate(kl_layers):
+        if not np.isfinite(kl):
+            raise NonFinite(step, f"layers.{k}.kl")
+    if not np.isfinite(nll):
+        raise NonFinite(step, "nll")
+    for name, gradient in gradients.items():
+        if not np.all(np.isfinite(gradient)):
+            raise NonFinite(step, f"grad.{name}")

@@ -1,0 +1,94 @@
+"""What a run reports as it trains: a record every so often."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..likelihoods import Categorical
+
+
+@dataclass
+class History:
+    """What training reported: a record every so often, each over the examples since the last.
+
+    Attributes
+    ----------
+    records : list of dict
+        Keys step, epoch (1-based, the one that the step belongs to), loss, nll, kl, kl_weight,
+        accuracy or rmse on the batches as they were trained; validation_nats and
+        validation_accuracy or validation_rmse at the posterior mean where there are such rows.
+        loss, nll and the score are means over examples, a smaller last batch counting for less.
+    pending : dict
+        Sums since the last record, so that an interrupted run's records are the same.
+    """
+
+    records: list = field(default_factory=list)
+    pending: dict = field(default_factory=dict)
+
+    def add(self, metrics, kl_weight, rows, score):
+        """Add one step's metrics; `score` is its sum over rows (hits, or squared errors).
+
+        Parameters
+        ----------
+        metrics : Metrics
+        kl_weight : float
+            The factor on the KL in this step.
+        rows : int
+            Examples of the batch.
+        score : float
+            As `batch_score` returns it.
+        """
+        sums = self.pending or dict.fromkeys(("rows", "nll", "loss", "score"), 0.0)
+        sums["rows"] += rows
+        sums["nll"] += rows * float(metrics.nll)
+        sums["loss"] += rows * float(metrics.loss)
+        sums["score"] += score
+        sums["kl"], sums["kl_weight"] = float(metrics.kl), float(kl_weight)
+        self.pending = sums
+
+    def close(self, step, epoch, metric):
+        """Make a record of what was added since the last one, and return it.
+
+        Parameters
+        ----------
+        step : int
+            How many steps have been taken.
+        epoch : int
+            1-based.
+        metric : "accuracy" or "rmse"
+            What the scores add up to.
+        """
+        sums, self.pending = self.pending, {}
+        score = sums["score"] / sums["rows"]
+        record = {
+            "step": step,
+            "epoch": epoch,
+            "loss": sums["loss"] / sums["rows"],
+            "nll": sums["nll"] / sums["rows"],
+            "kl": sums["kl"],
+            "kl_weight": sums["kl_weight"],
+            metric: score if metric == "accuracy" else float(np.sqrt(score)),
+        }
+        self.records.append(record)
+        return record
+
+
+def batch_score(likelihood, outputs, y):
+    """Return a batch's sum of hits (Categorical; Bernoulli: mean over outputs) or squared errors.
+
+    For "rmse" the mean over the output dimensions of the squared error, summed over rows.
+
+    Parameters
+    ----------
+    likelihood : Categorical, Bernoulli or Normal
+    outputs : array (..., O)
+    y : array
+        Targets as the likelihood takes them.
+    """
+    outputs = outputs.reshape(-1, outputs.shape[-1])
+    y = np.asarray(y)
+    if likelihood.metric == "rmse":
+        return float(np.sum(np.mean((outputs - y.reshape(outputs.shape)) ** 2, axis=-1)))
+    if isinstance(likelihood, Categorical):
+        return float(np.sum(np.argmax(outputs, axis=-1) == y.reshape(-1)))
+    return float(np.sum(np.mean((outputs > 0) == y.reshape(outputs.shape), axis=-1)))

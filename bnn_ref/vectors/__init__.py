@@ -1,5 +1,0 @@
-"""Test vectors: one training step frozen to a file (`spec/vectors.md`): written, read, answered."""
-
-from .files import Vector, VectorError, make_question, read, results_of, write
-
-__all__ = ["Vector", "VectorError", "make_question", "read", "results_of", "write"]

@@ -1,0 +1,1 @@
+"""A gradient held against its own loss."""

@@ -1,0 +1,234 @@
+"""Derivatives of a black-box loss along a direction: the complex step and extrapolated differences.
+
+The loss is a person's own function of arrays, any function at all; `Loss` makes it a function of
+one flat float64 vector. `numeric.py` builds the checks on what is here.
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ...errors import expected
+
+EPS = np.finfo(np.float64).eps
+COMPLEX_STEP = 1e-30  # below every rounding unit, far above the smallest number
+LEVELS = 14  # steps of a difference, each a quarter of the one before: 1 to 1.5e-8
+NOISE_POINTS = 7  # differences up to order 6 remove every smooth part of the loss
+NOISE_SPACINGS = (1e-3, 1e-4, 1e-5)
+
+
+class Derivative(NamedTuple):
+    """A derivative along a direction, its error estimate and whether the loss has a kink there."""
+
+    value: float
+    error: float
+    kink: bool = False
+
+
+def named_arrays(arrays, thing="arrays"):
+    """Return the names and arrays of a mapping, a sequence of arrays or one array.
+
+    Raises
+    ------
+    ValueError
+        For an array that is not float32 or float64, is empty or is not finite.
+    """
+    if isinstance(arrays, Mapping):
+        named = [(str(name), np.asarray(value)) for name, value in arrays.items()]
+    elif isinstance(arrays, (list, tuple)):
+        named = [(f"{thing}[{k}]", np.asarray(value)) for k, value in enumerate(arrays)]
+    else:
+        named = [(thing, np.asarray(arrays))]
+    for name, value in named:
+        if value.dtype not in (np.float32, np.float64):
+            raise expected(f"{thing} {name}", "float32 or float64", value.dtype)
+        if value.size == 0:
+            raise expected(f"{thing} {name}", "at least one entry", f"shape {value.shape}")
+    if not named:
+        raise expected(thing, "at least one array", "none")
+    return named
+
+
+class Loss:
+    """A person's loss as a function of one flat vector, with what the checks need to know of it.
+
+    Attributes
+    ----------
+    names, shapes, slices : lists, one entry per array
+    dtypes : list of the arrays' own dtypes; the loss itself is always given float64 or complex128
+    point : array (P,) float64, the arrays end to end, where the gradient is checked
+    scale : array (P,) float64, the root mean square of the entry's array (1 where that is 0)
+    base : float, the loss at `point`
+    noise : float, the standard deviation of the loss's rounding errors
+    evaluations : int, calls so far
+    """
+
+    def __init__(self, loss, arrays):
+        named = named_arrays(arrays)
+        self._loss = loss
+        self._container = arrays
+        self.names = [name for name, _ in named]
+        self.shapes = [value.shape for _, value in named]
+        self.dtypes = [value.dtype for _, value in named]
+        ends = np.cumsum([value.size for _, value in named])
+        self.slices = [
+            slice(end - value.size, end) for end, (_, value) in zip(ends, named, strict=True)
+        ]
+        self.point = np.concatenate([value.astype(np.float64).ravel() for _, value in named])
+        if not np.all(np.isfinite(self.point)):
+            raise expected("arrays", "finite entries", "a NaN or an infinity")
+        self.scale = np.ones_like(self.point)
+        for part in self.slices:
+            self.scale[part] = np.sqrt(np.mean(self.point[part] ** 2)) or 1.0
+        self.evaluations = 0
+        self.base = self(self.point)
+        if not np.isfinite(self.base):
+            raise expected("loss", "a finite value", self.base)
+        self.noise = self._measure_noise()
+
+    def __call__(self, point):
+        """Return the loss at a flat vector, a float, or a complex number for a complex vector."""
+        self.evaluations += 1
+        with np.errstate(all="ignore"):  # a step may be too long for the loss: then it is not used
+            value = np.asarray(self._loss(self.rebuild(point)))
+        if value.size != 1:
+            raise expected("loss", "one number", f"an array of shape {value.shape}")
+        return value.item()
+
+    def rebuild(self, flat):
+        """Return a flat vector cut into the person's own container; a mapping becomes a dict."""
+        parts = [flat[s].reshape(shape) for s, shape in zip(self.slices, self.shapes, strict=True)]
+        if isinstance(self._container, Mapping):
+            return dict(zip(self._container, parts, strict=True))
+        if isinstance(self._container, (list, tuple)):
+            return parts
+        return parts[0]
+
+    def place(self, position):
+        """Return the array's name and the index of a position in the flat vector."""
+        k = next(k for k, part in enumerate(self.slices) if position < part.stop)
+        index = np.unravel_index(position - self.slices[k].start, self.shapes[k])
+        return self.names[k], tuple(int(i) for i in index)
+
+    def _measure_noise(self):
+        """Return the standard deviation of the loss's rounding errors, by difference tables.
+
+        Source: More and Wild (2011), "Estimating computational noise": the k-th differences of
+        values at equal distances hold only noise, of variance (2k)!/(k!)^2 times its own.
+        """
+        again = self(self.point)
+        direction = np.random.default_rng(0).choice([-1.0, 1.0], self.point.size) * self.scale
+        direction /= np.sqrt(self.point.size)
+        values, estimates = [self.base], []
+        for spacing in NOISE_SPACINGS:
+            table = np.array(
+                [self(self.point + k * spacing * direction) for k in range(NOISE_POINTS)]
+            )
+            values.extend(table)
+            differences = np.diff(table, 5)
+            estimates.append(np.sqrt(np.mean(differences**2) / 252))  # 10! / 5!^2
+        single = all(np.float32(value) == value for value in values)
+        unit = np.finfo(np.float32).eps if single else EPS
+        if abs(again - self.base) > 64 * unit * abs(self.base):
+            raise ValueError(
+                "loss: expected the same value for the same arrays, found "
+                f"{self.base} and {again} (draw the noise once, outside the loss)"
+            )
+        return max(float(np.median(estimates)), unit * abs(self.base), np.finfo(float).tiny)
+
+
+def complex_along(loss, point, direction):
+    """Return the `Derivative` Im f(point + i h direction) / h: no difference, so no cancellation.
+
+    Source: Squire and Trapp (1998), "Using complex variables to estimate derivatives".
+    """
+    value = np.imag(loss(point + 1j * COMPLEX_STEP * direction)) / COMPLEX_STEP
+    return Derivative(value, 16 * EPS * abs(value))
+
+
+def _extrapolate(previous, newest, first, step):
+    """Return the next row of a Richardson table: column j removes the power first + step j of h."""
+    row = [newest]
+    for j, older in enumerate(previous):
+        row.append(row[j] + (row[j] - older) / (4.0 ** (first + step * j) - 1))
+    return row
+
+
+def _best_column(previous, row, rounding):
+    """Return the extrapolated value with the smallest error estimate in a row, and the estimate."""
+    errors = [
+        max(abs(row[j] - row[j - 1]), abs(row[j] - previous[j - 1])) for j in range(1, len(row))
+    ]
+    j = int(np.argmin(errors))
+    return row[j + 1], errors[j] + rounding
+
+
+def central_along(loss, point, direction):
+    """Return the `Derivative` by central differences, extrapolated to step 0.
+
+    Steps shrink by 4 from the size of the array itself until rounding outweighs the best error;
+    the answer is the entry of the Richardson table whose error estimate is smallest. The same
+    table of the second differences (f(h) - 2 f(0) + f(-h)) / h tends to 0 for a smooth loss and
+    to the jump of the slope at a kink. A kink nearer than h looks like one at 0, so where there
+    is a jump it is added to the error, and smaller steps follow.
+
+    Source: Ridders (1982), "Accurate computation of F'(x) and F'(x) F''(x)"; the test for kinks is
+    derived here.
+    """
+    moved = direction != 0
+    step = np.median(loss.scale[moved]) / np.linalg.norm(direction[moved])
+    base = loss.base if point is loss.point else loss(point)
+    slopes, bends, last, best = [], [], np.inf, Derivative(np.nan, np.inf)
+    at_kink, seen = False, 0.0
+    for _ in range(LEVELS):
+        plus, minus = loss(point + step * direction), loss(point - step * direction)
+        rounding = 4 * loss.noise / step
+        if np.isfinite(plus) and np.isfinite(minus):
+            row = _extrapolate(slopes, (plus - minus) / (2 * step), 2, 2)
+            bend = _extrapolate(bends, (plus - 2 * base + minus) / step, 1, 2)
+            if slopes:
+                value, error = _best_column(slopes, row, rounding)
+                jump, jump_error = _best_column(bends, bend, 2 * rounding)
+                kink = abs(jump) > 4 * jump_error
+                error += kink * abs(jump)
+                careful = max(error, last / 8)  # a row that agrees by chance follows a bad one
+                if careful < best.error:
+                    best = Derivative(value, careful)
+                last = error
+                if kink:
+                    at_kink, seen = True, abs(jump)
+                elif 4 * jump_error < seen:  # a kink at 0 would still be seen at this step
+                    at_kink = False
+            slopes, bends = row, bend
+        else:
+            slopes, bends = [], []
+        if rounding > best.error:
+            break
+        step /= 4
+    return Derivative(best.value, 2 * (best.error + at_kink * seen), at_kink)
+
+
+def is_analytic(loss, seed=0):
+    """Return whether the complex step works for this loss: it takes complex arrays and is analytic.
+
+    A loss that refuses complex arrays, drops the imaginary part (with NumPy's warning or without)
+    or takes an absolute value disagrees with the difference along some array's random direction.
+    """
+    rng = np.random.default_rng(seed)
+    for part in loss.slices:
+        direction = np.zeros_like(loss.point)
+        direction[part] = rng.choice([-1.0, 1.0], part.stop - part.start)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                step = loss(loss.point + 1j * COMPLEX_STEP * direction)
+        except Exception:  # a person's function may refuse complex numbers in any way it likes
+            return False
+        if not np.iscomplexobj(step) or abs(step.real - loss.base) > 64 * loss.noise:
+            return False
+        difference = central_along(loss, loss.point, direction)
+        if abs(step.imag / COMPLEX_STEP - difference.value) > 4 * difference.error:
+            return False
+    return True

@@ -1,0 +1,1 @@
+"""A black-box layer tested for the noise it draws."""

@@ -1,0 +1,5 @@
+"""Test vectors: one training step frozen to a file (`docs/vectors.md`): written, read, answered."""
+
+from .files import Vector, VectorError, make_question, read, results_of, write
+
+__all__ = ["Vector", "VectorError", "make_question", "read", "results_of", "write"]

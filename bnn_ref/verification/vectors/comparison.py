@@ -1,0 +1,255 @@
+"""An answer held against the truth: tensor by tensor, and the first stage that disagrees.
+
+The truth is recomputed in float64 by `reference.py` from the answer's own inputs, parameters and
+noise. The error of a tensor is its largest absolute difference over the largest magnitude in the
+expected tensor, as `docs/vectors.md` says.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ... import reference
+from ..vectors import VectorError, results_of
+from .kinks import fit_slopes, undecided
+from .variants import Problem, Variant, forward
+from .variants import compute as compute_variant
+from .variants import results as variant_results
+
+LIMITS = {"float64": 1e-10, "float32": 1e-4}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor's comparison.
+
+    Attributes
+    ----------
+    name : str
+        As in `docs/vectors.md`.
+    stage : str
+        The stage of the computation that makes it.
+    error : float
+        Largest absolute difference over the largest expected magnitude; infinite for a NaN.
+    limit : float
+    expected, found : array, float64
+    """
+
+    name: str
+    stage: str
+    error: float
+    limit: float
+    expected: np.ndarray = field(repr=False)
+    found: np.ndarray = field(repr=False)
+
+    @property
+    def agrees(self):
+        """True within the limit."""
+        return self.error <= self.limit
+
+    def to_json(self):
+        """Return name, stage, error (null where infinite), limit and verdict."""
+        error = self.error if np.isfinite(self.error) else None
+        return {"tensor": self.name, "stage": self.stage, "error": error, "limit": self.limit,
+                "agrees": bool(self.agrees)}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every tensor of an answer beside the truth, in the order in which a step computes them.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+    limit : float
+    undecided : tuple of str
+        ReLU units on the other side of their kink than in float64, where the dtype allows both.
+    """
+
+    rows: tuple
+    limit: float
+    undecided: tuple = ()
+
+    @property
+    def agrees(self):
+        """True where every tensor does."""
+        return all(row.agrees for row in self.rows)
+
+    @property
+    def first(self):
+        """The first row, in the order computed, that disagrees; None where all agree."""
+        return next((row for row in self.rows if not row.agrees), None)
+
+    def table(self):
+        """Return the comparison as text: tensor, largest error, limit, verdict."""
+        width = max(6, *(len(row.name) for row in self.rows))
+        lines = [f"{'tensor':<{width}}  largest error    limit  verdict"]
+        for row in self.rows:
+            verdict = "agrees" if row.agrees else "DISAGREES"
+            lines.append(f"{row.name:<{width}}  {row.error:13.3g}  {row.limit:7.1g}  {verdict}")
+        lines += [f"undecided: {unit}" for unit in self.undecided]
+        if self.first is not None:
+            lines.append(f"first to disagree: {self.first.stage}: {locate(self.first)}")
+        return "\n".join(lines)
+
+
+def error_of(expected, found):
+    """Return the largest absolute difference over the largest expected magnitude.
+
+    0 over 0 is 0, a difference over 0 infinite; a NaN or an infinity anywhere is infinite.
+    """
+    expected, found = np.asarray(expected, np.float64), np.asarray(found, np.float64)
+    if not (np.all(np.isfinite(found)) and np.all(np.isfinite(expected))):
+        return np.inf
+    difference, size = np.max(np.abs(found - expected)), np.max(np.abs(expected))
+    if difference == 0:
+        return 0.0
+    with np.errstate(over="ignore"):
+        return float(difference / size) if size else np.inf
+
+
+def stage_of(name):
+    """Return the stage of the computation that makes a result, in words."""
+    parts = name.split(".")
+    if name in ("outputs", "nll", "kl", "loss"):
+        return {"outputs": "the forward pass", "nll": "the likelihood", "kl": "the sum of the KLs",
+                "loss": "the sum nll + kl_weight * kl"}[name]  # fmt: skip
+    if parts[0] == "layers":
+        return f"the KL of layer {parts[1]}"
+    if name == "grad.x":
+        return "the backward pass through layer 0 to the inputs"
+    return f"the backward pass through layer {parts[2]}"
+
+
+def order(names):
+    """Return result names in the order of a step: forward, KL, loss, then backward from the end."""
+
+    def key(name):
+        parts = name.split(".")
+        if parts[0] == "grad":
+            if parts[1] == "x":
+                return (9, 0, 0)
+            place = ("bias_mu", "bias_rho", "kernel_mu", "kernel_rho").index(parts[3])
+            return (5, -int(parts[2]), place)
+        if parts[0] == "layers":
+            return (2, int(parts[1]), 0)
+        return ({"outputs": 0, "nll": 1, "kl": 3, "loss": 4}[name], 0, 0)
+
+    return sorted(names, key=key)
+
+
+def truth(vector):
+    """Return every result of a vector's question, recomputed in float64."""
+    parameters, noise = vector.parameters(np.float64), vector.noise(np.float64)
+    x = np.asarray(vector.x, np.float64)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # shown as disagreement
+        result = reference.loss_and_gradients(
+            vector.network, parameters, x, vector.y, noise, vector.kl_weight
+        )
+    return results_of(result)
+
+
+def rows_of(expected, found, limit):
+    """Return a `Row` for every tensor that was found."""
+    return tuple(
+        Row(name, stage_of(name), error_of(expected[name], found[name]), limit,
+            np.asarray(expected[name], np.float64), np.asarray(found[name], np.float64))
+        for name in order(found)
+    )  # fmt: skip
+
+
+def compare(vector, limit=None):
+    """Return the `Comparison` of an answer with the truth.
+
+    Parameters
+    ----------
+    vector : Vector
+        An answer.
+    limit : float, optional
+        1e-10 for a float64 vector and 1e-4 for a float32 one unless given.
+
+    Raises
+    ------
+    VectorError
+        For a question: it has nothing to agree with.
+    """
+    if vector.results is None:
+        raise VectorError("expected an answer, found a question: it holds no results to check")
+    return compare_results(vector, vector.results, limit)
+
+
+def compare_results(vector, found, limit=None):
+    """Return the `Comparison` of some results, by their names in the file, with the truth."""
+    limit = LIMITS[vector.dtype] if limit is None else float(limit)
+    expected = truth(vector)
+    rows = rows_of(expected, found, limit)
+    plain = Comparison(rows, limit)
+    if plain.agrees or not any(layer.activation == "relu" for layer in vector.network.layers):
+        return plain
+    gradients = [row.name for row in rows if row.name.startswith("grad.")]
+    if not gradients or not all(np.all(np.isfinite(found[name])) for name in gradients):
+        return plain
+    return _with_kinks(vector, expected, found, plain)
+
+
+def _with_kinks(vector, expected, found, plain):
+    """Return the comparison with undecided ReLU units on the answer's side, where that helps."""
+    problem = Problem(vector)
+    with np.errstate(all="ignore"):
+        traces = forward(problem, Variant())
+        units = undecided(problem, traces, vector.dtype)
+        if not units:
+            return plain
+        full = {**expected, **found}  # what was not given cannot pull
+        slopes = fit_slopes(problem, Variant(), full, units, vector.dtype)
+        moved = variant_results(compute_variant(problem, Variant(), slopes))
+    expected = {**expected, **{name: moved[name] for name in moved if name.startswith("grad.")}}
+    rows = rows_of(expected, found, plain.limit)
+    if sum(row.agrees for row in rows) <= sum(row.agrees for row in plain.rows):
+        return plain
+    names = []
+    for (k, n, j), slope in slopes.items():
+        a = traces[k].a[n, j]
+        if slope != float(a > 0):
+            names.append(
+                f"layer {k}, row {n}, unit {j}: pre-activation {a:.2g}, nearer to ReLU's kink than "
+                f"{vector.dtype} can tell; the answer's slope is {slope:.3g}"
+            )
+    return Comparison(rows, plain.limit, tuple(names))
+
+
+def locate(row):
+    """Return where in a tensor the answer is wrong, in words."""
+    expected, found = np.atleast_1d(row.expected), np.atleast_1d(row.found)
+    if not np.all(np.isfinite(found)):
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(found))[0])
+        where = "" if row.found.ndim == 0 else str(list(place))
+        return f"{row.name}{where} is {found[place]}"
+    difference = np.abs(found - expected)
+    place = tuple(int(i) for i in np.unravel_index(np.argmax(difference), difference.shape))
+    where = "" if row.found.ndim == 0 else str(list(place))
+    text = f"{row.name}{where}: expected {expected[place]:.9g}, found {found[place]:.9g}"
+    wrong = difference > row.limit * np.max(np.abs(expected))
+    if difference.size > 1:
+        text += f"; {_pattern(wrong)}"
+    nonzero = wrong & (expected != 0)
+    if np.any(nonzero):
+        ratio = found[nonzero] / expected[nonzero]
+        if np.all(np.abs(ratio - ratio[0]) <= 1e-6 * abs(ratio[0])):
+            text += f", found / expected = {ratio[0]:.6g}"
+    return text
+
+
+def _pattern(wrong):
+    """Return how the wrong entries lie: one, a row, a column, all, or how many."""
+    count = int(np.sum(wrong))
+    if count == wrong.size:
+        return "every entry is wrong"
+    if count == 1:
+        return "this entry alone is wrong"
+    if wrong.ndim == 2:
+        for axis, name in ((0, "row"), (1, "column")):
+            lines = np.flatnonzero(np.any(wrong, axis=1 - axis))
+            if len(lines) == 1 and wrong.shape[axis] > 1:
+                return f"{count} entries are wrong, all in {name} {lines[0]}"
+    return f"{count} of {wrong.size} entries are wrong"

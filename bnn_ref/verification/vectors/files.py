@@ -1,0 +1,288 @@
+"""Test vectors: one training step, frozen to a file, as `docs/vectors.md` (version 1) says.
+
+A `Vector` is the file as it is: its `meta` and its arrays. A question holds inputs, parameters and
+noise; an answer also holds every result. `read` checks everything the specification names, sizes
+before anything is unpacked, and refuses with one line; `write` checks the same before it writes.
+"""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...network import Network
+from ...noise import LayerNoise, Noise
+from ...storage.archive import LIMIT, ArchiveError, open_archive, show, show_name, write_archive
+from .meta import MetaError, check_meta, input_shapes, parse_meta, result_shapes
+
+_CHUNK = 2**20  # entries looked at together, so that a check needs no second array
+
+
+class VectorError(ValueError):
+    """A file or a `Vector` that `docs/vectors.md` refuses; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One frozen training step: a question, or with results an answer.
+
+    Attributes
+    ----------
+    meta : dict
+        As `docs/vectors.md`: format, version, source, dtype, layers, likelihood, kl_weight.
+    arrays : dict of str to array
+        Inputs, parameters and noise by their names in the file ("x", "layers.0.kernel_eps").
+    results : dict of str to array, or None
+        Results by their names in the file ("outputs", "grad.x"), None in a question.
+
+    Raises
+    ------
+    VectorError
+        Where anything is missing, extra, or of another shape, dtype or range than specified.
+    """
+
+    meta: dict
+    arrays: dict
+    results: dict | None = None
+
+    def __post_init__(self):
+        try:
+            check_meta(self.meta)
+            x = np.asarray(self.arrays["x"]) if "x" in self.arrays else np.zeros(0)
+            _check_names(self.meta, set(self.arrays) | set(self.results or {}))
+            _check_x(x.shape, x.dtype, self.meta)
+            wanted = _wanted(self.meta, x.shape, self.results is not None)
+            given = {**self.arrays, **(self.results or {})}
+            for name, (shape, kinds) in wanted.items():
+                _check_form(
+                    name, np.shape(given[name]), np.asarray(given[name]).dtype, shape, kinds
+                )
+            _check_values(self.meta, self.arrays)
+        except MetaError as error:
+            raise VectorError(str(error)) from None
+
+    dtype = property(lambda self: self.meta["dtype"], doc="float32 or float64, as text.")
+    kl_weight = property(lambda self: float(self.meta["kl_weight"]), doc="The factor on the KL.")
+    x = property(lambda self: self.arrays["x"], doc="Inputs (B, I).")
+    y = property(lambda self: self.arrays["y"], doc="Targets, (B,) class ids or (B, O).")
+
+    @property
+    def network(self):
+        """The `Network` that `meta` describes."""
+        return Network.from_json(self.meta, self.x.shape[1])
+
+    def parameters(self, dtype=None):
+        """Return the file's `Parameters`, in its own dtype or another."""
+        network = self.network
+        arrays = {name: self.arrays[name] for name in network.parameter_shapes}
+        filled = network.parameters(arrays, dtype or self.dtype)
+        shifts = [float(layer["scale_shift"]) for layer in self.meta["layers"]]
+        return type(filled)(network, filled.flat, shifts)
+
+    def noise(self, dtype=None):
+        """Return the file's `Noise`, in its own dtype or another."""
+        names = LayerNoise._fields
+        layers = [
+            LayerNoise(
+                **{
+                    name: np.asarray(self.arrays[f"layers.{k}.{name}"], dtype or self.dtype)
+                    for name in names
+                    if f"layers.{k}.{name}" in self.arrays
+                }
+            )
+            for k in range(len(self.meta["layers"]))
+        ]
+        return Noise(tuple(layers))
+
+    def question(self):
+        """Return the same step without its results."""
+        return Vector(self.meta, self.arrays)
+
+    def answer(self, results, source):
+        """Return the same step with results (a dict, or what `loss_and_gradients` returned).
+
+        Parameters
+        ----------
+        results : dict of str to array, or Result
+        source : str
+            Who computed them, with versions.
+        """
+        if not isinstance(results, dict):
+            results = results_of(results)
+        results = {name: np.asarray(value, self.dtype) for name, value in results.items()}
+        return Vector({**self.meta, "source": source}, self.arrays, results)
+
+
+def results_of(result):
+    """Return a `Result` of `loss_and_gradients` as a dict by the names of `docs/vectors.md`.
+
+    Parameters
+    ----------
+    result : Result
+    """
+    named = {"outputs": result.outputs, "nll": result.nll, "kl": result.kl, "loss": result.loss}
+    named |= {f"layers.{k}.kl": kl for k, kl in enumerate(result.kl_layers)}
+    named |= {f"grad.{name}": value for name, value in result.gradients.items()}
+    return named | {"grad.x": result.grad_x}
+
+
+def make_question(network, parameters, x, y, noise, kl_weight, *, source="bnn_ref"):
+    """Return the `Vector` that freezes one step's inputs, parameters and noise.
+
+    Parameters
+    ----------
+    network : Network
+        Without a learned scale, which version 1 of the specification does not know.
+    parameters : Parameters
+        Their dtype, float32 or float64, is the file's.
+    x : array (B, I), y : array (B,) of class ids or (B, O)
+    noise : Noise
+    kl_weight : float
+    source : str
+
+    Raises
+    ------
+    VectorError
+        For anything the specification does not admit.
+    """
+    dtype = parameters.dtype
+    meta = {"format": "bnn-ref-vectors", "version": 1, "source": source, "dtype": dtype.name}
+    meta |= {**network.to_json(dtype), "kl_weight": float(kl_weight)}
+    for layer, shift in zip(meta["layers"], parameters.scale_shift, strict=True):
+        layer["scale_shift"] = float(shift)
+    y = np.asarray(y)
+    if meta["likelihood"]["type"] == "categorical":
+        y = y if y.dtype.kind in "iu" else network.likelihood.check_targets(y, y.shape, 2**31)
+    else:
+        y = y.astype(dtype)
+    arrays = {"x": np.asarray(x, dtype), "y": y, **parameters}
+    for k, layer in enumerate(noise.layers):
+        for name, value in layer._asdict().items():
+            if value is not None:
+                arrays[f"layers.{k}.{name}"] = np.asarray(value, dtype)
+    return Vector(meta, arrays)
+
+
+def read(path, limit=LIMIT):
+    """Return the `Vector` in a file.
+
+    Parameters
+    ----------
+    path : str or path
+    limit : int
+        Bytes that the arrays together may unpack to, 128 MiB unless told.
+
+    Raises
+    ------
+    VectorError
+        Where `docs/vectors.md` refuses the file, or it cannot be read: one line that starts with
+        the path. Nothing of a refused array is unpacked beyond what the check needed.
+    """
+    try:
+        with open_archive(path, limit) as archive:
+            return _read(archive)
+    except (ArchiveError, MetaError, VectorError) as error:
+        raise VectorError(f"{path}: {error}") from None
+
+
+def _read(archive):
+    """Return the `Vector` of an open archive; headers are compared before data is unpacked."""
+    if "meta" not in archive.names:
+        raise VectorError("meta: expected such an array, found none")
+    shape, dtype = archive.header("meta")
+    if shape != () or dtype.kind != "U" or dtype.itemsize > 2**20:
+        raise VectorError(f"meta: expected a 0-d text array, found {dtype} of shape {shape}")
+    meta = parse_meta(archive.read("meta"))
+    names = set(archive.names) - {"meta"}
+    answered = _check_names(meta, names)
+    x_shape, x_dtype = archive.header("x")
+    _check_x(x_shape, x_dtype, meta)
+    wanted = _wanted(meta, x_shape, answered)
+    for name, (shape, kinds) in wanted.items():
+        _check_form(name, *archive.header(name), shape, kinds)
+    arrays = {name: archive.read(name) for name in wanted}
+    results = {name: arrays.pop(name) for name in result_shapes(meta, x_shape) if answered}
+    return Vector(meta, arrays, results or None)
+
+
+def write(path, vector):
+    """Write a `Vector` to a file, uncompressed: the same vector gives the same bytes.
+
+    The file appears whole or not at all; one of that name is replaced.
+
+    Parameters
+    ----------
+    path : str or path
+    vector : Vector
+
+    Raises
+    ------
+    OSError
+        Where the folder is absent, full or closed to writing.
+    """
+    text = json.dumps(vector.meta, sort_keys=True, allow_nan=False)
+    arrays = {"meta": np.array(text), **vector.arrays, **(vector.results or {})}
+    little = {}
+    for name, value in arrays.items():
+        value = np.asarray(value)
+        little[name] = value.astype(value.dtype.newbyteorder("<"), copy=False)
+    write_archive(path, little)
+
+
+def _wanted(meta, x_shape, answered):
+    """Return name to (shape, dtypes) of every array of a question or an answer."""
+    shapes = input_shapes(meta, x_shape)
+    return {**shapes, **result_shapes(meta, x_shape)} if answered else shapes
+
+
+def _check_names(meta, names):
+    """Return whether the names are an answer's; refuse a missing, an extra and a half-given key."""
+    inputs, results = set(input_shapes(meta, (1, 1))), set(result_shapes(meta, (1, 1)))
+    answered = bool(names & results)
+    wanted = inputs | results if answered else inputs
+    missing, extra = sorted(wanted - names), sorted(names - wanted)
+    if missing:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise VectorError(f"{missing[0]}: expected such an array{others}, found none")
+    if extra:
+        raise VectorError(f"{show_name(extra[0])}: expected no such array in this network's vector")
+    return answered
+
+
+def _check_x(shape, dtype, meta):
+    """Refuse inputs from which no other shape can be worked out."""
+    if len(shape) != 2 or 0 in shape:
+        raise VectorError(f"x: expected shape (B, I), each at least 1, found {show(shape)}")
+    if dtype != meta["dtype"]:
+        raise VectorError(f"x: expected dtype {meta['dtype']}, found {dtype}")
+
+
+def _check_form(name, shape, dtype, wanted_shape, kinds):
+    """Refuse another shape or dtype; `kinds` holds dtypes, or "integer" for any integer."""
+    if shape != wanted_shape:
+        raise VectorError(f"{name}: expected shape {wanted_shape}, found {show(shape)}")
+    if dtype.name not in kinds and not (dtype.kind in "iu" and "integer" in kinds):
+        raise VectorError(f"{name}: expected dtype {' or '.join(kinds)}, found {dtype}")
+
+
+def _check_values(meta, arrays):
+    """Refuse inputs not finite, signs not exactly -1 or +1, and impossible targets."""
+    for name, array in arrays.items():
+        flat = np.asarray(array).reshape(-1)
+        for start in range(0, flat.size, _CHUNK):
+            part = flat[start : start + _CHUNK]
+            if not np.all(np.isfinite(part)):
+                raise VectorError(f"{name}: expected finite numbers, found a NaN or an infinity")
+            if name.rpartition(".")[2] in ("sign_input", "sign_output"):
+                bad = part[np.abs(part) != 1]
+                if bad.size:
+                    raise VectorError(f"{name}: expected -1 or +1, found {bad[0]}")
+    likelihood, y = meta["likelihood"]["type"], np.asarray(arrays["y"])
+    if likelihood == "normal":
+        return
+    last = meta["layers"][-1]["units"] - 1 if likelihood == "categorical" else 1
+    bad = (y < 0) | (y > last) if likelihood == "categorical" else (y != 0) & (y != 1)
+    if np.any(bad):
+        row = int(np.argwhere(bad)[0][0])
+        wanted = f"class ids from 0 to {last}" if likelihood == "categorical" else "0 or 1"
+        raise VectorError(f"y: expected {wanted}, found {y[bad][0]} in row {row}")

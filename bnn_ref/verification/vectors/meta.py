@@ -1,0 +1,183 @@
+"""The `meta` of a test vector: parsed and checked, and the shapes that follow from it.
+
+`docs/vectors.md` in code. Everything here comes from a stranger's file: nothing is converted,
+guessed or ignored, and a message never repeats more than a few characters of what was found.
+"""
+
+import json
+import math
+
+from ...activations import ACTIVATIONS
+from ...layers import BIASES
+from ...storage.archive import show
+
+_META = {"format", "version", "source", "dtype", "layers", "likelihood", "kl_weight"}
+_LAYER = {"type", "units", "activation", "scale_shift", "kernel_prior", "bias", "bias_prior"}
+_LIKELIHOOD = {
+    "categorical": {"type"},
+    "bernoulli": {"type"},
+    "normal": {"type", "scale"},
+}
+_LAYERS = 1000
+_UNITS = 2**31
+
+
+class MetaError(ValueError):
+    """A `meta` that `docs/vectors.md` refuses; the message is one line."""
+
+
+def parse_meta(text):
+    """Return the checked `meta` of a file's text array (0-d, unicode).
+
+    Raises
+    ------
+    MetaError
+        Where it is no JSON object as specified.
+    """
+    try:
+        plain = text.tobytes().decode("utf-32-le").rstrip("\0")  # item() trusts every code point
+        meta = json.loads(plain, parse_constant=_refuse_constant, object_pairs_hook=_unique_object)
+    except MetaError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise MetaError(f"meta: expected a JSON object, found text that is none "
+                        f"({show(str(error))})") from None  # fmt: skip
+    return check_meta(meta)
+
+
+def check_meta(meta):
+    """Return `meta` as it is, or raise `MetaError` naming the first key that is wrong."""
+    _keys(meta, "meta", _META)
+    _choice(meta["format"], "meta.format", ("bnn-ref-vectors",))
+    if type(meta["version"]) is not int or meta["version"] != 1:
+        raise MetaError(f"meta.version: expected 1, found {show(meta['version'])}")
+    if not isinstance(meta["source"], str):
+        raise MetaError(f"meta.source: expected a text, found {show(meta['source'])}")
+    _choice(meta["dtype"], "meta.dtype", ("float64", "float32"))
+    _number(meta["kl_weight"], "meta.kl_weight", least=0)
+    layers = meta["layers"]
+    if not isinstance(layers, list) or not 1 <= len(layers) <= _LAYERS:
+        raise MetaError(f"meta.layers: expected a list of 1 to {_LAYERS} layers, found "
+                        f"{len(layers) if isinstance(layers, list) else show(layers)}")  # fmt: skip
+    for k, layer in enumerate(layers):
+        _check_layer(layer, f"meta.layers[{k}]")
+    likelihood = meta["likelihood"]
+    kind = likelihood.get("type") if isinstance(likelihood, dict) else likelihood
+    _choice(kind, "meta.likelihood.type", tuple(_LIKELIHOOD))
+    _keys(likelihood, "meta.likelihood", _LIKELIHOOD[kind])
+    if kind == "normal":
+        _number(likelihood["scale"], "meta.likelihood.scale", above=0)
+    return meta
+
+
+def _check_layer(layer, name):
+    _keys(layer, name, _LAYER)
+    _choice(layer["type"], f"{name}.type", ("DenseFlipout",))
+    units = layer["units"]
+    if type(units) is not int or not 1 <= units < _UNITS:
+        raise MetaError(f"{name}.units: expected a whole number from 1, found {show(units)}")
+    _choice(layer["activation"], f"{name}.activation", tuple(ACTIVATIONS))
+    _number(layer["scale_shift"], f"{name}.scale_shift", least=0)
+    _choice(layer["bias"], f"{name}.bias", BIASES)
+    priors = ["kernel_prior"]
+    if layer["bias"] in ("normal", "normal_flipped"):
+        priors.append("bias_prior")
+    elif layer["bias_prior"] is not None:
+        raise MetaError(f"{name}.bias_prior: expected null for a bias without a posterior, "
+                        f"found {show(layer['bias_prior'])}")  # fmt: skip
+    for prior in priors:
+        _keys(layer[prior], f"{name}.{prior}", {"loc", "scale"})
+        _number(layer[prior]["loc"], f"{name}.{prior}.loc")
+        _number(layer[prior]["scale"], f"{name}.{prior}.scale", above=0)
+
+
+def input_shapes(meta, x_shape):
+    """Return name to (shape, admitted dtypes) of a question's arrays, x (B, I) among them."""
+    rows, inputs = x_shape
+    floats = (meta["dtype"],)
+    shapes = {"x": ((rows, inputs), floats)}
+    units = meta["layers"][-1]["units"]
+    shapes["y"] = {
+        "categorical": ((rows,), ("integer",)),
+        "bernoulli": ((rows, units), (*floats, "integer")),
+        "normal": ((rows, units), floats),
+    }[meta["likelihood"]["type"]]
+    for k, layer in enumerate(meta["layers"]):
+        for name, shape in _parameter_shapes(layer, inputs).items():
+            shapes[f"layers.{k}.{name}"] = (shape, floats)
+        units = layer["units"]
+        noise = {"kernel_eps": (inputs, units), "sign_input": (rows, inputs),
+                 "sign_output": (rows, units)}  # fmt: skip
+        if layer["bias"] in ("normal", "normal_flipped"):
+            noise["bias_eps"] = (units,)
+        for name, shape in noise.items():
+            shapes[f"layers.{k}.{name}"] = (shape, floats)
+        inputs = units
+    return shapes
+
+
+def result_shapes(meta, x_shape):
+    """Return name to (shape, admitted dtypes) of an answer's results, in the order computed."""
+    rows, inputs = x_shape
+    shapes = {"outputs": (rows, meta["layers"][-1]["units"]), "nll": ()}
+    shapes |= {f"layers.{k}.kl": () for k in range(len(meta["layers"]))}
+    shapes |= {"kl": (), "loss": ()}
+    for k, layer in enumerate(meta["layers"]):
+        for name, shape in _parameter_shapes(layer, inputs).items():
+            shapes[f"grad.layers.{k}.{name}"] = shape
+        inputs = layer["units"]
+    shapes["grad.x"] = x_shape
+    return {name: (tuple(shape), (meta["dtype"],)) for name, shape in shapes.items()}
+
+
+def _parameter_shapes(layer, inputs):
+    """Return name to shape of one layer's parameters."""
+    units = layer["units"]
+    shapes = {"kernel_mu": (inputs, units), "kernel_rho": (inputs, units)}
+    if layer["bias"] != "none":
+        shapes["bias_mu"] = (units,)
+    if layer["bias"] in ("normal", "normal_flipped"):
+        shapes["bias_rho"] = (units,)
+    return shapes
+
+
+def _keys(value, name, wanted):
+    if not isinstance(value, dict):
+        raise MetaError(f"{name}: expected an object, found {show(value)}")
+    missing, extra = sorted(wanted - set(value)), sorted(set(value) - wanted)
+    if missing:
+        raise MetaError(f"{name}: expected the key {missing[0]}, found none")
+    if extra:
+        raise MetaError(f"{name}: expected no key {show(extra[0])}")
+
+
+def _choice(value, name, choices):
+    if not isinstance(value, str) or value not in choices:
+        wanted = " or ".join(f'"{choice}"' for choice in choices)
+        raise MetaError(f"{name}: expected {wanted}, found {show(value)}")
+
+
+def _number(value, name, above=None, least=None):
+    wanted = "a finite number"
+    if above is not None:
+        wanted += f" above {above}"
+    if least is not None:
+        wanted += f", at least {least}"
+    sound = isinstance(value, (int, float)) and not isinstance(value, bool)
+    try:
+        sound = sound and math.isfinite(value)
+    except OverflowError:
+        sound = False
+    if not sound or (above is not None and value <= above) or (least is not None and value < least):
+        raise MetaError(f"{name}: expected {wanted}, found {show(value)}")
+
+
+def _refuse_constant(text):
+    raise MetaError(f"meta: expected finite numbers, found {text}")
+
+
+def _unique_object(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise MetaError("meta: expected every key once, found one twice")
+    return found

@@ -1,0 +1,290 @@
+"""The step with switches: the whole computation under a mistake, every result recomputed.
+
+`Variant()` with no switch set is the step of `docs/vectors.md`. Each switch puts one mistake into
+the forward pass or the backward pass; what follows from it, follows here too, as it would in a
+program that makes the mistake and differentiates what it computes. Used by the diagnosis and for
+ReLU units whose side a dtype cannot decide; all in float64.
+"""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+
+from ... import priors
+from ...activations import get_activation
+from ...elementary import sigmoid, softplus
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Which mistakes a step makes; every default is the right thing.
+
+    Attributes
+    ----------
+    sigma : str
+        "softplus", "exp" (exp(rho), no shift), "exp_half" (exp(rho / 2), no shift), or either of
+        these with "_shifted" (the layer's shift added).
+    shift : float or None
+        Replaces every layer's scale_shift.
+    mean_flipped : str
+        "" | "kernel" | "all": the mean is multiplied by the signs too; "all": the bias as well.
+    sign_input, sign_output : bool
+        False where they are left out (every sign +1).
+    signs_swapped : bool
+        The two taken for each other, in square layers.
+    bias_flip : str
+        "" | "other" (a flipped draw unflipped and the reverse) | "whole" (mean and draw flipped).
+    transposed : str
+        "" | "all" (mu, rho and eps of square kernels) | "parameters" (eps not) | "gradients"
+        | "loaded" (as "all", but the gradients are turned back once too often).
+    derivative : str
+        "" | "output" (f' at the layer's output) | "mean" (at the pre-activation without noise)
+        | "missing".
+    rho_chain : str
+        "" | "all" | "nll" | "kl": where the factor d sigma / d rho is left out.
+    nll : str
+        "" | "sum" (over the batch).
+    outputs_averaged : bool
+        The nll averaged over output dimensions.
+    normal : str
+        "" | "half_square" (no constant) | "half_square_unscaled" (nor scale) | "square"
+        | "no_two_pi" (log(scale) is there, log(2 pi) / 2 is not).
+    prior_power : float
+        Every prior scale s is read as s ** prior_power: 0.5 where it is taken for a variance.
+    kl_average : str
+        "" | "tensors" | "layer_weights" | "weights" | "layers": what the KL is averaged over.
+    kl_weight : float or None
+        Replaces the factor on the KL.
+    kl_factor : float
+        Multiplies it.
+    """
+
+    sigma: str = "softplus"
+    shift: float | None = None
+    mean_flipped: str = ""
+    sign_input: bool = True
+    sign_output: bool = True
+    signs_swapped: bool = False
+    bias_flip: str = ""
+    transposed: str = ""
+    derivative: str = ""
+    rho_chain: str = ""
+    nll: str = ""
+    outputs_averaged: bool = False
+    normal: str = ""
+    prior_power: float = 1.0
+    kl_average: str = ""
+    kl_weight: float | None = None
+    kl_factor: float = 1.0
+
+
+# The fields that the forward pass depends on.
+FORWARD = ("sigma", "shift", "mean_flipped", "sign_input", "sign_output", "signs_swapped",
+           "bias_flip", "transposed")  # fmt: skip
+
+
+class Problem:
+    """A vector's network, parameters, noise and batch in float64, converted once.
+
+    Attributes
+    ----------
+    network, parameters, noise, x, y, kl_weight
+        As `loss_and_gradients` takes them.
+    """
+
+    def __init__(self, vector):
+        self.network = vector.network
+        self.parameters = vector.parameters(np.float64)
+        self.noise = vector.noise(np.float64)
+        self.x = np.asarray(vector.x, np.float64)
+        leading, outputs = (len(self.x),), self.network.outputs
+        self.y = self.network.likelihood.check_targets(vector.y, leading, outputs)
+        self.kl_weight = vector.kl_weight
+
+
+def _sigma(variant, shift, rho):
+    """Return (sigma, d sigma / d rho)."""
+    shift = shift if variant.shift is None else variant.shift
+    if variant.sigma == "softplus":
+        return shift + softplus(rho), sigmoid(rho)
+    base = variant.sigma.removesuffix("_shifted")
+    added = shift if variant.sigma.endswith("_shifted") else 0.0
+    half = 0.5 if base == "exp_half" else 1.0
+    return added + np.exp(half * rho), half * np.exp(half * rho)
+
+
+def forward(problem, variant):
+    """Return the layers' traces, first to last; the last one's ``h`` are the outputs.
+
+    A trace holds the layer's inputs, the tensors in use (transposed or flipped where the variant
+    says so), pre-activation ``a`` and outputs ``h``.
+    """
+    h, traces = problem.x, []
+    layers = zip(
+        problem.network.layers, problem.parameters.layers, problem.noise.layers, strict=True
+    )
+    for layer, p, noise in layers:
+        t = SimpleNamespace(x=h, layer=layer, p=p)
+        square = layer.inputs == layer.outputs
+        t.turn = square and variant.transposed in ("all", "parameters", "loaded")
+        mu, rho, t.eps = p.kernel_mu, p.kernel_rho, noise.kernel_eps
+        if t.turn:
+            mu, rho = mu.T, rho.T
+            t.eps = t.eps if variant.transposed == "parameters" else t.eps.T
+        t.mu = mu
+        t.sigma, t.chain = _sigma(variant, p.scale_shift, rho)
+        t.si, t.so = noise.sign_input, noise.sign_output
+        if variant.signs_swapped and square:
+            t.si, t.so = t.so, t.si
+        if not variant.sign_input:
+            t.si = np.ones_like(t.si)
+        if not variant.sign_output:
+            t.so = np.ones_like(t.so)
+        t.flipped_x = h * t.si
+        t.delta = t.sigma * t.eps
+        one = np.ones_like(t.so)
+        t.mean_x, t.mean_so = (t.flipped_x, t.so) if variant.mean_flipped else (h, one)
+        mean = (t.mean_x @ mu) * t.mean_so
+        whole = variant.mean_flipped == "all" or variant.bias_flip == "whole"
+        t.bias_so = t.so if whole else one
+        if layer.bias != "none":
+            mean = mean + p.bias_mu * t.bias_so
+        t.mean, t.a = mean, mean + (t.flipped_x @ t.delta) * t.so
+        if layer.bias_is_random:
+            t.bias_sigma, t.bias_chain = _sigma(variant, p.scale_shift, p.bias_rho)
+            flips = (layer.bias == "normal_flipped") != (variant.bias_flip == "other")
+            t.draw_so = t.so if flips or whole else one
+            t.bias_eps = noise.bias_eps
+            t.a = t.a + t.bias_sigma * t.bias_eps * t.draw_so
+        t.h = h = get_activation(layer.activation).function(t.a)
+        traces.append(t)
+    return traces
+
+
+def _nll(problem, variant, z):
+    """Return (nll as the variant reports it, nll of the right form, gradient by z)."""
+    plain, slope, _ = problem.network.likelihood.nll_and_gradient(z, problem.y)
+    value = plain
+    if variant.normal and problem.network.likelihood.to_json()["type"] == "normal":
+        factor = 1.0 if variant.normal == "square" else 0.5
+        scaled = variant.normal in ("half_square", "no_two_pi")
+        scale = problem.network.likelihood.scale if scaled else 1.0
+        t = (z - problem.y) / scale
+        value, slope = factor * np.sum(t * t) / len(z), 2 * factor * t / scale / len(z)
+        if variant.normal == "no_two_pi":
+            value = value + z.shape[1] * np.log(scale)
+    factor = float(len(z)) if variant.nll == "sum" else 1.0
+    factor = factor / z.shape[1] if variant.outputs_averaged else factor
+    return factor * value, plain, factor * slope
+
+
+def _kl_shares(problem, variant):
+    """Return per layer the factors (kernel, bias) that the variant puts on the two KL sums."""
+    layers = problem.network.layers
+    total = sum(layer.num_random for layer in layers)
+    shares = []
+    for layer in layers:
+        kernel = layer.inputs * layer.outputs
+        shares.append(
+            {
+                "": (1.0, 1.0),
+                "tensors": (1 / kernel, 1 / layer.outputs),
+                "layer_weights": (1 / layer.num_random,) * 2,
+                "weights": (1 / total,) * 2,
+                "layers": (1 / len(layers),) * 2,
+            }[variant.kl_average]
+        )
+    return shares
+
+
+def compute(problem, variant, slopes=None):
+    """Return everything a step computes under a variant, the KL's part of the gradients apart.
+
+    Parameters
+    ----------
+    problem : Problem
+    variant : Variant
+    slopes : dict of (layer, row, unit) to number, optional
+        Derivatives of ReLU units to be used in place of 0 or 1.
+
+    Returns
+    -------
+    SimpleNamespace
+        traces; outputs, nll, nll_plain; kl_plain and kl_used, (L,): each layer's KL without and
+        with the variant's averaging; weight: the factor on their sum; nll_grads and kl_grads,
+        dicts by names of `docs/vectors.md`. The gradient is nll_grads + weight * kl_grads.
+    """
+    traces = forward(problem, variant)
+    out = SimpleNamespace(traces=traces, outputs=traces[-1].h, nll_grads={}, kl_grads={})
+    out.nll, out.nll_plain, grad_h = _nll(problem, variant, out.outputs)
+    weight = problem.kl_weight if variant.kl_weight is None else variant.kl_weight
+    out.weight = weight * variant.kl_factor
+    shares = _kl_shares(problem, variant)
+    kl_plain, kl_used = [], []
+    for k in reversed(range(len(traces))):
+        t, key = traces[k], f"grad.layers.{k}."
+        grad_a = grad_h * _derivative(t, variant, k, slopes)
+        mean_a, noise_a = grad_a * t.mean_so, grad_a * t.so
+        grad_mu = t.mean_x.T @ mean_a
+        grad_sigma = (t.flipped_x.T @ noise_a) * t.eps
+        grad_h = mean_a @ t.mu.T * (t.si if variant.mean_flipped else 1)
+        grad_h = grad_h + (noise_a @ t.delta.T) * t.si
+        _put(out, variant, t, key + "kernel", grad_mu, grad_sigma, t.mu, t.sigma, t.chain,
+             t.layer.kernel_prior, shares[k][0])  # fmt: skip
+        plain = [out.kl_sum]
+        if t.layer.bias != "none":
+            grad_bias = np.sum(grad_a * t.bias_so, axis=0)
+            out.nll_grads[key + "bias_mu"] = grad_bias
+        if t.layer.bias_is_random:
+            grad_sigma = np.sum(grad_a * t.draw_so, axis=0) * t.bias_eps
+            _put(out, variant, t, key + "bias", grad_bias, grad_sigma, t.p.bias_mu, t.bias_sigma,
+                 t.bias_chain, t.layer.bias_prior, shares[k][1])  # fmt: skip
+            plain.append(out.kl_sum)
+        kl_plain.append(sum(plain))
+        kl_used.append(sum(share * kl for share, kl in zip(shares[k], plain, strict=False)))
+    out.nll_grads["grad.x"] = grad_h
+    out.kl_plain, out.kl_used = np.array(kl_plain[::-1]), np.array(kl_used[::-1])
+    return out
+
+
+def _derivative(t, variant, k, slopes):
+    """Return f' of a layer, where the variant takes it."""
+    activation = get_activation(t.layer.activation)
+    if variant.derivative == "missing":
+        return np.ones_like(t.a)
+    a = {"": t.a, "output": t.h, "mean": t.mean}[variant.derivative]
+    derivative = activation.derivative(a, activation.function(a))
+    for (layer, row, unit), slope in (slopes or {}).items():
+        if layer == k:
+            derivative[row, unit] = slope
+    return derivative
+
+
+def _put(out, variant, t, key, grad_mu, grad_sigma, mu, sigma, chain, prior, share):
+    """Add one tensor's gradients to the outcome, and leave its KL, summed, in ``out.kl_sum``."""
+    prior = priors.NormalPrior(prior.loc, prior.scale**variant.prior_power)
+    kl_mu, kl_sigma = priors.kl_gradient(mu, sigma, prior)
+    nll_chain = 1.0 if variant.rho_chain in ("all", "nll") else chain
+    kl_chain = 1.0 if variant.rho_chain in ("all", "kl") else chain
+    square = mu.ndim == 2 and mu.shape[0] == mu.shape[1]
+    turn = square and variant.transposed in ("all", "parameters", "gradients")
+    for grads, name, value in (
+        (out.nll_grads, "_mu", grad_mu),
+        (out.nll_grads, "_rho", grad_sigma * nll_chain),
+        (out.kl_grads, "_mu", share * kl_mu),
+        (out.kl_grads, "_rho", share * kl_sigma * kl_chain),
+    ):
+        grads[key + name] = value.T if turn else value
+    out.kl_sum = float(np.sum(priors.kl(mu, sigma, prior)))
+
+
+def results(out, weight=None):
+    """Return outputs, nll, loss and every gradient of an outcome, by name; kl is not among them."""
+    weight = out.weight if weight is None else weight
+    named = {"outputs": out.outputs, "nll": out.nll}
+    named["loss"] = out.nll + weight * np.sum(out.kl_used)
+    for name, value in out.nll_grads.items():
+        kl = out.kl_grads.get(name)
+        named[name] = value if kl is None else value + weight * kl
+    return named
