@@ -24,6 +24,7 @@ STOREYS = [
     {"fast"},
     {"reference", "backends"},
     {"prediction", "data", "stacks"},
+    {"toys", "plot"},
     {"training"},
     {"runs", "verification"},
     {"sklearn", "explain", "sweep"},

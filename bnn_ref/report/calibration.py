@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from ..plot.classes import wilson
+from ..plot.theme import legend, new_figure
 from ..prediction import calibration_bins
-from .theme import Plot, legend, new_figure
+from .figure import Plot
 
 BINS = 10
 
@@ -26,20 +28,9 @@ def plots(evidence):
     ]
 
 
-def interval(share, count, z=1.96):
-    """Return (low, high), Wilson's interval of a share of `count`: with z = 1.96 of 95 %.
-
-    It is no point where every one of a few was right, or none.
-    """
-    square = z * z / np.maximum(count, 1)
-    middle = (share + square / 2) / (1 + square)
-    reach = np.sqrt(share * (1 - share) * square + square * square / 4) / (1 + square)
-    return middle - reach, middle + reach
-
-
 def _reliability(evidence, count, mean, accuracy, error):
     filled = count > 0
-    low, high = interval(accuracy, count)
+    low, high = wilson(accuracy, count)
     bars = np.maximum(np.stack([accuracy - low, high - accuracy])[:, filled], 0)
 
     def draw(theme):

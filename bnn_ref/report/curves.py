@@ -1,6 +1,7 @@
 """Training: loss, nll, KL and score over the steps."""
 
-from .theme import Plot, legend, logarithmic, new_figure
+from ..plot.theme import legend, logarithmic, new_figure
+from .figure import Plot
 
 
 def plots(evidence):

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from .theme import DARK, LIGHT, escape, to_svg
+from ..plot.theme import DARK, LIGHT
+from .figure import escape, to_svg
 
 
 class Section(NamedTuple):

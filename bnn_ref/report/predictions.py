@@ -7,7 +7,8 @@ other, and their mean. Sure, unsure and wrong ones have a figure each.
 import numpy as np
 
 from ..elementary import log_softmax, sigmoid
-from .theme import NARROW, Plot, new_figure
+from ..plot.theme import NARROW, new_figure
+from .figure import Plot
 
 EXAMPLES = 5
 BAR = "#3f8fd0"  # of the draws, which are pixels: one colour for light and dark

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ..plot.theme import legend, new_figure
 from .evidence import SWEEP_DRAWS
-from .theme import Plot, legend, new_figure
+from .figure import Plot
 from .weights import kernels, ratios
 
 SHARES = (0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)

@@ -6,7 +6,8 @@ Everything is of the first output where there are several, and in the target's o
 import numpy as np
 
 from ..elementary import normal_cdf
-from .theme import Plot, legend, new_figure
+from ..plot.theme import legend, new_figure
+from .figure import Plot
 
 BAND_ROWS = 200  # observations drawn, and places of a band over one input
 BEYOND = 0.4  # how far a band over one input goes past the data, in their own range

@@ -8,9 +8,9 @@ from .._version import __version__
 from ..storage.wholefile import whole_file
 from . import calibration, curves, predictions, pruning, regression, spreads, uncertainty, weights
 from .evidence import Evidence, gather
+from .figure import save_png
 from .page import Section, render, tiles
 from .summary import lead, run_section, scores
-from .theme import save_png
 
 DIGITS_CREDIT = (
     'Data: "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak (1998), UCI '

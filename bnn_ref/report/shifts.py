@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..toys import turned
+
 ANGLES = tuple(range(0, 181, 15))
 FACTORS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
 NOISE_SCALE = 3.0  # standard deviations of a table's noise rows
@@ -26,19 +28,6 @@ class Shift(NamedTuple):
     rows: list
 
 
-def rotated(x, image, angle):
-    """Return encoded images (N, I) turned by an angle in degrees; what comes in is the smallest.
-
-    Pixels between the old ones are interpolated linearly.
-    """
-    from scipy.ndimage import rotate
-
-    pictures = x.reshape(-1, *image)
-    turned = rotate(pictures, angle, axes=(1, 2), reshape=False, order=1, mode="constant",
-                    cval=float(x.min()))  # fmt: skip
-    return turned.reshape(x.shape).astype(x.dtype)
-
-
 def gradual(x, image):
     """Return the `Shift` of some encoded rows: turned images, or table rows moved outwards.
 
@@ -49,7 +38,7 @@ def gradual(x, image):
     image : (height, width) or None
     """
     if image is not None:
-        return Shift("rotation, degrees", ANGLES, [rotated(x, image, a) for a in ANGLES])
+        return Shift("rotation, degrees", ANGLES, [turned(x, image, a) for a in ANGLES])
     rows = [(factor * x).astype(x.dtype) for factor in FACTORS]
     return Shift("distance from the mean, times the row's own", FACTORS, rows)
 
@@ -64,7 +53,7 @@ def strangers(x, image, seed=0):
     rng = np.random.default_rng(seed)
     if image is not None:
         noise = rng.uniform(x.min(), x.max(), x.shape).astype(x.dtype)
-        return {"rotated by 90 degrees": rotated(x, image, 90), "noise images": noise}
+        return {"rotated by 90 degrees": turned(x, image, 90), "noise images": noise}
     found = {}
     if x.shape[1] > 1:
         found["columns shuffled"] = np.stack([rng.permutation(column) for column in x.T], axis=1)

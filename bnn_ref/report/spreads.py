@@ -3,10 +3,11 @@
 import numpy as np
 
 from ..elementary import normal_density
+from ..plot.theme import NARROW, legend, new_figure
+from .figure import Plot
 from .predictions import EXAMPLES
 from .regression import likelihood_scale, target_name
 from .shifts import ROWS, gradual, strangers
-from .theme import NARROW, Plot, legend, new_figure
 
 PARTS = ("total", "aleatoric", "epistemic")
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ..plot.theme import legend, new_figure
+from .figure import Plot
 from .shifts import ROWS, gradual, strangers
-from .theme import Plot, legend, new_figure
 
 PARTS = ("total", "aleatoric", "epistemic")
 

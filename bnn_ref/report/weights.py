@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import reference
-from .theme import SERIES, Plot, legend, new_figure
+from ..plot.theme import SERIES, legend, new_figure
+from .figure import Plot
 
 MOST_BINS = 70
 RATIOS = (1e-3, 1e3)  # signal-to-noise ratios outside are counted at the ends

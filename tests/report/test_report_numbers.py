@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from bnn_ref import reference
-from bnn_ref.report import calibration, curves, pruning, shifts, summary, uncertainty, weights
+from bnn_ref import reference, toys
+from bnn_ref.plot.classes import wilson
+from bnn_ref.report import curves, pruning, shifts, summary, uncertainty, weights
 from bnn_ref.report.evidence import gather
 
 
@@ -58,7 +59,7 @@ def test_calibration_error_is_the_gap_of_each_bin_by_its_share(digits_report, ev
 
 def test_interval_is_wilsons():
     """Worked by hand for 5 of 10, 0 of 2 and 2 of 2, z = 1.96."""
-    low, high = calibration.interval(np.array([0.5, 0.0, 1.0]), np.array([10, 2, 2]))
+    low, high = wilson(np.array([0.5, 0.0, 1.0]), np.array([10, 2, 2]))
     np.testing.assert_allclose(low, [0.23659, 0, 0.34238], atol=1e-5)
     np.testing.assert_allclose(high, [0.76341, 0.65762, 1], atol=1e-5)
 
@@ -156,9 +157,9 @@ def test_the_examples_are_the_surest_the_least_sure_and_the_wrong(digits_report,
 
 def test_rotated_is_numpys_quarter_turn_and_zero_leaves_it():
     x = np.random.default_rng(0).uniform(size=(3, 30)).astype(np.float32)
-    np.testing.assert_array_equal(shifts.rotated(x, (5, 6), 0), x)
+    np.testing.assert_array_equal(toys.turned(x, (5, 6), 0), x)
     square = x[:, :25]
-    turned = shifts.rotated(square, (5, 5), 90)
+    turned = toys.turned(square, (5, 5), 90)
     wanted = np.rot90(square.reshape(3, 5, 5), axes=(1, 2)).reshape(3, 25)
     np.testing.assert_allclose(turned, wanted, atol=1e-6)
 
@@ -177,7 +178,7 @@ def test_strange_rows():
 
 def lines_of(plot):
     """Name to (x, y) of the lines that a figure draws."""
-    from bnn_ref.report.theme import PRINT
+    from bnn_ref.plot.theme import PRINT
 
     return {
         line.get_label(): line.get_data()
@@ -217,7 +218,7 @@ def test_signal_to_noise_and_its_words(digits_report, evidence):
 
 
 def test_a_histograms_area_is_the_share_of_weights_in_view(digits_report, evidence):
-    from bnn_ref.report.theme import PRINT
+    from bnn_ref.plot.theme import PRINT
 
     axes = plot(digits_report, "weights-means").draw(PRINT).axes[0]
     for patch, (mu, _) in zip(axes.patches, kernel_arrays(evidence.opened.parameters), strict=True):

@@ -11,9 +11,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from bnn_ref.plot.theme import DARK, LIGHT, SERIES
 from bnn_ref.report import save_plots, write_page
 from bnn_ref.report.page import command, table
-from bnn_ref.report.theme import DARK, LIGHT, SERIES
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 EYES = {
@@ -194,7 +194,7 @@ def test_no_text_covers_another_or_leaves_its_figure(which, request):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
-    from bnn_ref.report.theme import PRINT
+    from bnn_ref.plot.theme import PRINT
 
     for plot in request.getfixturevalue(which).plots:
         figure = plot.draw(PRINT)
@@ -247,7 +247,8 @@ def test_pngs_are_whole_pictures(line_report, tmp_path):
 
 
 def test_dollar_signs_in_names_are_no_formulas(tmp_path):
-    from bnn_ref.report.theme import Plot, new_figure, save_png, to_svg
+    from bnn_ref.plot.theme import new_figure
+    from bnn_ref.report.figure import Plot, save_png, to_svg
 
     def draw(theme):
         figure, axes = new_figure(theme)

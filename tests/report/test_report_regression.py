@@ -45,7 +45,7 @@ def test_the_band_is_the_mixtures_two_standard_deviations(line_report, mixture):
 
 
 def test_the_band_goes_on_where_the_data_end(line_report, evidence):
-    from bnn_ref.report.theme import PRINT
+    from bnn_ref.plot.theme import PRINT
 
     axes = plot(line_report, "regression-band").draw(PRINT).axes[0]
     lines = {line.get_label(): line.get_data() for line in axes.get_lines()}

@@ -1,0 +1,57 @@
+"""Where pictures are drawn: axes of the person's own, or new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .theme import HEIGHT, PRINT, WIDTH, dress
+
+
+def pyplot() -> Any:
+    """Return `matplotlib.pyplot`, or raise an `ImportError` that names the extra."""
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(
+            f"bnn_ref.plot needs matplotlib ({error}): pip install 'bnn_ref[plot]'"
+        ) from None
+    return pyplot
+
+
+def new_figure(columns: int = 1, width: float = WIDTH, heights: Sequence[float] = (HEIGHT,),
+               ) -> tuple[Any, Any]:  # fmt: skip
+    """Return (figure, array of axes (rows, columns)) in the house's colours.
+
+    Parameters
+    ----------
+    columns : int
+    width : float
+        Inches, of each panel.
+    heights : sequence of float
+        Inches, of each row of panels.
+    """
+    figure, axes = pyplot().subplots(
+        len(heights),
+        columns,
+        figsize=(columns * width, sum(heights)),
+        height_ratios=heights,
+        layout="constrained",
+        squeeze=False,
+    )
+    for one in axes.flat:
+        dress(one, PRINT)
+    return figure, axes
+
+
+def new_axes(ax: Any = None) -> Any:
+    """Return the axes given, or those of a new figure, in the house's colours.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes, optional
+    """
+    if ax is None:
+        return new_figure(1, 1.35 * WIDTH, [1.2 * HEIGHT])[1][0, 0]
+    dress(ax, PRINT)
+    return ax

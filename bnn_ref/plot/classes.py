@@ -1,0 +1,184 @@
+"""Classes: the boundary over a plane, and whether probabilities are what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import expected
+from ..prediction import calibration_bins, calibration_error
+from .axes import new_axes, new_figure
+from .model import Model, model_of
+from .theme import PRINT, legend
+
+SIDE = 90  # places of a map along each axis
+CHANCE_RUNS = 200
+MARKERS = ("o", "^", "s", "D", "v", "P")
+
+
+def boundary(
+    model: Any,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike | None = None,
+    *,
+    draws: int = 100,
+    beyond: float = 0.5,
+) -> Any:
+    """Return a figure of two maps over two inputs: probability, and mutual information.
+
+    Left the probability of the most probable class (for two classes, of the second), right the
+    mutual information in nats: how much the draws disagree. Both over the data's range and a
+    share beyond it.
+
+    Parameters
+    ----------
+    model : estimator, pipeline, `Fit`, `Trainer` or (network, parameters)
+    x : array (N, 2)
+    y : array (N,), optional
+        Class ids or labels, drawn as points.
+    draws : int
+    beyond : float
+        How far the map goes past the data, in the data's own range.
+
+    Raises
+    ------
+    ValueError
+        For another number of inputs, or a model of numbers.
+    """
+    model, x = _of_classes(model), np.asarray(x, np.float64)
+    if x.ndim != 2 or x.shape[1] != 2:
+        raise expected("x", "two inputs to draw a map over", f"shape {x.shape}")
+    low, high = x.min(axis=0), x.max(axis=0)
+    reach = beyond * (high - low)
+    across, up = (np.linspace(a, b, SIDE) for a, b in zip(low - reach, high + reach, strict=True))
+    grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)  # (SIDE^2, 2)
+    found = model.predict(grid, draws=draws)
+    p = found.probabilities
+    pair = p.shape[1] == 2
+    first = p[:, -1] if pair or p.shape[1] == 1 else p.max(axis=1)
+    figure, axes = new_figure(2, 4.2, [3.4])
+    maps = (
+        ("probability of the second class" if pair else "probability of the likeliest class",
+         first, "RdYlBu_r" if pair else "viridis", 1.0),
+        ("mutual information, nats", found.mutual_information, "cividis", None),
+    )  # fmt: skip
+    for one, (label, values, colours, top) in zip(axes[0], maps, strict=True):
+        shown = one.pcolormesh(across, up, values.reshape(SIDE, SIDE), cmap=colours, vmin=0,
+                               vmax=top, shading="nearest", rasterized=True)  # fmt: skip
+        figure.colorbar(shown, ax=one, label=label)
+        one.grid(visible=False)
+        one.set_xlabel("first input")
+        one.set_ylabel("second input")
+        if y is not None:
+            _classes(one, x, np.asarray(y))
+    return figure
+
+
+def _classes(axes: Any, x: npt.NDArray[np.float64], y: npt.NDArray[Any]) -> None:
+    """Draw each class's points with a marker of its own."""
+    for k, label in enumerate(np.unique(y)):
+        mine = x[y == label]
+        axes.plot(mine[:, 0], mine[:, 1], MARKERS[k % len(MARKERS)], markersize=3.2,
+                  markerfacecolor=PRINT.paper if k % 2 else PRINT.ink, markeredgecolor=PRINT.ink,
+                  markeredgewidth=0.6, linestyle="none", label=f"class {label}")  # fmt: skip
+    legend(axes, PRINT, 2)
+
+
+def _of_classes(thing: Any) -> Model:
+    model = model_of(thing)
+    if model.network.likelihood.metric != "accuracy":
+        raise expected("model", "one that predicts classes", f"{model.network.likelihood!r}")
+    return model
+
+
+def reliability(
+    model: Any,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    draws: int = 100,
+    bins: int = 10,
+    ax: Any = None,
+) -> Any:
+    """Return axes with a reliability diagram: is a prediction of 0.8 right in 8 cases of 10?
+
+    Points are bins of equal width, with their counts and 95 % intervals (Wilson). The title gives
+    the expected calibration error beside the one that chance alone gives a perfectly calibrated
+    model at these confidences: a mean over simulated answers, each right with the probability
+    that it says.
+
+    Parameters
+    ----------
+    model : estimator, pipeline, `Fit`, `Trainer` or (network, parameters)
+    x : array (N, I)
+        Held-out rows.
+    y : array (N,)
+        Class ids, or the labels of an estimator's classes.
+    draws, bins : int
+    ax : matplotlib Axes, optional
+
+    Raises
+    ------
+    ValueError
+        For a model of numbers, or targets that the likelihood refuses.
+    """
+    model, y = _of_classes(model), np.asarray(y)
+    if model.classes is not None:
+        y = np.searchsorted(model.classes, y)
+    found = model.predict(x, y, draws)
+    p = found.probabilities
+    confidence = (np.maximum(p, 1 - p) if found.targets.ndim == 2 else p.max(axis=-1)).ravel()
+    right = (found.classes == found.targets).ravel()
+    count, mean, accuracy = calibration_bins(confidence, right, bins)
+    filled = count > 0
+    low, high = wilson(accuracy[filled], count[filled])
+    bars = np.maximum([accuracy[filled] - low, high - accuracy[filled]], 0)
+    axes = new_axes(ax)
+    axes.plot([0, 1], [0, 1], color=PRINT.muted, linewidth=1.0, label="perfectly calibrated")
+    axes.errorbar(mean[filled], accuracy[filled], bars, fmt="o", color=PRINT.blue, markersize=5,
+                  capsize=2, linewidth=1.2, label="bins, 95 % intervals")  # fmt: skip
+    for c, m, a in zip(count[filled], mean[filled], accuracy[filled], strict=True):
+        axes.annotate(f"{c:,}", (m, a), (0, -12), fontsize=7.5, textcoords="offset points",
+                      color=PRINT.muted, ha="center")  # fmt: skip
+    axes.set_xlabel("mean predicted probability in the bin")
+    axes.set_ylabel("share of right predictions")
+    error = calibration_error(confidence, right, bins)
+    axes.text(0.98, 0.03, f"calibration error {error:.4f}, by chance alone "
+              f"{chance_error(confidence, bins):.4f}", transform=axes.transAxes, ha="right",
+              fontsize=8, color=PRINT.ink)  # fmt: skip
+    legend(axes, PRINT, 2)
+    return axes
+
+
+def chance_error(confidence: npt.NDArray[np.float64], bins: int = 10, seed: int = 0) -> float:
+    """Return the mean calibration error of a perfectly calibrated model at these confidences.
+
+    Parameters
+    ----------
+    confidence : array (N,), 0 to 1
+    bins, seed : int
+    """
+    rng = np.random.default_rng(seed)
+    return float(np.mean([
+        calibration_error(confidence, rng.random(len(confidence)) < confidence, bins)
+        for _ in range(CHANCE_RUNS)
+    ]))  # fmt: skip
+
+
+def wilson(share: npt.NDArray[np.float64], count: npt.NDArray[np.int64], z: float = 1.96,
+           ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:  # fmt: skip
+    """Return (low, high), Wilson's interval of a share of `count`: with z = 1.96 of 95 %.
+
+    It is no point where every one of a few was right, or none.
+
+    Parameters
+    ----------
+    share, count : arrays of one shape
+    z : float
+    """
+    square = z * z / np.maximum(count, 1)
+    middle = (share + square / 2) / (1 + square)
+    reach = np.sqrt(share * (1 - share) * square + square * square / 4) / (1 + square)
+    return middle - reach, middle + reach
