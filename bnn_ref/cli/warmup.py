@@ -21,12 +21,12 @@ def run(args):
     if reason is not None:
         raise ValueError(f"backend: expected a working numba, found {reason}")
     from ..fast.compiled import warm_up
-    from ..kernels.jit import cache_folder
+    from ..kernels.run import run as kernel
 
     for dtype in ("float32", "float64") if args.dtype == "both" else (args.dtype,):
         start = time.perf_counter()
         warm_up(dtype)
         print(f"{dtype}: ready after {time.perf_counter() - start:.1f} s")
-    folder = cache_folder()
-    print(f"kept in {folder}" if folder else "not kept: no folder can be written to")
+    folder = kernel.stats.cache_path
+    print(f"kept in {folder}" if folder else "not kept: no folder can be written to by us alone")
     return 0

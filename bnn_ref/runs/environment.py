@@ -91,7 +91,7 @@ def default_backend():
         return "numpy", None
     if module.__name__.endswith("reference"):
         return "numpy", None
-    from ..kernels.jit import cache_folder
+    from ..kernels.cache import cache_folder
 
     folder = cache_folder()
     return "numba", None if folder is None else str(folder)

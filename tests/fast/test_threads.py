@@ -1,7 +1,6 @@
 """Threads, forks and process pools around the numba back end: right bits, no hang, no abort."""
 
 import os
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ import forks
 import needs_numba  # noqa: F401
 import pytest
 from forks import trained
+from processes import start
 
 from bnn_ref.fast.threads import count_threads
 
@@ -61,21 +61,6 @@ def test_the_number_of_threads(monkeypatch):
     assert count_threads() >= 1
 
 
-STEP = (
-    "import numpy as np, bnn_ref;"
-    "from bnn_ref import *;"
-    "t = Trainer(Network([DenseFlipout(4, 3), DenseFlipout(3, 2)]), 10);"
-    "print(t.step(np.ones((5, 4), 'f4'), [0, 1, 0, 1, 1]).loss, t.backend.__name__)"
-)
-
-
-def start(code=STEP, before="", **environment):
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
-    return subprocess.Popen([sys.executable, "-c", before + code], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            env=clean | environment)  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("before", "environment", "why"),
     [
@@ -99,66 +84,3 @@ def test_case_27_a_numba_that_refuses(tmp_path):
     assert process.returncode == 0, err
     assert out.strip().endswith("bnn_ref.reference")
     assert "Numba needs NumPy 2.0 or less" in err
-
-
-@pytest.mark.slow
-def test_eight_processes_on_an_empty_cache(tmp_path):
-    processes = [start(NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(8)]
-    results = [process.communicate(timeout=280) for process in processes]
-    assert all(process.returncode == 0 for process in processes), results
-    assert len({out for out, _ in results}) == 1
-    assert all(err.count("compiling kernels") == 1 for _, err in results)
-    warm = start(NUMBA_CACHE_DIR=str(tmp_path))
-    out, err = warm.communicate(timeout=100)
-    assert (out, err) == (results[0][0], "")
-
-
-def test_the_key_of_the_cache_covers_every_kernel_file(tmp_path):
-    from bnn_ref.kernels import jit
-
-    copy = tmp_path / "kernels"
-    shutil.copytree(Path(jit.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r});"
-    code += "from kernels import jit; print(jit.source_hash())"
-
-    def found():
-        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                              check=True).stdout  # fmt: skip
-
-    before = found()
-    assert found() == before
-    with (copy / "update.py").open("a") as file:
-        file.write("# changed\n")
-    assert found() != before
-
-
-def test_a_damaged_cache_file_is_a_miss(tmp_path):
-    code = (
-        "import numpy as np; from bnn_ref.kernels import philox;"
-        "out = np.zeros((1, 4)); philox.fill_signs(out, 0, np.zeros(5, np.uint32)); print(out)"
-    )
-    first = start(code, NUMBA_CACHE_DIR=str(tmp_path)).communicate(timeout=200)
-    files = list(tmp_path.rglob("*.nbc"))
-    assert len(files) == 1
-    assert "compiling kernels" in first[1]
-    assert start(code, NUMBA_CACHE_DIR=str(tmp_path)).communicate(timeout=200) == (first[0], "")
-    files[0].write_bytes(files[0].read_bytes()[:-100])
-    again = start(code, NUMBA_CACHE_DIR=str(tmp_path)).communicate(timeout=200)
-    assert again == first
-
-
-def test_a_read_only_place_without_home_keeps_kernels_in_the_users_own_folder(
-    tmp_path, monkeypatch
-):
-    from bnn_ref.kernels import jit
-
-    blocked = tmp_path / "file"
-    blocked.write_text("not a folder")
-    monkeypatch.setattr(jit, "__file__", str(blocked / "jit.py"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    folder = jit.cache_folder()
-    assert folder.parent == tmp_path
-    assert folder.stat().st_mode & 0o077 == 0
-    folder.chmod(0o777)  # anybody could put code there: it is not read
-    assert jit.cache_folder() is None
