@@ -25,6 +25,35 @@ class NonFinite(ValueError):
         return NonFinite, (self.step, self.tensor)
 
 
+def one_line(text, length=1000):
+    """Return text from outside as it may be shown: one line, printable, at most `length` long.
+
+    White space of any kind becomes a blank; control characters, escape sequences and marks that
+    turn the direction of writing are written out (``\\x1b``); a long text loses its middle.
+
+    Parameters
+    ----------
+    text : object
+        Made a str.
+    length : int
+        Characters at most.
+    """
+    text = str(text)
+    if len(text) > length:
+        kept = (length - 5) // 2
+        text = f"{text[:kept]} ... {text[-kept:]}"
+    text = " ".join(text.split())
+    if text.isprintable():
+        return text
+    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(escaped)
+
+
 def expected(thing, wanted, found):
-    """Return the ``ValueError`` that says what was wanted of a thing and what was found."""
-    return ValueError(f"{thing}: expected {wanted}, found {found}")
+    """Return the ``ValueError`` that says what was wanted of a thing and what was found.
+
+    Each part is shown as `one_line` does: it may hold what a file or a person wrote.
+    """
+    return ValueError(
+        f"{one_line(thing, 500)}: expected {one_line(wanted)}, found {one_line(found, 500)}"
+    )

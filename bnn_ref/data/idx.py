@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..border.files import LIMIT, open_content, read_at_most
 from ..errors import expected
-from .files import LIMIT, open_content, read_at_most
 
 RANKS = {"images": 3, "labels": 1}
 PARTS = {"train": ("train-images", "train-labels"), "test": ("t10k-images", "t10k-labels")}

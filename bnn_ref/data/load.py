@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..border.files import LIMIT, open_content
 from ..errors import expected
 from ..storage.archive import open_archive
 from .dataset import make_dataset
-from .files import LIMIT, open_content
 from .idx import read_idx, read_idx_folder
 from .tables import read_arrays, read_npz, read_table, table_shape
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..border.files import LIMIT, open_content
 from ..errors import expected
 from ..storage.archive import ArchiveError, open_archive
-from .files import LIMIT, open_content
 
 NPZ_NAMES = ("x_train", "y_train", "x_test", "y_test")
 DELIMITERS = "\t;,|"

@@ -18,10 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..border import check_dtype
+from ..border.text import show
 from ..errors import expected
 from ..network import Network
 from ..step import State
-from ..storage.archive import ArchiveError, open_archive, show, write_archive
+from ..storage.archive import ArchiveError, open_archive, write_archive
 from . import environment
 
 FORMAT, VERSION = "bnn-ref-checkpoint", 1

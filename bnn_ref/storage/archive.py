@@ -9,14 +9,14 @@ shape and dtype with what it wants. Nothing is ever unpickled.
 import ast
 import contextlib
 import os
-import re
-import stat
 import struct
 import zipfile
 import zlib
 
 import numpy as np
 
+from ..border.files import open_file
+from ..border.text import show, show_name
 from .wholefile import whole_file
 
 LIMIT = 2**27  # bytes that all members together may unpack to, unless the caller says otherwise
@@ -43,17 +43,6 @@ _BROKEN = (
 
 class ArchiveError(ValueError):
     """A file that is not a sound `.npz` archive; the message is one line."""
-
-
-def show_name(name):
-    """Return an array's name as it is where it is a plain one, else as `show` does."""
-    return name if re.fullmatch(r"[A-Za-z0-9_.]{1,60}", name) else show(name)
-
-
-def show(value, length=60):
-    """Return a stranger's value as printable ASCII on one line, shortened."""
-    text = ascii(value)
-    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 class Archive:
@@ -217,20 +206,19 @@ def open_archive(path, limit=LIMIT):
     ArchiveError
         One line, without the path.
     """
-    file = None
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ArchiveError("expected a file, found a folder or a device")
-        file = open(path, "rb")  # noqa: SIM115 (closed by the Archive, or below)
+        file = open_file(path)
+    except OSError as error:
+        raise ArchiveError(error.strerror or show(str(error))) from None
+    except ValueError as error:
+        raise ArchiveError(str(error).removeprefix(f"{path}: ")) from None
+    try:
         _check_ends(file)
         return Archive(file, limit)
     except Exception as error:
-        if file is not None:
-            file.close()
+        file.close()
         if isinstance(error, ArchiveError) or not isinstance(error, _BROKEN):
             raise
-        if isinstance(error, OSError) and error.strerror:
-            raise ArchiveError(error.strerror) from None
         raise ArchiveError(f"expected an .npz archive, found {show(str(error))}") from None
 
 

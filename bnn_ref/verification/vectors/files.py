@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...border.text import show, show_name
 from ...network import Network
 from ...noise import LayerNoise, Noise
-from ...storage.archive import LIMIT, ArchiveError, open_archive, show, show_name, write_archive
+from ...storage.archive import LIMIT, ArchiveError, open_archive, write_archive
 from .meta import MetaError, check_meta, input_shapes, parse_meta, result_shapes
 
 _CHUNK = 2**20  # entries looked at together, so that a check needs no second array

@@ -8,8 +8,8 @@ import json
 import math
 
 from ...activations import ACTIVATIONS
+from ...border.text import show
 from ...layers import BIASES
-from ...storage.archive import show
 
 _META = {"format", "version", "source", "dtype", "layers", "likelihood", "kl_weight"}
 _LAYER = {"type", "units", "activation", "scale_shift", "kernel_prior", "bias", "bias_prior"}
