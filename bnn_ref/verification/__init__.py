@@ -6,8 +6,8 @@
 - `assert_agrees`: the same comparison as an assertion for other people's tests.
 - `export_parameters`, `import_parameters`: parameters to and from TFP, Bayesian-Torch, Blitz and
   Edward2.
-- `complex_step`, `central_difference`, `random_direction`, `check_gradients`: derivatives of a
-  person's own loss function by numbers.
+- `complex_step`, `central_difference`, `random_direction`, `check_gradients`, `assert_gradients`:
+  derivatives of a person's own loss function by numbers.
 - `check_layer`: a black box that draws its own noise, tested for what kind of noise it is.
 - `verify`: every installed framework, live.
 
@@ -30,6 +30,7 @@ _HOMES = {
     "export_parameters": "converters",
     "import_parameters": "converters",
     "new_question": "vectors.questions",
+    "assert_gradients": "gradients.numeric",
     "central_difference": "gradients.numeric",
     "check_gradients": "gradients.numeric",
     "complex_step": "gradients.numeric",

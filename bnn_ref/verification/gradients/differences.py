@@ -5,50 +5,42 @@ one flat float64 vector. `numeric.py` builds the checks on what is here.
 """
 
 import warnings
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import expected
+from .containers import as_array, named_arrays, rebuilt
 
-EPS = np.finfo(np.float64).eps
 COMPLEX_STEP = 1e-30  # below every rounding unit, far above the smallest number
+COMPLEX_STEP_SINGLE = 1e-15  # the same for a loss that computes in float32
 LEVELS = 14  # steps of a difference, each a quarter of the one before: 1 to 1.5e-8
 NOISE_POINTS = 7  # differences up to order 6 remove every smooth part of the loss
 NOISE_SPACINGS = (1e-3, 1e-4, 1e-5)
+REPEATS = 4  # calls with the same arrays, before the work and after it
+
+
+class RandomLoss(ValueError):
+    """A loss that differs between calls with the same arrays."""
 
 
 class Derivative(NamedTuple):
-    """A derivative along a direction, its error estimate and whether the loss has a kink there."""
+    """A derivative along a direction, and how sure it is.
+
+    Attributes
+    ----------
+    value, error : float
+        At a kink the mean of both sides' slopes; then the error is at least their distance.
+    kink : bool, whether the loss has a kink there
+    jump : float, how far the slopes of the two sides lie apart
+    rounding : float, the error estimate of either slope
+    """
 
     value: float
     error: float
     kink: bool = False
-
-
-def named_arrays(arrays, thing="arrays"):
-    """Return the names and arrays of a mapping, a sequence of arrays or one array.
-
-    Raises
-    ------
-    ValueError
-        For an array that is not float32 or float64, is empty or is not finite.
-    """
-    if isinstance(arrays, Mapping):
-        named = [(str(name), np.asarray(value)) for name, value in arrays.items()]
-    elif isinstance(arrays, (list, tuple)):
-        named = [(f"{thing}[{k}]", np.asarray(value)) for k, value in enumerate(arrays)]
-    else:
-        named = [(thing, np.asarray(arrays))]
-    for name, value in named:
-        if value.dtype not in (np.float32, np.float64):
-            raise expected(f"{thing} {name}", "float32 or float64", value.dtype)
-        if value.size == 0:
-            raise expected(f"{thing} {name}", "at least one entry", f"shape {value.shape}")
-    if not named:
-        raise expected(thing, "at least one array", "none")
-    return named
+    jump: float = 0.0
+    rounding: float = 0.0
 
 
 class Loss:
@@ -61,6 +53,7 @@ class Loss:
     point : array (P,) float64, the arrays end to end, where the gradient is checked
     scale : array (P,) float64, the root mean square of the entry's array (1 where that is 0)
     base : float, the loss at `point`
+    single : bool, whether every value seen is a float32 number: the loss computes in float32
     noise : float, the standard deviation of the loss's rounding errors
     evaluations : int, calls so far
     """
@@ -86,25 +79,37 @@ class Loss:
         self.base = self(self.point)
         if not np.isfinite(self.base):
             raise expected("loss", "a finite value", self.base)
+        self.single = False
         self.noise = self._measure_noise()
+
+    @property
+    def unit(self):
+        """Half the spacing at 1 of the precision that the loss computes in."""
+        return np.finfo(np.float32 if self.single else np.float64).eps / 2
 
     def __call__(self, point):
         """Return the loss at a flat vector, a float, or a complex number for a complex vector."""
         self.evaluations += 1
         with np.errstate(all="ignore"):  # a step may be too long for the loss: then it is not used
-            value = np.asarray(self._loss(self.rebuild(point)))
-        if value.size != 1:
-            raise expected("loss", "one number", f"an array of shape {value.shape}")
-        return value.item()
+            value = self._loss(self.rebuild(point))
+        value = _number(value)
+        if isinstance(value, complex) and not np.iscomplexobj(point):
+            raise expected("loss", "a real number for real arrays", value)
+        return value
 
     def rebuild(self, flat):
-        """Return a flat vector cut into the person's own container; a mapping becomes a dict."""
-        parts = [flat[s].reshape(shape) for s, shape in zip(self.slices, self.shapes, strict=True)]
-        if isinstance(self._container, Mapping):
-            return dict(zip(self._container, parts, strict=True))
-        if isinstance(self._container, (list, tuple)):
-            return parts
-        return parts[0]
+        """Return a flat vector cut into copies, in the person's own container."""
+        cuts = zip(self.slices, self.shapes, strict=True)
+        return rebuilt(self._container, (flat[s].reshape(shape).copy() for s, shape in cuts))
+
+    def check_repeats(self):
+        """Raise a `RandomLoss` where the loss is not what it was for the same arrays."""
+        for again in [self(self.point) for _ in range(REPEATS)]:
+            if not abs(again - self.base) <= 128 * self.unit * abs(self.base):
+                raise RandomLoss(
+                    "loss: expected the same value for the same arrays, found "
+                    f"{self.base} and {again} (draw the noise once, outside the loss)"
+                )
 
     def place(self, position):
         """Return the array's name and the index of a position in the flat vector."""
@@ -118,7 +123,6 @@ class Loss:
         Source: More and Wild (2011), "Estimating computational noise": the k-th differences of
         values at equal distances hold only noise, of variance (2k)!/(k!)^2 times its own.
         """
-        again = self(self.point)
         direction = np.random.default_rng(0).choice([-1.0, 1.0], self.point.size) * self.scale
         direction /= np.sqrt(self.point.size)
         values, estimates = [self.base], []
@@ -129,14 +133,42 @@ class Loss:
             values.extend(table)
             differences = np.diff(table, 5)
             estimates.append(np.sqrt(np.mean(differences**2) / 252))  # 10! / 5!^2
-        single = all(np.float32(value) == value for value in values)
-        unit = np.finfo(np.float32).eps if single else EPS
-        if abs(again - self.base) > 64 * unit * abs(self.base):
-            raise ValueError(
-                "loss: expected the same value for the same arrays, found "
-                f"{self.base} and {again} (draw the noise once, outside the loss)"
-            )
+        with np.errstate(over="ignore"):
+            self.single = all(np.float32(value) == value for value in values)
+        self.check_repeats()
+        unit = 2 * self.unit
         return max(float(np.median(estimates)), unit * abs(self.base), np.finfo(float).tiny)
+
+
+def _number(value):
+    """Return what a loss returned as a float or a complex number.
+
+    Raises
+    ------
+    ValueError
+        For None, an array of several numbers or anything else that is no number.
+    """
+    if value is None:
+        raise expected("loss", "one number", "None (does the function return its loss?)")
+    value = as_array(value)
+    if value.size != 1:
+        raise expected("loss", "one number", f"an array of shape {value.shape}")
+    if value.dtype.kind not in "biufc":
+        raise expected("loss", "one number", f"{value.item()!r}")
+    value = value.item()
+    return value if isinstance(value, complex) else float(value)
+
+
+def weights(rng, size):
+    """Return random weights of a direction: signs times uniform numbers in [1, 2); 1 for one entry.
+
+    No weight is below 1, so a single wrong entry reaches the sum whole. The density of a weight is
+    at most 1/2, so whatever the others are, a sum with a largest error m lies within t of 0 with
+    probability at most 2 t / m / 2 = t / m: errors do not cancel, as they do for plain signs.
+    """
+    if size == 1:
+        return np.ones(1)
+    return rng.choice([-1.0, 1.0], size) * rng.uniform(1, 2, size)
 
 
 def complex_along(loss, point, direction):
@@ -144,8 +176,9 @@ def complex_along(loss, point, direction):
 
     Source: Squire and Trapp (1998), "Using complex variables to estimate derivatives".
     """
-    value = np.imag(loss(point + 1j * COMPLEX_STEP * direction)) / COMPLEX_STEP
-    return Derivative(value, 16 * EPS * abs(value))
+    step = COMPLEX_STEP_SINGLE if loss.single else COMPLEX_STEP
+    value = np.imag(loss(point + 1j * step * direction)) / step
+    return Derivative(value, 32 * loss.unit * abs(value))
 
 
 def _extrapolate(previous, newest, first, step):
@@ -180,34 +213,35 @@ def central_along(loss, point, direction):
     moved = direction != 0
     step = np.median(loss.scale[moved]) / np.linalg.norm(direction[moved])
     base = loss.base if point is loss.point else loss(point)
-    slopes, bends, last, best = [], [], np.inf, Derivative(np.nan, np.inf)
+    slopes, second, last, best = [], [], np.inf, Derivative(np.nan, np.inf)
     at_kink, seen = False, 0.0
     for _ in range(LEVELS):
         plus, minus = loss(point + step * direction), loss(point - step * direction)
         rounding = 4 * loss.noise / step
         if np.isfinite(plus) and np.isfinite(minus):
             row = _extrapolate(slopes, (plus - minus) / (2 * step), 2, 2)
-            bend = _extrapolate(bends, (plus - 2 * base + minus) / step, 1, 2)
+            second_row = _extrapolate(second, (plus - 2 * base + minus) / step, 1, 2)
             if slopes:
                 value, error = _best_column(slopes, row, rounding)
-                jump, jump_error = _best_column(bends, bend, 2 * rounding)
-                kink = abs(jump) > 4 * jump_error
+                jump, jump_error = _best_column(second, second_row, 2 * rounding)
+                kink, slope_error = abs(jump) > 4 * jump_error, error + jump_error
                 error += kink * abs(jump)
                 careful = max(error, last / 8)  # a row that agrees by chance follows a bad one
                 if careful < best.error:
-                    best = Derivative(value, careful)
+                    best = Derivative(value, careful, kink, abs(jump), slope_error)
                 last = error
                 if kink:
                     at_kink, seen = True, abs(jump)
                 elif 4 * jump_error < seen:  # a kink at 0 would still be seen at this step
                     at_kink = False
-            slopes, bends = row, bend
+            slopes, second = row, second_row
         else:
-            slopes, bends = [], []
+            slopes, second = [], []
         if rounding > best.error:
             break
         step /= 4
-    return Derivative(best.value, 2 * (best.error + at_kink * seen), at_kink)
+    error = 2 * (best.error + at_kink * seen)
+    return Derivative(best.value, error, at_kink, at_kink * best.jump, best.rounding)
 
 
 def is_analytic(loss, seed=0):
@@ -219,16 +253,17 @@ def is_analytic(loss, seed=0):
     rng = np.random.default_rng(seed)
     for part in loss.slices:
         direction = np.zeros_like(loss.point)
-        direction[part] = rng.choice([-1.0, 1.0], part.stop - part.start)
+        direction[part] = weights(rng, part.stop - part.start)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                step = loss(loss.point + 1j * COMPLEX_STEP * direction)
+                value = loss(loss.point + 0j)
+                step = complex_along(loss, loss.point, direction)
         except Exception:  # a person's function may refuse complex numbers in any way it likes
             return False
-        if not np.iscomplexobj(step) or abs(step.real - loss.base) > 64 * loss.noise:
+        if not isinstance(value, complex) or abs(value.real - loss.base) > 64 * loss.noise:
             return False
         difference = central_along(loss, loss.point, direction)
-        if abs(step.imag / COMPLEX_STEP - difference.value) > 4 * difference.error:
+        if abs(step.value - difference.value) > 4 * difference.error:
             return False
     return True

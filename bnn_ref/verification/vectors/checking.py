@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ...storage.archive import LIMIT
 from ..vectors import VectorError, read
-from .comparison import Comparison, compare
+from .comparison import Comparison, check_limit, compare
 from .diagnosis import diagnose
 
 
@@ -134,8 +132,8 @@ def check_file(path, limit=None, max_bytes=LIMIT):
         What the file's arrays together may unpack to.
     """
     path = str(path)
-    if limit is not None and not (np.isfinite(limit) and limit >= 0):
-        raise ValueError(f"limit: expected a finite number, at least 0, found {limit}")
+    if limit is not None:
+        check_limit(limit)
     try:
         return check_vector(read(path, max_bytes), path, limit)
     except VectorError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ... import reference
+from ...errors import expected
 from ..vectors import VectorError, results_of
 from .kinks import fit_slopes, undecided
 from .variants import Problem, Variant, forward
@@ -91,6 +92,13 @@ class Comparison:
         if self.first is not None:
             lines.append(f"first to disagree: {self.first.stage}: {locate(self.first)}")
         return "\n".join(lines)
+
+
+def check_limit(limit):
+    """Return a limit as a float, or raise a `ValueError` unless it is finite and at least 0."""
+    if not (np.isreal(limit) and np.isfinite(limit) and limit >= 0):
+        raise expected("limit", "a finite number, at least 0", limit)
+    return float(limit)
 
 
 def error_of(expected, found):
@@ -180,16 +188,19 @@ def compare(vector, limit=None):
 
 def compare_results(vector, found, limit=None):
     """Return the `Comparison` of some results, by their names in the file, with the truth."""
-    limit = LIMITS[vector.dtype] if limit is None else float(limit)
-    expected = truth(vector)
-    rows = rows_of(expected, found, limit)
+    limit = LIMITS[vector.dtype] if limit is None else check_limit(limit)
+    for name, value in found.items():
+        if np.iscomplexobj(value):
+            raise ValueError(f"{name}: expected real numbers, found {np.asarray(value).dtype}")
+    right = truth(vector)
+    rows = rows_of(right, found, limit)
     plain = Comparison(rows, limit)
     if plain.agrees or not any(layer.activation == "relu" for layer in vector.network.layers):
         return plain
     gradients = [row.name for row in rows if row.name.startswith("grad.")]
     if not gradients or not all(np.all(np.isfinite(found[name])) for name in gradients):
         return plain
-    return _with_kinks(vector, expected, found, plain)
+    return _with_kinks(vector, right, found, plain)
 
 
 def _with_kinks(vector, expected, found, plain):

@@ -1,0 +1,74 @@
+"""Nested containers of arrays, as frameworks keep parameters: named, flattened and built again."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...errors import expected
+
+
+def as_array(value):
+    """Return an array, or a tensor of PyTorch, JAX or TensorFlow (on any device), as a NumPy array.
+
+    A tensor that requires gradients is detached; bfloat16 becomes float32, which keeps its values.
+    """
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
+    value = np.asarray(value)
+    return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
+
+
+def leaves(container, thing="arrays"):
+    """Return [(name, value)] of everything in nested mappings, lists and tuples, in their order.
+
+    A name is the path: ``layers[0].kernel``; that of one bare array is ``thing``.
+    """
+    return _leaves(container, "", thing)
+
+
+def _leaves(container, path, thing):
+    if isinstance(container, Mapping):
+        parts = [(f"{path}.{key}" if path else str(key), part) for key, part in container.items()]
+    elif isinstance(container, (list, tuple)):
+        parts = [(f"{path or thing}[{k}]", part) for k, part in enumerate(container)]
+    else:
+        return [(path or thing, container)]
+    return [leaf for name, part in parts for leaf in _leaves(part, name, thing)]
+
+
+def rebuilt(container, parts):
+    """Return a container like the given one, its leaves taken from an iterator; mappings as dict.
+
+    Parameters
+    ----------
+    container : mapping, list, tuple, named tuple, nested as one likes, or one leaf
+    parts : iterator, over the new leaves in the order of `leaves`
+    """
+    if isinstance(container, Mapping):
+        return {key: rebuilt(part, parts) for key, part in container.items()}
+    if isinstance(container, (list, tuple)):
+        inner = [rebuilt(part, parts) for part in container]
+        if hasattr(container, "_fields"):
+            return type(container)(*inner)
+        return tuple(inner) if isinstance(container, tuple) else inner
+    return next(parts)
+
+
+def named_arrays(arrays, thing="arrays"):
+    """Return [(name, array)] of a container of arrays or tensors, or of one.
+
+    Raises
+    ------
+    ValueError
+        For an array that is not float32 or float64 or is empty, and where there is none.
+    """
+    named = [(name, as_array(value)) for name, value in leaves(arrays, thing)]
+    for name, value in named:
+        if value.dtype not in (np.float32, np.float64):
+            raise expected(f"{thing} {name}", "float32 or float64", value.dtype)
+        if value.size == 0:
+            raise expected(f"{thing} {name}", "at least one entry", f"shape {value.shape}")
+    if not named:
+        raise expected(thing, "at least one array", "none")
+    return named
