@@ -7,7 +7,7 @@ import torch
 
 from ..frameworks.bayesian_torch import LinearFlipout, TakenOver, counted_kl, framework, variables
 from ..frameworks.torch import nll as own_nll
-from .recording import Seen
+from .seen import Seen
 
 try:
     from bayesian_torch.layers import LinearReparameterization

@@ -5,42 +5,10 @@ loss with the person's own framework, and returns an answer that `check` can hol
 truth. The layers are not touched: draws are watched, not replaced.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
-from ...activations import ACTIVATIONS
-from ...elementary import softplus
 from ..vectors import Vector, write
-
-
-class Seen(NamedTuple):
-    """What was seen of one layer during the call, every array in the layout of the vector file.
-
-    Attributes
-    ----------
-    parameters : dict of str to array
-        kernel_mu, kernel_rho and, as far as there are, bias_mu, bias_rho.
-    noise : dict of str to array
-        kernel_eps, sign_input, sign_output and, where it was drawn, bias_eps.
-    inputs, outputs : array (B, I), (B, O)
-        What the layer was given and what it returned.
-    activation : str
-        The layer's own.
-    scale_shift : float
-    kernel_prior, bias_prior : (loc, scale) or None
-    bias : str
-    """
-
-    parameters: dict
-    noise: dict
-    inputs: np.ndarray
-    outputs: np.ndarray
-    activation: str
-    scale_shift: float
-    kernel_prior: tuple
-    bias_prior: tuple | None
-    bias: str
+from .seen import activation_of
 
 
 def record(model, x, y, *, likelihood=None, kl_weight=1.0, nll=None, kl="summed", path=None):
@@ -156,42 +124,3 @@ def _between(k, layer, following):
         return found
     raise ValueError(f"layers.{k}: expected one activation of docs/vectors.md between this layer "
                      "and the next, found something else")  # fmt: skip
-
-
-def activation_of(function, a):
-    """Return the name of the activation that a function computes at a, or None.
-
-    Parameters
-    ----------
-    function : callable
-        From an array to an array of its shape.
-    a : array
-        Where to look; of the dtype in which the function computes.
-    """
-    values = np.asarray(function(a), np.float64)
-    a = np.asarray(a)
-    if values.shape != a.shape:
-        return None
-    tolerance = 1e3 * np.finfo(a.dtype).eps  # tf.nn.gelu in float64 is as inexact as 1e-9
-    tolerance = max(tolerance, 2e-8)
-    for name, activation in ACTIVATIONS.items():
-        expected = activation.function(a.astype(np.float64))
-        if np.all(np.abs(values - expected) <= tolerance * (1 + np.abs(expected))):
-            return name
-    return None
-
-
-def shift_of(sigma, rho):
-    """Return the c of sigma = c + softplus(rho) in a person's layer.
-
-    Where sigma is no such function of rho the dtype's machine epsilon is returned, which is TFP's:
-    the vector will then disagree, and say how.
-    """
-    eps = float(np.finfo(sigma.dtype).eps)
-    sigma, rho = np.asarray(sigma, np.float64), np.asarray(rho, np.float64)
-    difference = sigma - softplus(rho)
-    slack = 8 * eps * (1 + np.abs(softplus(rho)))
-    for c in (0.0, eps, float(f"{np.median(difference):.4g}")):
-        if c >= 0 and np.all(np.abs(difference - c) <= (0.5 * eps if c in (0, eps) else slack)):
-            return c
-    return eps

@@ -8,7 +8,7 @@ import numpy as np
 from ..frameworks.tensorflow import tf, tfp
 from ..frameworks.tfp import framework, taken_over, variables
 from ..frameworks.tfp import nll as own_nll
-from .recording import Seen, activation_of, shift_of
+from .seen import Seen, activation_of, shift_of
 
 FLIPOUT, SHARED = tfp.layers.DenseFlipout, tfp.layers.DenseReparameterization
 

@@ -18,7 +18,7 @@ from bnn_ref.activations import ACTIVATIONS
 from bnn_ref.elementary import softplus
 from bnn_ref.verification import record
 from bnn_ref.verification.frameworks import installed
-from bnn_ref.verification.recording.recording import activation_of, shift_of
+from bnn_ref.verification.recording.seen import activation_of, shift_of
 from bnn_ref.verification.vectors import read
 
 TESTS = Path(__file__).parents[2]
