@@ -57,3 +57,10 @@ def expected(thing, wanted, found):
     return ValueError(
         f"{one_line(thing, 500)}: expected {one_line(wanted)}, found {one_line(found, 500)}"
     )
+
+
+def missing(thing, package, extra):
+    """Return the ``ImportError`` that says what a thing needs and which extra installs it."""
+    return ImportError(
+        f"{thing}: expected {package}, found none: python -m pip install 'bnn_ref[{extra}]'"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import missing
 from .theme import HEIGHT, PRINT, WIDTH, dress
 
 
@@ -12,10 +13,8 @@ def pyplot() -> Any:
     """Return `matplotlib.pyplot`, or raise an `ImportError` that names the extra."""
     try:
         from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            f"bnn_ref.plot needs matplotlib ({error}): pip install 'bnn_ref[plot]'"
-        ) from None
+    except ImportError:
+        raise missing("plot", "matplotlib", "plot") from None
     return pyplot
 
 

@@ -5,6 +5,7 @@ import shlex
 from typing import NamedTuple
 
 from .._version import __version__
+from ..errors import missing
 from ..storage.wholefile import whole_file
 from . import calibration, curves, predictions, pruning, regression, spreads, uncertainty, weights
 from .evidence import Evidence, gather
@@ -47,9 +48,7 @@ def make_report(opened, draws=None):
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise ImportError(
-            "report: expected matplotlib (python -m pip install matplotlib), found none"
-        ) from None
+        raise missing("report", "matplotlib", "plot") from None
     evidence = gather(opened, draws)
     return Report(evidence, [
         run_section(evidence), _training(evidence), _weights(evidence), *_predictions(evidence)

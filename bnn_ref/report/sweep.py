@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..errors import missing
 from ..sweep import cell_text
 
 REPEATS = ("seed", "split")  # averaged over, and what the error bars are of
@@ -50,9 +51,11 @@ def plot_sweep(outcomes, path, metric=None):
     ValueError
         Where no cell has that result.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise missing("plot", "matplotlib", "plot") from None
     metric = default_metric(outcomes) if metric is None else metric
     shown = [o for o in outcomes if o.result and o.result.get(metric) is not None]
     if not shown:

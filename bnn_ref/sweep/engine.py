@@ -9,7 +9,7 @@ import time
 import uuid
 
 from ..border import check_size
-from ..errors import expected
+from ..errors import expected, missing
 from ..runs import environment
 from .cells import Outcome, Store, key_of, name_of, plain
 
@@ -50,9 +50,7 @@ def connect(scheduler=None, workers=None, threads=1):
     try:
         from distributed import Client, LocalCluster
     except ImportError:
-        raise ImportError(
-            "sweep: expected dask[distributed], found none: pip install 'bnn_ref[sweep]'"
-        ) from None
+        raise missing("sweep", "dask[distributed]", "sweep") from None
     if scheduler is not None:
         with Client(scheduler, timeout="10s", set_as_default=False) as client:
             yield client

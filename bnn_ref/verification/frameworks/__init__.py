@@ -89,7 +89,10 @@ def load(name):
     check_name(name)
     missing = [module for module in _NEEDS[name] if importlib.util.find_spec(module) is None]
     if missing:
-        raise FrameworkMissing(f"{name}: not installed (no module {missing[0]})")
+        what = name if name == "bayesian-torch" else f"'bnn_ref[{name}]'"
+        raise FrameworkMissing(
+            f"{name}: not installed (no module {missing[0]}): python -m pip install {what}"
+        )
     try:
         module = importlib.import_module(f".{_FILES.get(name, name)}", __name__)
     except Exception as error:  # an ill-matched installation raises what it likes

@@ -6,7 +6,12 @@ central difference of that loss, taken with so many digits that 50 are left. The
 is computed with it.
 """
 
-from mpmath import mp, mpf
+from ...errors import missing
+
+try:
+    from mpmath import mp, mpf
+except ImportError:
+    raise missing("the oracle", "mpmath", "all") from None
 
 DIGITS = 50
 _WORKING = 3 * DIGITS + 20  # a difference with step h loses the digits of h, its error is h^2
