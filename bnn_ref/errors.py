@@ -60,7 +60,7 @@ def expected(thing, wanted, found):
 
 
 def missing(thing, package, extra):
-    """Return the ``ImportError`` that says what a thing needs and which extra installs it."""
+    """Return the ``ImportError`` that says which package a thing needs and which extra has it."""
     return ImportError(
         f"{thing}: expected {package}, found none: python -m pip install 'bnn_ref[{extra}]'"
     )
