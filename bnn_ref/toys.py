@@ -57,7 +57,7 @@ def sine(rows: int = 200, noise: float = 0.2, seed: int = 0) -> Arrays:
 def heteroscedastic(rows: int = 500, seed: int = 0) -> Arrays:
     """Return a curve whose noise grows away from 0: x (rows, 1) and y (rows,).
 
-    y = x sin(x) + (0.1 + 0.4 |x|) e, x uniform on [-4, 4]: a constant noise scale fits nowhere.
+    y = x sin(x) + (0.1 + 0.4 abs(x)) e, x uniform on [-4, 4]: a constant noise scale fits nowhere.
 
     Parameters
     ----------

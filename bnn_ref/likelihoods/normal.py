@@ -46,7 +46,7 @@ class Normal(Likelihood):
 
         Parameters
         ----------
-        y : array, shape (*leading, outputs)
+        y : array, shape leading + (outputs,)
         leading : tuple of int
             The inputs' shape without its last dimension; its product is B.
         outputs : int

@@ -21,8 +21,8 @@ SMALLEST = 1e-4  # what is below counts there
 def posterior(model: Any, *, image: tuple[int, int] | None = None) -> Any:
     """Return a figure of every layer's kernel: means, deviations, signal to noise; its images.
 
-    Histograms of kernel_mu, of sigma and of |mu| / sigma, on a square-root axis so that a peak of
-    idle weights leaves the others visible. With `image`, below them the first layer's kernel_mu
+    Histograms of kernel_mu, of sigma and of abs(mu) / sigma, on a square-root axis so that a peak
+    of idle weights leaves the others visible. With `image`, below them the first layer's kernel_mu
     and sigma as pictures, the units with the largest signal first.
 
     Parameters

@@ -1,0 +1,51 @@
+"""The site: `python -m sphinx -W -b html docs docs/_build/html` (the extra `docs`)."""
+
+import bnn_ref
+
+project = "bnn_ref"
+author = "the bnn_ref developers"
+copyright = "the bnn_ref developers, Apache-2.0"
+version = release = bnn_ref.__version__
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx-mathjax-offline",  # bundles MathJax: the site asks nothing of a network
+    "sphinx.ext.viewcode",
+    "sphinx_design",
+]
+exclude_patterns = ["_build", "readers/*/node_modules", "readers/*/target"]
+source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}
+myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath", "deflist"]
+myst_heading_anchors = 3
+nb_execution_mode = "cache"
+nb_execution_timeout = 240
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+numpydoc_show_class_members = False
+autosummary_generate = True
+autodoc_typehints = "none"  # numpydoc's sections say them, with shapes
+autodoc_member_order = "bysource"
+MADE_BY_SKLEARN = ("fit", "partial_fit", "predict", "predict_proba", "score")  # documented there
+autodoc_default_options = {
+    "exclude-members": ", ".join(f"set_{method}_request" for method in MADE_BY_SKLEARN)
+}
+suppress_warnings = ["mystnb.unknown_mime_type", "myst.header"]
+
+html_theme = "pydata_sphinx_theme"
+html_title = "bnn_ref"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "navbar_end": ["theme-switcher"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_sidebars = {"index": []}
+linkcheck_ignore = [r"https://doi\.org/.*", r"https?://.*"]  # the build has no network
