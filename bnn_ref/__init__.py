@@ -5,7 +5,7 @@ Start with `Network`, `DenseFlipout` and a likelihood; train with `Trainer` or `
 """
 
 from ._version import __version__
-from .errors import NonFinite
+from .errors import NonFinite, ObjectiveWarning, PredictionWarning
 from .layers import DenseFlipout
 from .likelihoods import Bernoulli, Categorical, Normal
 from .network import Network, Parameters
@@ -15,13 +15,14 @@ from .priors import NormalPrior
 from .reference import forward, kl, kl_parts, loss_and_gradients
 from .step import State
 from .step.adam import Adam
-from .training import Fit, fit
+from .training import Cosine, Fit, fit
 from .training.trainer import Trainer
 
 __all__ = [
     "Adam",
     "Bernoulli",
     "Categorical",
+    "Cosine",
     "DenseFlipout",
     "Fit",
     "LayerNoise",
@@ -30,8 +31,10 @@ __all__ = [
     "NonFinite",
     "Normal",
     "NormalPrior",
+    "ObjectiveWarning",
     "Parameters",
     "Prediction",
+    "PredictionWarning",
     "State",
     "Trainer",
     "__version__",

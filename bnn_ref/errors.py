@@ -1,4 +1,4 @@
-"""Errors a caller may want to tell apart; every one is a ``ValueError`` with a one-line message."""
+"""Errors and warnings a caller may want to tell apart; errors are one-line ``ValueError``s."""
 
 
 class NonFinite(ValueError):
@@ -47,6 +47,17 @@ def one_line(text, length=1000):
         return text
     escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return "".join(escaped)
+
+
+class ObjectiveWarning(UserWarning):
+    """What is trained is hardly what was meant: the KL's weight, N, sigma, the last activation.
+
+    Silence with ``warnings.simplefilter("ignore", bnn_ref.ObjectiveWarning)``.
+    """
+
+
+class PredictionWarning(UserWarning):
+    """What is predicted with is hardly what was meant: one draw of the posterior for all of it."""
 
 
 def expected(thing, wanted, found):

@@ -17,6 +17,25 @@ def check_size(value, thing, least=1):
     return int(value)
 
 
+def check_share(value, thing, most=1.0):
+    """Return value as a float from 0 to `most`, or raise a `ValueError` naming the thing.
+
+    Parameters
+    ----------
+    value : float
+    thing : str
+        What the message calls it.
+    most : float
+        Infinity for any finite number.
+    """
+    wanted = f"a number from 0 to {most:g}" if most < np.inf else "a finite number, at least 0"
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise expected(thing, wanted, repr(value))
+    if not (0 <= value <= most and value < np.inf):
+        raise expected(thing, wanted, value)
+    return float(value)
+
+
 def check_word(value, thing, bits=32):
     """Return value as an int of that many unsigned bits, or raise a `ValueError`.
 

@@ -7,18 +7,27 @@ array, a data set that scales as it reads. Nothing is read but the rows of a bat
 import numpy as np
 
 from ..errors import expected
+from .arrays import take_array
 
 
 def check_rows(x, thing="x"):
-    """Return x, a list made an array, after checking that it has a shape and at least rank 2.
+    """Return x after checking that it has a known shape of at least rank 2.
+
+    Lists and data frames are made arrays.
 
     Raises
     ------
+    TypeError
+        For a masked, structured, sparse or object array, or a frame with such columns.
     ValueError
         The message names the thing and what was found.
     """
-    if not hasattr(x, "shape"):
-        x = np.asarray(x)
+    is_frame = hasattr(x, "columns") and hasattr(x, "to_numpy")
+    if isinstance(x, np.ndarray) or is_frame or not hasattr(x, "shape") or hasattr(x, "tocsr"):
+        x = take_array(x, thing, finite=False)
+    if any(not isinstance(size, (int, np.integer)) for size in x.shape):
+        wanted = "known chunk sizes (call its compute_chunk_sizes() first)"
+        raise expected(thing, wanted, f"{type(x).__name__} of shape {tuple(x.shape)}")
     if len(x.shape) < 2:
         raise expected(thing, "rank 2 or more, rows first", f"shape {tuple(x.shape)}")
     return x

@@ -64,6 +64,12 @@ class Adam:
         if not (0 <= self.epsilon < np.inf):
             raise expected("epsilon", "a finite number, at least 0", self.epsilon)
 
+    def at(self, rate):
+        """Return these settings with another learning rate, a float >= 0 that is trusted."""
+        other = object.__new__(Adam)
+        vars(other).update(vars(self), learning_rate=rate)
+        return other
+
     def factors(self, step):
         """Return (rate, scale) of step t >= 1: p -= rate * m / (sqrt(v) * scale + epsilon).
 

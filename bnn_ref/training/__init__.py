@@ -1,7 +1,22 @@
 """Training: one step at a time, or over shuffled epochs."""
 
+from .convergence import Convergence, convergence, drift
 from .fitting import Fit, fit
+from .guards import posterior_summary, prior_line
 from .history import History
+from .schedules import Cosine, kl_share
 from .trainer import Trainer
 
-__all__ = ["Fit", "History", "Trainer", "fit"]
+__all__ = [
+    "Convergence",
+    "Cosine",
+    "Fit",
+    "History",
+    "Trainer",
+    "convergence",
+    "drift",
+    "fit",
+    "kl_share",
+    "posterior_summary",
+    "prior_line",
+]

@@ -5,15 +5,19 @@ import sys
 import threading
 from typing import NamedTuple
 
-import numpy as np
-
-from ..border import check_size
-from ..border.rows import check_rows, take
-from ..errors import NonFinite, expected
+from ..border import check_dtype, check_size
+from ..errors import expected
 from ..noise import permutation
 from ..prediction import predict
+from ..step.adam import Adam
+from .convergence import convergence, drift
+from .examples import take_examples, take_held_out
+from .guards import warn_of_reach
 from .history import History, batch_score
+from .schedules import Cosine, parse_rate
 from .trainer import Trainer
+
+FLOATS = ("float32", "float64")
 
 
 class Fit(NamedTuple):
@@ -40,6 +44,18 @@ class Fit(NamedTuple):
     def parameters(self):
         """The trained `Parameters`."""
         return self.trainer.parameters
+
+    @property
+    def convergence(self):
+        """The `Convergence` that the records show: whether training has settled, and a line."""
+        records = [one for one in self.history.records if "drift" in one]
+        trainer = self.trainer
+        return convergence(
+            [one["drift"] for one in records],
+            [one["loss"] for one in records],
+            trainer.adam.beta_1,
+            trainer.is_constant and not trainer.kl_warm_up and not callable(trainer.kl_weight),
+        )
 
 
 class _Interrupt:
@@ -95,6 +111,7 @@ def fit(
     batch_size=128,
     validation=None,
     sample_weight=None,
+    num_examples=None,
     report_every=None,
     on_record=None,
     checkpoint_every=None,
@@ -106,15 +123,15 @@ def fit(
 ):
     """Train over shuffled epochs and return a `Fit`.
 
-    The order of an epoch is a function of (seed, epoch) and a batch one of the step alone, so a
-    run that goes on from a checkpoint takes the steps it would have taken. The last batch of an
-    epoch is smaller, never dropped.
+    The objective is sum_n w_n nll_n + temperature * KL, over N. The order of an epoch is a function
+    of (seed, epoch) and a batch one of the step alone, so a run that goes on from a checkpoint
+    takes the steps it would have taken. The last batch of an epoch is smaller, never dropped.
 
     Parameters
     ----------
     network : Network
     data : (x, y), or a `bnn_ref.data.Dataset`
-        x : array, or anything with ``shape`` and row indexing, (N, I); y : array.
+        x : array, data frame, or anything with ``shape`` and row indexing, (N, I); y : array.
     steps, epochs : int, one of the two
         How many steps in all, or how many epochs.
     batch_size : int
@@ -122,7 +139,9 @@ def fit(
     validation : (x, y), optional
         Rows held out; N does not count them. Scored at the posterior mean at every record.
     sample_weight : array (N,), optional
-        w_n >= 0; N becomes their sum.
+        w_n >= 0; a row of weight k counts as k copies of it, and N becomes the weights' sum.
+    num_examples : float, optional
+        N, where the weights are relative and their sum says nothing.
     report_every : int, optional
         Steps between two records; by default an epoch's where epochs are given, else a sixtieth
         of the steps.
@@ -138,7 +157,9 @@ def fit(
     trainer, history : optional
         Go on from these, up to `steps` in all.
     **settings
-        Of the `Trainer`: learning_rate, seed, backend, dtype, draws_per_step, kl_weight, adam,
+        Of the `Trainer`: learning_rate ("cosine" unless given, or an `Adam` is), seed, backend,
+        dtype, draws_per_step, kl_weight, temperature, kl_warm_up (half of the steps where the
+        likelihood learns its scale under a named schedule, else none: see `kl_share`), adam,
         estimator, threads.
 
     Returns
@@ -149,34 +170,36 @@ def fit(
     ------
     NonFinite
         Where a step's loss or gradient is not finite. Its ``fit`` attribute is the `Fit` with
-        the last good state.
+        the last good state; so is that of the `ValueError` for a row found bad while training.
     ValueError, TypeError
-        Where something does not fit; the message names it.
+        Where something does not fit; the message names it, with the row's place in the table.
+        What is in memory is checked before the first step, other rows batch by batch.
+
+    Warns
+    -----
+    ObjectiveWarning
+        Where the objective is hardly what was meant, see `bnn_ref.training.guards`.
     """
     x, y, held_out = _as_pair(data)
     validation = held_out if validation is None else validation
-    x, y = check_rows(x), np.asarray(y)
-    rows = x.shape[0]
-    if rows == 0:
-        raise expected("x", "at least one row to train on", "none")
-    if len(y) != rows:
-        raise expected("y", f"{rows} rows, as x", len(y))
     batch_size = check_size(batch_size, "batch_size")
-    per_epoch = -(-rows // batch_size)
     if (steps is None) == (epochs is None):
         raise expected("steps or epochs", "one of the two", "neither" if steps is None else "both")
+    dtype = (
+        check_dtype(settings.get("dtype", "float32"), FLOATS) if trainer is None else trainer.dtype
+    )
+    examples = take_examples(network, x, y, dtype, sample_weight, num_examples)
+    if validation is not None:
+        validation = take_held_out(network, *validation, dtype)
+    per_epoch = -(-len(examples.y) // batch_size)
     if steps is None:
         steps = check_size(epochs, "epochs", 0) * per_epoch
         report_every = report_every or per_epoch
     steps = check_size(steps, "steps", 0)
     report_every = check_size(report_every or max(1, steps // 60), "report_every")
-    if sample_weight is not None:
-        sample_weight = np.asarray(sample_weight, np.float64)
-        if sample_weight.shape != (rows,):
-            raise expected("sample_weight", f"shape {(rows,)}", sample_weight.shape)
+    warn_of_reach(network, examples.y)
     if trainer is None:
-        num_examples = rows if sample_weight is None else float(sample_weight.sum())
-        trainer = Trainer(network, num_examples, **settings)
+        trainer = _new_trainer(network, examples.num_examples, steps, settings)
     history = History() if history is None else history
 
     metric = network.likelihood.metric
@@ -190,6 +213,7 @@ def fit(
 
     def record(step):
         one = history.close(step, -(-step // per_epoch), metric)
+        one["drift"] = drift(trainer.state, trainer.adam)
         if validation is not None:
             found = predict(network, trainer.parameters, *validation, kind="mean", draws=1,
                             backend=trainer.backend, threads=trainer.threads)  # fmt: skip
@@ -205,14 +229,12 @@ def fit(
                 at = trainer.state.step
                 if at // per_epoch != epoch:
                     epoch = at // per_epoch
-                    order = permutation(rows, trainer.seed, "shuffle", step=epoch)
-                index = order[at % per_epoch * batch_size :][:batch_size]
-                batch_y = y[index]
-                weight = None if sample_weight is None else sample_weight[index]
+                    order = permutation(len(examples.y), trainer.seed, "shuffle", step=epoch)
+                batch = examples.batch(order[at % per_epoch * batch_size :][:batch_size])
                 kl_weight = trainer.kl_weight_at(at)
-                metrics = trainer.step(take(x, index), batch_y, weight)
-                score = batch_score(network.likelihood, metrics.outputs, batch_y)
-                history.add(metrics, kl_weight, len(index), score)
+                metrics = trainer.step(*batch)
+                score = batch_score(network.likelihood, metrics.outputs, batch[1])
+                history.add(metrics, kl_weight, len(batch[1]), score)
                 step = trainer.state.step
                 if step % report_every == 0 or step == steps:
                     if record(step):
@@ -225,7 +247,7 @@ def fit(
                     stopped = "interrupted"
                 if checkpoint_every and step % checkpoint_every == 0 and step < steps:
                     save()
-        except NonFinite as error:
+        except ValueError as error:  # a `NonFinite`, or a batch's row that cannot be trained on
             error.fit = Fit(trainer, history, "non-finite")
             save()
             raise
@@ -235,3 +257,12 @@ def fit(
     if steps:
         save()
     return Fit(trainer, history, stopped)
+
+
+def _new_trainer(network, num_examples, steps, settings):
+    """Return the `Trainer` of `fit`'s settings, with the schedule that serves most."""
+    scheduled = not isinstance(settings.get("adam"), Adam)
+    rate = parse_rate(settings.get("learning_rate", "cosine" if scheduled else 1e-3))
+    rise = 0.5 if network.likelihood.learn_scale and isinstance(rate, Cosine) else 0.0
+    settings = {"kl_warm_up": rise, **settings, "learning_rate": rate}
+    return Trainer(network, num_examples, steps=steps, **settings)

@@ -16,7 +16,8 @@ class History:
     records : list of dict
         Keys step, epoch (1-based, the one that the step belongs to), loss, nll, kl, kl_weight,
         accuracy or rmse on the batches as they were trained; validation_nats and
-        validation_accuracy or validation_rmse at the posterior mean where there are such rows.
+        validation_accuracy or validation_rmse at the posterior mean where there are such rows;
+        drift, see `bnn_ref.training.convergence`.
         loss, nll and the score are means over examples, a smaller last batch counting for less.
     pending : dict
         Sums since the last record, so that an interrupted run's records are the same.

@@ -82,16 +82,28 @@ def test_case_21_batch_sizes():
     assert run.trainer.state.step == 3
 
 
+@pytest.mark.parametrize(
+    "rate",
+    [
+        {"learning_rate": 1e-3},
+        {"learning_rate": "cosine:0.02:0.1:0.3", "kl_warm_up": 0.5, "temperature": 0.3},
+        {"learning_rate": lambda step: 0.01 / (1 + step), "kl_weight": lambda step: step / 90},
+    ],
+    ids=["constant", "cosine", "functions"],
+)
 @pytest.mark.parametrize("cut", [1, 5, 6, 7])
-def test_a_run_in_two_parts_is_the_run_in_one(cut):
+def test_a_run_in_two_parts_is_the_run_in_one(cut, rate):
     options = {"batch_size": 4, "validation": (X[:3], Y[:3]), "report_every": 2}
-    whole = fit(NETWORK, (X, Y), steps=9, **options, **SETTINGS)
-    first = fit(NETWORK, (X, Y), steps=9, on_record=None, **options, **SETTINGS,
+    settings = {**SETTINGS, **rate}
+    whole = fit(NETWORK, (X, Y), steps=9, **options, **settings)
+    first = fit(NETWORK, (X, Y), steps=9, on_record=None, **options, **settings,
                 trainer=None, history=History())  # fmt: skip
-    part = fit(NETWORK, (X, Y), steps=cut, **{**options, "report_every": 100}, **SETTINGS)
+    part = fit(NETWORK, (X, Y), steps=9, **{**options, "report_every": 1}, **settings,
+               on_record=lambda trainer, record: trainer.state.step == cut)  # fmt: skip
     state = part.trainer.state.copy()
-    rest = fit(NETWORK, (X, Y), steps=9, trainer=Trainer(NETWORK, 10, state=state, **SETTINGS),
-               **options)  # fmt: skip
+    assert state.step == cut
+    trainer = Trainer(NETWORK, 10, state=state, steps=9, **settings)
+    rest = fit(NETWORK, (X, Y), steps=9, trainer=trainer, **options)
     assert first.history.records == whole.history.records
     np.testing.assert_array_equal(rest.parameters.flat, whole.parameters.flat)
     np.testing.assert_array_equal(
@@ -202,15 +214,91 @@ def test_fit_works_outside_the_main_thread():
 
 
 def test_a_value_that_is_not_finite_keeps_the_last_good_state():
+    saved = []
+    with pytest.raises(NonFinite) as error:
+        fit(NETWORK, (X, Y), steps=50, batch_size=2, **SETTINGS,
+            learning_rate=lambda step: 1e-3 if step < 20 else 1e300,
+            on_checkpoint=lambda trainer, history: saved.append(trainer.state.step))  # fmt: skip
+    assert saved[-1] == error.value.step - 1 == error.value.fit.trainer.state.step >= 20
+    assert np.all(np.isfinite(error.value.fit.parameters.flat))
+
+
+def test_case_35_a_bad_row_of_a_table_that_is_read_as_it_goes_is_named_by_its_place():
     x = X.copy()
     x[7, 1] = np.nan
     saved = []
-    with pytest.raises(NonFinite) as error:
-        fit(NETWORK, (x, Y), steps=50, batch_size=2, **SETTINGS,
+    with pytest.raises(ValueError, match=r"x: expected finite numbers, found nan in row 7, column 1"
+                       ) as error:  # fmt: skip
+        fit(NETWORK, (Slices(x), Y), steps=50, batch_size=2, **SETTINGS,
             on_checkpoint=lambda trainer, history: saved.append(trainer.state.step))  # fmt: skip
-    assert error.value.tensor == "x"
-    assert saved[-1] == error.value.step - 1 == error.value.fit.trainer.state.step
+    assert saved[-1] == error.value.fit.trainer.state.step < 5
     assert np.all(np.isfinite(error.value.fit.parameters.flat))
+
+
+def changed(array, place, value, dtype=None):
+    """Return a copy with one entry changed."""
+    array = np.array(array, dtype)
+    array[place] = value
+    return array
+
+
+MANY_X, MANY_Y = np.tile(X, (30, 1)), np.tile(Y, 30)
+BAD = {
+    "a label": ((MANY_X, changed(MANY_Y, 200, 7)), {}, "y: .*found 7 in row 200"),
+    "a target": ((MANY_X, changed(MANY_Y, 200, np.nan, float)), {}, "y: .*found nan in row 200"),
+    "an input": ((changed(MANY_X, (200, 2), np.inf), MANY_Y), {},
+                 "x: expected finite numbers, found inf in row 200, column 2"),
+    "an input too large for float32": (
+        (changed(MANY_X, (200, 2), 1e39), MANY_Y), {"dtype": "float32"},
+        r"x: expected numbers finite in float32, found 1e\+39 in row 200, column 2"),
+    "a weight": ((MANY_X, MANY_Y), {"sample_weight": changed(np.ones(300), 200, -1)},
+                 "sample_weight: .*found -1.0 in row 200"),
+    "a held-out label": ((MANY_X, MANY_Y), {"validation": (X, changed(Y, 4, 2))},
+                         "y: .*found 2 in row 4"),
+    "a held-out input": ((MANY_X, MANY_Y), {"validation": (changed(X, (3, 0), np.nan), Y)},
+                         "validation x: .*found nan in row 3, column 0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_case_35_what_can_be_seen_is_refused_before_the_first_step(name):
+    data, options, message = BAD[name]
+    calls = []
+    with pytest.raises(ValueError, match=message):
+        fit(NETWORK, data, steps=9, **{**SETTINGS, **options},
+            on_checkpoint=lambda *state: calls.append(state))  # fmt: skip
+    assert not calls
+
+
+def test_case_34_data_frames_train_as_arrays_do():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame, series = pandas.DataFrame(X, columns=list("abc")), pandas.Series(Y)
+    found = fit(NETWORK, (frame, series), steps=5, batch_size=4, **SETTINGS)
+    wanted = fit(NETWORK, (X, Y), steps=5, batch_size=4, **SETTINGS)
+    np.testing.assert_array_equal(found.parameters.flat, wanted.parameters.flat)
+    with pytest.raises(TypeError, match="x: expected numbers, found dtype object"):
+        fit(NETWORK, (frame.assign(c="text"), Y), steps=1, **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ma.masked_array(X), "x: expected a plain array, found a masked array"),
+        (np.zeros(10, [("a", float), ("b", float)]), "x: expected numbers, found .*fields a, b"),
+        (changed(X, (2, 1), None, object), "x: expected numbers, found dtype object"),
+    ],
+    ids=["masked", "structured", "object"],
+)
+def test_case_34_what_is_no_array_of_numbers_is_refused(x, message):
+    with pytest.raises(TypeError, match=message):
+        fit(NETWORK, (x, Y), steps=1, **SETTINGS)
+
+
+def test_case_34_chunks_of_unknown_size():
+    array = pytest.importorskip("dask.array", reason="dask is not installed")
+    x = array.from_array(X, chunks=(5, 3))
+    with pytest.raises(ValueError, match=r"x: expected known chunk sizes \(call its compute_chunk"):
+        fit(NETWORK, (x[x[:, 0] > 0], Y), steps=1, **SETTINGS)
 
 
 class Slices:

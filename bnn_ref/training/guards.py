@@ -1,0 +1,157 @@
+"""What the library warns of by itself: objectives that are hardly what was meant.
+
+Each warns with an `ObjectiveWarning` that says what the value means and what was probably wanted.
+"""
+
+import warnings
+
+import numpy as np
+
+from ..elementary import softplus
+from ..errors import ObjectiveWarning
+
+REACH = {  # what an activation's values can be: lowest and highest
+    "relu": (0.0, np.inf),
+    "softplus": (0.0, np.inf),
+    "sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "elu": (-1.0, np.inf),
+    "gelu": (-0.17, np.inf),
+}
+DROWNED = 3.0  # noise of a unit, as a multiple of the deviation of its mean
+LEARNED = 0.01  # nats of KL a weight: a posterior below it is hardly distinct from its prior
+
+
+def _warn(message):
+    warnings.warn(message, ObjectiveWarning, stacklevel=4)
+
+
+def warn_of_kl_weight(kl_weight, num_examples):
+    """Warn where the factor on the KL is not from 0.1/N to 1/N; 0 is a choice, and silent.
+
+    Parameters
+    ----------
+    kl_weight : float
+    num_examples : float
+        N.
+    """
+    temperature = kl_weight * float(num_examples)
+    if kl_weight == 0 or 0.1 - 1e-9 <= temperature <= 1 + 1e-6:
+        return
+    meant = f"1/N = 1/{num_examples:g} = {1 / float(num_examples):.3g} was probably meant"
+    one_over = 1 / kl_weight
+    name = f"kl_weight {kl_weight:.4g}"
+    if temperature < 1:
+        _warn(f"{name}: the temperature is {temperature:.3g} (kl_weight times N), a cold posterior "
+              f"far from Bayes'; {meant}")  # fmt: skip
+        return
+    if one_over > 1 and abs(one_over - round(one_over)) < 1e-6 * one_over:
+        name += f" is 1/{round(one_over)}, as 1/batch size would be"
+    times = f"{temperature:,.0f}" if temperature >= 10 else f"{temperature:.3g}"
+    _warn(f"{name}: the prior counts {times} times; {meant}")
+
+
+def warn_of_few_examples(num_examples, rows, given):
+    """Warn where weights sum to much less than there are rows, so that the prior wins.
+
+    Parameters
+    ----------
+    num_examples : float
+        The sum of the weights.
+    rows : int
+    given : bool
+        Whether the person gave N, which says that it is meant.
+    """
+    if not given and num_examples < 0.1 * rows:
+        _warn(
+            f"sample_weight: the weights sum to {num_examples:.6g}, so N = {num_examples:.6g} for "
+            f"{rows} rows and the prior counts {rows / num_examples:.3g} times as much as with "
+            f"weights of 1; give num_examples={rows} where weights are relative"
+        )
+
+
+def warn_of_wide_sigma(parameters):
+    """Warn of the first kernel whose initial noise has several times the deviation of its mean.
+
+    For any inputs the two deviations are in the ratio of the root mean squares of sigma and mu.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        As they are before the first step.
+    """
+    for k, layer in enumerate(parameters.layers):
+        mu, rho = getattr(layer, "kernel_mu", None), getattr(layer, "kernel_rho", None)
+        if mu is None or rho is None or mu.size < 256:
+            continue
+        spread = float(np.sqrt(np.mean(np.square(mu))))
+        sigma = float(np.sqrt(np.mean(np.square(layer.scale_shift + softplus(rho)))))
+        if sigma > DROWNED * spread:
+            _warn(
+                f"layers[{k}]: initial sigma {sigma:.3g} drowns the means: a unit's noise has "
+                f"{sigma / max(spread, 1e-30):.3g} times the deviation of its mean; from sigma "
+                f"{spread:.3g} down it would not"
+            )
+            return
+
+
+def warn_of_reach(network, y):
+    """Warn where the last layer's activation cannot give what the likelihood needs.
+
+    Parameters
+    ----------
+    network : Network
+    y : array
+        Targets as `check_targets` returns them.
+    """
+    place = len(network.layers) - 1
+    name = getattr(network.layers[place], "activation", "linear")
+    low, high = REACH.get(name, (-np.inf, np.inf))
+    likelihood = type(network.likelihood).__name__
+    where = f"layers[{place}] ends in {name}, whose values are from {low:g} to {high:g}"
+    if network.likelihood.metric == "rmse":
+        out = int(np.sum((y < low) | (y > high)))
+        if out:
+            _warn(f"{where}: {likelihood} needs the targets' mean, and {out} of {y.size} targets "
+                  "cannot be reached; a linear last layer can")  # fmt: skip
+    elif name in REACH:
+        _warn(f"{where}: {likelihood} takes logits, which may be any number, and those outside "
+              "cannot be reached; a linear last layer can")  # fmt: skip
+
+
+def posterior_summary(parameters, kl):
+    """Return (median of sigma / prior scale, KL per random weight in nats), or None without any.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    kl : float
+        Nats, summed over layers.
+    """
+    ratios = []
+    for layer, one in zip(parameters.network.layers, parameters.layers, strict=True):
+        rho, prior = getattr(one, "kernel_rho", None), getattr(layer, "kernel_prior", None)
+        if rho is not None and getattr(prior, "scale", None):
+            sigma = one.scale_shift + softplus(np.asarray(rho, np.float64))
+            ratios.append((sigma / prior.scale).ravel())
+    if not ratios:
+        return None
+    ratios = np.concatenate(ratios)
+    return float(np.median(ratios)), float(kl) / ratios.size
+
+
+def prior_line(parameters, kl):
+    """Return the line that says that the posterior is the prior, or None where it is not.
+
+    Parameters
+    ----------
+    parameters, kl
+        As for `posterior_summary`.
+    """
+    found = posterior_summary(parameters, kl)
+    if found is None or found[1] >= LEARNED or abs(found[0] - 1) > 0.02:
+        return None
+    return (
+        f"the posterior is the prior (median sigma / prior scale {found[0]:.3f}, KL {found[1]:.2g} "
+        "nats a weight): nothing was learned; is the KL's weight 1/N, and are there steps enough?"
+    )

@@ -1,0 +1,139 @@
+"""Schedules: Adam's rate and the KL's weight as functions of the step.
+
+Both are pure functions of the step and of the steps planned, so a run that goes on after an
+interruption takes the values that it would have taken.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import expected
+
+PEAK, FLOOR = 0.01, 0.01
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """A rate that falls from its peak along half a cosine: what "cosine" stands for.
+
+    rate(s) = peak * w * (floor + (1 - floor) * (1 + cos(pi * u)) / 2), where u in [0, 1] is the
+    share of the steps after the warm-up that is done, and w rises linearly to 1 within it. Beyond
+    the steps planned it stays at ``peak * floor``.
+
+    Parameters
+    ----------
+    peak : float, > 0
+    floor : float, 0 to 1
+        The last rate, as a share of the peak.
+    warm_up : float, 0 <= warm_up < 1
+        The share of the steps in which the rate rises to its peak.
+
+    Raises
+    ------
+    ValueError
+        For a number outside its range.
+
+    Source: Loshchilov and Hutter (2017), "SGDR", equation 5, without restarts.
+    """
+
+    peak: float = PEAK
+    floor: float = FLOOR
+    warm_up: float = 0.0
+
+    def __post_init__(self):
+        for name, fits, wanted in (
+            ("peak", lambda v: 0 < v < math.inf, "a finite number above 0"),
+            ("floor", lambda v: 0 <= v <= 1, "a number from 0 to 1"),
+            ("warm_up", lambda v: 0 <= v < 1, "a number from 0 up to, not including, 1"),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise expected(f"learning_rate.{name}", wanted, repr(value))
+            if not fits(value):
+                raise expected(f"learning_rate.{name}", wanted, value)
+            object.__setattr__(self, name, float(value))
+
+    def rate(self, step, steps):
+        """Return the rate of that step, step 0 being the first of `steps`."""
+        rising = self.warm_up * steps
+        done = min(max((step - rising) / (steps - rising), 0.0), 1.0) if steps else 1.0
+        height = self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done))
+        return self.peak * height * (min(1.0, (step + 1) / rising) if rising else 1.0)
+
+    def __str__(self):
+        return f"cosine:{self.peak!r}:{self.floor!r}:{self.warm_up!r}"
+
+
+def parse_rate(value, thing="learning_rate"):
+    """Return a learning rate as given: a number, a `Cosine`, or a function of the step.
+
+    Parameters
+    ----------
+    value : float, str, Cosine or function of the step
+        As text a number, or "cosine", "cosine:PEAK", "cosine:PEAK:FLOOR:WARM_UP".
+    thing : str
+        What the message calls it.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if not isinstance(value, str):
+        if isinstance(value, Cosine) or callable(value):
+            return value
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            raise expected(thing, "a number, 'cosine' or a function of the step", repr(value))
+        return value
+    name, *numbers = value.split(":")
+    try:
+        if name == "cosine" and len(numbers) <= 3:
+            return Cosine(*map(float, numbers))
+        if not numbers:
+            return float(name)
+    except ValueError as error:
+        if name == "cosine" and "expected" in str(error):
+            raise
+    wanted = "a number, 'cosine' or 'cosine:PEAK:FLOOR:WARM_UP'"
+    raise expected(thing, wanted, repr(value))
+
+
+def check_rate(rate, step):
+    """Return the rate that a person's function gave for a step, or raise a `ValueError`.
+
+    Parameters
+    ----------
+    rate : float, >= 0
+    step : int
+    """
+    if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)):
+        raise expected(f"learning_rate({step})", "a number, at least 0", repr(rate))
+    if not 0 <= rate < math.inf:
+        raise expected(f"learning_rate({step})", "a finite number, at least 0", rate)
+    return float(rate)
+
+
+def kl_share(step, steps, warm_up):
+    """Return the share of the KL's weight in that step: it rises linearly over the first steps.
+
+    min(1, (step + 1) / (warm_up * steps)).
+
+    A learned noise scale starts at the deviation of the targets. There the flat function, every
+    weight at its prior, is a local optimum of the objective: at that scale a fit gains less nll
+    than the KL costs, and without a fit the scale stays. With the KL's weight rising from 0 the
+    fit comes first, the scale falls with the residuals, and the KL then meets a fit worth its
+    price. The rule knows no scale of its own, so it holds for noisy and for exact targets.
+
+    Parameters
+    ----------
+    step, steps : int
+    warm_up : float, 0 to 1
+        The share of the steps in which the weight rises; 0: never less than whole.
+
+    Source: Bowman et al. (2016), "Generating sentences from a continuous space", section 3.1;
+    Sønderby et al. (2016), "Ladder variational autoencoders", section 2.3.
+    """
+    rising = warm_up * steps
+    return min(1.0, (step + 1) / rising) if rising else 1.0
