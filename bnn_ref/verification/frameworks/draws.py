@@ -40,7 +40,7 @@ class Fed:
             raise RuntimeError(f"draws: expected all to be used, found {len(self._draws)} left")
 
 
-def of_layer(vector, k, signs="sign"):
+def of_layer(vector, k):
     """Return layer k's draws of a vector as a dict from the names of the file."""
     return {name: np.asarray(vector.arrays[f"layers.{k}.{name}"])
             for name in ("kernel_eps", "sign_input", "sign_output", "bias_eps")

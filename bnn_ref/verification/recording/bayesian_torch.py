@@ -20,7 +20,9 @@ def _watched(model, layers, x):
     seen, now, handles = [], [], []
 
     def before(layer, inputs):
-        now.append(SimpleNamespace(layer=layer, inputs=inputs[0], draws=[], outputs=None))
+        first = inputs[0] if inputs[0].requires_grad else inputs[0].detach().requires_grad_(True)
+        now.append(SimpleNamespace(layer=layer, inputs=first, draws=[], outputs=None))
+        return (first, *inputs[1:])
 
     def after(layer, inputs, outputs):
         now[-1].outputs = outputs[0] if isinstance(outputs, tuple) else outputs
@@ -53,32 +55,33 @@ def _prior(k, loc, scale):
     return float(f"{np.mean(loc):.9g}"), float(f"{np.mean(scale):.9g}")
 
 
-def _noise(k, one, bias):
+def _noise(k, call, bias):
     """Return a layer's draws by their names, checked against what such a layer draws."""
-    flipout = isinstance(one.layer, LinearFlipout)
+    flipout = isinstance(call.layer, LinearFlipout)
     wanted = ["normal"] + ["normal"] * bias + ["uniform", "uniform"] * flipout
-    kinds = [kind for kind, _ in one.draws]
+    kinds = [kind for kind, _ in call.draws]
     if kinds != wanted:
         raise ValueError(f"layers.{k}: expected the draws {wanted}, found {kinds}")
-    values = [value for _, value in one.draws]
+    values = [value for _, value in call.draws]
     noise = {"kernel_eps": values[0].T}
     if bias:
         noise["bias_eps"] = values[1]
-    ones = (np.ones(tuple(t.shape), values[0].dtype) for t in (one.inputs, one.outputs))
+    ones = (np.ones(tuple(t.shape), values[0].dtype) for t in (call.inputs, call.outputs))
     signs = [np.sign(value) for value in values[-2:]] if flipout else ones
     return noise | dict(zip(("sign_input", "sign_output"), signs, strict=True))
 
 
-def _seen(k, one):
+def _seen(k, call):
     """Return the `Seen` of one layer."""
-    if one.inputs.ndim != 2:
-        raise ValueError(f"layers.{k}: expected inputs of rank 2, found {tuple(one.inputs.shape)}")
-    layer = one.layer
+    if call.inputs.ndim != 2:
+        raise ValueError(f"layers.{k}: expected inputs of rank 2, found {tuple(call.inputs.shape)}")
+    layer = call.layer
     parameters = {name: p.detach().numpy().T for name, p in variables(layer).items()}
     bias = "bias_mu" in parameters
     kind = "normal_flipped" if isinstance(layer, LinearFlipout) else "normal"
     return Seen(
-        parameters, _noise(k, one, bias), one.inputs.detach().numpy(), one.outputs.detach().numpy(),
+        parameters, _noise(k, call, bias),
+        call.inputs.detach().numpy(), call.outputs.detach().numpy(),
         "linear", 0.0, _prior(k, layer.prior_weight_mu, layer.prior_weight_sigma),
         _prior(k, layer.prior_bias_mu, layer.prior_bias_sigma) if bias else None,
         kind if bias else "none",
@@ -96,30 +99,40 @@ def _kl(layer, kind):
     return own if kind == "own" else sum(counted)
 
 
-def record_call(model, x, y, likelihood, kl_weight, nll, kl):
+class _Chain(torch.nn.Sequential):
+    """Layers one after the other, each of which may return its KL beside its outputs."""
+
+    def forward(self, x):
+        for layer in self:
+            x = layer(x)
+            x = x[0] if isinstance(x, tuple) else x
+        return x
+
+
+def record_call(model, x, y, likelihood, kl_weight, nll, kl, kl_divided_by):
     """Return ([Seen of each layer], results by name, source) of one call."""
-    if isinstance(model, (list, tuple)):
-        model = torch.nn.Sequential(*model)
+    if isinstance(model, (list, tuple, torch.nn.Sequential)):
+        model = _Chain(*model)
     kinds = (LinearFlipout, LinearReparameterization)
     layers = [module for module in model.modules() if isinstance(module, kinds)]
     if not layers:
         raise ValueError("model: expected LinearFlipout layers of Bayesian-Torch, found none")
-    x = torch.as_tensor(np.asarray(x)).to(layers[0].mu_weight.dtype).requires_grad_(True)
+    x = torch.as_tensor(x).to(layers[0].mu_weight.dtype)
     outputs, seen = _watched(model, layers, x)
-    if len(seen) != len(layers) or len({id(one.layer) for one in seen}) != len(layers):
+    if len(seen) != len(layers) or len({id(call.layer) for call in seen}) != len(layers):
         raise ValueError(f"model: expected one call of each of its {len(layers)} Flipout layers, "
                          f"found {len(seen)} calls")  # fmt: skip
-    targets = torch.as_tensor(np.asarray(y))
+    targets = torch.as_tensor(y)
     fit = nll(outputs, targets) if nll else own_nll(likelihood, outputs, targets)
-    kls = [_kl(one.layer, kl) for one in seen]
+    kls = [kl_divided_by * _kl(call.layer, kl) for call in seen]
     total = fit + kl_weight * sum(kls)
-    named = {f"layers.{k}.{name}": p
-             for k, one in enumerate(seen) for name, p in variables(one.layer).items()}  # fmt: skip
-    gradients = torch.autograd.grad(total, [x, *named.values()])
+    named = {f"layers.{k}.{name}": parameter for k, call in enumerate(seen)
+             for name, parameter in variables(call.layer).items()}  # fmt: skip
+    gradients = torch.autograd.grad(total, [seen[0].inputs, *named.values()])
     results = {"outputs": outputs, "nll": fit, "kl": sum(kls), "loss": total}
-    results |= {f"layers.{k}.kl": one for k, one in enumerate(kls)}
+    results |= {f"layers.{k}.kl": value for k, value in enumerate(kls)}
     results = {name: value.detach().numpy() for name, value in results.items()}
     results["grad.x"] = gradients[0].numpy()
     for name, gradient in zip(named, gradients[1:], strict=True):
         results[f"grad.{name}"] = gradient.numpy().T
-    return [_seen(k, one) for k, one in enumerate(seen)], results, framework("").source()
+    return [_seen(k, call) for k, call in enumerate(seen)], results, framework("").source()

@@ -7,11 +7,14 @@ truth. The layers are not touched: draws are watched, not replaced.
 
 import numpy as np
 
+from ...errors import expected
+from ..gradients.containers import as_array
 from ..vectors import Vector, write
 from .seen import activation_of
 
 
-def record(model, x, y, *, likelihood=None, kl_weight=1.0, nll=None, kl="summed", path=None):
+def record(model, x, y, *, likelihood=None, kl_weight=1.0, nll=None, kl="summed",
+           kl_divided_by=1.0, path=None):  # fmt: skip
     """Return an answer `Vector` that holds one call of a model's Flipout layers.
 
     Parameters
@@ -21,9 +24,10 @@ def record(model, x, y, *, likelihood=None, kl_weight=1.0, nll=None, kl="summed"
         Bayesian-Torch: a `torch.nn.Module` with `LinearFlipout` or `LinearReparameterization`
         layers. Between them only the activations of `docs/vectors.md` (and a Flatten before the
         first); they are recognised by what they do.
-    x : array (B, ...)
-        Inputs; flattened they are the first layer's.
-    y : array
+    x : array or tensor (B, ...)
+        The model's inputs. The vector's are those of the first Flipout layer: what stands before it
+        (a convolution, another Dense) is left out, and grad.x is the gradient by its outputs.
+    y : array or tensor
         Targets as in `docs/vectors.md`.
     likelihood : Categorical, Bernoulli or Normal
         Categorical unless given.
@@ -35,6 +39,9 @@ def record(model, x, y, *, likelihood=None, kl_weight=1.0, nll=None, kl="summed"
     kl : "summed" or "own"
         Bayesian-Torch's layers return the mean over weights; "summed" takes it times the count of
         weights, "own" as it is (and `check` will name it).
+    kl_divided_by : float
+        What the layers' own KL is divided by already, where it is: N for a TFP layer whose
+        `kernel_divergence_fn` divides by N. The vector's kl is the undivided one.
     path : str or path, optional
         Where to write the vector as well.
 
@@ -54,9 +61,13 @@ def record(model, x, y, *, likelihood=None, kl_weight=1.0, nll=None, kl="summed"
     if kl not in ("summed", "own"):
         raise ValueError(f'kl: expected "summed" or "own", found {kl!r}')
     description = (Categorical() if likelihood is None else likelihood).to_json()
+    if not (np.isfinite(kl_divided_by) and kl_divided_by > 0):
+        raise expected("kl_divided_by", "a finite number above 0", kl_divided_by)
     recorder = _recorder(model)
-    layers, results, source = recorder(model, x, y, description, float(kl_weight), nll, kl)
-    vector = _vector(layers, results, source, x, y, description, float(kl_weight))
+    layers, results, source = recorder(
+        model, as_array(x), as_array(y), description, float(kl_weight), nll, kl, kl_divided_by
+    )
+    vector = _vector(layers, results, source, as_array(y), description, float(kl_weight))
     if path is not None:
         write(path, vector)
     return vector
@@ -77,13 +88,10 @@ def _recorder(model):
     return record_call
 
 
-def _vector(layers, results, source, x, y, likelihood, kl_weight):
+def _vector(layers, results, source, y, likelihood, kl_weight):
     """Return the answer; activations between layers are recognised here."""
     dtype = layers[0].parameters["kernel_mu"].dtype.name
-    x = np.asarray(x, dtype).reshape(len(x), -1)
-    if x.shape != layers[0].inputs.shape or not np.array_equal(x, layers[0].inputs):
-        raise ValueError("layers.0: expected the model's inputs, flattened, found other inputs "
-                         "(give x as the first Flipout layer gets it)")  # fmt: skip
+    x = layers[0].inputs
     nexts = [layer.inputs for layer in layers[1:]] + [results["outputs"]]
     descriptions, arrays = [], {"x": x, "y": _targets(y, likelihood, dtype)}
     for k, (layer, following) in enumerate(zip(layers, nexts, strict=True)):
@@ -91,7 +99,7 @@ def _vector(layers, results, source, x, y, likelihood, kl_weight):
             {
                 "type": "DenseFlipout",
                 "units": layer.outputs.shape[1],
-                "activation": _between(k, layer, following),
+                "activation": _between(k, layer, following, k == len(layers) - 1),
                 "scale_shift": layer.scale_shift,
                 "kernel_prior": _prior(layer.kernel_prior),
                 "bias": layer.bias,
@@ -115,12 +123,24 @@ def _targets(y, likelihood, dtype):
     return y.astype(np.int64) if likelihood["type"] == "categorical" else y.astype(dtype)
 
 
-def _between(k, layer, following):
+def _between(k, layer, following, last):
     """Return the activation that leads from a layer's own to what came next."""
     if layer.outputs.shape == following.shape and np.array_equal(layer.outputs, following):
         return layer.activation
     found = activation_of(lambda a: following, layer.outputs)
     if layer.activation == "linear" and found:
         return found
-    raise ValueError(f"layers.{k}: expected one activation of docs/vectors.md between this layer "
-                     "and the next, found something else")  # fmt: skip
+    if last and _is_softmax(layer.outputs, following):
+        raise ValueError(f"layers.{k}: expected the outputs of the last layer, found their softmax "
+                         "(logits are wanted: leave it out)")  # fmt: skip
+    place = "behind this, the last layer" if last else "between this layer and the next"
+    raise ValueError(f"layers.{k}: expected one activation of docs/vectors.md {place}, found "
+                     "something else")  # fmt: skip
+
+
+def _is_softmax(logits, outputs):
+    """Return whether outputs are the softmax of logits, to single precision."""
+    if logits.shape != outputs.shape:
+        return False
+    p = np.exp(np.asarray(logits, float) - np.max(logits, axis=1, keepdims=True))
+    return np.allclose(outputs, p / p.sum(axis=1, keepdims=True), rtol=1e-4, atol=1e-7)

@@ -1,4 +1,4 @@
-"""What is seen of one layer during a recorded call, and what it can be recognised by."""
+"""What a recorder sees of one layer, and how an activation and a shift are recognised."""
 
 from typing import NamedTuple
 

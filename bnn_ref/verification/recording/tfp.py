@@ -18,19 +18,27 @@ def _flipout_layers(model):
     if isinstance(model, (FLIPOUT, SHARED)):
         return [model]
     inner = model if isinstance(model, (list, tuple)) else getattr(model, "layers", [])
-    return [layer for one in inner for layer in _flipout_layers(one)]
+    return [layer for part in inner for layer in _flipout_layers(part)]
 
 
 def _call(model, x):
     if isinstance(model, (list, tuple)):
         for layer in model:
-            x = layer(x)
+            x = _first(layer(x))
         return x
-    return model(x)
+    return _first(model(x))
 
 
-def _watched(model, x):
-    """Call the model; return (outputs, {id of a layer: what was seen of it})."""
+def _first(outputs):
+    """Return the outputs of a layer or model that may return its KL beside them."""
+    return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
+def _watched(model, x, tape):
+    """Call the model; return (outputs, {id of a layer: what was seen of it}).
+
+    The inputs of every Flipout layer are watched by the tape.
+    """
     from tensorflow_probability.python.distributions import normal as normal_module
     from tensorflow_probability.python.layers import dense_variational
 
@@ -40,6 +48,8 @@ def _watched(model, x):
     own_normal, own_sign = normal_module.samplers.normal, dense_variational.tfp_random.rademacher
 
     def call(layer, inputs, *args, **kwargs):
+        inputs = tf.convert_to_tensor(inputs)
+        tape.watch(inputs)
         now.append(SimpleNamespace(inputs=inputs, draws=[], outputs=None))
         now[-1].outputs = own_call(layer, inputs, *args, **kwargs)
         if id(layer) in seen:
@@ -117,20 +127,22 @@ def _seen(k, layer, seen):
     )  # fmt: skip
 
 
-def record_call(model, x, y, likelihood, kl_weight, nll, kl):
+def record_call(model, x, y, likelihood, kl_weight, nll, kl, kl_divided_by):
     """Return ([Seen of each layer], results by name, source) of one call."""
     layers = _flipout_layers(model)
     if not layers:
         raise ValueError("model: expected DenseFlipout layers of TFP, found none")
     x = tf.convert_to_tensor(np.asarray(x, tf.as_dtype(layers[0].dtype).as_numpy_dtype))
     with tf.GradientTape() as tape:
-        tape.watch(x)
-        outputs, seen = _watched(model, x)
+        outputs, seen = _watched(model, x, tape)
         missing = [layer.name for layer in layers if id(layer) not in seen]
         if missing:
             raise ValueError(f"{missing[0]}: expected one call of each layer, found none")
-        fit = nll(outputs, y) if nll else own_nll(likelihood, outputs, np.asarray(y))
-        kls = [tf.add_n(layer.losses) if layer.losses else tf.zeros_like(fit) for layer in layers]
+        fit = nll(outputs, y) if nll else own_nll(likelihood, outputs, y)
+        kls = [
+            kl_divided_by * tf.add_n(layer.losses) if layer.losses else tf.zeros_like(fit)
+            for layer in layers
+        ]
         total = fit + kl_weight * tf.add_n(kls)
     order = sorted(range(len(layers)), key=lambda k: list(seen).index(id(layers[k])))
     named = {
@@ -138,7 +150,8 @@ def record_call(model, x, y, likelihood, kl_weight, nll, kl):
         for place, k in enumerate(order)
         for name, variable in variables(layers[k]).items()
     }
-    gradients = tape.gradient(total, {"x": x, **named})
+    first = seen[id(layers[order[0]])].inputs
+    gradients = tape.gradient(total, {"x": first, **named})
     results = {"outputs": outputs, "nll": fit, "kl": tf.add_n(kls), "loss": total}
     results |= {f"layers.{place}.kl": kls[k] for place, k in enumerate(order)}
     results |= {f"grad.{name}": _dense(gradient) for name, gradient in gradients.items()}

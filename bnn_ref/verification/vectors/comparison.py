@@ -211,7 +211,7 @@ def _with_kinks(vector, expected, found, plain):
         units = undecided(problem, traces, vector.dtype)
         if not units:
             return plain
-        full = {**expected, **found}  # what was not given cannot pull
+        full = {**expected, **found}  # what was not given moves no slope
         slopes = fit_slopes(problem, Variant(), full, units, vector.dtype)
         moved = variant_results(compute_variant(problem, Variant(), slopes))
     expected = {**expected, **{name: moved[name] for name in moved if name.startswith("grad.")}}

@@ -105,7 +105,15 @@ one = flipout(4)
 refused([one, one, flipout(3)])
 refused(tf_keras.Sequential([tf_keras.layers.Dense(3)]))
 refused(flipout(3, activation=tf.math.sin))
-refused([tf_keras.layers.Lambda(lambda h: 2 * h), flipout(3)])
+show_agrees = lambda vector: print("agrees", check_vector(vector).agrees, vector.x.shape)
+doubled = tf_keras.layers.Lambda(lambda h: 2 * h)
+show_agrees(record([doubled, flipout(3)], x, targets["categorical"]))
+before = [tf_keras.layers.Reshape((4, 1)), tf_keras.layers.Conv1D(2, 3), tf_keras.layers.Flatten()]
+show_agrees(record(tf_keras.Sequential([*before, flipout(3)]), x, targets["categorical"]))
+divided = lambda q, p, _: tfp.distributions.kl_divergence(q, p) / 60000
+show_agrees(record(flipout(3, kernel_divergence_fn=divided), tf.Variable(x), targets["categorical"],
+                   kl_weight=1 / 60000, kl_divided_by=60000))
+refused([flipout(3), tf_keras.layers.Softmax()])
 """,
     "bayesian-torch": """
 import torch, warnings
@@ -149,6 +157,13 @@ refused(Model().double(), kl="mean")
 model = Model().double()
 model.one.prior_weight_sigma[0, 0] = 3.0
 refused(model)
+show_agrees = lambda vector: print("agrees", check_vector(vector).agrees, vector.x.shape)
+tensor = torch.tensor(x, requires_grad=True)
+show_agrees(record(Model().double(), tensor, torch.tensor(targets["categorical"])))
+parts = [torch.nn.Unflatten(1, (1, 4)), torch.nn.Conv1d(1, 2, 3), torch.nn.Flatten()]
+chain = torch.nn.Sequential(*parts, LinearFlipout(4, 5), torch.nn.Tanh(), LinearFlipout(5, 3))
+show_agrees(record(chain.double(), x, targets["categorical"]))
+refused([LinearFlipout(4, 3).double(), torch.nn.Softmax(1)])
 """,
 }
 TOLD = {
@@ -159,7 +174,8 @@ TOLD = {
         "expected one call of each layer, found a second",
         "model: expected DenseFlipout layers of TFP, found none",
         "layers.0: expected an activation of docs/vectors.md",
-        "layers.0: expected the model's inputs, flattened, found other inputs",
+        "agrees True (5, 4)", "agrees True (5, 4)", "agrees True (5, 4)",
+        "layers.0: expected the outputs of the last layer, found their softmax (logits are wanted",
     ],
     "bayesian-torch": [
         "kl-averaged-over-weights", "nll-summed", "untouched True False True",
@@ -168,6 +184,8 @@ TOLD = {
         "model: expected one call of each of its 1 Flipout layers, found 2 calls",
         'kl: expected "summed" or "own", found \'mean\'',
         "layers.0: expected one prior for every weight, found several",
+        "agrees True (5, 4)", "agrees True (5, 4)",
+        "layers.0: expected the outputs of the last layer, found their softmax (logits are wanted",
     ],
 }  # fmt: skip
 
