@@ -15,6 +15,8 @@ def add_arguments(parser):
     parser.add_argument("--json", action="store_true", help="print one JSON list instead")
     parser.add_argument("--max-bytes", type=int, default=LIMIT, metavar="N",
                         help=f"refuse files that unpack to more (default {LIMIT})")  # fmt: skip
+    parser.add_argument("--question", metavar="FILE",
+                        help="refuse an answer to another question than this file's")  # fmt: skip
     parser.add_argument("--mistakes", action="store_true",
                         help="list the known mistakes and the pairs that are tried")  # fmt: skip
     parser.epilog = "Exit code: 0 all agree, 1 some disagree, 2 some file was refused."
@@ -23,22 +25,26 @@ def add_arguments(parser):
 def run(args):
     """Check every file and return the exit code."""
     if args.mistakes:
-        from ..verification.vectors.mistakes import FLOAT32, MISTAKES, PAIRS
+        from ..verification.vectors.diagnosis import PRECISIONS
+        from ..verification.vectors.mistakes import MISTAKES, PAIRS
 
-        for mistake in (*MISTAKES.values(), FLOAT32):
+        for mistake in (*MISTAKES.values(), *PRECISIONS):
             print(f"{mistake.key}: {mistake.what}")
         print("pairs: " + "; ".join(" + ".join(pair) for pair in PAIRS))
         return 0
     if not args.files:
         raise ValueError("check: expected at least one file, found none")
-    from ..verification.vectors.checking import check_file
+    from ..verification.vectors.checking import compare_file
 
     checks = []
     for path in args.files:
-        check = check_file(path, args.limit, args.max_bytes)
-        checks.append(check)
+        check = compare_file(path, args.limit, args.max_bytes, args.question)
+        place = sys.stderr if check.refused else sys.stdout
+        if check.head() and not args.json:
+            print(check.head(), flush=True)  # before the diagnosis, which takes its time
+        checks.append(check.diagnosed())
         if not args.json:
-            print(check.text(), file=sys.stderr if check.refused else sys.stdout, flush=True)
+            print(checks[-1].tail(), file=place, flush=True)
     if args.json:
         print(json.dumps([check.to_json() for check in checks], indent=2))
     return max(check.code for check in checks)

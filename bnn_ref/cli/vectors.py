@@ -13,8 +13,8 @@ def add_arguments(parser):
                      help="inputs, then each layer's outputs: 784,128,10")  # fmt: skip
     new.add_argument("--activation", default="relu", help="of the hidden layers (default relu)")
     new.add_argument("--output-activation", default="linear", help="of the last layer")
-    new.add_argument("--bias", default="deterministic",
-                     help="none, deterministic (default), normal or normal_flipped")  # fmt: skip
+    new.add_argument("--bias", default="normal",
+                     help="none, deterministic, normal (default) or normal_flipped")  # fmt: skip
     new.add_argument("--likelihood", default="categorical",
                      help="categorical (default), bernoulli or normal")  # fmt: skip
     new.add_argument("--scale", type=float, default=1.0,
@@ -22,9 +22,10 @@ def add_arguments(parser):
     new.add_argument("--batch", type=int, default=32, help="rows (default 32)")
     new.add_argument("--dtype", default="float64", help="float64 (default) or float32")
     new.add_argument("--seed", type=int, default=1)
-    new.add_argument("--kl-weight", type=float, default=1 / 60000, help="default 1/60000")
-    new.add_argument("--prior", default="0,1", metavar="LOC,SCALE",
-                     help="mean and standard deviation of every prior (default 0,1)")  # fmt: skip
+    new.add_argument("--kl-weight", type=float, default=0.01, help="default 0.01")
+    new.add_argument("--prior", metavar="LOC,SCALE",
+                     help="mean and standard deviation of every prior (default: another for "
+                     "each layer and for the biases)")  # fmt: skip
     new.add_argument("--scale-shift", type=float, metavar="C",
                      help="c in sigma = c + softplus(rho) (default: the dtype's eps)")  # fmt: skip
     new.add_argument("-o", "--output", required=True, metavar="FILE")
@@ -56,7 +57,8 @@ def _new(args):
         _numbers(args.layers, int, "--layers"), activation=args.activation,
         output_activation=args.output_activation, bias=args.bias,
         likelihood=likelihood_from_json(likelihood), rows=args.batch, dtype=args.dtype,
-        seed=args.seed, kl_weight=args.kl_weight, prior=_numbers(args.prior, float, "--prior"),
+        seed=args.seed, kl_weight=args.kl_weight,
+        priors=_numbers(args.prior, float, "--prior") if args.prior else None,
         scale_shift=args.scale_shift,
     )  # fmt: skip
     write(args.output, vector)

@@ -1,5 +1,6 @@
 """Hold any implementation of a Flipout network against hand-derived gradients.
 
+- `check_implementation`: a person's own code asked every question, in one call (`docs/verify.md`).
 - `check_file`, `check_vector`: a frozen step (`docs/vectors.md`) against the truth, and the known
   mistake that explains a disagreement.
 - `record`: one real call of a person's own TFP or Bayesian-Torch layers, as such a frozen step.
@@ -17,6 +18,9 @@ Each is imported from its file when first asked for; frameworks only when they a
 import importlib
 
 _HOMES = {
+    "ImplementationReport": "implementations.checking",
+    "check_implementation": "implementations.checking",
+    "random_question": "vectors.questions",
     "Check": "vectors.checking",
     "check_file": "vectors.checking",
     "check_vector": "vectors.checking",

@@ -19,7 +19,7 @@ ADAM_LIMITS = {"paper": 1e-10, "keras": 2e-5}  # Keras rounds its learning rate 
 _FALSE_ALARM = 1e-6  # of the black-box check of a framework's own layer
 _NETWORKS = (
     {"sizes": (13, 11, 7, 3), "activation": "relu", "likelihood": Categorical(), "rows": 9},
-    {"sizes": (5, 6, 2), "activation": "tanh", "likelihood": Normal(0.7), "prior": (0.1, 0.5)},
+    {"sizes": (5, 6, 2), "activation": "tanh", "likelihood": Normal(0.7)},
     {"sizes": (4, 5, 3), "activation": "gelu", "likelihood": Bernoulli(), "rows": 1},
     {"sizes": (1, 3, 3, 1), "activation": "softplus", "likelihood": Normal(1.0), "rows": 7},
 )

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import expected
-from .containers import named_arrays
+from ..containers import named_arrays
 from .differences import Loss, central_along, complex_along, is_analytic, weights
 
 RESOLUTION = 0.03  # relative error of one entry that counts as wrong

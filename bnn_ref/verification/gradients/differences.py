@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import expected
-from .containers import as_array, named_arrays, rebuilt
+from ..containers import as_array, named_arrays, rebuilt
 
 COMPLEX_STEP = 1e-30  # below every rounding unit, far above the smallest number
 COMPLEX_STEP_SINGLE = 1e-15  # the same for a loss that computes in float32

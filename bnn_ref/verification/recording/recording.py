@@ -8,7 +8,7 @@ truth. The layers are not touched: draws are watched, not replaced.
 import numpy as np
 
 from ...errors import expected
-from ..gradients.containers import as_array
+from ..containers import as_array
 from ..vectors import Vector, write
 from .seen import activation_of
 

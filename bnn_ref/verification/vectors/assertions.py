@@ -2,23 +2,23 @@
 
 import os
 
-import numpy as np
-
+from ...errors import expected
 from ..vectors import Vector, read
 from .checking import check_vector
 from .comparison import compare_results
 from .meta import result_shapes
+from .results import take_results
 
 
 def assert_agrees(question, *, outputs=None, nll=None, kl=None, kl_layers=None, loss=None,
-                  grads=None, grad_x=None, limit=None):  # fmt: skip
+                  grads=None, grad_x=None, limit=None, partial=False):  # fmt: skip
     """Pass where results agree with the question's truth; else the table is the error's message.
 
     Parameters
     ----------
     question : Vector or path
         A question or an answer, whose own results are not looked at.
-    outputs : array (B, O), optional
+    outputs : array or tensor (B, O), optional
     nll, kl, loss : number, optional
     kl_layers : sequence of L numbers, optional
         Each layer's KL.
@@ -28,6 +28,9 @@ def assert_agrees(question, *, outputs=None, nll=None, kl=None, kl_layers=None, 
     limit : float, optional
         Of the largest error over the largest magnitude, 1e-10 for a float64 question and 1e-4 for
         a float32 one unless given.
+    partial : bool
+        Whether ``grads`` and ``kl_layers`` may lack some of theirs. What is not given at all is not
+        compared in any case.
 
     Raises
     ------
@@ -35,27 +38,28 @@ def assert_agrees(question, *, outputs=None, nll=None, kl=None, kl_layers=None, 
         Where a tensor disagrees; where every result was given, the message also names the known
         mistake that explains it.
     ValueError
-        Where nothing was given to compare, a name is unknown, or a shape is not the question's.
+        Where nothing was given to compare, a gradient or a layer's KL is missing or None, a name
+        is unknown, a shape is not the question's, values are complex, or the limit is none.
     """
     if isinstance(question, (str, os.PathLike)):
         question = read(question)
-    given = {"outputs": outputs, "nll": nll, "kl": kl, "loss": loss, "grad.x": grad_x}
-    given |= {f"layers.{k}.kl": one for k, one in enumerate(() if kl_layers is None else kl_layers)}
-    given |= {f"grad.{name}": value for name, value in (grads or {}).items()}
-    found = {name: np.asarray(value) for name, value in given.items() if value is not None}
-    if not found:
-        raise ValueError("assert_agrees: expected at least one result to compare, found none")
-    shapes = result_shapes(question.meta, question.x.shape)
-    for name, value in found.items():
-        if name not in shapes:
-            raise ValueError(f"{name}: expected one of {', '.join(shapes)}")
-        if value.shape != shapes[name][0]:
-            raise ValueError(f"{name}: expected shape {shapes[name][0]}, found {value.shape}")
+    given = {"outputs": outputs, "nll": nll, "kl": kl, "kl_layers": kl_layers, "loss": loss,
+             "grads": grads, "grad.x": grad_x}  # fmt: skip
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given:
+        raise expected("assert_agrees", "at least one result to compare", "none")
+    found = take_results(question, given, partial=True)
+    wanted = [] if grads is None else [f"grad.{name}" for name in question.network.parameter_shapes]
+    if kl_layers is not None:
+        wanted += [f"layers.{k}.kl" for k in range(len(question.meta["layers"]))]
+    missing = [name for name in wanted if name not in found]
+    if missing and not partial:
+        raise expected(", ".join(missing), "a result", "none (or give partial=True)")
     comparison = compare_results(question, found, limit)
     if comparison.agrees:
         return
     text = comparison.table()
-    if set(found) == set(shapes):
+    if set(found) == set(result_shapes(question.meta, question.x.shape)):
         answer = Vector(question.meta, question.arrays).answer(found, "the test")
         text = check_vector(answer, "question", limit).text()
     raise AssertionError("results disagree with the truth\n" + text)

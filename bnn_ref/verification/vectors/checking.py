@@ -1,11 +1,13 @@
 """A vector file from a person, checked: read, compared, diagnosed, told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from ...storage.archive import LIMIT
-from ..vectors import VectorError, read
+from ..vectors import Vector, VectorError, read
 from .comparison import Comparison, check_limit, compare
-from .diagnosis import diagnose
+from .diagnosis import SECONDS, investigate
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class Check:
     comparison : Comparison or None
     explanations : tuple of Explanation
         Known mistakes that explain a disagreement; all that tie.
+    complete : bool
+        False where the diagnosis was given up for want of time, or not begun.
+    vector : Vector or None
     """
 
     path: str
@@ -30,6 +35,8 @@ class Check:
     dtype: str = ""
     comparison: Comparison | None = None
     explanations: tuple = ()
+    complete: bool = True
+    vector: Vector | None = field(default=None, repr=False)
 
     @property
     def agrees(self):
@@ -50,31 +57,46 @@ class Check:
             worst = max(row.error for row in rows)
             text = f"agrees: {len(rows)} tensors, largest error {worst:.2g}"
             units = len(self.comparison.undecided)
-            return text + (f", {units} ReLU unit{'s' * (units > 1)} undecided" if units else "")
+            text += f", {units} ReLU unit{'s' * (units > 1)} undecided" if units else ""
+            return "; ".join((text, *self.comparison.notes))
         wrong = sum(not row.agrees for row in rows)
         return f"DISAGREES: {wrong} of {len(rows)} tensors, first in {self.comparison.first.stage}"
 
+    def diagnosed(self, seconds=SECONDS):
+        """Return the check with the mistakes that explain a disagreement; see `diagnose`."""
+        if self.refused or self.agrees:
+            return self
+        explanations, complete = investigate(self.vector, self.comparison, seconds)
+        return replace(self, explanations=explanations, complete=complete)
+
     def text(self):
         """Return table, diagnosis and verdict as text."""
+        return "\n".join(part for part in (self.head(), self.tail()) if part)
+
+    def head(self):
+        """Return the table as text, which needs no diagnosis; "" where the file was refused."""
         if self.refused:
-            return f"{self.path}: {self.verdict()}"
-        lines = [f"{self.path}: {self.dtype}, computed by {printable(self.source)}"]
-        lines.append(self.comparison.table())
-        if not self.agrees:
-            lines += self._diagnosis()
-        lines.append(f"{self.path}: {self.verdict()}")
-        return "\n".join(lines)
+            return ""
+        title = f"{self.path}: {self.dtype}, computed by {printable(self.source)}"
+        return title + "\n" + self.comparison.table()
+
+    def tail(self):
+        """Return diagnosis and verdict as text."""
+        lines = [] if self.refused or self.agrees else self._diagnosis()
+        return "\n".join([*lines, f"{self.path}: {self.verdict()}"])
 
     def _diagnosis(self):
+        given_up = ["diagnosis: given up, the time is over; not every mistake was tried"]
         if not self.explanations:
-            return ["diagnosis: no known mistake explains this; the first wrong number is above"]
+            none = "diagnosis: no known mistake explains this; the first wrong number is above"
+            return [none] if self.complete else given_up
         count = len(self.explanations[0].mistakes)
         ties = len(self.explanations)
         lines = [f"diagnosis: {count} known mistake{'s' * (count > 1)} explain{'s' * (count == 1)} "
                  "every number" + (f"; {ties} explanations tie" if ties > 1 else "")]  # fmt: skip
         for explanation in self.explanations:
             lines += ["  - " + explanation.text().replace("\n", "\n    and ")]
-        return lines
+        return lines if self.complete else lines + given_up
 
     def to_json(self):
         """Return the check as a JSON object."""
@@ -89,6 +111,8 @@ class Check:
             "tensors": [row.to_json() for row in self.comparison.rows],
             "first": None if first is None else first.to_json(),
             "undecided": list(self.comparison.undecided),
+            "notes": list(self.comparison.notes),
+            "diagnosis_complete": self.complete,
             "diagnosis": [explanation.to_json() for explanation in self.explanations],
         }
 
@@ -99,7 +123,13 @@ def printable(text, length=200):
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-def check_vector(vector, path="vector", limit=None):
+def compare_vector(vector, path="vector", limit=None):
+    """Return the `Check` of an answer without a diagnosis; parameters as of `check_vector`."""
+    return Check(path, None, vector.meta["source"], vector.dtype, compare(vector, limit),
+                 complete=False, vector=vector)  # fmt: skip
+
+
+def check_vector(vector, path="vector", limit=None, seconds=SECONDS):
     """Return the `Check` of an answer.
 
     Parameters
@@ -109,18 +139,33 @@ def check_vector(vector, path="vector", limit=None):
         What to call it.
     limit : float, optional
         As for `compare`.
+    seconds : float
+        What the diagnosis of a disagreement may take.
 
     Raises
     ------
     VectorError
         For a question.
     """
-    comparison = compare(vector, limit)
-    explanations = tuple(diagnose(vector, comparison))
-    return Check(path, None, vector.meta["source"], vector.dtype, comparison, explanations)
+    return compare_vector(vector, path, limit).diagnosed(seconds)
 
 
-def check_file(path, limit=None, max_bytes=LIMIT):
+def compare_file(path, limit=None, max_bytes=LIMIT, question=None):
+    """Return the `Check` of a file without a diagnosis; parameters as of `check_file`."""
+    path = str(path)
+    if limit is not None:
+        check_limit(limit)
+    asked = None if question is None else read(question, max_bytes)
+    try:
+        vector = read(path, max_bytes)
+        if asked is not None:
+            check_question(vector, asked)
+        return compare_vector(vector, path, limit)
+    except VectorError as error:
+        return Check(path, str(error).removeprefix(f"{path}: "))
+
+
+def check_file(path, limit=None, max_bytes=LIMIT, question=None, seconds=SECONDS):
     """Return the `Check` of a file; one that cannot be used is refused, not raised.
 
     Parameters
@@ -130,11 +175,29 @@ def check_file(path, limit=None, max_bytes=LIMIT):
         1e-10 for a float64 file and 1e-4 for a float32 one unless given.
     max_bytes : int
         What the file's arrays together may unpack to.
+    question : str or path, optional
+        The file whose question this must answer: an answer to another one is refused.
+    seconds : float
+        What the diagnosis of a disagreement may take.
+
+    Raises
+    ------
+    VectorError
+        Where the question's own file is refused.
     """
-    path = str(path)
-    if limit is not None:
-        check_limit(limit)
-    try:
-        return check_vector(read(path, max_bytes), path, limit)
-    except VectorError as error:
-        return Check(path, str(error).removeprefix(f"{path}: "))
+    return compare_file(path, limit, max_bytes, question).diagnosed(seconds)
+
+
+def check_question(vector, asked):
+    """Raise a `VectorError` unless a vector is an answer to the question asked, to the bit.
+
+    Parameters
+    ----------
+    vector, asked : Vector
+    """
+    for key in ("dtype", "layers", "likelihood", "kl_weight"):
+        if vector.meta[key] != asked.meta[key]:
+            raise VectorError(f"meta.{key}: expected the question's, found another")
+    for name, value in asked.arrays.items():
+        if not np.array_equal(vector.arrays[name], value):
+            raise VectorError(f"{name}: expected the question's numbers, found others")

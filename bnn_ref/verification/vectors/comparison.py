@@ -5,13 +5,14 @@ noise. The error of a tensor is its largest absolute difference over the largest
 expected tensor, as `docs/vectors.md` says.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ... import reference
 from ...errors import expected
 from ..vectors import VectorError, results_of
+from .conditioning import ROUNDINGS, attainable
 from .kinks import fit_slopes, undecided
 from .variants import Problem, Variant, forward
 from .variants import compute as compute_variant
@@ -65,11 +66,14 @@ class Comparison:
     limit : float
     undecided : tuple of str
         ReLU units on the other side of their kink than in float64, where the dtype allows both.
+    notes : tuple of str
+        Tensors held to what a textbook KL can reach, where that is less than the limit.
     """
 
     rows: tuple
     limit: float
     undecided: tuple = ()
+    notes: tuple = ()
 
     @property
     def agrees(self):
@@ -89,6 +93,7 @@ class Comparison:
             verdict = "agrees" if row.agrees else "DISAGREES"
             lines.append(f"{row.name:<{width}}  {row.error:13.3g}  {row.limit:7.1g}  {verdict}")
         lines += [f"undecided: {unit}" for unit in self.undecided]
+        lines += [f"note: {note}" for note in self.notes]
         if self.first is not None:
             lines.append(f"first to disagree: {self.first.stage}: {locate(self.first)}")
         return "\n".join(lines)
@@ -193,14 +198,34 @@ def compare_results(vector, found, limit=None):
         if np.iscomplexobj(value):
             raise ValueError(f"{name}: expected real numbers, found {np.asarray(value).dtype}")
     right = truth(vector)
-    rows = rows_of(right, found, limit)
-    plain = Comparison(rows, limit)
+    plain = _conditioned(vector, Comparison(rows_of(right, found, limit), limit))
+    rows = plain.rows
     if plain.agrees or not any(layer.activation == "relu" for layer in vector.network.layers):
         return plain
     gradients = [row.name for row in rows if row.name.startswith("grad.")]
     if not gradients or not all(np.all(np.isfinite(found[name])) for name in gradients):
         return plain
     return _with_kinks(vector, right, found, plain)
+
+
+def _conditioned(vector, plain):
+    """Return the comparison with the limits of the KL and its gradients where digits cancel."""
+    if plain.agrees:
+        return plain
+    problem = Problem(vector)
+    with np.errstate(all="ignore"):
+        allowed = attainable(problem, forward(problem, Variant()), vector.dtype)
+    rows, notes = [], []
+    for row in plain.rows:
+        size = np.max(np.abs(row.expected)) if row.expected.size else 0.0
+        reach = allowed.get(row.name, 0.0) / size if size else 0.0
+        if row.limit < row.error <= reach:
+            lost = np.log10(reach / ROUNDINGS / np.finfo(vector.dtype).eps)
+            notes.append(f"{row.name}: the textbook form of the KL loses {lost:.1f} digits here, "
+                         f"so the limit is {reach:.1g}")  # fmt: skip
+            row = replace(row, limit=float(reach))
+        rows.append(row)
+    return replace(plain, rows=tuple(rows), notes=tuple(notes))
 
 
 def _with_kinks(vector, expected, found, plain):
@@ -215,7 +240,9 @@ def _with_kinks(vector, expected, found, plain):
         slopes = fit_slopes(problem, Variant(), full, units, vector.dtype)
         moved = variant_results(compute_variant(problem, Variant(), slopes))
     expected = {**expected, **{name: moved[name] for name in moved if name.startswith("grad.")}}
-    rows = rows_of(expected, found, plain.limit)
+    limits = {row.name: row.limit for row in plain.rows}
+    rows = tuple(replace(row, limit=limits[row.name])
+                 for row in rows_of(expected, found, plain.limit))  # fmt: skip
     if sum(row.agrees for row in rows) <= sum(row.agrees for row in plain.rows):
         return plain
     names = []
@@ -226,7 +253,7 @@ def _with_kinks(vector, expected, found, plain):
                 f"layer {k}, row {n}, unit {j}: pre-activation {a:.2g}, nearer to ReLU's kink than "
                 f"{vector.dtype} can tell; the answer's slope is {slope:.3g}"
             )
-    return Comparison(rows, plain.limit, tuple(names))
+    return replace(plain, rows=rows, undecided=tuple(names))
 
 
 def locate(row):

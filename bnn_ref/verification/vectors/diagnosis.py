@@ -7,16 +7,28 @@ by more than the limit is no mistake. Nothing is guessed: where no explanation f
 """
 
 from dataclasses import dataclass, replace
+from time import monotonic
+from typing import NamedTuple
 
 import numpy as np
 
 from .comparison import LIMITS, Comparison, error_of
 from .fits import MEANT, fit_kl_weight, fit_shift, kl_weight_name, shift_name
 from .kinks import fit_slopes, undecided
-from .mistakes import FIT, FLOAT32, MISTAKES, PAIRS
+from .mistakes import (
+    BFLOAT16,
+    BFLOAT16_PRODUCTS,
+    FIT,
+    FLOAT16,
+    FLOAT32,
+    MISTAKES,
+    PAIRS,
+    TF32,
+)
 from .variants import FORWARD, Problem, Variant, compute, forward, results
 
 FLOAT32_LIMIT = 1e-5
+SECONDS = 5.0  # what a diagnosis may take
 
 
 @dataclass(frozen=True)
@@ -58,13 +70,16 @@ class _Search:
         self.problem, self.dtype, self.limit = Problem(vector), vector.dtype, comparison.limit
         self.found = {name: np.asarray(value, np.float64) for name, value in vector.results.items()}
         self.expected = {row.name: row.expected for row in comparison.rows}
+        self.reach = {row.name: row.limit for row in comparison.rows}
         self.forwards, self.shifts = {}, {}
         self.whole32 = self.dtype == "float64" and all(
             np.array_equal(value, value.astype(np.float32)) for value in self.found.values()
         )
 
     def off(self, name, expected, limit):
-        return error_of(expected, self.found[name]) > limit
+        """Return whether a result is further from a value than the limit, or than it can be."""
+        reach = self.reach.get(name, 0.0)
+        return error_of(expected, self.found[name]) > max(limit, reach)
 
     def outputs_agree(self, variant, limit):
         """Return whether the forward pass of a variant gives the answer's outputs."""
@@ -152,13 +167,55 @@ class _Search:
                     return Explanation(tuple(MISTAKES[key] for key in keys), tuple(shown))
         return None
 
-    def is_float32(self):
-        """Return whether float32 alone explains a file that claims float64."""
-        errors = [error_of(self.expected[name], value) for name, value in self.found.items()]
-        if self.dtype != "float64" or max(errors) > FLOAT32_LIMIT:
-            return False
-        least = max(self.limit, LIMITS["float64"])
-        return self.whole32 or np.mean([error > least for error in errors]) > 0.75
+    def try_all(self, combinations, end, limit=None):
+        """Return the explanations among some combinations, and whether the time sufficed."""
+        found = []
+        for keys in combinations:
+            if monotonic() > end:
+                return found, False
+            explanation = self.try_mistakes(keys, self.limit if limit is None else limit)
+            found += [explanation] if explanation else []
+        return found, True
+
+    def precision(self):
+        """Return the mistake that is a coarser precision alone, or None.
+
+        Every tensor must be as near as that precision leaves it, and most further than the next
+        finer one would. Numbers that are all of a format name it; else the size of the errors does.
+        """
+        errors = np.array([error_of(self.expected[name], v) for name, v in self.found.items()])
+        worst, least = np.max(errors), LIMITS[self.dtype] / (1 if self.dtype == "float64" else 100)
+        if np.mean(errors > max(self.limit, least)) <= 0.75 and not self.whole32:
+            return None
+        finest = {"float64": 0, "float32": 1}[self.dtype]
+        for mistake, (limit, fits) in list(PRECISIONS.items())[finest:]:
+            if worst <= limit and (fits is None or all(map(fits, self.found.values()))):
+                return mistake
+        return None
+
+
+def _of_format(convert):
+    """Return a test of whether an array's numbers all survive a conversion."""
+    return lambda value: np.array_equal(convert(np.asarray(value, np.float32)), value)
+
+
+def _bfloat16(value):
+    """Return float32 numbers cut to bfloat16's 16 bits."""
+    return (value.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def _float16(value):
+    return value.astype(np.float16).astype(np.float32)
+
+
+# The largest error that a step in a precision leaves, and what tells its numbers, finest first.
+PRECISIONS = {
+    FLOAT32: (FLOAT32_LIMIT, None),
+    BFLOAT16: (2e-1, _of_format(_bfloat16)),  # its few bits are float16 numbers as well
+    FLOAT16: (5e-2, _of_format(_float16)),
+    TF32: (3e-3, None),
+    BFLOAT16_PRODUCTS: (3e-2, None),
+}
 
 
 def _combinations(forms):
@@ -177,17 +234,25 @@ def _without_shadows(explanations):
         return {key for key in explanation.keys if not key.startswith("kl-")}
 
     kept = []
-    for one in explanations:
-        named = any(detail.endswith(tuple(MEANT)) for detail in one.details)
-        shadowed = "kl-weight" in one.keys and any(
-            "kl-weight" not in other.keys and others(other) == others(one) for other in explanations
+    for explanation in explanations:
+        named = any(detail.endswith(tuple(MEANT)) for detail in explanation.details)
+        shadowed = "kl-weight" in explanation.keys and any(
+            "kl-weight" not in other.keys and others(other) == others(explanation)
+            for other in explanations
         )
         if named or not shadowed:
-            kept.append(one)
+            kept.append(explanation)
     return kept
 
 
-def diagnose(vector, comparison: Comparison):
+class Diagnosis(NamedTuple):
+    """Explanations with the fewest mistakes, all that tie, and whether everything was tried."""
+
+    explanations: tuple = ()
+    complete: bool = True
+
+
+def diagnose(vector, comparison: Comparison, seconds=SECONDS):
     """Return the explanations with the fewest mistakes; empty where none fits or none is needed.
 
     Parameters
@@ -196,26 +261,32 @@ def diagnose(vector, comparison: Comparison):
         An answer.
     comparison : Comparison
         As `compare` returned it for this answer.
+    seconds : float
+        After which no further mistake is tried.
 
     Returns
     -------
     list of Explanation
         All that tie, in the order of the catalogue.
     """
+    return list(investigate(vector, comparison, seconds).explanations)
+
+
+def investigate(vector, comparison: Comparison, seconds=SECONDS):
+    """Return the `Diagnosis` of an answer; parameters as of `diagnose`."""
     if comparison.agrees or not all(np.all(np.isfinite(v)) for v in vector.results.values()):
-        return []
+        return Diagnosis()
+    end = monotonic() + seconds
     with np.errstate(all="ignore"):
         search = _Search(vector, comparison)
-        singles = [search.try_mistakes((key,), search.limit) for key in MISTAKES]
-        singles = [one for one in singles if one]
-        if not singles and search.is_float32():  # which reproduces no number to the limit
-            singles.append(Explanation((FLOAT32,), ("",)))
-        if singles:
-            return _without_shadows(singles)
-        pairs = [search.try_mistakes(keys, search.limit) for keys in PAIRS]
-        if search.whole32:
-            for key in MISTAKES:
-                one = search.try_mistakes((key,), FLOAT32_LIMIT)
-                if one:
-                    pairs.append(Explanation((*one.mistakes, FLOAT32), (*one.details, "")))
-        return _without_shadows([pair for pair in pairs if pair])
+        found, complete = search.try_all([(key,) for key in MISTAKES], end)
+        precision = None if found else search.precision()
+        if precision:
+            found.append(Explanation((precision,), ("",)))
+        if not found and complete:
+            found, complete = search.try_all(PAIRS, end)
+            if search.whole32 and complete:
+                singles, complete = search.try_all([(k,) for k in MISTAKES], end, FLOAT32_LIMIT)
+                found += [Explanation((*single.mistakes, FLOAT32), (*single.details, ""))
+                          for single in singles]  # fmt: skip
+        return Diagnosis(tuple(_without_shadows(found)), complete)

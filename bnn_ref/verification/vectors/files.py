@@ -7,6 +7,7 @@ before anything is unpacked, and refuses with one line; `write` checks the same 
 
 import json
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ...noise import LayerNoise, Noise
 from ...storage.archive import LIMIT, ArchiveError, open_archive, write_archive
 from .meta import MetaError, check_meta, input_shapes, parse_meta, result_shapes
 
+PARAMETERS = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")
 _CHUNK = 2**20  # entries looked at together, so that a check needs no second array
 
 
@@ -71,6 +73,24 @@ class Vector:
     def network(self):
         """The `Network` that `meta` describes."""
         return Network.from_json(self.meta, self.x.shape[1])
+
+    @property
+    def layers(self):
+        """A tuple with an object per layer: what `meta` says of it, and its arrays, by their names.
+
+        ``layer.kernel_mu``, ``layer.sign_input``, ``layer.activation``; priors are (loc, scale),
+        what a layer has not is None.
+        """
+        described = []
+        for k, description in enumerate(self.meta["layers"]):
+            layer = SimpleNamespace(**description)
+            layer.kernel_prior = tuple(description["kernel_prior"][key] for key in ("loc", "scale"))
+            prior = description["bias_prior"]
+            layer.bias_prior = prior and tuple(prior[key] for key in ("loc", "scale"))
+            for name in (*PARAMETERS, *LayerNoise._fields):
+                setattr(layer, name, self.arrays.get(f"layers.{k}.{name}"))
+            described.append(layer)
+        return tuple(described)
 
     def parameters(self, dtype=None):
         """Return the file's `Parameters`, in its own dtype or another."""

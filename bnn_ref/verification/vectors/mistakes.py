@@ -175,6 +175,20 @@ FLOAT32 = Mistake(
     "TensorFlow's and PyTorch's default dtype",
     (),
 )
+FLOAT16 = Mistake("float16", "computed in float16: every number is one of that format", ())
+BFLOAT16 = Mistake("bfloat16", "computed in bfloat16: every number is one of that format", ())
+TF32 = Mistake(
+    "tf32",
+    "the errors are those of matrix products in TF32 (10 bits of mantissa) or float16, as on GPUs "
+    "unless float32 precision is asked for",
+    (),
+)
+BFLOAT16_PRODUCTS = Mistake(
+    "bfloat16-products",
+    "the errors are those of matrix products in bfloat16, as under autocast and on TPUs unless "
+    "float32 precision is asked for",
+    (),
+)
 
 # Pairs that occur together. A wrong weight of the KL is so common that it is tried beside every
 # other mistake; so is float32, where every result is a float32 number (see diagnosis.py).

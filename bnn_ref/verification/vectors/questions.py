@@ -1,20 +1,25 @@
-"""A question made from a few words: a random network, batch and noise, all from one seed."""
+"""A question made from a few words: a network, a batch and noise, all from one seed."""
 
 from itertools import pairwise
 
 import numpy as np
 
-from ...layers import DenseFlipout
-from ...likelihoods import Bernoulli, Categorical
+from ...activations import ACTIVATIONS
+from ...errors import expected
+from ...layers import BIASES, DenseFlipout
+from ...likelihoods import Bernoulli, Categorical, Normal
 from ...network import Network
 from ...noise import draw_noise, normals
 from ..vectors import make_question
 
 
-def new_question(sizes, *, activation="relu", output_activation="linear", bias="deterministic",
-                 likelihood=None, rows=32, dtype="float64", seed=1, kl_weight=1 / 60000,
-                 prior=(0.0, 1.0), bias_prior=None, scale_shift=None, step=0):  # fmt: skip
+def new_question(sizes, *, activation="relu", output_activation="linear", bias="normal",
+                 likelihood=None, rows=32, dtype="float64", seed=1, kl_weight=0.01,
+                 priors=None, bias_priors=None, scale_shift=None, step=0):  # fmt: skip
     """Return a question `Vector` with initial parameters, normal inputs and fitting targets.
+
+    As it is, it exercises what can be: a random bias, priors whose loc is not 0 and whose scale is
+    not 1, another one in every layer, and for the bias; a KL weight at which the KL is seen.
 
     Parameters
     ----------
@@ -30,8 +35,8 @@ def new_question(sizes, *, activation="relu", output_activation="linear", bias="
     seed : int
         Of parameters, batch and noise.
     kl_weight : float
-    prior, bias_prior : (loc, scale)
-        bias_prior as prior unless given.
+    priors, bias_priors : (loc, scale), or a sequence of such, one for each layer
+        One for every layer where one is given; bias_priors is priors where those alone are given.
     scale_shift : float, optional
         The dtype's machine epsilon unless given.
     step : int
@@ -46,19 +51,89 @@ def new_question(sizes, *, activation="relu", output_activation="linear", bias="
         raise ValueError(f"layers: expected the inputs and at least one layer, found {sizes}")
     likelihood = Categorical() if likelihood is None else likelihood
     random_bias = bias in ("normal", "normal_flipped")
-    layers = [
-        DenseFlipout(inputs, outputs, activation if k < len(sizes) - 2 else output_activation,
-                     kernel_prior=prior, bias=bias, scale_shift=scale_shift,
-                     bias_prior=(bias_prior or prior) if random_bias else None)
-        for k, (inputs, outputs) in enumerate(pairwise(sizes))
-    ]  # fmt: skip
-    network = Network(layers, likelihood)
+    layers = len(sizes) - 1
+    if bias_priors is None:
+        bias_priors = priors or [(0.2 - 0.3 * k, 0.8 + 0.1 * k) for k in range(layers)]
+    priors = priors or [(0.1 * (-1) ** k * (k + 1), 0.5 + 0.25 * k) for k in range(layers)]
+    priors, bias_priors = (
+        _each_layer(value, layers, name)
+        for name, value in (("priors", priors), ("bias_priors", bias_priors))
+    )
+    network = Network(
+        [
+            DenseFlipout(inputs, outputs, activation if k < layers - 1 else output_activation,
+                         kernel_prior=priors[k], bias=bias, scale_shift=scale_shift,
+                         bias_prior=bias_priors[k] if random_bias else None)
+            for k, (inputs, outputs) in enumerate(pairwise(sizes))
+        ],
+        likelihood,
+    )  # fmt: skip
     x = normals((rows, sizes[0]), seed, "split", "kernel_eps", step=step)
     targets = normals((rows, sizes[-1]), seed, "split", "output_eps", step=step)
-    if isinstance(likelihood, Categorical):
-        targets = np.argmax(targets, axis=1)
-    elif isinstance(likelihood, Bernoulli):
-        targets = (targets > 0).astype(float)
     noise = draw_noise(network, rows, seed, dtype=dtype, step=step)
-    return make_question(network, network.init(seed, dtype), x, targets, noise, kl_weight,
-                         source="bnn_ref, a question")  # fmt: skip
+    return make_question(network, network.init(seed, dtype), x, _targets(likelihood, targets),
+                         noise, kl_weight, source="bnn_ref, a question")  # fmt: skip
+
+
+def random_question(seed, dtype="float64", *, layers=(1, 3), width=(1, 6), rows=(1, 7),
+                    activations=tuple(ACTIVATIONS), biases=BIASES,
+                    likelihoods=("categorical", "bernoulli", "normal")):  # fmt: skip
+    """Return a question whose every part is drawn: network, priors, parameters, batch, noise.
+
+    Parameters
+    ----------
+    seed : int
+    dtype : "float64" or "float32"
+    layers, width, rows : (least, most)
+        How many layers, units of each (inputs too) and rows.
+    activations, biases, likelihoods : sequence of str
+        What may be drawn; every layer has its own activation and bias.
+    """
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(layers[0], layers[1] + 1))
+    sizes = [int(n) for n in rng.integers(width[0], width[1] + 1, count + 1)]
+    batch = int(rng.integers(rows[0], rows[1] + 1))
+
+    def prior():
+        return float(rng.normal(0, 0.5)), float(np.exp(rng.normal(-0.3, 0.5)))
+
+    made = []
+    for k, (inputs, outputs) in enumerate(pairwise(sizes)):
+        last, bias = k == count - 1, str(rng.choice(biases))
+        shift = rng.choice([0.0, 1e-3, 0.1, np.finfo(dtype).eps])
+        activation = "linear" if last else str(rng.choice(activations))
+        made.append(DenseFlipout(
+            inputs, outputs, activation, kernel_prior=prior(), bias=bias, scale_shift=float(shift),
+            bias_prior=prior() if bias.startswith("normal") else None,
+        ))  # fmt: skip
+    likelihood = {
+        "categorical": Categorical(),
+        "bernoulli": Bernoulli(),
+        "normal": Normal(float(np.exp(rng.normal(-0.5, 0.5)))),
+    }[str(rng.choice(likelihoods))]
+    network = Network(made, likelihood)
+    drawn = {
+        name: rng.normal(-1.5, 0.7, shape) if name.endswith("rho") else rng.normal(0, 0.5, shape)
+        for name, shape in network.parameter_shapes.items()
+    }
+    noise = draw_noise(network, batch, seed, dtype=dtype)
+    return make_question(
+        network, network.parameters(drawn, dtype), rng.normal(size=(batch, sizes[0])),
+        _targets(likelihood, rng.normal(size=(batch, sizes[-1]))), noise,
+        float(10 ** rng.uniform(-2, 0)), source=f"bnn_ref, random question {seed}",
+    )  # fmt: skip
+
+
+def _each_layer(value, layers, name):
+    """Return one (loc, scale) for each layer."""
+    pairs = [value] * layers if np.ndim(value) == 1 else list(value)
+    if len(pairs) != layers or any(np.shape(pair) != (2,) for pair in pairs):
+        raise expected(name, f"(loc, scale), or {layers} of them", value)
+    return [tuple(float(number) for number in pair) for pair in pairs]
+
+
+def _targets(likelihood, values):
+    """Return targets (B,) or (B, O) that suit a likelihood, made of normal numbers (B, O)."""
+    if isinstance(likelihood, Categorical):
+        return np.argmax(values, axis=1)
+    return (values > 0).astype(float) if isinstance(likelihood, Bernoulli) else values

@@ -1,5 +1,7 @@
 """Comparison with the truth: how an error is measured, located and told; the assertion."""
 
+from time import monotonic
+
 import numpy as np
 import pytest
 from command import call
@@ -7,7 +9,7 @@ from command import call
 import bnn_ref.verification as verification
 from bnn_ref.verification import assert_agrees, check_vector, compare
 from bnn_ref.verification.vectors import VectorError, write
-from bnn_ref.verification.vectors.checking import printable
+from bnn_ref.verification.vectors.checking import compare_vector, printable
 from bnn_ref.verification.vectors.comparison import error_of, order, truth
 from bnn_ref.verification.vectors.questions import new_question
 
@@ -122,11 +124,11 @@ def test_assert_agrees_shows_the_table_and_the_mistake(question):
     right = truth(question)
     wrong = {"layers.1.kernel_rho": right["grad.layers.1.kernel_rho"] * 1.03}
     with pytest.raises(AssertionError, match="found / expected = 1.03") as caught:
-        assert_agrees(question, outputs=right["outputs"], grads=wrong)
+        assert_agrees(question, outputs=right["outputs"], grads=wrong, partial=True)
     lines = str(caught.value).splitlines()
     assert lines[0] == "results disagree with the truth"
     assert [line.split()[-1] for line in lines[2:4]] == ["agrees", "DISAGREES"]
-    assert_agrees(question, grads=wrong, limit=0.04)
+    assert_agrees(question, grads=wrong, limit=0.04, partial=True)
 
     without = {**question.meta, "kl_weight": 0.0}
     summed = type(question)(without, question.arrays)
@@ -145,6 +147,118 @@ def test_assert_agrees_refuses_what_cannot_be_compared(question):
         assert_agrees(question, grads={"layers.2.kernel_mu": np.ones(2)})
     with pytest.raises(ValueError, match=r"outputs: expected shape \(6, 3\), found \(3, 6\)"):
         assert_agrees(question, outputs=np.ones((3, 6)))
+    with pytest.raises(ValueError, match="outputs: expected real numbers, found complex128"):
+        assert_agrees(question, outputs=truth(question)["outputs"] + 0j)
+    for limit in (np.nan, np.inf, -1e-9, 1j):
+        with pytest.raises(ValueError, match="limit: expected a finite number, at least 0"):
+            assert_agrees(question, outputs=truth(question)["outputs"], limit=limit)
+
+
+def test_a_partial_answer_must_be_asked_for(question):
+    """Case 61."""
+    right = truth(question)
+    grads = {name[5:]: value for name, value in right.items() if name.startswith("grad.layers")}
+    kls = [right["layers.0.kl"], right["layers.1.kl"]]
+    assert_agrees(question, grads=grads, kl_layers=kls)
+    without = grads | {"layers.0.kernel_rho": None}
+    missing = r"^grad\.layers\.0\.kernel_rho: expected a result, found none"
+    with pytest.raises(ValueError, match=missing):
+        assert_agrees(question, grads=without)
+    del without["layers.0.kernel_rho"]
+    with pytest.raises(ValueError, match=missing):
+        assert_agrees(question, grads=without)
+    assert_agrees(question, grads=without, partial=True)
+    with pytest.raises(ValueError, match="kl_layers: expected 2, one for each layer, found 1"):
+        assert_agrees(question, kl_layers=kls[:1])
+    with pytest.raises(ValueError, match=r"layers\.1\.kl: expected a result, found none"):
+        assert_agrees(question, kl_layers=[kls[0], None])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_textbook_kl_near_the_prior_agrees(dtype):
+    """Case 60: sigma within 4e-4 of the prior's scale; the textbook's form loses six digits."""
+    asked = new_question((6, 5, 3), bias="none", rows=6, kl_weight=1.0, priors=(0.0, 1.0),
+                         dtype=dtype, scale_shift=0.0)  # fmt: skip
+    rng = np.random.default_rng(3)
+    arrays = dict(asked.arrays)
+    for k, shape in enumerate([(6, 5), (5, 3)]):
+        sigma = 1 + rng.uniform(1e-4, 4e-4, shape)
+        arrays[f"layers.{k}.kernel_rho"] = np.log(np.expm1(sigma)).astype(dtype)
+        arrays[f"layers.{k}.kernel_mu"] = rng.normal(0, 1e-4, shape).astype(dtype)
+    asked = type(asked)(asked.meta, arrays)
+    answer = {name: np.array(value) for name, value in truth(asked).items()}
+    one, half = np.ones((), dtype), np.array(0.5, dtype)
+    for k in range(2):
+        mu, rho = arrays[f"layers.{k}.kernel_mu"], arrays[f"layers.{k}.kernel_rho"]
+        sigma = np.log1p(np.exp(rho))
+        answer[f"layers.{k}.kl"] = np.sum(np.log(one / sigma) + (sigma**2 + mu**2) * half - half)
+    answer["kl"] = answer["layers.0.kl"] + answer["layers.1.kl"]
+    check = check_vector(asked.answer(answer, "a textbook"))
+    assert check.agrees, check.text()
+    assert "layers.0.kl: the textbook form of the KL loses" in check.verdict()
+    lost = float(check.verdict().split("loses ")[1].split()[0])
+    assert 5.5 < lost < 8.5
+    answer["kl"] = answer["layers.0.kl"] = answer["kl"] * (3 if dtype == "float64" else 1000)
+    assert not check_vector(asked.answer(answer, "another")).agrees
+
+
+def test_an_answer_to_another_question_is_refused(question, tmp_path, capsys):
+    """Case 62."""
+    write(tmp_path / "q.npz", question)
+    write(tmp_path / "a.npz", answered(question))
+    still = type(question)(question.meta, dict(question.arrays))
+    eps = "layers.1.kernel_eps"
+    still.arrays[eps] = 0 * still.arrays[eps]
+    write(tmp_path / "still.npz", answered(still))
+    asked = ("--question", tmp_path / "q.npz")
+    assert call(capsys, "check", *asked, tmp_path / "a.npz").code == 0
+    assert call(capsys, "check", tmp_path / "still.npz").code == 0
+    found = call(capsys, "check", *asked, tmp_path / "still.npz")
+    assert found.code == 2
+    assert "layers.1.kernel_eps: expected the question's numbers, found others" in found.err
+    other = type(question)({**question.meta, "kl_weight": 0.2}, question.arrays)
+    write(tmp_path / "other.npz", answered(other))
+    found = call(capsys, "check", *asked, tmp_path / "other.npz")
+    assert "meta.kl_weight: expected the question's, found another" in found.err
+
+
+def test_the_diagnosis_has_a_time_budget(question):
+    """Case 67: the table does not wait for it, and what was not tried is said."""
+    rng = np.random.default_rng(0)
+    wrong = {name: value * (1 + 0.1 * rng.normal(size=np.shape(value)))
+             for name, value in truth(question).items()}  # fmt: skip
+    check = compare_vector(question.answer(wrong, "noise"))
+    assert "DISAGREES" in check.head()
+    assert "given up" in check.diagnosed(seconds=0).tail()
+    assert "given up" not in check.diagnosed(seconds=60).tail()
+
+
+@pytest.mark.slow
+def test_the_diagnosis_of_a_large_network_ends_in_ten_seconds():
+    asked = new_question((784, 400, 10), rows=128)
+    rng = np.random.default_rng(0)
+    wrong = {name: value * (1 + 0.1 * rng.normal(size=np.shape(value)))
+             for name, value in truth(asked).items()}  # fmt: skip
+    check = compare_vector(asked.answer(wrong, "noise"))
+    start = monotonic()
+    assert check.diagnosed().explanations == ()
+    assert monotonic() - start < 10
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_the_precision_of_the_numbers_is_named(question, name):
+    """Case 63: numbers that are all of a format; products in TF32 are planted in test_planted."""
+    rounded = {}
+    for key, value in truth(question).items():
+        single = np.array(value, np.float32, ndmin=1)
+        if name == "float16":
+            single = single.astype(np.float16).astype(np.float32)
+        else:
+            bits = single.view(np.uint32)
+            single = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).view(np.float32)
+        rounded[key] = single.reshape(np.shape(value))
+    check = check_vector(question.answer(rounded, name))
+    assert [found.keys for found in check.explanations] == [(name,)], check.text()
 
 
 def test_everything_offered_is_there():

@@ -46,7 +46,7 @@ def test_read_returns_what_was_written(tmp_path, dtype, bias, likelihood):
 
 
 def test_numpy_reads_it_without_pickle_and_its_meta_is_the_specifications(tmp_path):
-    write(tmp_path / "a.npz", answer(bias="normal"))
+    write(tmp_path / "a.npz", answer(bias="normal", priors=(0.0, 1.0)))
     with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
         meta = json.loads(file["meta"].item())
         assert file["meta"].shape == ()

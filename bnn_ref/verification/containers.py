@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...errors import expected
+from ..errors import expected
 
 
 def as_array(value):

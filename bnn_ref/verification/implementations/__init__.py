@@ -1,0 +1,1 @@
+"""A person's own implementation asked every question: one call, one verdict."""

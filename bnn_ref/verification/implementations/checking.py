@@ -1,0 +1,205 @@
+"""One call: a person's implementation asked every question of the suite, and as many as one likes.
+
+The person's function takes a question and returns outputs, loss terms and gradients:
+
+>>> def mine(question):
+...     result = my_step(question.layers, question.x, question.y, question.kl_weight)
+...     return {"outputs": ..., "nll": ..., "kl": ..., "loss": ..., "kl_layers": [...],
+...             "grads": {"layers.0.kernel_mu": ..., ...}, "grad_x": ...}
+>>> report = check_implementation(mine)                                       # doctest: +SKIP
+>>> assert report.agrees, report                                              # doctest: +SKIP
+"""
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from ...errors import expected
+from ...layers import BIASES
+from ..vectors import read
+from ..vectors.checking import Check, compare_vector
+from ..vectors.comparison import check_limit, compare_results
+from ..vectors.meta import result_shapes
+from ..vectors.questions import new_question, random_question
+from ..vectors.results import take_results
+from ..vectors.suite import files
+from .features import split
+
+SECONDS = 10.0  # what the diagnosis of all disagreements may take
+SHOWN = 3  # tables in a report
+
+
+@dataclass(frozen=True)
+class ImplementationReport:
+    """What became of an implementation; ``str`` of it is for people and for assertion messages.
+
+    Attributes
+    ----------
+    name : str
+        Whose code was tested.
+    checks : tuple of Check
+        One for each question that was answered; ``path`` is the question's id. Where the function
+        raised, or returned what is no answer, ``refused`` says so.
+    declined : tuple of (id, reason)
+        Questions for which the function raised NotImplementedError.
+    exercised, unexercised : tuple of Feature
+        What the answered questions asked for, and what none of them did.
+    """
+
+    name: str
+    checks: tuple
+    declined: tuple
+    exercised: tuple
+    unexercised: tuple
+
+    @property
+    def agrees(self):
+        """True where something was answered and every answer agrees."""
+        return bool(self.checks) and all(check.agrees for check in self.checks)
+
+    @property
+    def wrong(self):
+        """The checks that do not agree, in the order asked."""
+        return tuple(check for check in self.checks if not check.agrees)
+
+    def __str__(self):
+        total, wrong = len(self.checks), len(self.wrong)
+        verdict = "agrees" if self.agrees else f"DISAGREES in {wrong} of {total} questions"
+        lines = [f"{self.name}: {verdict} ({total} answered, {len(self.declined)} declined)"]
+        if not self.checks:
+            lines[0] = f"{self.name}: UNDECIDED, no question was answered"
+        lines += [line for check in self.wrong[:SHOWN] for line in check.text().splitlines()]
+        if wrong > SHOWN:
+            lines.append("also wrong: " + ", ".join(check.path for check in self.wrong[SHOWN:]))
+        lines += self._mistakes()
+        lines.append("exercised: " + ", ".join(feature.name for feature in self.exercised))
+        lines += [f"not exercised: {feature.name}: {feature.unseen} cannot be seen"
+                  for feature in self.unexercised]  # fmt: skip
+        reasons = sorted({reason for _, reason in self.declined})
+        lines += [f"declined: {reason}" for reason in reasons]
+        return "\n".join(lines)
+
+    def to_json(self):
+        """Return the report as a JSON object."""
+        return {
+            "implementation": self.name,
+            "agrees": self.agrees,
+            "checks": [check.to_json() for check in self.checks],
+            "declined": [{"question": key, "reason": reason} for key, reason in self.declined],
+            "exercised": [feature.name for feature in self.exercised],
+            "not_exercised": [feature.name for feature in self.unexercised],
+        }
+
+    def _mistakes(self):
+        """Return a line for each mistake that was named, with how many answers it explains."""
+        counts = {}
+        for check in self.wrong:
+            keys = {mistake for found in check.explanations for mistake in found.keys}
+            for key in keys:
+                counts[key] = counts.get(key, 0) + 1
+        told = sum(bool(check.explanations) for check in self.wrong)
+        order = sorted(counts.items(), key=lambda item: -item[1])
+        return [f"named: {key} in {count} of {told} explained answers" for key, count in order]
+
+
+def suite_questions():
+    """Return [(id, question)] of the published vectors, and some that exercise every prior."""
+    published = [(Path(str(path)).stem, read(path).question())
+                 for path in files() if Path(str(path)).name.startswith("agree-")]  # fmt: skip
+    own = [
+        (f"priors-{bias}-{dtype}",
+         new_question((5, 4, 4, 3), activation="tanh", bias=bias, rows=6, dtype=dtype,
+                      kl_weight=0.05, scale_shift=1e-3))
+        for bias in BIASES
+        for dtype in ("float64", "float32")
+    ]  # fmt: skip
+    return published + own
+
+
+def check_implementation(function, questions=None, *, random=0, seed=0, partial=False, limit=None,
+                         name=None, seconds=SECONDS):  # fmt: skip
+    """Return an `ImplementationReport`: a person's implementation against every question.
+
+    Parameters
+    ----------
+    function : callable, (Vector) -> mapping
+        Takes a question: ``layers`` (an object per layer: kernel_mu, kernel_rho, bias_mu, bias_rho,
+        kernel_eps, sign_input, sign_output, bias_eps, activation, scale_shift, kernel_prior and
+        bias_prior as (loc, scale), bias), ``x``, ``y``, ``kl_weight``, ``meta["likelihood"]``,
+        ``dtype``. Returns results by the names of `docs/vectors.md`, or outputs, nll, kl, loss,
+        kl_layers, grads and grad_x; arrays, numbers, or tensors of PyTorch, JAX or TensorFlow.
+        It raises NotImplementedError for what it does not have: such questions are counted as
+        declined. Any other exception counts as a wrong answer.
+    questions : sequence of Vector or of (id, Vector), optional
+        The published suite and some more unless given.
+    random : int
+        How many random networks to ask besides, half in float64 and half in float32.
+    seed : int
+        Of the random networks.
+    partial : bool
+        Whether results may be missing. What is missing is not compared, nor explained.
+    limit : float, optional
+        As for `compare`.
+    name : str, optional
+        What to call the implementation; the function's own name unless given.
+    seconds : float
+        What the diagnosis of all disagreements may take.
+
+    Returns
+    -------
+    ImplementationReport
+
+    Raises
+    ------
+    ValueError
+        For a limit or a count that is none.
+    """
+    if limit is not None:
+        check_limit(limit)
+    if not isinstance(random, int) or random < 0:
+        raise expected("random", "a whole number of at least 0", repr(random))
+    asked = suite_questions() if questions is None else _with_ids(questions)
+    asked += [(f"random-{seed + k}", random_question(seed + k, ("float64", "float32")[k % 2]))
+              for k in range(random)]  # fmt: skip
+    checks, answered, declined = [], [], []
+    for key, question in asked:
+        try:
+            checks.append(_ask(function, key, question.question(), partial, limit))
+            answered.append(question)
+        except NotImplementedError as error:
+            declined.append((key, str(error) or "no reason given"))
+    end = monotonic() + seconds
+    diagnosed = tuple(
+        check.diagnosed(max(0.0, end - monotonic())) if check.vector else check for check in checks
+    )
+    return ImplementationReport(name or _name_of(function), diagnosed, tuple(declined),
+                                *split(answered))  # fmt: skip
+
+
+def _ask(function, key, question, partial, limit):
+    """Return the `Check` of one answer, without a diagnosis."""
+    try:
+        found = take_results(question, function(question), partial)
+    except NotImplementedError:
+        raise
+    except Exception as error:  # whatever a person's code raises is what it has to say
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        return Check(key, f"no answer: {reason} ({where})")
+    if set(found) == set(result_shapes(question.meta, question.x.shape)):
+        return compare_vector(question.answer(found, "the function"), key, limit)
+    comparison = compare_results(question, found, limit)
+    return Check(key, None, "the function", question.dtype, comparison)
+
+
+def _with_ids(questions):
+    return [item if isinstance(item, tuple) else (f"question-{k}", item)
+            for k, item in enumerate(questions)]  # fmt: skip
+
+
+def _name_of(function):
+    module = getattr(function, "__module__", None)
+    own = getattr(function, "__qualname__", type(function).__name__)
+    return f"{module}.{own}" if module else own

@@ -1,0 +1,87 @@
+"""What a set of questions exercises, and which mistakes go unseen where something is not asked."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Feature(NamedTuple):
+    """Something that a question may have.
+
+    Attributes
+    ----------
+    name : str
+    unseen : str
+        The mistakes that no question without it can show.
+    has : callable, (Vector) -> bool
+    """
+
+    name: str
+    unseen: str
+    has: object
+
+
+def _any_layer(test):
+    return lambda question: any(test(layer) for layer in question.layers)
+
+
+def _random_bias(layer):
+    return layer.bias.startswith("normal")
+
+
+def _likelihood(kind):
+    return lambda question: question.meta["likelihood"]["type"] == kind
+
+
+FEATURES = (
+    Feature("a random bias", "a wrong draw, KL or prior of the bias", _any_layer(_random_bias)),
+    Feature("an unflipped random bias", "a shared draw that takes the output signs",
+            _any_layer(lambda layer: layer.bias == "normal")),
+    Feature("a flipped random bias", "a draw that should take the output signs and does not",
+            _any_layer(lambda layer: layer.bias == "normal_flipped")),
+    Feature("a deterministic bias", "a KL of a bias that has none",
+            _any_layer(lambda layer: layer.bias == "deterministic")),
+    Feature("a prior with a loc", "a prior's loc that is ignored",
+            _any_layer(lambda layer: layer.kernel_prior[0] != 0)),
+    Feature("a prior whose scale is not 1", "a scale read as a variance",
+            _any_layer(lambda layer: layer.kernel_prior[1] != 1)),
+    Feature("a bias prior unlike the kernel's", "the kernel's prior used for the bias",
+            _any_layer(lambda layer: _random_bias(layer) and layer.bias_prior
+                       != layer.kernel_prior)),
+    Feature("priors that differ by layer", "one layer's prior used for all",
+            lambda question: len({layer.kernel_prior for layer in question.layers}) > 1),
+    Feature("a scale_shift that is seen", "another shift c in sigma = c + softplus(rho)",
+            _any_layer(lambda layer: layer.scale_shift >= 1e-5)),
+    Feature("several layers", "what is wrong with what flows back through a layer",
+            lambda question: len(question.layers) > 1),
+    Feature("several rows", "signs shared by the batch, a sum for a mean",
+            lambda question: len(question.x) > 1),
+    Feature("signs of both values", "signs that are left out",
+            _any_layer(lambda layer: np.ptp(layer.sign_input) * np.ptp(layer.sign_output) > 0)),
+    Feature("noise", "everything about sigma but its KL",
+            _any_layer(lambda layer: np.any(layer.kernel_eps))),
+    Feature("a KL that weighs", "everything about the KL's gradient",
+            lambda question: question.kl_weight >= 1e-3),
+    Feature("a KL weight that is not 1", "a KL that is added unweighted",
+            lambda question: question.kl_weight not in (0, 1)),
+    Feature("a sigma above the prior's scale", "a wrong variance part of the KL",
+            _any_layer(lambda layer: np.max(layer.kernel_rho) > layer.kernel_prior[1])),
+    *(Feature(f"the activation {name}", f"a wrong {name}",
+              _any_layer(lambda layer, name=name: layer.activation == name))
+      for name in ("relu", "tanh", "sigmoid", "softplus", "elu", "gelu")),
+    *(Feature(f"the likelihood {name}", f"a wrong {name} likelihood", _likelihood(name))
+      for name in ("categorical", "bernoulli", "normal")),
+    Feature("several output dimensions of a bernoulli or normal likelihood",
+            "an average over outputs where a sum is meant",
+            lambda question: question.meta["likelihood"]["type"] != "categorical"
+            and question.layers[-1].units > 1),
+    *(Feature(name, f"what goes wrong in {name} alone",
+              lambda question, name=name: question.dtype == name)
+      for name in ("float64", "float32")),
+)  # fmt: skip
+
+
+def split(questions):
+    """Return the features that some question has, and those that none has: two tuples."""
+    exercised = tuple(f for f in FEATURES if any(f.has(question) for question in questions))
+    return exercised, tuple(f for f in FEATURES if f not in exercised)
