@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,28 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes minutes; runs with --slow")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """A worker for every core (up to eight) where all tests run, none where some are named."""
+    everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if not everything or config.option.keyword or config.option.lf:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, 8)
+
+
+def pytest_sessionstart(session):
+    """Compile the kernels before the workers start, who would each compile them."""
+    config = session.config
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        return
+    command = [sys.executable, "-m", "bnn_ref", "warmup", "--dtype"]
+    for job in [
+        subprocess.Popen([*command, dtype], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for dtype in ("float32", "float64")
+    ]:
+        job.wait()  # without numba there is nothing to compile, and it says so
 
 
 def pytest_collection_modifyitems(config, items):
