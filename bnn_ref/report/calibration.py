@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..plot.classes import wilson
+from ..plot.classes import chance_error, wilson
 from ..plot.theme import legend, new_figure
 from ..prediction import calibration_bins
 from .figure import Plot
@@ -21,14 +21,14 @@ def plots(evidence):
     """Return the reliability diagram, and how often each confidence occurs."""
     confidence, hits = confidence_and_hits(evidence.prediction)
     count, mean, accuracy = calibration_bins(confidence, hits, BINS)
-    error = evidence.prediction.calibration_error
+    errors = evidence.prediction.calibration_error, chance_error(confidence, BINS)
     return [
-        _reliability(evidence, count, mean, accuracy, error),
+        _reliability(evidence, count, mean, accuracy, *errors),
         _how_often(evidence, confidence, hits),
     ]
 
 
-def _reliability(evidence, count, mean, accuracy, error):
+def _reliability(evidence, count, mean, accuracy, error, chance):
     filled = count > 0
     low, high = wilson(accuracy, count)
     bars = np.maximum(np.stack([accuracy - low, high - accuracy])[:, filled], 0)
@@ -57,7 +57,8 @@ def _reliability(evidence, count, mean, accuracy, error):
     return Plot(
         "calibration-reliability",
         "Reliability diagram",
-        f"Expected calibration error {error:.4f}, over {BINS} bins of equal width. The numbers are "
+        f"Expected calibration error {error:.4f}, over {BINS} bins of equal width; chance alone "
+        f"gives a perfectly calibrated network {chance:.4f} on so many rows. The numbers are "
         "predictions in the bin, the bars 95 % intervals (Wilson). Above the line the network is "
         "less sure than it could be, below it too sure.",
         f"Reliability diagram of {count.sum()} {evidence.part} predictions, expected calibration "

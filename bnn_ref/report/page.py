@@ -115,6 +115,11 @@ def tiles(triples):
     return f'<div class="tiles">{cells}</div>'
 
 
+def paragraphs(sentences):
+    """Return sentences as HTML, a paragraph each."""
+    return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+
+
 def command(text):
     """Return a command as HTML whose lines break between options."""
     first, *options = text.split(" --")

@@ -24,11 +24,20 @@ def plots(evidence):
     right = right if right.ndim == 1 else right.all(axis=1)
     wrong = [row for row in order if not right[row]]
     groups = [
-        ("certain", "The most certain", order[:EXAMPLES]),
+        ("certain", *_most_certain(evidence, order)),
         ("uncertain", "The least certain", order[::-1][:EXAMPLES]),
         ("wrong", "Wrong, most certain first", wrong[:EXAMPLES]),
     ]
     return [_group(evidence, *group) for group in groups if len(group[2])]
+
+
+def _most_certain(evidence, order):
+    """Return the title and rows of the surest predictions: of each class one where that fits."""
+    p = evidence.prediction
+    if p.targets.ndim == 2 or evidence.opened.network.outputs > MOST_CLASSES:
+        return "The most certain", order[:EXAMPLES]
+    _, first = np.unique(p.classes[order], return_index=True)
+    return "The most certain of each class", order[first]
 
 
 def probabilities(evidence, x):

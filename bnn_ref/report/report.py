@@ -7,11 +7,22 @@ from typing import NamedTuple
 from .._version import __version__
 from ..errors import missing
 from ..storage.wholefile import whole_file
-from . import calibration, curves, predictions, pruning, regression, spreads, uncertainty, weights
+from . import (
+    calibration,
+    curves,
+    mistakes,
+    predictions,
+    pruning,
+    regression,
+    spreads,
+    uncertainty,
+    weights,
+)
 from .evidence import Evidence, gather
 from .figure import save_png
-from .page import Section, render, tiles
+from .page import Section, paragraphs, render, tiles
 from .summary import lead, run_section, scores
+from .verdict import verdict
 
 DIGITS_CREDIT = (
     'Data: "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak (1998), UCI '
@@ -63,8 +74,9 @@ def write_page(report, path):
     OSError
         Where it cannot be written.
     """
-    text = render(_title(report.evidence), lead(report.evidence), tiles(scores(report.evidence)),
-                  report.sections, _footer(report.evidence))  # fmt: skip
+    head = paragraphs(verdict(report.evidence)) + tiles(scores(report.evidence))
+    text = render(_title(report.evidence), lead(report.evidence), head, report.sections,
+                  _footer(report.evidence))  # fmt: skip
     with whole_file(path) as file:
         file.write(text.encode())
 
@@ -100,7 +112,7 @@ def _weights(evidence):
         "Every kernel weight is a Normal with a mean and a standard deviation of its own. Where "
         "the data say nothing of a weight, it stays at the prior; what is known of a weight shows "
         "in its signal-to-noise ratio. The density axes are square roots, so that a peak of idle "
-        "weights leaves the others visible."
+        "weights leaves the others visible. " + weights.active(evidence.opened)
     )
     found = [*weights.plots(evidence), *pruning.plots(evidence)]
     return Section("weights", "What was learned", text, found)
@@ -120,18 +132,22 @@ def _predictions(evidence):
     )
     calibrated = Section(
         "calibration",
-        "Predictive band and calibration" if numbers else "Calibration",
+        "Predictive band and calibration" if numbers else "Calibration and mistakes",
         f"Whether the {'intervals' if numbers else 'probabilities'} can be taken at their word.",
-        (regression if numbers else calibration).plots(evidence),
+        regression.plots(evidence)
+        if numbers
+        else [*calibration.plots(evidence), *mistakes.plots(evidence)],
     )
     kind = "variance" if numbers else "uncertainty"
+    said, figures = (spreads.shift_look if numbers else uncertainty.look)(evidence)
     strange = Section(
         "uncertainty",
         "Uncertainty, also where the data end",
         f"Total {kind} is aleatoric (the data's own ambiguity, which every draw sees) plus "
-        "epistemic (the disagreement of the draws). The second should grow on data that the "
-        "network never saw.",
-        spreads.shift_plots(evidence) if numbers else uncertainty.plots(evidence),
+        "epistemic (the disagreement of the draws). On rows like none in training one would wish "
+        f"it larger. {said} A mean-field posterior, whose weights are independent of each other, "
+        "promises neither.",
+        figures,
     )
     return [one_by_one, calibrated, strange]
 

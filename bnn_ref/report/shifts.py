@@ -60,3 +60,39 @@ def strangers(x, image, seed=0):
     noise = NOISE_SCALE * rng.standard_normal(x.shape)
     found[f"noise of scale {NOISE_SCALE:g}"] = noise.astype(x.dtype)
     return found
+
+
+def area(strange, usual):
+    """Return the area under the ROC of telling strange rows from usual ones by a number.
+
+    The chance that a strange row has the larger one, ties counting a half: 0.5 is chance, 1 tells
+    all of them apart, below 0.5 the strange rows look the more usual.
+
+    Parameters
+    ----------
+    strange, usual : arrays (N,), (M,)
+    """
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([strange, usual]))
+    n, m = len(strange), len(usual)
+    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def noticed(groups):
+    """Return a sentence for each strange kind of rows: is the uncertainty larger there?
+
+    Parameters
+    ----------
+    groups : dict of name to array (N,)
+        The total uncertainty of each row; the first entry is of the usual ones.
+    """
+    (usual, own), *strange = groups.items()
+    found = []
+    for name, rows in strange:
+        side = "larger" if rows.mean() > own.mean() else "not larger"
+        found.append(
+            f"For {name} it is {side} ({rows.mean():.3g} in the mean, {own.mean():.3g} for "
+            f"{usual}); the area under the ROC that tells them apart is {area(rows, own):.2f}."
+        )
+    return " ".join(found)

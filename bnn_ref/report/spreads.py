@@ -7,7 +7,7 @@ from ..plot.theme import NARROW, legend, new_figure
 from .figure import Plot
 from .predictions import EXAMPLES
 from .regression import likelihood_scale, target_name
-from .shifts import ROWS, gradual, strangers
+from .shifts import ROWS, gradual, noticed, strangers
 
 PARTS = ("total", "aleatoric", "epistemic")
 
@@ -76,15 +76,17 @@ def parts(evidence, prediction):
     }
 
 
-def shift_plots(evidence):
-    """Return the figures on rows moved away from the data, and on rows like none of them."""
+def shift_look(evidence):
+    """Return what is to be said of rows like none in training, and the figures."""
     x = np.asarray(evidence.x[:ROWS])
     shift = gradual(x, evidence.image)
     found = [parts(evidence, evidence.predict(rows)) for rows in shift.rows]
-    groups = {f"{evidence.part} rows": parts(evidence, evidence.predict(x))}
-    for name, rows in strangers(x, evidence.image, evidence.seed).items():
-        groups[name] = parts(evidence, evidence.predict(rows))
-    return [_shift(evidence, shift, found), _groups(groups)]
+    rows = {f"{evidence.part} rows": x, **strangers(x, evidence.image, evidence.seed)}
+    predictions = {name: evidence.predict(part) for name, part in rows.items()}
+    groups = {name: parts(evidence, prediction) for name, prediction in predictions.items()}
+    scale = evidence.opened.dataset.encoding.decode_scale
+    totals = {name: scale(np.sqrt(p.variance))[:, 0] for name, p in predictions.items()}
+    return noticed(totals), [_shift(evidence, shift, found), _groups(groups)]
 
 
 def _shift(evidence, shift, found):
@@ -104,8 +106,8 @@ def _shift(evidence, shift, found):
     return Plot(
         "uncertainty-shift",
         "Turned by degrees" if evidence.image is not None else "Moved away by degrees",
-        "The noise that the likelihood assumes (aleatoric) stays, the draws' disagreement "
-        f"(epistemic) should grow. The first {min(ROWS, len(evidence.y)):,} {evidence.part} rows.",
+        "The noise that the likelihood assumes (aleatoric), and the draws' disagreement "
+        f"(epistemic). The first {min(ROWS, len(evidence.y)):,} {evidence.part} rows.",
         f"Line chart over {shift.label} from {shift.amounts[0]:g} to {shift.amounts[-1]:g}: total "
         f"standard deviation from {first['total']:.3g} to {last['total']:.3g}, epistemic from "
         f"{first['epistemic']:.3g} to {last['epistemic']:.3g}.",

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..plot.theme import legend, new_figure
 from .figure import Plot
-from .shifts import ROWS, gradual, strangers
+from .shifts import ROWS, gradual, noticed, strangers
 
 PARTS = ("total", "aleatoric", "epistemic")
 
@@ -18,18 +18,19 @@ def split(prediction):
     }
 
 
-def plots(evidence):
-    """Return the figures on uncertainty for class probabilities."""
+def look(evidence):
+    """Return what is to be said of strange rows, and the figures, for class probabilities."""
     x, y = np.asarray(evidence.x[:ROWS]), evidence.y[:ROWS]
     groups = {f"{evidence.part} rows": split(evidence.predict(x, draws=evidence.draws))}
     for name, rows in strangers(x, evidence.image, evidence.seed).items():
         groups[name] = split(evidence.predict(rows, draws=evidence.draws))
-    return [
+    plots = [
         _gradual(evidence, x, y),
         _averages(groups),
         _distribution(groups, "epistemic"),
         _distribution(groups, "total"),
     ]
+    return noticed({name: entropies["total"] for name, entropies in groups.items()}), plots
 
 
 def _gradual(evidence, x, y):

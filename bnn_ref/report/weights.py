@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import reference
+from .. import priors, reference
 from ..plot.theme import SERIES, legend, new_figure
 from .figure import Plot
 
 MOST_BINS = 70
+ACTIVE = 1.0  # nats
 RATIOS = (1e-3, 1e3)  # signal-to-noise ratios outside are counted at the ends
 
 
@@ -40,6 +41,32 @@ def ratios(kernel):
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.abs(kernel.mu) / kernel.sigma
     return np.where(kernel.mu == 0, 0.0, found)
+
+
+def active(opened):
+    """Return a sentence on how many units of each hidden layer the posterior uses.
+
+    A unit counts where the weights that leave it have moved more than `ACTIVE` nats from the
+    prior: what is left of the others is the prior's own noise.
+
+    Parameters
+    ----------
+    opened : OpenedRun
+    """
+    layers = list(zip(opened.network.layers, opened.parameters.layers, strict=True))[1:]
+    if not layers:
+        return "There is no hidden layer."
+    words = []
+    for k, (layer, p) in enumerate(layers):
+        sigma = reference.sigma(p.scale_shift, p.kernel_rho.astype(np.float64))
+        kl = priors.kl(p.kernel_mu.astype(np.float64), sigma, layer.kernel_prior)  # (I, O)
+        used = int(np.sum(kl.sum(axis=1) > ACTIVE))
+        words.append(f"{used} of {layer.inputs} units of layer {k}")
+    return (
+        f"In use, with more than {ACTIVE:g} nat of KL in the weights that leave them: "
+        + ", ".join(words)
+        + ". The others were pruned by the KL, as a mean-field posterior does."
+    )
 
 
 def plots(evidence):

@@ -148,11 +148,16 @@ def test_uncertainty_is_split_as_the_draws_say(digits_report, evidence):
 def test_the_examples_are_the_surest_the_least_sure_and_the_wrong(digits_report, evidence, mean):
     entropy = -np.sum(mean * np.log(mean), axis=1)
     wrong = np.flatnonzero(mean.argmax(axis=1) != evidence.y)
-    for name, row in (("certain", entropy.argmin()), ("uncertain", entropy.argmax()),
-                      ("wrong", wrong[entropy[wrong].argmin()])):  # fmt: skip
+    for name, row in (("uncertain", entropy.argmax()), ("wrong", wrong[entropy[wrong].argmin()])):
         words = plot(digits_report, f"predictions-{name}").alt.split(": ", 1)[1]
         told = f"label {evidence.y[row]}, predicted {mean[row].argmax()} ({mean[row].max():.3f})"
         assert words.startswith(told), name
+    words = plot(digits_report, "predictions-certain").alt
+    called = mean.argmax(axis=1)
+    for k in np.unique(called):
+        mine = np.flatnonzero(called == k)
+        row = mine[entropy[mine].argmin()]
+        assert f"label {evidence.y[row]}, predicted {k} ({mean[row].max():.3f})" in words
 
 
 def test_rotated_is_numpys_quarter_turn_and_zero_leaves_it():

@@ -1,0 +1,137 @@
+"""The verdict: what the scores mean, in words, beside what simple rivals reach on the same rows.
+
+Every sentence is made of numbers of this run; none praises by itself.
+"""
+
+import numpy as np
+
+from ..elementary import normal_density
+
+FITTED_ROWS = 20_000  # of the rivals
+SAME = 0.005  # nats a row, that nobody would call better or worse
+MISS = 0.01  # of a mean probability beside the share of right answers
+
+
+def verdict(evidence):
+    """Return the verdict's sentences, first to last.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    """
+    if evidence.prediction.log_prob is None:
+        return []
+    found = [_in_words(evidence), _beside_rivals(evidence)]
+    if evidence.metric == "accuracy":
+        found.append(_honesty(evidence))
+    return [sentence for sentence in found if sentence]
+
+
+def _in_words(evidence):
+    """Return what the log-probability of a row is in the reader's own measure."""
+    nats = evidence.prediction.nats
+    rows = f"On {len(evidence.y):,} {evidence.part} rows"
+    if evidence.task == "categorical":
+        return (
+            f"{rows} the right class gets {nats:.2f} nats, the logarithm of a probability of "
+            f"{np.exp(nats):.2f}; {100 * evidence.prediction.accuracy:.1f} % are right."
+        )
+    if evidence.task == "bernoulli":
+        outputs = evidence.prediction.targets.shape[1]
+        return (
+            f"{rows} the right answers get {nats:.2f} nats, for each of {outputs} outputs a "
+            f"probability of {np.exp(nats / outputs):.2f}; "
+            f"{100 * evidence.prediction.accuracy:.1f} % are right."
+        )
+    unit = evidence.opened.dataset.encoding.decode_scale(np.sqrt(evidence.prediction.variance))
+    return (
+        f"{rows} the prediction is off by {evidence.score(evidence.prediction):.3g} (root mean "
+        f"square, target unit), and says of itself {np.sqrt(np.mean(unit**2)):.3g}."
+    )
+
+
+def _beside_rivals(evidence):
+    """Return how the log-probability compares with rivals', better or worse by how much."""
+    ours = evidence.prediction.nats
+    mean = evidence.predict(evidence.x, evidence.y, kind="mean").nats
+    words = []
+    for name, nats in [*rivals(evidence), ("the network at its posterior mean alone", mean)]:
+        gap = ours - nats
+        side = "level with" if abs(gap) < SAME else "better than" if gap > 0 else "worse than"
+        words.append(f"{side} {name} ({nats:.3f})")
+    return f"In nats a row ({ours:.3f}) that is " + "; ".join(words) + "."
+
+
+def _honesty(evidence):
+    """Return whether the probabilities hold what they say, in the mean."""
+    p = evidence.prediction.probabilities
+    confidence = np.maximum(p, 1 - p) if evidence.prediction.targets.ndim == 2 else p.max(axis=1)
+    says, right = float(np.mean(confidence)), evidence.prediction.accuracy
+    if abs(says - right) < MISS:
+        return f"It says {100 * says:.0f} % in the mean and {100 * right:.0f} % are right."
+    kind = "less sure than it could be" if says < right else "surer than it should be"
+    return (
+        f"It says {100 * says:.0f} % in the mean and {100 * right:.0f} % are right: it is {kind}."
+    )
+
+
+def rivals(evidence):
+    """Return (name, nats a row) of simple rivals, fitted to the training rows.
+
+    Guessing by the training rows alone, and a linear model: a logistic regression where
+    scikit-learn is installed, least squares with a Normal residual for numbers.
+    """
+    train = evidence.opened.dataset.train
+    x, y = np.asarray(train.x[:FITTED_ROWS]), np.asarray(train.y[:FITTED_ROWS])
+    held_x, held_y = np.asarray(evidence.x[:]), np.asarray(evidence.y)
+    if evidence.task == "normal":
+        return _of_numbers(x, y, held_x, held_y)
+    found = [("guessing by the shares of the training rows", _by_shares(y, held_y, evidence))]
+    if evidence.task == "categorical":
+        logistic = _logistic(x, y, held_x, held_y)
+        found += [] if logistic is None else [("a logistic regression", logistic)]
+    return found
+
+
+def _of_numbers(x, y, held_x, held_y):
+    """Return the rivals of a regression: the training rows' Normal, and least squares."""
+    constant = np.log(normal_density((held_y - y.mean(0)) / y.std(0)) / y.std(0)).sum(1).mean()
+    design = np.concatenate([x, np.ones((len(x), 1))], axis=1).astype(np.float64)
+    weights = np.linalg.lstsq(design, y, rcond=None)[0]
+    left = np.sqrt(np.mean((y - design @ weights) ** 2, axis=0))
+    held = np.concatenate([held_x, np.ones((len(held_x), 1))], axis=1)
+    linear = np.log(normal_density((held_y - held @ weights) / left) / left).sum(1).mean()
+    return [
+        ("one Normal for every row", float(constant)),
+        ("a linear regression", float(linear)),
+    ]
+
+
+def _by_shares(y, held_y, evidence):
+    """Return the nats of predicting every row by the training rows' shares, one row added."""
+    if evidence.task == "categorical":
+        count = np.bincount(y, minlength=evidence.opened.network.outputs) + 1.0
+        return float(np.mean(np.log(count / count.sum())[held_y]))
+    share = (y.sum(axis=0) + 1.0) / (len(y) + 2.0)
+    return float(np.sum(np.where(held_y == 1, np.log(share), np.log1p(-share)), axis=1).mean())
+
+
+def _logistic(x, y, held_x, held_y):
+    """Return the nats of scikit-learn's logistic regression, or None where it cannot be had."""
+    try:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+    except ImportError:
+        return None
+    import warnings
+
+    if len(np.unique(y)) < 2:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a rival need not be at its end
+        model = LogisticRegression(max_iter=300).fit(x, y)
+    place = np.searchsorted(model.classes_, held_y)
+    known = np.isin(held_y, model.classes_)
+    log_p = model.predict_log_proba(held_x)
+    nats = np.where(known, log_p[np.arange(len(held_y)), np.where(known, place, 0)], -np.inf)
+    return float(np.mean(nats))
