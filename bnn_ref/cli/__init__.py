@@ -11,6 +11,7 @@ import sys
 import warnings
 
 from .._version import __version__
+from ..errors import ObjectiveWarning
 
 COMMANDS = {
     "train": "train a network, on the bundled digits or on your own data",
@@ -77,6 +78,7 @@ def main(argv=None):
         args = make_parser(chosen if chosen in COMMANDS else None).parse_args(argv)
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
+            warnings.simplefilter("always", ObjectiveWarning)  # as a line, whatever the filters
             return args.run(args) or 0
     except SystemExit as stop:  # argparse has printed what there is to say
         return stop.code if isinstance(stop.code, int) else 0

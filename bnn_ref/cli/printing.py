@@ -1,5 +1,6 @@
 """What the programs print about a run."""
 
+import shlex
 import sys
 
 from .settings import name_of
@@ -13,7 +14,38 @@ def print_start(dataset, trainer, steps):
     print(trainer.network)
     where = "" if trainer.state.step == 0 else f" from step {trainer.state.step}"
     print(f"back end: {name_of(trainer.backend)}, {trainer.dtype}")
+    print(f"learning rate {trainer.learning_rate}, {temperature_words(trainer)}")
     print(f"training to step {steps}{where}", flush=True)
+
+
+def temperature_words(trainer):
+    """Return what the KL's weight is, in words."""
+    if trainer.kl_weight is not None:
+        return f"KL weight {trainer.kl_weight:g}, temperature {trainer.final_temperature:.4g}"
+    words = f"KL weight {trainer.temperature:g}/N"
+    if trainer.kl_warm_up:
+        words += f", rising over the first {trainer.kl_warm_up:.0%} of the steps"
+    if trainer.temperature < 1:
+        words += " (a cold posterior, not Bayes': narrower than data and prior call for)"
+    return words
+
+
+def print_end(trained):
+    """Say whether training has settled, and whether anything was learned."""
+    from ..training import prior_line
+
+    line = prior_line(trained.parameters, trained.history.records[-1]["kl"])
+    for one in filter(None, (line, trained.convergence.line)):
+        print(one)
+
+
+def print_next(folder):
+    """Say what to type next."""
+    if folder:
+        quoted = shlex.quote(str(folder))
+        print(f"next: bnn-ref report {quoted}, or bnn-ref predict {quoted} --help")
+    else:
+        print("next: the same with --out RUN keeps the run; bnn-ref report RUN explains it")
 
 
 class Printer:
@@ -36,11 +68,12 @@ class Printer:
             if f"validation_{name}" in record:
                 held = self._own_units(name, record[f"validation_{name}"])
                 nats = self.encoding.decode_nats(record["validation_nats"])
-                line += f"  held-out nats {nats:.4f} {name} {held:.4f}"
+                line += f"  held-out at the posterior mean: nats {nats:.4f} {name} {held:.4f}"
         print(line, flush=True)
         if not self.explained:
             self.explained = True
-            weight = record["kl_weight"]
+            given = trainer.kl_weight
+            weight = record["kl_weight"] if callable(given) else given
             print(
                 f"  kl_weight {weight:g}: weighted KL {weight * record['kl']:.6g} nats; "
                 f"1/N = {self.default_weight:g} would make it "

@@ -1,6 +1,5 @@
 """The settings of a run: options, defaults, what a resumed run keeps, what is made of them."""
 
-import itertools
 import os
 
 DEFAULTS = {
@@ -8,12 +7,19 @@ DEFAULTS = {
     "target": None,
     "layers": [128, 128],
     "activation": "relu",
+    "prior_scale": 1.0,
+    "bias": "deterministic",
+    "initializer": "tfp",
     "likelihood": None,
     "steps": 6000,
     "epochs": None,
     "batch_size": 128,
-    "learning_rate": 0.01,
+    "learning_rate": "cosine",
     "kl_weight": None,
+    "temperature": 1.0,
+    "kl_warm_up": None,
+    "adam": "paper",
+    "estimator": "flipout",
     "holdout": None,
     "draws": 50,
     "draws_per_step": 1,
@@ -22,6 +28,17 @@ DEFAULTS = {
     "dtype": "float32",
 }
 FREE = ("data", "steps", "epochs", "draws")  # may be given anew when a run goes on
+OF_TRAINER = (
+    "learning_rate",
+    "seed",
+    "dtype",
+    "draws_per_step",
+    "kl_weight",
+    "temperature",
+    "kl_warm_up",
+    "adam",
+    "estimator",
+)
 ACTIVATIONS = "linear, relu, tanh, sigmoid, softplus, elu or gelu"
 
 
@@ -47,14 +64,27 @@ def add_settings(parser):
         metavar="COLUMN")  # fmt: skip
     add("--layers", "units of the hidden layers (default 128,128)", metavar="N,N")
     add("--activation", f"of the hidden layers: {ACTIVATIONS} (default relu)", metavar="NAME")
+    add("--prior-scale", "standard deviation of the weights' prior N(0, X) (default 1)", type=float,
+        metavar="X")  # fmt: skip
+    add("--bias", "deterministic (default), normal, normal_flipped or none", metavar="NAME")
+    add("--initializer", "tfp (default) or he", metavar="NAME")
     add("--likelihood", "categorical, bernoulli, normal (its scale learned) or normal:SCALE "
         "(fixed); by default what the targets look like", metavar="NAME")  # fmt: skip
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", help="steps in all (default 6000)", type=int, metavar="N")
     length.add_argument("--epochs", help="passes over the rows, in all", type=int, metavar="N")
     add("--batch-size", "rows of a step (default 128)", type=int, metavar="N")
-    add("--learning-rate", "of Adam (default 0.01)", type=float, metavar="X")
-    add("--kl-weight", "factor on the KL (default 1 / training rows)", type=float, metavar="X")
+    add("--learning-rate", "of Adam: a number (constant), or cosine (default), "
+        "cosine:PEAK or cosine:PEAK:FLOOR:WARM_UP (default cosine:0.01:0.01:0; floor a share of "
+        "the peak, warm-up a share of the steps)", metavar="X")  # fmt: skip
+    add("--kl-weight", "factor on the KL (default temperature / training rows)", type=float,
+        metavar="X")  # fmt: skip
+    add("--temperature", "the KL's weight as a multiple of 1 / training rows (default 1: Bayes' "
+        "posterior; below it a cold posterior)", type=float, metavar="X")  # fmt: skip
+    add("--kl-warm-up", "share of the steps in which the KL's weight rises to its value (default "
+        "0.5 with cosine, else 0)", type=float, metavar="X")  # fmt: skip
+    add("--adam", "paper (default), tensorflow1 or keras", metavar="NAME")
+    add("--estimator", "flipout (default), shared or local", metavar="NAME")
     add("--holdout", "training rows held out: drawn by the seed from the digits (default 360) and "
         "text tables (a fifth), the first N of IDX files and npz (none)", type=int,
         metavar="N")  # fmt: skip
@@ -94,6 +124,11 @@ def resolve(args, config=None, run=None):
         _check_whole(name, settings[name], least=name in ("batch_size", "draws", "draws_per_step"))
     if settings["likelihood"] is not None:
         settings["likelihood"] = _canonical("likelihood", settings["likelihood"])
+    settings["learning_rate"] = _canonical("learning_rate", settings["learning_rate"])
+    if settings["kl_warm_up"] is None:
+        from ..training.schedules import rise_of
+
+        settings["kl_warm_up"] = rise_of(settings["learning_rate"])
     return settings
 
 
@@ -105,6 +140,11 @@ def _check_whole(name, value, least):
 
 def _canonical(name, value):
     """Return a setting as it is recorded."""
+    if name == "learning_rate":
+        from ..training.schedules import Cosine, parse_rate
+
+        rate = parse_rate(value, "--learning-rate")
+        return str(rate) if isinstance(rate, Cosine) else float(rate)
     return "normal:learned" if (name, value) == ("likelihood", "normal") else value
 
 
@@ -139,27 +179,29 @@ def make_likelihood(text):
 
 def make_network(settings, dataset):
     """Return the network, and settle the likelihood that was left to the data."""
-    from ..layers import DenseFlipout
-    from ..network import Network
+    from ..stacks import dense_stack
 
     if settings["likelihood"] is None:
         settings["likelihood"] = _canonical("likelihood", dataset.encoding.task)
-    likelihood = make_likelihood(settings["likelihood"])
-    widths = [dataset.inputs, *settings["layers"]]
-    layers = [
-        DenseFlipout(inputs, outputs, settings["activation"])
-        for inputs, outputs in itertools.pairwise(widths)
-    ]
-    return Network([*layers, DenseFlipout(widths[-1], dataset.outputs)], likelihood)
+    return dense_stack(
+        dataset.inputs,
+        settings["layers"],
+        dataset.outputs,
+        make_likelihood(settings["likelihood"]),
+        settings["activation"],
+        **{name: settings[name] for name in ("prior_scale", "bias", "initializer")},
+    )
 
 
 def make_trainer(settings, network, dataset, threads, state=None):
     """Return the `Trainer` of these settings."""
     from ..training.trainer import Trainer
 
-    names = ("learning_rate", "seed", "backend", "dtype", "draws_per_step", "kl_weight")
-    chosen = {name: settings[name] for name in names}
-    return Trainer(network, len(dataset.train.x), **chosen, threads=threads, state=state)
+    chosen = {name: settings[name] for name in (*OF_TRAINER, "backend")}
+    steps = total_steps(settings, dataset)
+    return Trainer(
+        network, len(dataset.train.x), **chosen, threads=threads, state=state, steps=steps
+    )
 
 
 def name_of(backend):

@@ -5,9 +5,10 @@ import sys
 EPILOG = """\
 A setting is NAME=VALUE, or NAME=VALUE,VALUE,... for each of several: a cell is trained for every
 combination. Names: layers (50, or 128x128), activation, prior_scale, bias, initializer,
-likelihood, steps, epochs, batch_size, learning_rate, kl_weight, adam, estimator, holdout, draws,
-draws_per_step, backend, dtype, seed (initial values, noise, order) and split (which rows are held
-out). seed and split may be a range: seed=0-4.
+likelihood, steps, epochs, batch_size, learning_rate (a number, cosine or cosine:PEAK), kl_weight,
+temperature, kl_warm_up, adam, estimator, holdout, draws, draws_per_step, backend, dtype, seed
+(initial values, noise, order) and split (which rows are held out). seed and split may be a range:
+seed=0-4. `bnn-ref train` takes the same ones as options: --learning-rate and so on.
 
 Each finished cell is kept in SWEEP/cells at once: the same command goes on where a killed one was.
 SWEEP/table.csv has a line a cell; SWEEP/plot.png shows the scores (with matplotlib). Exit code 1
@@ -154,11 +155,13 @@ def parse_settings(words):
 
 
 WHOLE = ("steps", "epochs", "batch_size", "holdout", "draws", "draws_per_step", "seed", "split")
-REAL = ("learning_rate", "kl_weight", "prior_scale")
+REAL = ("kl_weight", "temperature", "kl_warm_up", "prior_scale")
 
 
 def parse_value(name, text):
     """Return the list of values that the text of one stands for: one, or those of a range."""
+    from ..training.schedules import Cosine, parse_rate
+
     try:
         if name in ("seed", "split") and "-" in text.strip("-"):
             first, last = map(int, text.split("-"))
@@ -169,9 +172,14 @@ def parse_value(name, text):
             return [int(text)]
         if name in REAL:
             return [float(text)]
+        if name == "learning_rate":
+            rate = parse_rate(text)
+            return [str(rate) if isinstance(rate, Cosine) else rate]
         if name == "layers":
             return [[int(size) for size in text.split("x")] if text else []]
     except ValueError:
         kind = {"layers": "sizes like 128x128"}.get(name, "a number")
+        if name == "learning_rate":
+            kind = "a number, cosine or cosine:PEAK:FLOOR:WARM_UP"
         raise ValueError(f"setting {name}: expected {kind}, found {text!r}") from None
     return [text]

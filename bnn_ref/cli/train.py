@@ -3,7 +3,7 @@
 import time
 
 from . import settings as choices
-from .printing import Printer, print_scores, print_start
+from .printing import Printer, print_end, print_next, print_scores, print_start
 
 EPILOG = """\
 PATH is a folder with MNIST's four IDX files (plain or gzipped), an npz with x_train, y_train,
@@ -117,6 +117,7 @@ def _train(args, settings, dataset, trainer, history, folder, steps):
         )
         print(f"stopped at step {trainer.state.step}: {kept}")
         return 130
+    print_end(trained)
     return _finish(args, settings, dataset, trainer, trained.history, folder, seconds)
 
 
@@ -143,6 +144,7 @@ def _finish(args, settings, dataset, trainer, history, folder, seconds):
         if folder:
             folder.save_results(results)
     print_scores(results, dataset)
+    print_next(args.out)
     if args.json:
         print(one_line_json({**results, "seconds": round(seconds, 3)}))
     return 0

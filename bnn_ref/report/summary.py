@@ -2,9 +2,9 @@
 
 import os
 
-from ..layers import DenseFlipout
-from ..network import Network
 from ..reference import kl, kl_parts
+from ..stacks import dense_stack
+from ..training import prior_line
 from .page import Section, beside, command, folded, table
 
 
@@ -21,12 +21,21 @@ def lead(evidence):
     warning = ""
     if evidence.part == "training":
         warning = " No row was held out: what is shown is of rows the network was trained on."
-    return (
+    return _end_of_training(opened) + (
         f"A Bayesian neural network of Flipout layers, {units}, trained on "
         f"{len(opened.dataset.train.x):,} rows of {source} for "
         f"{opened.checkpoint.state.step:,} steps. Predictions are of {rows} {evidence.part} rows, "
         f"each an average over {evidence.draws} draws of the weights.{warning}"
     )
+
+
+def _end_of_training(opened):
+    """Return what the first line says of a run that has not settled or learned nothing, or ""."""
+    total = float(kl(opened.network, opened.parameters).sum())
+    found, lines = opened.convergence, [prior_line(opened.parameters, total)]
+    if found is not None and not found.settled:
+        lines.append(found.line)
+    return "".join(f"{line[0].upper()}{line[1:]}. " for line in lines if line)
 
 
 def scores(evidence):
@@ -63,19 +72,18 @@ def _scores(evidence):
 
 def _asked(evidence):
     """Return how many steps the run was to take, or None where it is done."""
-    settings, rows = evidence.opened.settings, len(evidence.opened.dataset.train.x)
-    steps = settings["steps"]
-    if steps is None:
-        steps = settings["epochs"] * -(-rows // settings["batch_size"])
+    steps = evidence.opened.steps
     return steps if evidence.opened.checkpoint.state.step < steps else None
 
 
 def _is_repeatable(opened):
     """Return whether the command line makes such a network: it has no options for these."""
-    layers = [DenseFlipout(one.inputs, one.outputs, one.activation)
-              for one in opened.network.layers]  # fmt: skip
-    plain = Network(layers, opened.network.likelihood)
-    return plain.to_json("float32") == opened.network.to_json("float32")
+    network, settings = opened.network, opened.settings
+    options = {name: settings[name] for name in ("prior_scale", "bias", "initializer")
+               if name in settings}  # fmt: skip
+    plain = dense_stack(network.inputs, settings["layers"], network.outputs, network.likelihood,
+                        settings["activation"], **options)  # fmt: skip
+    return plain.to_json("float32") == network.to_json("float32")
 
 
 def run_section(evidence):

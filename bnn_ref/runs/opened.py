@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..data import Dataset, Encoding, kind_of, load
 from ..errors import expected
+from ..training.convergence import convergence
 from ..training.history import History
 from ..training.trainer import Trainer
 from .checkpoints import Checkpoint
@@ -51,10 +52,30 @@ class OpenedRun(NamedTuple):
 
     def trainer(self):
         """Return a `Trainer` that stands where the run stands."""
-        names = ("learning_rate", "seed", "dtype", "draws_per_step", "kl_weight")
-        settings = {name: self.settings[name] for name in names}
+        names = ("learning_rate", "seed", "dtype", "draws_per_step", "kl_weight", "temperature",
+                 "kl_warm_up", "adam", "estimator")  # fmt: skip
+        settings = {name: self.settings[name] for name in names if name in self.settings}
         return Trainer(self.network, len(self.dataset.train.x), backend="numpy",
-                       state=self.checkpoint.state, **settings)  # fmt: skip
+                       state=self.checkpoint.state, steps=self.steps, **settings)  # fmt: skip
+
+    @property
+    def steps(self):
+        """How many steps the run was to take in all."""
+        if self.settings["epochs"] is None:
+            return self.settings["steps"]
+        rows, batch_size = len(self.dataset.train.x), self.settings["batch_size"]
+        return self.settings["epochs"] * -(-rows // batch_size)
+
+    @property
+    def convergence(self):
+        """The `Convergence` that its records show, None where they hold no drift."""
+        records = [one for one in self.history.records if "drift" in one]
+        constant = not isinstance(self.settings["learning_rate"], str)
+        return convergence(
+            [one["drift"] for one in records],
+            [one["loss"] for one in records],
+            is_constant=constant and not self.settings.get("kl_warm_up"),
+        ) if records else None  # fmt: skip
 
     @property
     def command(self):

@@ -5,6 +5,7 @@ from ..likelihoods import Bernoulli, Categorical, Normal
 from ..runs.evaluation import score_parts
 from ..stacks import dense_stack
 from ..training import fit
+from ..training.schedules import rise_of
 
 LIKELIHOODS = {
     "categorical": Categorical(),
@@ -21,8 +22,10 @@ DEFAULTS = {
     "steps": 6000,
     "epochs": None,
     "batch_size": 128,
-    "learning_rate": 0.01,
+    "learning_rate": "cosine",
     "kl_weight": None,
+    "temperature": 1.0,
+    "kl_warm_up": None,
     "adam": "paper",
     "estimator": "flipout",
     "holdout": None,
@@ -40,6 +43,8 @@ OF_TRAINER = (
     "dtype",
     "draws_per_step",
     "kl_weight",
+    "temperature",
+    "kl_warm_up",
     "adam",
     "estimator",
 )
@@ -87,6 +92,8 @@ def train_cell(cell, threads, *, source="digits", target=None):
         For a setting that is none, or whatever loading and training refuse.
     """
     cell = {**DEFAULTS, **cell}
+    if cell["kl_warm_up"] is None:
+        cell["kl_warm_up"] = rise_of(cell["learning_rate"])
     dataset = load_split(cell, source, target)
     network = dense_stack(
         dataset.inputs,

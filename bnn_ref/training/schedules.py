@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import expected
 
 PEAK, FLOOR = 0.01, 0.01
+RISE = 0.5  # the share of the steps in which the KL's weight rises, by default
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,19 @@ def parse_rate(value, thing="learning_rate"):
             raise
     wanted = "a number, 'cosine' or 'cosine:PEAK:FLOOR:WARM_UP'"
     raise expected(thing, wanted, repr(value))
+
+
+def rise_of(learning_rate):
+    """Return the share of the steps in which the KL's weight rises, where nobody says.
+
+    Half with a cosine; none with a number or a function, so that a constant rate is as it was.
+
+    Parameters
+    ----------
+    learning_rate
+        As `parse_rate` takes it.
+    """
+    return RISE if isinstance(parse_rate(learning_rate), Cosine) else 0.0
 
 
 def check_rate(rate, step):

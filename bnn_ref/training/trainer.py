@@ -165,6 +165,16 @@ class Trainer:
             weight = check_kl_weight(weight(step))
         return weight * kl_share(step, self.steps, self.kl_warm_up) if self.kl_warm_up else weight
 
+    @property
+    def final_temperature(self):
+        """The KL's weight as a multiple of 1/N, once it has risen."""
+        weight = self.kl_weight
+        if weight is None:
+            return self.temperature
+        if callable(weight):
+            weight = check_kl_weight(weight(max(0, (self.steps or 1) - 1)))
+        return weight * float(self.num_examples)
+
     def adam_at(self, step):
         """Return the `Adam` of that step, step 0 being the first."""
         if self.is_constant:

@@ -84,7 +84,7 @@ WORDS = {
         (*TRAIN, "--data", "half.npz", "--likelihood", "categorical"),
         "found 3.5 in row",
     ),
-    "NaN pixels": ((*TRAIN, "--data", "nan.npz"), "found a NaN or an infinity in x"),
+    "NaN pixels": ((*TRAIN, "--data", "nan.npz"), "x: expected finite numbers, found nan in row 1, column 0"),
     "run is a file": ((*TRAIN, "--out", "table.csv"), "table.csv: Not a directory"),
     "run below a file": ((*TRAIN, "--out", "table.csv/run"), "Not a directory"),
     "run in use": ((*TRAIN, "--out", "run"), "run: expected a new or an empty folder, found one"),

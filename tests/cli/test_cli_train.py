@@ -13,6 +13,7 @@ from command import SMALL, call, contents
 
 from bnn_ref.backends import why_not_numba
 from bnn_ref.runs.checkpoints import load_checkpoint
+from bnn_ref.runs.run import Run
 
 KEYS = {
     "heldout_nats",
@@ -35,15 +36,15 @@ def last_json(called):
 
 def test_the_default_data_without_out_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    called = call(capsys, "train", *SMALL, "--steps", 150, "--json")
+    called = call(capsys, "train", *SMALL, "--steps", 250, "--json")
     found = last_json(called)
     assert set(found) >= KEYS
     assert found["heldout_accuracy"] > 0.85
     assert found["heldout_nats"] < 0
-    assert (found["test_nats"], found["test_accuracy"], found["steps"]) == (None, None, 150)
+    assert (found["test_nats"], found["test_accuracy"], found["steps"]) == (None, None, 250)
     assert np.isclose(found["loss"], found["nll"] + found["kl"] / 1437, rtol=0.1)
     assert "digits, 1437 training, 360 held-out rows" in called.out
-    assert "step    150  loss" in called.out
+    assert "step    250  loss" in called.out
     assert os.listdir(tmp_path) == []
 
 
@@ -59,7 +60,7 @@ def test_five_and_five_are_ten_in_every_file(tmp_path, capsys, backend):
     if backend == "numba" and why_not_numba():
         pytest.skip(f"numba: {why_not_numba()}")
     ten, parts = tmp_path / "ten", tmp_path / "parts"
-    options = (*SMALL, "--backend", backend, "--checkpoint-every", 3)
+    options = (*SMALL, "--backend", backend, "--checkpoint-every", 3, "--learning-rate", 0.01)
     assert call(capsys, "train", *options, "--steps", 10, "--out", ten).code == 0
     assert call(capsys, "train", *options, "--steps", 5, "--out", parts).code == 0
     first = load_checkpoint(parts / "checkpoint.npz")
@@ -68,6 +69,32 @@ def test_five_and_five_are_ten_in_every_file(tmp_path, capsys, backend):
     assert called.code == 0
     assert "training to step 10 from step 5" in called.out
     assert set(contents(ten)) == RUN_FILES
+    assert contents(ten) == contents(parts)
+
+
+def test_an_interrupted_schedule_goes_on_to_the_same_files(tmp_path, capsys, monkeypatch):
+    """Rate, rise of the KL's weight and temperature are functions of the step and the length."""
+    ten, parts = tmp_path / "ten", tmp_path / "parts"
+    options = (*SMALL, "--checkpoint-every", 3, "--steps", 10, "--temperature", 0.3,
+               "--learning-rate", "cosine:0.02:0.1:0.2", "--prior-scale", 0.7, "--adam", "keras",
+               "--bias", "normal", "--estimator", "shared")  # fmt: skip
+    assert call(capsys, "train", *options, "--out", ten).code == 0
+    save = Run.save
+
+    def save_and_interrupt(run, trainer, history):
+        save(run, trainer, history)
+        if trainer.state.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Run, "save", save_and_interrupt)
+    assert call(capsys, "train", *options, "--out", parts).code == 130
+    assert 3 <= load_checkpoint(parts / "checkpoint.npz").state.step < 10
+    monkeypatch.undo()
+    called = call(capsys, "train", "--out", parts, "--resume")
+    assert called.code == 0
+    assert "KL weight 0.3/N, rising over the first 50% of the steps (a cold posterior" in called.out
+    assert "training has not settled" in called.out
+    assert f"next: bnn-ref report {parts}" in called.out
     assert contents(ten) == contents(parts)
 
 
@@ -114,8 +141,15 @@ CONTRADICTIONS = {
     "--activation": ("tanh", "relu"),
     "--likelihood": ("bernoulli", "categorical"),
     "--batch-size": (64, 128),
-    "--learning-rate": (0.5, 0.01),
+    "--learning-rate": (0.5, "cosine:0.01:0.01:0.0"),
     "--kl-weight": (1.0, None),
+    "--temperature": (0.5, 1.0),
+    "--kl-warm-up": (0.1, 0.5),
+    "--prior-scale": (2.0, 1.0),
+    "--bias": ("normal", "deterministic"),
+    "--initializer": ("he", "tfp"),
+    "--adam": ("keras", "paper"),
+    "--estimator": ("shared", "flipout"),
     "--holdout": (10, 360),
     "--draws-per-step": (2, 1),
     "--dtype": ("float64", "float32"),
@@ -194,6 +228,7 @@ def test_other_libraries_are_said(tmp_path, capsys, monkeypatch):
 
 def test_case_1_both_weighted_kl_terms_are_shown_for_a_weight_of_ones_own(capsys):
     called = call(capsys, "train", *SMALL, "--steps", 2, "--kl-weight", 1 / 128)
+    assert "warning: kl_weight 0.007812 is 1/128" in called.err
     (line,) = [line for line in called.out.splitlines() if "kl_weight" in line]
     words = line.replace(";", "").split()
     theirs, ours = float(words[4]), float(words[-1])
