@@ -1,7 +1,8 @@
 """``bnn-ref evaluate``."""
 
 from . import settings as choices
-from .printing import print_scores
+from .printing import print_notes, print_scores
+from .reading import add_reading, reading_of
 
 EPILOG = """\
 Without --data the run's own held-out and test rows are scored. With --data PATH: where PATH holds
@@ -17,6 +18,7 @@ def add_arguments(parser):
     parser.add_argument("--data", metavar="digits|PATH", help="other data than the run's own")
     parser.add_argument("--target", metavar="COLUMN", help="of a text table (default: the run's)")
     add_prediction_options(parser)
+    add_reading(parser)
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
 
 
@@ -71,6 +73,8 @@ def run(args):
     dataset = _dataset(args, config, checkpoint, encoding)
     results = {"steps": checkpoint.state.step, "draws": options["draws"]}
     results |= score_parts(checkpoint.network, checkpoint.state.parameters, dataset, **options)
+    if args.data is not None:
+        print_notes(dataset.notes)
     print_scores(results, dataset)
     if args.json:
         print(one_line_json(results))
@@ -79,19 +83,17 @@ def run(args):
 
 def _dataset(args, config, checkpoint, encoding):
     """Return the data to score, encoded as the run's training rows were."""
-    from ..data import kind_of, load, only_test
+    from ..data import load, only_test
 
     settings = config["settings"]
     source = settings["data"] if args.data is None else args.data
-    target = args.target
-    if target is None and kind_of(source) == "table":
-        target = settings["target"]
     options = {
-        "target": target,
+        "target": args.target,
         "task": choices.task_of(settings["likelihood"]),
         "seed": settings["seed"],
         "dtype": checkpoint.dtype,
         "encoding": encoding,
+        "reading": reading_of(args, source, settings, args.run_folder),
     }
     dataset = load(source, holdout=0, **options)
     if dataset.checksum != config["data"]["checksum"]:

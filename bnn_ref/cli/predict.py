@@ -3,6 +3,8 @@
 import os
 
 from .evaluate import add_prediction_options, open_run, prediction_options
+from .printing import print_notes
+from .reading import add_reading, reading_of
 
 EPILOG = """\
 INPUT is a folder of IDX files (its test images), an IDX file of images, an npy file, an npz with
@@ -22,6 +24,7 @@ def add_arguments(parser):
     parser.add_argument("input", metavar="INPUT", help="rows to predict, see below")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="a .csv or .npz file")
     add_prediction_options(parser)
+    add_reading(parser)
 
 
 def run(args):
@@ -32,7 +35,9 @@ def run(args):
 
     _check_output(args)
     config, checkpoint, encoding = open_run(args.run_folder)
-    rows = read_inputs(args.input, encoding, checkpoint.dtype)
+    reading = reading_of(args, args.input, config["settings"], args.run_folder)
+    rows, notes = read_inputs(args.input, encoding, checkpoint.dtype, reading)
+    print_notes(notes)
     options = prediction_options(args, config["settings"])
     prediction = predict(checkpoint.network, checkpoint.state.parameters, rows, **options)
     write_columns(args.output, prediction_columns(prediction, encoding))

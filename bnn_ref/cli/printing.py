@@ -3,6 +3,7 @@
 import shlex
 import sys
 
+from ..errors import one_line
 from .settings import name_of
 
 
@@ -10,7 +11,8 @@ def print_start(dataset, trainer, steps):
     """Print what is about to be trained on what."""
     parts = {"training": dataset.train, "held-out": dataset.validation, "test": dataset.test}
     rows = ", ".join(f"{len(part.x)} {name}" for name, part in parts.items() if part is not None)
-    print(f"data: {dataset.source}, {rows} rows of {dataset.inputs} inputs")
+    print(f"data: {one_line(dataset.source)}, {rows} rows of {dataset.inputs} inputs")
+    print_notes(dataset.notes)
     print(trainer.network)
     where = "" if trainer.state.step == 0 else f" from step {trainer.state.step}"
     print(f"back end: {name_of(trainer.backend)}, {trainer.dtype}")
@@ -46,6 +48,12 @@ def print_next(folder):
         print(f"next: bnn-ref report {quoted}, or bnn-ref predict {quoted} --help")
     else:
         print("next: the same with --out RUN keeps the run; bnn-ref report RUN explains it")
+
+
+def print_notes(notes):
+    """Print what was read and how it was taken; names come from files, so they are escaped."""
+    for note in notes:
+        print(one_line(note))
 
 
 class Printer:

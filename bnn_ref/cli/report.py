@@ -2,6 +2,8 @@
 
 import os
 
+from .reading import add_reading, given_reading, reading_of
+
 EPILOG = """\
 The page is one file without scripts that asks the network for nothing. It is written to
 RUN/report.html unless -o names another place; a page that is there is replaced.
@@ -19,6 +21,7 @@ def add_arguments(parser):
                         help="where the run's data are now, if they have moved")  # fmt: skip
     parser.add_argument("--draws", type=int, metavar="N",
                         help="of a prediction (default: as the run was trained)")  # fmt: skip
+    add_reading(parser)
 
 
 def run(args):
@@ -26,9 +29,16 @@ def run(args):
     from ..border import check_size
     from ..report import make_report, save_plots, write_page
     from ..runs.opened import open_run
+    from ..runs.run import Run
 
     draws = None if args.draws is None else check_size(args.draws, "--draws")
-    opened = open_run(args.run_folder, args.data)
+    reading = None
+    if args.data is not None:
+        settings = Run(args.run_folder).config()["settings"]
+        reading = reading_of(args, args.data, settings, args.run_folder)
+    else:
+        given_reading(args, None)
+    opened = open_run(args.run_folder, args.data, reading)
     path = args.output or os.path.join(args.run_folder, "report.html")
     _check_place(path, args.plots)
     report = make_report(opened, draws)

@@ -2,6 +2,8 @@
 
 import os
 
+from .reading import OPTIONS, add_reading
+
 DEFAULTS = {
     "data": "digits",
     "target": None,
@@ -26,6 +28,7 @@ DEFAULTS = {
     "seed": 0,
     "backend": "numba",
     "dtype": "float32",
+    **dict.fromkeys(OPTIONS),
 }
 FREE = ("data", "steps", "epochs", "draws")  # may be given anew when a run goes on
 OF_TRAINER = (
@@ -85,8 +88,8 @@ def add_settings(parser):
         "0.5 with cosine, else 0)", type=float, metavar="X")  # fmt: skip
     add("--adam", "paper (default), tensorflow1 or keras", metavar="NAME")
     add("--estimator", "flipout (default), shared or local", metavar="NAME")
-    add("--holdout", "training rows held out: drawn by the seed from the digits (default 360) and "
-        "text tables (a fifth), the first N of IDX files and npz (none)", type=int,
+    add("--holdout", "training rows held out: drawn by the seed from the digits (default 360), "
+        "text tables and npz without a test part (a fifth), else the first N (none)", type=int,
         metavar="N")  # fmt: skip
     add("--draws", "weight draws averaged in a prediction (default 50)", type=int, metavar="N")
     add("--draws-per-step", "noise draws averaged in a step (default 1)", type=int, metavar="N")
@@ -94,6 +97,7 @@ def add_settings(parser):
         metavar="N")  # fmt: skip
     add("--backend", "numba (default) or numpy", choices=("numba", "numpy"))
     add("--dtype", "float32 (default) or float64", choices=("float32", "float64"))
+    add_reading(parser)
 
 
 def resolve(args, config=None, run=None):

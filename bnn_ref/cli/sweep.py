@@ -2,6 +2,9 @@
 
 import sys
 
+from .printing import print_notes
+from .reading import add_reading, given_reading
+
 EPILOG = """\
 A setting is NAME=VALUE, or NAME=VALUE,VALUE,... for each of several: a cell is trained for every
 combination. Names: layers (50, or 128x128), activation, prior_scale, bias, initializer,
@@ -31,6 +34,7 @@ def add_arguments(parser):
     add("--target", metavar="COLUMN", help="a text table's column to predict")
     add("--metric", metavar="NAME", help="the table's column to plot (default heldout_nats)")
     add_cluster_arguments(parser)
+    add_reading(parser)
 
 
 def add_cluster_arguments(parser):
@@ -49,18 +53,21 @@ def run(args):
     from functools import partial
     from pathlib import Path
 
+    from ..data import Reading
     from ..sweep import fit, grid, sweep, write_table
 
     choices = parse_settings(args.settings)
     source = args.data if args.data == "digits" else os.path.abspath(args.data)
     cells = grid(choices)
     whole = {**fit.DEFAULTS, **cells[0]}
-    dataset = fit.load_split(whole, source, args.target)
-    if len(choices.get("split", [0])) > 1 and dataset.kind in ("idx", "npz"):
+    reading = Reading.from_settings(given_reading(args, source))
+    dataset = fit.load_split(whole, source, args.target, reading)
+    if len(choices.get("split", [0])) > 1 and dataset.test is not None:
         raise ValueError(f"split: expected one (the first rows of {args.data} are held out)")
-    content = fit.load_split({**whole, "holdout": 0, "split": 0}, source, args.target)
+    content = fit.load_split({**whole, "holdout": 0, "split": 0}, source, args.target, reading)
     identity = {"kind": dataset.kind, "target": args.target, "checksum": content.checksum}
-    task = partial(fit.train_cell, source=source, target=args.target)
+    task = partial(fit.train_cell, source=source, target=args.target, reading=reading)
+    print_notes(dataset.notes)
     print(f"{len(cells)} cells on {args.data}", flush=True)
     outcomes = sweep(
         task,

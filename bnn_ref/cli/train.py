@@ -4,10 +4,11 @@ import time
 
 from . import settings as choices
 from .printing import Printer, print_end, print_next, print_scores, print_start
+from .reading import given_reading
 
 EPILOG = """\
-PATH is a folder with MNIST's four IDX files (plain or gzipped), an npz with x_train, y_train,
-x_test and y_test, or a delimited text table, of which --target names the column to predict.
+PATH is a folder with MNIST's four IDX files (plain or gzipped), an npz with x_train and y_train
+(and x_test and y_test), or a delimited text table, of which --target names the column to predict.
 
 Pixels are divided by 255 (digits: 16). Input columns of a text table are standardised by mean and
 standard deviation of the training rows; so is a numeric target, whose scores are printed in its
@@ -33,7 +34,7 @@ def add_arguments(parser):
 def run(args):
     """Train, print what happens, and return the exit code."""
     from ..border import check_size
-    from ..data import load
+    from ..data import Reading, load
     from ..runs.run import Run
 
     check_size(args.checkpoint_every, "--checkpoint-every")
@@ -47,6 +48,7 @@ def run(args):
     resume = bool(args.resume and folder.has_checkpoint)
     config = folder.config() if resume else None
     settings = choices.resolve(args, config, args.out)
+    given_reading(args, settings["data"])
     dataset = load(
         settings["data"],
         target=settings["target"],
@@ -54,6 +56,7 @@ def run(args):
         holdout=settings["holdout"],
         seed=settings["seed"],
         dtype=settings["dtype"],
+        reading=Reading.from_settings(settings),
     )
     settings["holdout"] = dataset.holdout
     network = choices.make_network(settings, dataset)

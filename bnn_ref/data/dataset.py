@@ -1,16 +1,18 @@
 """Dataset: rows to train on, rows held out, rows for the test, and how they were encoded."""
 
+import warnings
 import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..border import check_size
+from ..border import refuse_not_finite
 from ..errors import expected
 from ..likelihoods import LIKELIHOODS
-from ..noise import permutation
-from .encoding import TASKS, Encoding, moments
+from .cells import sort_names
+from .encoding import TASKS, Encoding, is_whole, moments, value_range
 from .rows import Examples
+from .split import split
 
 MOST_CLASSES = 1_000_000
 
@@ -37,6 +39,8 @@ class Dataset:
         How many rows are held out; what drew them.
     checksum : int
         CRC-32 of the stored training rows and targets, held-out ones among them.
+    notes : tuple of str
+        What was read and how it was taken, a line each.
     """
 
     source: str
@@ -50,6 +54,7 @@ class Dataset:
     holdout: int = 0
     seed: int = 0
     checksum: int = field(default=0, compare=False)
+    notes: tuple = field(default=(), compare=False)
 
     @property
     def inputs(self):
@@ -71,81 +76,82 @@ class Dataset:
         }
 
 
-def _split(count, holdout, seed):
-    """Return (training rows, held-out rows), indices or slices; seed None takes the first."""
-    holdout = check_size(holdout, "holdout", least=0)
-    if holdout >= count:
-        raise expected("holdout", f"fewer than the {count} training rows", holdout)
-    if seed is None or holdout == 0:
-        return slice(holdout, None), slice(0, holdout)
-    order = permutation(count, seed, "split")
-    return np.sort(order[holdout:]), np.sort(order[:holdout])
-
-
 def _checksum(*arrays):
     total = 0
     for array in arrays:
-        plain = array if array.dtype.kind != "U" else np.char.encode(array, "utf-8")
-        total = zlib.crc32(np.ascontiguousarray(plain).reshape(-1).view(np.uint8), total)
+        if array.dtype == object:
+            plain = np.frombuffer("\n".join(array.reshape(-1)).encode(), np.uint8)
+        else:
+            plain = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        total = zlib.crc32(plain, total)
     return total
 
 
 def _guess_task(y):
     """Return the task that stored targets look like: whole numbers and text are classes."""
-    return "categorical" if y.dtype.kind in "biuU" else "normal"
+    return "normal" if y.dtype.kind == "f" else "categorical"
 
 
-def _classes(y, task):
-    """Return the names of the classes of a text table's target."""
-    names = [
-        int(v) if isinstance(v, float) and v.is_integer() else v for v in np.unique(y).tolist()
-    ]
+def _class_names(targets, task):
+    """Return the names of the classes of targets that are text; None for numbers."""
+    text = [y.dtype == object for y in targets]
+    if task == "normal" or not any(text):
+        return None
+    if not all(text):
+        raise expected("targets", "text in both parts or numbers in both", "one of each")
+    names = sort_names(set().union(*(y.reshape(-1) for y in targets)))
     if task == "bernoulli" and len(names) > 2:
-        found = ", ".join(str(name) for name in names[:6])
-        raise expected("targets of a bernoulli likelihood", "two classes", found)
+        raise expected("targets of a bernoulli likelihood", "two classes", ", ".join(names[:6]))
     return names
 
 
-def learn_encoding(kind, x, y, task=None, columns=None, target=None):
+def learn_encoding(kind, x, y, task, classes=None, layout=None):
     """Return the `Encoding` that training rows call for.
 
-    - digits: pixels / 16; IDX files and npz arrays of uint8: pixels / 255; other arrays of an npz
-      are taken as they are, and so are its targets;
-    - text tables: each input column minus its mean, over its standard deviation; so too a "normal"
-      target, whose predictions and measures are given back in its own units; a target of text, or
-      one that is asked to be a class, becomes the place of its value among the sorted values.
+    - digits: pixels / 16; IDX files and npz arrays of uint8: pixels / 255; other arrays are taken
+      as they are, and so are their targets;
+    - text tables: each input column minus its mean, over its standard deviation, but the 0 and 1
+      of a one-hot encoded one as they are; so too a "normal" target, whose predictions and
+      measures are given back in its own units;
+    - a class that has a name becomes the name's place among the names of all rows.
 
     Parameters
     ----------
     kind : str
     x, y : array
         The stored training rows, held-out rows not among them.
-    task : str, optional
-        "categorical", "bernoulli" or "normal"; by default what the targets look like.
-    columns : sequence of str, optional
-        Names of a text table's input columns.
-    target : str, optional
-        Name of its target.
+    task : str
+        "categorical", "bernoulli" or "normal".
+    classes : list of str, optional
+    layout : Layout, optional
+        The columns of a text table.
     """
-    if task is not None and task not in TASKS:
-        raise expected("likelihood", "one of " + ", ".join(TASKS), repr(task))
-    task = task or _guess_task(y)
     inputs = int(np.prod(x.shape[1:]))
     if kind == "table":
         loc, scale = moments(x)
-        classes = y_loc = y_scale = None
-        if task != "normal":
-            classes = _classes(y, task)
-        elif y.dtype.kind != "U":
+        encoded = _encoded(layout)
+        loc[encoded], scale[encoded] = 0.0, 1.0
+        y_loc = y_scale = None
+        if task == "normal":
             y_loc, y_scale = (m.tolist() for m in moments(y.reshape(len(y), -1)))
         return Encoding(task, inputs, loc.tolist(), scale.tolist(), classes, y_loc, y_scale,
-                        columns, target)  # fmt: skip
-    pixels = {"digits": 16.0, "idx": 255.0, "npz": 255.0 if x.dtype == np.uint8 else 1.0}
-    return Encoding(task, inputs, x_scale=pixels[kind])
+                        layout=layout)  # fmt: skip
+    pixels = {"digits": 16.0, "idx": 255.0, "npz": 255.0}
+    scale = pixels[kind] if x.dtype == np.uint8 else 1.0
+    return Encoding(task, inputs, x_scale=scale, classes=classes, x_range=list(value_range(x)),
+                    x_whole=is_whole(x))  # fmt: skip
+
+
+def _encoded(layout):
+    """Return which of a table's inputs are one-hot encoded values, bool (I,)."""
+    levels = layout.levels
+    return np.concatenate(
+        [np.full(len(levels[n]), True) if n in levels else [False] for n in layout.columns]
+    ).astype(bool)
 
 
 def make_dataset(source, kind, arrays, *, task=None, holdout=0, seed=0, dtype="float32",
-                 encoding=None, columns=None, target=None):  # fmt: skip
+                 encoding=None, layout=None, notes=()):  # fmt: skip
     """Return the `Dataset` of stored arrays.
 
     Parameters
@@ -153,49 +159,94 @@ def make_dataset(source, kind, arrays, *, task=None, holdout=0, seed=0, dtype="f
     source, kind : str
         As the attributes of `Dataset`.
     arrays : mapping
-        x_train (N, ...), y_train, and x_test, y_test where there is a test part.
+        x_train (N, ...), y_train, and x_test, y_test where there is a test part. Targets are
+        numbers, or object arrays of text.
     task : str, optional
-        As in `learn_encoding`.
+        "categorical", "bernoulli" or "normal"; by default what the targets look like.
     holdout : int
-        How many training rows are held out: the first ones of IDX files and of an npz (as
-        TensorFlow Probability's example of 2018 does), rows drawn by the seed else.
+        How many training rows are held out: the first ones of IDX files and of an npz with a test
+        part (as TensorFlow Probability's example of 2018 does), rows drawn by the seed else; from
+        a table and an npz without a test part by class, see `split`.
     seed : int
     dtype : "float32" or "float64"
         Of the batches.
     encoding : Encoding, optional
         One that is recorded, instead of one learned here.
-    columns, target
-        As in `Encoding`.
+    layout : Layout, optional
+        The columns of a text table.
+    notes : sequence of str
+        As the attribute.
+
+    Warns
+    -----
+    UserWarning
+        Names the classes that no training row has, but others have.
 
     Raises
     ------
     ValueError
-        For a holdout that leaves no row, targets that do not suit the task, another width.
+        For a holdout that leaves no row, targets that do not suit the task, another width, values
+        that are not finite; rows are counted as in the file.
     """
     x, y = arrays["x_train"], arrays["y_train"]
-    rows, held = _split(len(x), holdout, None if kind in ("idx", "npz") else seed)
-    if encoding is None:
-        encoding = learn_encoding(kind, x[rows], y[rows], task, columns, target)
+    task = _check_task(task or _guess_task(y)) if encoding is None else encoding.task
+    tested = "x_test" in arrays
+    drawn = kind in ("digits", "table") or not tested
+    labels = y if kind != "digits" and task != "normal" and y.ndim == 1 else None
+    rows, held = split(len(x), holdout, seed if drawn else None, labels)
+    for part in ("train", "test")[: 1 + tested]:
+        if arrays[f"y_{part}"].dtype.kind == "f":
+            refuse_not_finite(arrays[f"y_{part}"], f"{source}: y_{part}")
+    learned = encoding is None
+    if learned:
+        targets = [arrays[name] for name in ("y_train", "y_test") if name in arrays]
+        classes = _class_names(targets, task)
+        encoding = learn_encoding(kind, x[rows], y[rows], task, classes, layout)
 
-    labels = [encoding.encode_y(arrays[name]) for name in ("y_train", "y_test") if name in arrays]
-    outputs = _count_outputs(encoding, labels)
-    check = LIKELIHOODS[encoding.task]().check_targets
-
-    def examples(x, y):
-        if len(x) == 0:
-            return None
+    parts = {"train": "", "test": ", test part"} if tested else {"train": ""}
+    labels = {
+        part: encoding.encode_y(arrays[f"y_{part}"], f"{source}{where}: targets")
+        for part, where in parts.items()
+    }
+    outputs = _count_outputs(encoding, list(labels.values()))
+    check, inputs = LIKELIHOODS[encoding.task]().check_targets, {}
+    for part, where in parts.items():
         try:
-            check(y, (len(x),), outputs)
+            check(labels[part], (len(labels[part]),), outputs)
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{source}: {error}") from None
-        return Examples(encoding.encode_x(x, dtype, str(source)), y)
+            raise ValueError(f"{source}{where}: {error}") from None
+        inputs[part] = encoding.encode_x(arrays[f"x_{part}"], dtype, f"{source}{where}")
 
-    train = examples(x[rows], labels[0][rows])
-    validation = examples(x[held], labels[0][held])
-    test = examples(arrays["x_test"], labels[1]) if "x_test" in arrays else None
+    def examples(part, rows):
+        y = labels[part][rows]
+        return Examples(inputs[part].take(rows), y) if len(y) else None
+
+    train, validation = examples("train", rows), examples("train", held)
+    test = examples("test", slice(None)) if tested else None
+    if learned and encoding.task == "categorical":
+        _warn_of_classes(source, encoding, train.y, [p.y for p in (validation, test) if p])
     image = x.shape[1:] if x.ndim == 3 else None
     return Dataset(str(source), kind, train, validation, test, encoding, outputs, image,
-                   int(holdout), int(seed), _checksum(x, y))  # fmt: skip
+                   int(holdout), int(seed), _checksum(x, y), tuple(notes))  # fmt: skip
+
+
+def _check_task(task):
+    if task not in TASKS:
+        raise expected("likelihood", "one of " + ", ".join(TASKS), repr(task))
+    return task
+
+
+def _warn_of_classes(source, encoding, trained, others):
+    """Warn of classes that held-out or test rows have and no training row has."""
+    unseen = sorted(set().union(*(np.unique(y).tolist() for y in others)) - set(trained.tolist()))
+    if unseen:
+        names = unseen if encoding.classes is None else [encoding.classes[k] for k in unseen]
+        more = f" and {len(names) - 6} more" if names[6:] else ""
+        warnings.warn(
+            f"{source}: no training row has the class {', '.join(map(str, names[:6]))}{more}: "
+            "only held-out or test rows have it",
+            stacklevel=4,
+        )
 
 
 def _count_outputs(encoding, labels):

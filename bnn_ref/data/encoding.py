@@ -4,10 +4,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..border import refuse_not_finite
 from ..errors import expected
+from .cells import any_of
+from .layout import Layout
 from .rows import Rows
 
 TASKS = ("categorical", "bernoulli", "normal")
+PIECE = 1 << 22  # numbers that are checked at once
 
 
 def moments(columns):
@@ -41,10 +45,12 @@ class Encoding:
         The names of the class ids 0, 1, ...; None where the stored labels are the ids.
     y_loc, y_scale : list of O, optional
         A "normal" target is (stored - y_loc) / y_scale; None where stored targets are used.
-    columns : list of str, optional
-        Names of the input columns, in order.
-    target : int or str, optional
-        The target's column in a text table.
+    x_range : list of 2, optional
+        The least and the greatest stored input of arrays and images.
+    x_whole : bool
+        Whether all of them were whole numbers: what tells 0 to 255 from 0 to 1 when others come.
+    layout : Layout, optional
+        The columns of a text table.
     """
 
     task: str
@@ -54,8 +60,19 @@ class Encoding:
     classes: list | None = None
     y_loc: list | None = None
     y_scale: list | None = None
-    columns: list | None = None
-    target: int | str | None = None
+    x_range: list | None = None
+    x_whole: bool = False
+    layout: Layout | None = None
+
+    @property
+    def columns(self):
+        """Names of a text table's input columns, in order; None for other data."""
+        return None if self.layout is None else self.layout.columns
+
+    @property
+    def target(self):
+        """Name of a text table's target; None for other data."""
+        return None if self.layout is None else self.layout.target
 
     def encode_x(self, values, dtype="float32", thing="rows"):
         """Return `Rows` of stored inputs.
@@ -71,12 +88,38 @@ class Encoding:
         Raises
         ------
         ValueError
-            Where they have another number of columns.
+            Where they have another number of columns, a value that is not finite in the model's
+            dtype (the message names row and column), or plainly another unit than the training
+            rows: 0 to 1 where those were 0 to 255, or the reverse.
         """
         found = Rows(values).shape[1]
         if found != self.inputs:
             raise expected(thing, f"{self.inputs} inputs a row", found)
-        return Rows(values, loc=self.x_loc, scale=self.x_scale, dtype=dtype)
+        rows = Rows(values, loc=self.x_loc, scale=self.x_scale, dtype=dtype)
+        _check_finite(rows, thing)
+        self._check_unit(rows, thing)
+        return rows
+
+    def _check_unit(self, rows, thing):
+        """Raise the `ValueError` for pixels that were divided where others were not."""
+        if self.x_range is None:
+            return
+        low, high = self.x_range
+        least, most = value_range(rows.values)
+        pixels = isinstance(self.x_scale, float) and self.x_scale > 1
+        if pixels and (least < 0 or most > self.x_scale):
+            raise expected(thing, f"pixels from 0 to {self.x_scale:g}", f"{least:g} to {most:g}")
+        if low < 0 or least < 0 or most == 0:
+            return
+        whole, what = is_whole(rows.values), None
+        if high > 1 >= most and self.x_whole:
+            what = "divided already" if pixels or not whole else None
+            what = what if rows.values.dtype.kind == "f" else None
+        elif most > 1 >= high and not self.x_whole and (whole or most > 16):
+            what = "to be divided first"
+        if what is not None:
+            wanted = f"numbers in the training rows' unit, {low:g} to {high:g}"
+            raise expected(thing, wanted, f"{least:g} to {most:g} ({what}?)")
 
     def encode_y(self, values, thing="targets"):
         """Return stored targets as class ids (N,), 0/1 (N, O), or numbers (N, O).
@@ -96,16 +139,15 @@ class Encoding:
         """
         values = np.asarray(values)
         if self.classes is not None:
-            ids = {name: k for k, name in enumerate(self.classes)}
-            found = [ids.get(value, -1) for value in values.tolist()]
-            if -1 in found:
-                row = found.index(-1)
-                wanted = "one of " + ", ".join(str(name) for name in self.classes[:12])
-                raise expected(f"{thing}, row {row}", wanted, values.tolist()[row])
-            ids = np.array(found, np.int64)
+            places = {name: k for k, name in enumerate(self.classes)}
+            names = values.reshape(-1).tolist()
+            ids = np.array([places.get(name, -1) for name in names], np.int64)
+            if ids.min() < 0:
+                row = int(np.argmin(ids))
+                raise expected(f"{thing}, row {row}", any_of(self.classes), repr(names[row]))
             return ids if self.task == "categorical" else ids[:, None]
         if values.dtype.kind not in "biuf":
-            raise expected(thing, "numbers", repr(values.reshape(-1)[0].item()))
+            raise expected(thing, "numbers", repr(values.reshape(-1).tolist()[0]))
         if self.task == "categorical":
             return values[:, 0] if values.shape[1:] == (1,) else values
         values = values.reshape(len(values), -1)
@@ -161,9 +203,74 @@ class Encoding:
             For other keys, or an unknown task.
         """
         try:
-            encoding = cls(**description)
-        except TypeError:
+            layout = description.get("layout")
+            layout = None if layout is None else Layout.from_json(layout)
+            encoding = cls(**{**description, "layout": layout})
+        except (TypeError, AttributeError):
             raise expected("encoding", "an object as a run records it", repr(description)) from None
         if encoding.task not in TASKS:
             raise expected("encoding task", "one of " + ", ".join(TASKS), repr(encoding.task))
+        encoding._check()
         return encoding
+
+    def _check(self):
+        """Raise the `ValueError` for a field of another kind or length than `learn` gives it."""
+        if type(self.inputs) is not int or self.inputs < 1:
+            raise expected("encoding inputs", "a whole number above 0", repr(self.inputs))
+        for name in ("x_loc", "x_scale", "y_loc", "y_scale", "x_range"):
+            value = getattr(self, name)
+            if (value is None and name[0:2] != "x_") or (name == "x_range" and value is None):
+                continue
+            length = {"x_loc": self.inputs, "x_scale": self.inputs, "x_range": 2}.get(name)
+            listed = isinstance(value, list) and (length is None or len(value) == length)
+            entries = value if listed else [value]
+            if (name[0] == "y" or name == "x_range") and not listed:
+                raise expected(f"encoding {name}", "a list of numbers", repr(value))
+            if not all(_is_finite(one) and (one > 0 or "scale" not in name) for one in entries):
+                wanted = "a finite number" + (" above 0" if "scale" in name else "")
+                raise expected(f"encoding {name}", f"{wanted}, or one for each input", repr(value))
+        names = self.classes
+        if names is not None and not (
+            isinstance(names, list) and names and all(type(name) is str for name in names)
+        ):
+            raise expected("encoding classes", "a list of names", repr(names))
+
+
+def _is_finite(value):
+    return type(value) in (int, float) and np.isfinite(float(value))
+
+
+def value_range(values):
+    """Return the least and the greatest of an array's values, as floats.
+
+    Parameters
+    ----------
+    values : array
+    """
+    return float(values.min()), float(values.max())
+
+
+def is_whole(values):
+    """Return whether an array's values are all whole numbers.
+
+    Parameters
+    ----------
+    values : array (N, ...)
+    """
+    if values.dtype.kind != "f":
+        return True
+    step = max(1, PIECE // max(1, values[0].size))
+    pieces = (values[first : first + step] for first in range(0, len(values), step))
+    return all(bool((piece == np.rint(piece)).all()) for piece in pieces)
+
+
+def _check_finite(rows, thing):
+    """Raise the `ValueError` for the first value that is not finite in the batches' dtype."""
+    if rows.values.dtype.kind != "f":
+        return
+    step = max(1, PIECE // rows.shape[1])
+    for first in range(0, len(rows), step):
+        piece = rows.values[first : first + step]
+        with np.errstate(over="ignore", invalid="ignore"):
+            batch = rows[first : first + step]
+        refuse_not_finite(np.asarray(piece), thing, cast=batch, first_row=first)

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST: a big-endian header of sizes, then unsigned bytes.
+"""IDX files, the format of MNIST: a big-endian header of a type and sizes, then the numbers.
 
 Source: LeCun, Cortes and Burges, "The MNIST database", section "File formats".
 """
@@ -12,11 +12,19 @@ from ..border.files import LIMIT, open_content, read_at_most
 from ..errors import expected
 
 RANKS = {"images": 3, "labels": 1}
+TYPES = {
+    0x08: (">u1", "ubyte"),
+    0x09: (">i1", "byte"),
+    0x0B: (">i2", "short"),
+    0x0C: (">i4", "int"),
+    0x0D: (">f4", "float"),
+    0x0E: (">f8", "double"),
+}  # the third byte: NumPy's dtype, and the word in a file's usual name
 PARTS = {"train": ("train-images", "train-labels"), "test": ("t10k-images", "t10k-labels")}
 
 
 def read_idx(path, kind):
-    """Return the bytes of one IDX file, plain or gzipped, as an array.
+    """Return the numbers of one IDX file, plain or gzipped, as an array.
 
     Parameters
     ----------
@@ -26,7 +34,7 @@ def read_idx(path, kind):
 
     Returns
     -------
-    uint8 array (N, height, width) or (N,), read-only
+    array (N, height, width) or (N,) of the file's type in native byte order, read-only
 
     Raises
     ------
@@ -39,11 +47,11 @@ def read_idx(path, kind):
     rank = RANKS[kind]
     with open_content(path) as stream:
         header = bytes(read_at_most(stream, 4 + 4 * rank))
-        _check_magic(path, kind, header)
+        dtype = _stored_dtype(path, kind, header)
         if len(header) < 4 + 4 * rank:
             raise expected(path, f"a header of {4 + 4 * rank} bytes", f"{len(header)} bytes")
         shape = tuple(int(n) for n in np.frombuffer(header, ">u4", rank, 4))
-        size = math.prod(shape)
+        size = math.prod(shape) * dtype.itemsize
         what = f"{size} bytes after the header ({shape[0]} {kind}"
         what += f" of {shape[1]}x{shape[2]})" if rank == 3 else ")"
         if size == 0:
@@ -54,21 +62,23 @@ def read_idx(path, kind):
     if len(content) != size:
         found = "more" if len(content) > size else f"{len(content)}"
         raise expected(path, what, found)
-    content = np.frombuffer(content, np.uint8).reshape(shape)
+    content = np.frombuffer(content, dtype).reshape(shape)
+    content = content.astype(dtype.newbyteorder("="), copy=False)
     content.flags.writeable = False
     return content
 
 
-def _check_magic(path, kind, header):
-    """Raise the `ValueError` for a file whose first four bytes are not this kind's."""
+def _stored_dtype(path, kind, header):
+    """Return the dtype that a header names, or raise where its first bytes are not this kind's."""
     if not header:
         raise expected(path, f"an IDX file of {kind}", "an empty file")
+    if header[:2] == b"\0\0" and len(header) >= 4 and header[2] in TYPES:
+        if header[3] == RANKS[kind]:
+            return np.dtype(TYPES[header[2]][0])
+        for other, rank in RANKS.items():
+            if header[3] == rank:
+                raise expected(path, f"an IDX file of {kind}", other)
     wanted = bytes([0, 0, 8, RANKS[kind]])
-    if header[:4] == wanted:
-        return
-    for other, rank in RANKS.items():
-        if header[:4] == bytes([0, 0, 8, rank]):
-            raise expected(path, f"an IDX file of {kind}", other)
     found = f"{header[:4].hex(' ')} ({bytes(header)!r:.40})"
     raise expected(path, f"an IDX file of {kind} (first bytes {wanted.hex(' ')})", found)
 
@@ -81,7 +91,12 @@ def find_file(folder, stem, kind):
     ValueError
         Where none of its usual names is in the folder.
     """
-    names = [f"{stem}{dot}idx{RANKS[kind]}-ubyte{end}" for end in ("", ".gz") for dot in "-."]
+    names = [
+        f"{stem}{dot}idx{RANKS[kind]}-{word}{end}"
+        for _, word in TYPES.values()
+        for end in ("", ".gz")
+        for dot in "-."
+    ]
     for name in names:
         if (Path(folder) / name).exists():
             return Path(folder) / name
@@ -95,7 +110,7 @@ def read_idx_folder(folder):
 
     Returns
     -------
-    dict of x_train (N, height, width), y_train (N,), x_test, y_test, all uint8
+    dict of x_train (N, height, width), y_train (N,), x_test, y_test
 
     Raises
     ------

@@ -1,18 +1,26 @@
 """Data by name or path: the bundled digits, a folder of IDX files, an npz, a text table."""
 
+import gzip
+import io
 import zipfile
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from ..border.files import LIMIT, open_content
+from ..border.files import open_content, open_file
 from ..errors import expected
-from ..storage.archive import open_archive
+from .cells import parse_numbers
+from .columns import read_table, target_names, target_numbers
 from .dataset import make_dataset
 from .idx import read_idx, read_idx_folder
-from .tables import read_arrays, read_npz, read_table, table_shape
+from .layout import select_to_score, select_to_train
+from .npz import array_names, read_arrays, read_npz
+from .reading import Reading
+from .rows import Rows
+from .said import say_columns, say_task
 
 DIGITS_HOLDOUT = 360
 
@@ -23,10 +31,10 @@ def read_digits():
     The test part of "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak (1998),
     UCI Machine Learning Repository, https://doi.org/10.24432/C50P49, licensed CC BY 4.0.
     """
-    with resources.as_file(resources.files(__package__) / "digits.csv.gz") as path:
-        table = read_table(path, -1)
-    images, labels = table.x.astype(np.uint8), table.y.astype(np.uint8)
-    return {"x_train": images.reshape(-1, 8, 8), "y_train": labels}
+    packed = (resources.files(__package__) / "digits.csv.gz").read_bytes()
+    text = io.StringIO(gzip.decompress(packed).decode("ascii"))
+    table = np.loadtxt(text, np.uint8, delimiter=",")
+    return {"x_train": table[:, :-1].reshape(-1, 8, 8).copy(), "y_train": table[:, -1].copy()}
 
 
 def kind_of(source):
@@ -40,6 +48,8 @@ def kind_of(source):
     ------
     FileNotFoundError
         Where nothing is.
+    ValueError
+        For a pipe or a device.
     """
     path = Path(source)
     if str(source) == "digits":
@@ -50,132 +60,175 @@ def kind_of(source):
         raise FileNotFoundError(
             f"data: expected 'digits' or a path, found nothing at {str(path)!r}"
         )
-    return "npz" if zipfile.is_zipfile(path) or path.suffix == ".npz" else "table"
+    with open_file(path) as file:
+        return "npz" if zipfile.is_zipfile(file) or path.suffix == ".npz" else "table"
 
 
 def load(source="digits", *, target=None, task=None, holdout=None, seed=0, dtype="float32",
-         encoding=None):  # fmt: skip
+         encoding=None, reading=None):  # fmt: skip
     """Return the `Dataset` of a name or path.
 
     Parameters
     ----------
     source : "digits" or path
         The bundled digits; a folder with MNIST's four IDX files, plain or gzipped; an npz with
-        x_train, y_train, x_test and y_test; or a delimited text table (`read_table`).
+        x_train and y_train, and with x_test and y_test where it has a test part; or a delimited
+        text table, which pandas reads.
     target : str or int
-        The target's column, for a text table only, which needs it.
+        The target's column, for a text table only, which needs it. With an encoding the run's by
+        default.
     task : str, optional
         "categorical", "bernoulli" or "normal"; by default "normal" where the targets are numbers
         of a text table or floating point, else "categorical".
     holdout : int, optional
-        Training rows to hold out. By default 360 of the digits, a fifth of a text table, and none
-        of IDX files and an npz, which have a test part.
+        Training rows to hold out. By default 360 of the digits, a fifth of a text table and of an
+        npz without a test part, else none.
     seed : int
-        What draws held-out rows of digits and text tables.
+        What draws held-out rows, but the first rows of IDX files and of an npz with a test part.
     dtype : "float32" or "float64"
         Of the batches.
     encoding : Encoding, optional
-        A recorded one, used instead of learning one from the training rows.
+        A recorded one, used instead of learning one from the training rows. The columns of a text
+        table are then found by the names it has for them.
+    reading : Reading, optional
+        How a text table or an npz is read.
+
+    Warns
+    -----
+    UserWarning
+        As `make_dataset`.
 
     Raises
     ------
     ValueError
         For a file that is not what it should be; the message names it, what was wanted and found.
+    ImportError
+        For a text table where pandas is not installed.
     OSError
         Where a file cannot be read.
     """
-    kind = kind_of(source)
-    columns = None
+    kind, reading = kind_of(source), reading or Reading()
     if kind != "table" and target is not None:
         raise expected("target", f"none: {source} is no text table", repr(target))
+    notes, layout = [], None
     if kind == "table":
-        if target is None:
-            raise expected("target", f"the target's column in the text table {source}", "none")
-        table = read_table(source, target)
-        arrays, columns, target = {"x_train": table.x, "y_train": table.y}, *table[2:]
+        arrays, table = _load_table(source, target, task, encoding, reading)
+        layout, notes = table.layout, say_columns(source, table, reading)
+    elif kind == "npz":
+        arrays = read_npz(source, reading)
     else:
-        readers = {"digits": lambda _: read_digits(), "idx": read_idx_folder, "npz": read_npz}
-        arrays = readers[kind](source)
+        arrays = read_digits() if kind == "digits" else read_idx_folder(source)
     if holdout is None:
-        fifth = len(arrays["x_train"]) // 5
-        holdout = {"digits": DIGITS_HOLDOUT, "table": fifth}.get(kind, 0)
-    return make_dataset(source, kind, arrays, task=task, holdout=holdout, seed=seed, dtype=dtype,
-                        encoding=encoding, columns=columns, target=target)  # fmt: skip
+        fifth = 0 if "x_test" in arrays else len(arrays["x_train"]) // 5
+        holdout = DIGITS_HOLDOUT if kind == "digits" else fifth
+    dataset = make_dataset(source, kind, arrays, task=task, holdout=holdout, seed=seed, dtype=dtype,
+                           encoding=encoding, layout=layout)  # fmt: skip
+    if kind != "digits":
+        notes = [say_task(dataset), *notes]
+    return replace(dataset, notes=tuple(notes))
 
 
-def read_inputs(source, encoding, dtype="float32"):
-    """Return `Rows` of inputs alone, for predictions.
+def _load_table(source, target, task, encoding, reading):
+    """Return (arrays x_train and y_train, `Table`) of a text table."""
+    layout = None if encoding is None else encoding.layout
+    if target is None and layout is None:
+        raise expected("target", f"the target's column in the text table {source}", "none")
+
+    def choose(path, header, width):
+        if layout is None:
+            return select_to_train(path, header, width, reading, target)
+        return select_to_score(path, header, width, layout, target)
+
+    table = read_table(source, reading, choose)
+    if encoding is not None:
+        task, classes = encoding.task, encoding.classes
+        names = classes is not None
+    else:
+        classes = None
+        if task is None:
+            task = "normal" if parse_numbers(table.y, reading.decimal)[1] is None else "categorical"
+        names = task != "normal"
+    if names:
+        y = target_names(source, table, classes)
+    else:
+        y = target_numbers(source, table, reading.decimal)
+    return {"x_train": table.x, "y_train": y}, table
+
+
+class Inputs(NamedTuple):
+    """Rows to predict.
+
+    Attributes
+    ----------
+    rows : Rows (N, I)
+    notes : list of str
+        What was read and how it was taken, a line each.
+    """
+
+    rows: Rows
+    notes: list
+
+
+def read_inputs(source, encoding, dtype="float32", reading=None):
+    """Return the `Inputs` of rows to predict.
 
     Parameters
     ----------
     source : "digits" or path
         The digits; a folder of IDX files (its test images) or one IDX file of images; an npy of
         rows, an npz with an array ``x`` (or ``x_test``); a text table with the run's input columns
-        (found by name where there is a header), with or without its target.
+        (found by name where there is a header), whatever else is in it.
     encoding : Encoding
     dtype : "float32" or "float64"
+    reading : Reading, optional
+        Its ``arrays`` may name the npz's array, as x_train.
 
     Raises
     ------
-    ValueError, OSError
+    ValueError, ImportError, OSError
         As `load`.
     """
-    return encoding.encode_x(_stored_inputs(source, encoding), dtype, str(source))
+    values, notes = _stored_inputs(source, encoding, reading or Reading())
+    return Inputs(encoding.encode_x(values, dtype, str(source)), notes)
 
 
-def _stored_inputs(source, encoding):
+def _stored_inputs(source, encoding, reading):
+    """Return (stored values, notes)."""
     kind = kind_of(source)
     if kind == "digits":
-        return read_digits()["x_train"]
+        return read_digits()["x_train"], []
     if kind == "idx":
-        return read_idx_folder(source)["x_test"]
+        return read_idx_folder(source)["x_test"], []
     if kind == "npz":
-        with open_archive(source, limit=2 * LIMIT) as archive:
-            name = "x" if "x" in archive.names or "x_test" not in archive.names else "x_test"
-        return read_arrays(source, [name])[name]
+        said, names = dict(reading.arrays), array_names(source)
+        plain = "x" if "x" in names or "x_test" not in names else "x_test"
+        name = said.get("x_train", said.get("x_test", plain))
+        return read_arrays(source, [name])[name], []
     with open_content(source) as stream:
         magic = stream.read(6)
-    if magic[:3] == b"\0\0\x08":
-        return read_idx(source, "images")
+    if magic[:2] == b"\0\0":
+        return read_idx(source, "images"), []
     if magic == b"\x93NUMPY":
         try:
-            return np.load(source, allow_pickle=False, mmap_mode="r")
-        except ValueError as error:
+            return np.load(source, allow_pickle=False, mmap_mode="r"), []
+        except (ValueError, EOFError, SyntaxError, TypeError, OverflowError) as error:
             raise expected(source, "an npy array of numbers", f"another file ({error})") from None
-    return _input_columns(source, encoding)
 
+    def choose(path, header, width):
+        if encoding.layout is None:
+            return select_to_train(path, header, width, reading)
+        return select_to_score(path, header, width, encoding.layout, with_target=False)
 
-def _input_columns(source, encoding):
-    """Return the input columns of a text table that may hold others: (N, I)."""
-    table = read_inputs_table(source, encoding)
-    if table.columns is None or encoding.columns is None:
-        return table.x
-    missing = [name for name in encoding.columns if name not in table.columns]
-    if missing:
-        raise expected(source, f"a column {missing[0]!r}", ", ".join(table.columns[:12]))
-    return table.x[:, [table.columns.index(name) for name in encoding.columns]]
-
-
-def read_inputs_table(source, encoding):
-    """Return a text `Table` without the run's target column, if it has one.
-
-    Parameters
-    ----------
-    source : str or path
-    encoding : Encoding
-        The run's.
-    """
-    width, header = table_shape(source)
-    has_target = encoding.target is not None and (
-        encoding.target in header if header else width == encoding.inputs + 1
-    )
-    return read_table(source, encoding.target if has_target else None)
+    if reading.missing_rows == "drop":  # a prediction has the rows of its table
+        reading = replace(reading, missing_rows="refuse")
+    table = read_table(source, reading, choose)
+    return table.x, say_columns(source, table, reading)
 
 
 def only_test(dataset):
     """Return a `Dataset` that a run was not trained on: all there is to score is its test part.
 
-    The test part of IDX files and of an npz; of others every row.
+    The test part of IDX files and of an npz; where there is none, every row.
 
     Parameters
     ----------

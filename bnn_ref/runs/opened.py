@@ -4,7 +4,7 @@ import os
 import shlex
 from typing import NamedTuple
 
-from ..data import Dataset, Encoding, kind_of, load
+from ..data import Dataset, Encoding, Reading, load
 from ..errors import expected
 from ..training.convergence import convergence
 from ..training.history import History
@@ -90,7 +90,7 @@ class OpenedRun(NamedTuple):
         return " ".join([*words, "--out", "RUN"])
 
 
-def open_run(folder, data=None):
+def open_run(folder, data=None, reading=None):
     """Return the `OpenedRun` of a folder.
 
     Parameters
@@ -98,6 +98,8 @@ def open_run(folder, data=None):
     folder : str or path
     data : "digits" or path, optional
         Where the run's data are now; where the run recorded them by default.
+    reading : Reading, optional
+        How they are read; as the run recorded by default.
 
     Raises
     ------
@@ -115,12 +117,12 @@ def open_run(folder, data=None):
     source = settings["data"] if data is None else data
     dataset = load(
         source,
-        target=settings["target"] if kind_of(source) == "table" else None,
         task=config["data"]["encoding"]["task"],
         holdout=settings["holdout"],
         seed=settings["seed"],
         dtype=checkpoint.dtype,
         encoding=Encoding.from_json(config["data"]["encoding"]),
+        reading=reading or Reading.from_settings(settings),
     )
     if dataset.checksum != config["data"]["checksum"]:
         raise expected(f"data {source}", f"the rows that {os.fspath(folder)} was trained on",

@@ -50,7 +50,7 @@ OF_TRAINER = (
 )
 
 
-def load_split(cell, source, target=None):
+def load_split(cell, source, target=None, reading=None):
     """Return the `Dataset` of a cell: ``split`` draws the held-out rows, ``seed`` all else.
 
     Parameters
@@ -59,6 +59,8 @@ def load_split(cell, source, target=None):
     source : "digits" or path
     target : str, optional
         A text table's column to predict.
+    reading : Reading, optional
+        How a text table or an npz is read.
     """
     return load(
         source,
@@ -67,10 +69,11 @@ def load_split(cell, source, target=None):
         holdout=cell["holdout"],
         seed=cell["split"],
         dtype=cell["dtype"],
+        reading=reading,
     )
 
 
-def train_cell(cell, threads, *, source="digits", target=None):
+def train_cell(cell, threads, *, source="digits", target=None, reading=None):
     """Return the scores of a network trained with a cell's settings.
 
     Parameters
@@ -78,7 +81,7 @@ def train_cell(cell, threads, *, source="digits", target=None):
     cell : dict
         Names of `DEFAULTS`, which fill what is missing.
     threads : int
-    source, target
+    source, target, reading
         As `bnn_ref.data.load` takes them.
 
     Returns
@@ -94,7 +97,7 @@ def train_cell(cell, threads, *, source="digits", target=None):
     cell = {**DEFAULTS, **cell}
     if cell["kl_warm_up"] is None:
         cell["kl_warm_up"] = rise_of(cell["learning_rate"])
-    dataset = load_split(cell, source, target)
+    dataset = load_split(cell, source, target, reading)
     network = dense_stack(
         dataset.inputs,
         cell["layers"],

@@ -72,7 +72,28 @@ WORDS = {
     "table without target": ((*TRAIN, "--data", "table.csv"), "expected the target's column"),
     "table, unknown target": ((*TRAIN, "--data", "table.csv", "--target", "z"), "found 'z'"),
     "table with text": ((*TRAIN, "--data", "text.csv", "--target", "y"), "found 'red'"),
-    "table with NaN": ((*TRAIN, "--data", "nan.csv", "--target", "y"), "expected finite numbers"),
+    "table with NaN": (
+        (*TRAIN, "--data", "nan.csv", "--target", "y"),
+        "nan.csv, line 3, column 'x': expected a value (--missing-rows drop",
+    ),
+    "a header for digits": ((*TRAIN, "--header", "yes"), "--header: expected a text table to read"),
+    "arrays of a table": (
+        (*TRAIN, "--data", "table.csv", "--arrays", "x=a"),
+        "--arrays: expected an npz to read",
+    ),
+    "arrays of nothing": ((*TRAIN, "--data", "narrow.npz", "--arrays", "x"), "arrays: expected x="),
+    "a separator of two": (
+        (*TRAIN, "--data", "table.csv", "--target", "y", "--separator", "::"),
+        "separator: expected one character, tab or space, found '::'",
+    ),
+    "evaluate with other inputs": (
+        ("evaluate", "run", "--data", "table.csv", "--drop", "x"),
+        "--drop: expected none, as run records, found x",
+    ),
+    "report with a header of nothing": (
+        ("report", "run", "--header", "no"),
+        "--header: expected --data PATH with it, found none",
+    ),
     "empty file": ((*TRAIN, "--data", "empty", "--target", "y"), "found an empty file"),
     "binary file": ((*TRAIN, "--data", "binary", "--target", "y"), "found a binary file"),
     "empty folder": ((*TRAIN, "--data", "folder"), "train-images-idx3-ubyte (or .gz), found"),
@@ -84,7 +105,10 @@ WORDS = {
         (*TRAIN, "--data", "half.npz", "--likelihood", "categorical"),
         "found 3.5 in row",
     ),
-    "NaN pixels": ((*TRAIN, "--data", "nan.npz"), "x: expected finite numbers, found nan in row 1, column 0"),
+    "NaN pixels": (
+        (*TRAIN, "--data", "nan.npz"),
+        "nan.npz: expected finite numbers, found nan in row 0, column 0",
+    ),
     "run is a file": ((*TRAIN, "--out", "table.csv"), "table.csv: Not a directory"),
     "run below a file": ((*TRAIN, "--out", "table.csv/run"), "Not a directory"),
     "run in use": ((*TRAIN, "--out", "run"), "run: expected a new or an empty folder, found one"),

@@ -85,7 +85,8 @@ def npz(tmp_path, n=10, **changes):
 
 
 def test_npz_holds_out_the_first_rows(tmp_path):
-    data = load(npz(tmp_path), holdout=4)
+    with pytest.warns(UserWarning, match="no training row has the class 3"):
+        data = load(npz(tmp_path), holdout=4)
     assert data.kind == "npz"
     np.testing.assert_array_equal(data.validation.y, [0, 1, 2, 0])
     np.testing.assert_array_equal(data.train.y, [1, 2, 0, 1, 2, 0])
@@ -93,10 +94,11 @@ def test_npz_holds_out_the_first_rows(tmp_path):
         data.train.x[:1], np.float32([16, 17, 18, 19])[None] / np.float32(255)
     )
     assert data.outputs == 4  # the test part has a class more
-    assert load(npz(tmp_path)).validation is None
-    floats = load(npz(tmp_path, x_train=np.full((10, 4), 7.0), x_test=np.full((2, 4), 9.0)))
+    path = npz(tmp_path, x_train=np.full((10, 4), 7.0), x_test=np.full((2, 4), 9.0), y_test=[0, 1])
+    floats = load(path)
+    assert floats.validation is None
     assert floats.test.x[:].max() == 9.0  # as it is
-    column = load(npz(tmp_path, y_train=(np.arange(10) % 3)[:, None]))
+    column = load(npz(tmp_path, y_train=(np.arange(10) % 3)[:, None], y_test=[0, 1]))
     np.testing.assert_array_equal(column.train.y, np.arange(10) % 3)
 
 
@@ -106,10 +108,10 @@ def test_npz_holds_out_the_first_rows(tmp_path):
         ({"y_train": np.eye(10, dtype=int)}, r"d.npz: y: expected shape \(10,\).*found \(10, 10\)"),
         ({"y_train": np.arange(10) - 1}, r"d.npz: y: .*found -1 in row 0"),
         ({"y_train": np.full(10, 3.5)}, "found 3.5 in row 0"),
-        ({"y_train": np.full(10, np.nan)}, "found nan in row 0"),
+        ({"y_train": np.full(10, np.nan)}, "y_train: expected finite numbers, found nan in row 0"),
         ({"y_train": np.full(10, 10**9)}, "class ids up to 1000000"),
-        ({"y_train": np.array(["a"] * 10)}, "expected numbers, found 'a'"),
-        ({"x_train": np.full((10, 2, 2), "a")}, "numbers"),
+        ({"y_train": np.array(["a"] * 10)}, "text in both parts or numbers in both"),
+        ({"x_train": np.full((10, 2, 2), "a")}, "x_train: expected numbers, found text"),
     ],
 )
 def test_targets_that_are_no_classes(tmp_path, changes, message):
@@ -151,28 +153,30 @@ def test_a_table_is_standardised_by_its_training_rows(tmp_path):
     again = Encoding.from_json(json.loads(json.dumps(encoding.to_json())))
     assert again == encoding
     wanted = Rows(x, loc=again.x_loc, scale=again.x_scale, dtype="float64")[:]
-    np.testing.assert_array_equal(read_inputs(path, again, "float64")[:], wanted)
+    np.testing.assert_array_equal(read_inputs(path, again, "float64").rows[:], wanted)
 
 
 def test_inputs_are_found_by_name_or_by_place(tmp_path):
     path, x, _ = table(tmp_path)
     encoding = load(path, target="y").encoding
-    wanted = read_inputs(path, encoding)[:]
+    wanted = read_inputs(path, encoding).rows[:]
     turned = tmp_path / "turned.csv"
     turned.write_text("\n".join(["c,a,b"] + [f"{c!r},{a!r},{b!r}" for a, b, c in x.tolist()]))
-    np.testing.assert_array_equal(read_inputs(turned, encoding)[:], wanted)
+    np.testing.assert_array_equal(read_inputs(turned, encoding).rows[:], wanted)
     bare = tmp_path / "bare"
     bare.write_text("\n".join(" ".join(map(repr, row)) for row in x.tolist()))
-    np.testing.assert_array_equal(read_inputs(bare, encoding)[:], wanted)
+    np.testing.assert_array_equal(read_inputs(bare, encoding).rows[:], wanted)
     np.save(tmp_path / "x.npy", x)
-    np.testing.assert_array_equal(read_inputs(tmp_path / "x.npy", encoding)[:], wanted)
+    np.testing.assert_array_equal(read_inputs(tmp_path / "x.npy", encoding).rows[:], wanted)
     np.savez(tmp_path / "x.npz", x=x)
-    np.testing.assert_array_equal(read_inputs(tmp_path / "x.npz", encoding)[:], wanted)
+    np.testing.assert_array_equal(read_inputs(tmp_path / "x.npz", encoding).rows[:], wanted)
     (tmp_path / "less.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match="a column 'c', found a, b"):
+    with pytest.raises(ValueError, match="a column 'c', which the run was trained on, found a, b"):
         read_inputs(tmp_path / "less.csv", encoding)
     (tmp_path / "narrow").write_text("1 2\n")
-    with pytest.raises(ValueError, match="3 inputs a row, found 2"):
+    with pytest.raises(
+        ValueError, match="the 4 columns that the run was trained on, or its 3 in.*, found 2"
+    ):
         read_inputs(tmp_path / "narrow", encoding)
 
 
@@ -185,11 +189,11 @@ def test_text_classes(tmp_path):
         3,
         "categorical",
     )
-    with pytest.raises(ValueError, match=r"row 1: expected one of x, y, z, found w"):
+    with pytest.raises(ValueError, match=r"row 1: expected one of x, y, z, found 'w'"):
         data.encoding.encode_y(np.array(["x", "w"]))
     with pytest.raises(ValueError, match="two classes, found x, y, z"):
         load(path, target=-1, task="bernoulli")
-    with pytest.raises(ValueError, match=r"expected numbers, found '[xyz]'"):
+    with pytest.raises(ValueError, match="line 1, target 'column 1': expected a finite .*'x'"):
         load(path, target=-1, task="normal")
 
 
@@ -198,7 +202,7 @@ def test_whole_numbers_of_a_table_are_classes_only_if_asked(tmp_path):
     path.write_text("\n".join(f"{k} {k % 2 * 5}" for k in range(30)))
     assert load(path, target=-1).encoding.task == "normal"
     data = load(path, target=-1, task="categorical")
-    assert (data.encoding.classes, data.outputs) == ([0, 5], 2)
+    assert (data.encoding.classes, data.outputs) == (["0", "5"], 2)
     data = load(path, target=-1, task="bernoulli")
     assert data.outputs == 1
     assert set(data.train.y.ravel().tolist()) == {0, 1}

@@ -7,6 +7,7 @@ import struct
 import numpy as np
 import pytest
 
+from bnn_ref.data import load
 from bnn_ref.data.idx import find_file, read_idx, read_idx_folder
 
 MD5 = {
@@ -54,7 +55,8 @@ REFUSED = {
     "a byte too many": (WHOLE + b"\0", "images", "72 bytes after the header .*, found more"),
     "labels for images": (idx(LABELS), "images", "IDX file of images, found labels"),
     "images for labels": (WHOLE, "labels", "IDX file of labels, found images"),
-    "of int32": (b"\0\0\x0c\x03" + WHOLE[4:], "images", "00 00 0c 03"),
+    "of no type": (b"\0\0\x0a\x03" + WHOLE[4:], "images", "00 00 0a 03"),
+    "of int32": (b"\0\0\x0c\x03" + WHOLE[4:], "images", "288 bytes after .*, found 72"),
     "no images": (idx(np.zeros((0, 4, 3))), "images", r"at least one of its images"),
     "of 48 GB": (WHOLE[:4] + b"\xff" * 4 + WHOLE[8:], "images", "at most 2147483648 bytes"),
     "of 2**96 bytes": (b"\0\0\x08\x03" + b"\xff" * 12, "images", "at most 2147483648 bytes"),
@@ -74,6 +76,41 @@ def test_refused_with_file_wanted_and_found(tmp_path, name, packed):
         read_idx(path, kind)
     assert str(caught.value).startswith(f"{path}: expected")
     assert "\n" not in str(caught.value)
+
+
+TYPES = {"ubyte": 8, "byte": 9, "short": 11, "int": 12, "float": 13, "double": 14}
+
+
+@pytest.mark.parametrize("word", TYPES)
+def test_numbers_of_every_type(tmp_path, word):
+    dtype = np.dtype({"ubyte": ">u1", "byte": ">i1", "short": ">i2", "int": ">i4", "float": ">f4",
+                      "double": ">f8"}[word])  # fmt: skip
+    values = (np.arange(12).reshape(3, 2, 2) - (6 if word != "ubyte" else 0)).astype(dtype)
+    values = values / 4 if dtype.kind == "f" else values
+    for part in ("train", "t10k"):
+        header = struct.pack(">4B3I", 0, 0, TYPES[word], 3, *values.shape)
+        images = tmp_path / f"{part}-images-idx3-{word}"
+        images.write_bytes(header + values.astype(dtype).tobytes())
+        labels = struct.pack(">4BI3i", 0, 0, 12, 1, 3, 0, 1, 0)
+        (tmp_path / f"{part}-labels-idx1-int").write_bytes(labels)
+    found = read_idx(images, "images")
+    assert found.dtype == dtype.newbyteorder("=")
+    np.testing.assert_array_equal(found, values)
+    data = load(tmp_path, dtype="float64")
+    scale = 255 if word == "ubyte" else 1  # pixels; all else is taken as it is
+    np.testing.assert_array_equal(data.train.x[:], values.reshape(3, 4) / scale)
+    assert data.train.y.tolist() == [0, 1, 0]
+
+
+def test_case_33_an_infinity_in_an_idx_file(tmp_path):
+    values = np.ones((3, 2, 2), ">f4")
+    for part in ("train", "t10k"):
+        header = struct.pack(">4B3I", 0, 0, 13, 3, 3, 2, 2)
+        values[2, 1, 1] = np.inf if part == "t10k" else 1
+        (tmp_path / f"{part}-images-idx3-float").write_bytes(header + values.tobytes())
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx(LABELS[:3]))
+    with pytest.raises(ValueError, match="test part: .* found inf in row 2, column 3"):
+        load(tmp_path)
 
 
 def write_folder(folder, end="", **changes):

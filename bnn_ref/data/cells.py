@@ -1,0 +1,138 @@
+"""Cells of a text table: which hold a number, which hold nothing, and what the others are."""
+
+import re
+
+import numpy as np
+
+from ..errors import expected
+
+MOST_LEVELS = 1000  # values of a one-hot encoded column
+LONGEST_NAME = 200  # characters of a class or of a one-hot encoded value
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_COMMA = str.maketrans({",": ".", ".": "_"})  # with a decimal comma a point is no number's
+
+
+def is_number(cell, decimal="."):
+    """Return whether a cell holds a number: digits, one decimal, a sign, an exponent, no more.
+
+    ``nan``, ``inf``, ``1_0`` and digits of other scripts, which `float` takes, are text.
+
+    Parameters
+    ----------
+    cell : str
+    decimal : "." or ","
+    """
+    cell = cell.translate(_COMMA) if decimal == "," else cell
+    return _NUMBER.fullmatch(cell) is not None
+
+
+def parse_numbers(cells, decimal="."):
+    """Return (values, place of the first cell that holds no finite number, or None).
+
+    Parameters
+    ----------
+    cells : object array of str (N,)
+    decimal : "." or ","
+
+    Returns
+    -------
+    values : float64 array (N,), the nearest number to each cell; None where one holds none
+    place : int or None
+    """
+    plain = "\n".join(cells)
+    plain = plain.isascii() and "_" not in plain
+    if decimal == ",":
+        cells = np.array([cell.translate(_COMMA) for cell in cells], object)
+        plain = False
+    try:
+        values = cells.astype(np.float64)
+    except ValueError:
+        values = None
+    if values is not None and plain and np.isfinite(values).all():
+        return values, None
+    for place, cell in enumerate(cells):
+        if _NUMBER.fullmatch(cell) is None or not np.isfinite(float(cell)):
+            return None, place
+    return values, None
+
+
+def sort_names(names):
+    """Return class names or one-hot values in order: by value where all are numbers, else as text.
+
+    Names of one value (``7`` and ``007``) are different names.
+
+    Parameters
+    ----------
+    names : iterable of str
+    """
+    names = list(names)
+    if all(is_number(name) for name in names):
+        return sorted(names, key=lambda name: (float(name), name))
+    return sorted(names)
+
+
+class Levels:
+    """The values of a text column and their places, given or met one by one.
+
+    Parameters
+    ----------
+    given : list of str, optional
+        The only values there may be; by default whatever comes.
+    """
+
+    def __init__(self, given=None):
+        self.open = given is None
+        self.places = {name: place for place, name in enumerate(given or ())}
+
+    def encode(self, cells):
+        """Return (places (N,), place of the first cell of an unknown value, or None).
+
+        Parameters
+        ----------
+        cells : object array of str (N,)
+
+        Raises
+        ------
+        ValueError
+            For more than `MOST_LEVELS` values, or one of more than `LONGEST_NAME` characters.
+        """
+        if self.open:
+            for cell in dict.fromkeys(cells):
+                check_name(cell)
+                self.places.setdefault(cell, len(self.places))
+            if len(self.places) > MOST_LEVELS:
+                raise expected("a one-hot encoded column", f"at most {MOST_LEVELS} values", "more")
+        found = np.fromiter((self.places.get(cell, -1) for cell in cells), np.int64, len(cells))
+        unknown = np.flatnonzero(found < 0)
+        return found, int(unknown[0]) if len(unknown) else None
+
+    def in_order(self):
+        """Return (values in order, the rank of each place); given values keep theirs."""
+        names = sort_names(self.places) if self.open else list(self.places)
+        rank = np.empty(len(names), np.int64)
+        rank[[self.places[name] for name in names]] = np.arange(len(names))
+        return names, rank
+
+
+def check_name(name, thing="a class or a one-hot encoded value"):
+    """Raise a `ValueError` for the name of a class or value that is too long to be one.
+
+    Parameters
+    ----------
+    name : str
+    thing : str
+    """
+    if len(name) > LONGEST_NAME:
+        wanted = f"at most {LONGEST_NAME} characters"
+        raise expected(thing, wanted, f"{len(name)}: {name[:30]!r}")
+
+
+def any_of(names):
+    """Return "one of" some names in words, the first twelve of them.
+
+    Parameters
+    ----------
+    names : list of str
+    """
+    more = f" and {len(names) - 12} more" if names[12:] else ""
+    return "one of " + ", ".join(names[:12]) + more

@@ -1,0 +1,69 @@
+"""What is told about data that were read, a line each: how they were taken, how to ask for else."""
+
+from .cells import is_number
+
+OTHER = {
+    "normal": "--likelihood categorical takes classes",
+    "categorical": "--likelihood normal takes numbers",
+    "bernoulli": "--likelihood normal takes numbers",
+}
+SEPARATORS = {"\t": "a tab", " ": "white space"}
+
+
+def say_task(dataset):
+    """Return the line that says as what the target was taken, and how to ask for the other.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    """
+    encoding = dataset.encoding
+    name = "targets" if encoding.target is None else f"target {encoding.target}"
+    if encoding.task == "normal":
+        taken = "numbers" if dataset.outputs == 1 else f"{dataset.outputs} numbers a row"
+        return f"{name}: {taken} ({OTHER['normal']})"
+    classes, count = encoding.classes, dataset.outputs
+    if classes is None:
+        taken = f"{count} classes" if encoding.task == "categorical" else f"0 or 1, {count} a row"
+        return f"{name}: {taken} ({OTHER[encoding.task]})"
+    other = OTHER[encoding.task]
+    if not all(is_number(one) for one in classes):
+        other = "some are text, so no likelihood takes them as numbers"
+    return f"{name}: {len(classes)} classes, {_some(classes)} ({other})"
+
+
+def say_columns(source, table, reading):
+    """Return the lines that say which rows and columns of a text table were read, and which not.
+
+    Parameters
+    ----------
+    source : path
+    table : Table
+    reading : Reading
+    """
+    layout, shape = table.layout, table.shape
+    encoded = [f"{name} ({len(values)} values)" for name, values in layout.levels.items()]
+    words = f"columns: inputs {_some(layout.columns)}" + (f", {table.how}" if table.how else "")
+    if encoded:
+        words += f"; one-hot encoded {_some(encoded)}"
+    lines = [words]
+    for why in dict.fromkeys(table.left.values()):
+        names = [
+            name or "the first, without a name" for name, one in table.left.items() if one == why
+        ]
+        lines[0] += f"; {why}: {_some(names)}"
+    if table.dropped:
+        lines[0] += f"; {table.dropped} rows left out for a missing cell"
+    between = SEPARATORS.get(shape.separator, repr(shape.separator))
+    if reading.header is None and shape.header is None:
+        lines.append(f"first line: a row of numbers (--header yes takes names from it); {between} "
+                     "between cells")  # fmt: skip
+    elif reading.header is None:
+        lines.append(f"first line: names (--header no takes it as a row); {between} between cells")
+    return lines
+
+
+def _some(names):
+    """Return names as text, the first twelve of them."""
+    more = f" and {len(names) - 12} more" if names[12:] else ""
+    return ", ".join(names[:12]) + more
