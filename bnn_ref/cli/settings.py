@@ -223,7 +223,7 @@ def total_steps(settings, dataset):
 def refuse_other_data(config, dataset, run):
     """Raise where the data are not those that the run recorded; their path may differ."""
     wanted, found = config["data"], dataset.to_json()
-    for key in ("kind", "rows", "encoding", "checksum"):
+    for key in ("kind", "rows", "checksum", "encoding"):
         if wanted.get(key) != found[key]:
             what = f"the {key} that {run} records"
             raise ValueError(f"data: expected {what} ({wanted.get(key)}), found {found[key]}"[:400])

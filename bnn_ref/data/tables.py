@@ -10,7 +10,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from ..border.files import CHUNK, open_content, open_file
-from ..errors import expected
+from ..errors import expected, missing
 from .cells import is_number
 from .layout import check_header
 
@@ -189,10 +189,7 @@ def frames(path, shape):
     try:
         import pandas
     except ImportError:
-        raise ImportError(
-            f"{path}: a text table is read by pandas, which is not installed "
-            "(pip install 'bnn_ref[tables]')"
-        ) from None
+        raise missing(f"the text table {path}", "pandas", "tables") from None
     start = 0
     try:
         pieces = pandas.read_csv(
