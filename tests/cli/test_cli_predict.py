@@ -17,7 +17,7 @@ def run(tmp_path_factory):
     from bnn_ref.cli import main
 
     folder = tmp_path_factory.mktemp("trained") / "run"
-    assert main(["train", *SMALL, "--steps", "60", "--out", str(folder)]) == 0
+    assert main(["train", *SMALL, "--steps", "120", "--out", str(folder)]) == 0
     return folder
 
 
