@@ -1,4 +1,4 @@
-"""The activations: name to function and derivative, both of the pre-activation ``a``.
+"""The activations: all that is known of each, and the list of them.
 
 Each derivative takes ``a`` and the value ``h = f(a)``, because several are cheaper in h. All pass
 complex arrays (for the complex step); a kink belongs to its left side, so relu'(0) = 0, as in
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .elementary import expm1, normal_cdf, normal_density, sigmoid, softplus
-from .errors import expected
+from .registry import Registry
 
 
 class Activation(NamedTuple):
@@ -23,11 +23,20 @@ class Activation(NamedTuple):
         f, of an array (any shape, float or complex), elementwise.
     derivative : callable
         f', of a and h, elementwise.
+    kinks : tuple of float
+        The pre-activations at which the slope jumps.
+    steepest : float
+        The largest |f'|: what an error of a can grow by.
+    in_vectors : bool
+        Whether `docs/vectors.md` (version 1) has the name.
     """
 
     name: str
     function: object
     derivative: object
+    kinks: tuple = ()
+    steepest: float = 1.0
+    in_vectors: bool = False
 
 
 def _elu(a):
@@ -46,32 +55,37 @@ def _gelu_derivative(a, h):
     return normal_cdf(a) + a * normal_density(a)  # E8
 
 
-ACTIVATIONS = {
-    activation.name: activation
-    for activation in (
-        Activation("linear", lambda a: a, lambda a, h: np.ones_like(a)),  # E3, E8; so are all
-        Activation(
-            "relu",
-            lambda a: np.where(a.real > 0, a, 0).astype(a.dtype, copy=False),
-            lambda a, h: (a.real > 0).astype(a.dtype),
-        ),
-        Activation("tanh", np.tanh, lambda a, h: (1 - h) * (1 + h)),
-        Activation("sigmoid", sigmoid, lambda a, h: h * sigmoid(-a)),
-        Activation("softplus", softplus, lambda a, h: sigmoid(a)),
-        Activation("elu", _elu, _elu_derivative),
-        Activation("gelu", _gelu, _gelu_derivative),
-    )
-}
+ACTIVATIONS = Registry("activation")
+get_activation = ACTIVATIONS.find
 
 
-def get_activation(name):
-    """Return the `Activation` of that name.
+def register(activation):
+    """Add an `Activation` under its name and return it.
+
+    Parameters
+    ----------
+    activation : Activation
 
     Raises
     ------
     ValueError
-        For a name that is not in `ACTIVATIONS`.
+        Where the name is taken.
     """
-    if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise expected("activation", "one of " + ", ".join(ACTIVATIONS), repr(name))
-    return ACTIVATIONS[name]
+    return ACTIVATIONS.register(activation.name, activation)
+
+
+for _activation in (
+    Activation("linear", lambda a: a, lambda a, h: np.ones_like(a)),  # E3, E8; so are all
+    Activation(
+        "relu",
+        lambda a: np.where(a.real <= 0, 0, a).astype(a.dtype, copy=False),  # lets NaN through
+        lambda a, h: (a.real > 0).astype(a.dtype),
+        kinks=(0.0,),
+    ),
+    Activation("tanh", np.tanh, lambda a, h: (1 - h) * (1 + h)),
+    Activation("sigmoid", sigmoid, lambda a, h: h * sigmoid(-a), steepest=0.25),
+    Activation("softplus", softplus, lambda a, h: sigmoid(a)),
+    Activation("elu", _elu, _elu_derivative),
+    Activation("gelu", _gelu, _gelu_derivative, steepest=1.13),  # at a = sqrt(2)
+):
+    register(_activation._replace(in_vectors=True))

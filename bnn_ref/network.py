@@ -1,28 +1,28 @@
-"""A network: Flipout layers and a likelihood; its parameters: one flat vector, named views."""
+"""A network: layers and a likelihood; its parameters: one flat vector, named views."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import noise as generator
-from .border import check_dtype
+from .border import check_dtype, own_array
 from .errors import expected
-from .layers import DenseFlipout, layer_from_json
-from .likelihoods import Categorical, likelihood_from_json
+from .layers import Layer, layer_from_json
+from .likelihoods import Categorical, Likelihood, likelihood_from_json
+from .noise import Stream
 
 
 @dataclass(frozen=True, repr=False)
 class Network:
-    """Flipout layers, first to last, and the likelihood of the last one's outputs.
+    """Layers, first to last, and the likelihood of the last one's outputs.
 
     A network holds no parameters; `init` makes them.
 
     Parameters
     ----------
-    layers : sequence of DenseFlipout, at least one
+    layers : sequence of Layer, at least one
         Each takes as many inputs as the one before has outputs.
-    likelihood : Categorical, Bernoulli or Normal
+    likelihood : Likelihood
 
     Raises
     ------
@@ -35,22 +35,22 @@ class Network:
 
     def __post_init__(self):
         layers = self.layers
-        if isinstance(layers, DenseFlipout):
+        if isinstance(layers, Layer):
             layers = (layers,)
         object.__setattr__(self, "layers", tuple(layers))
         if not self.layers:
             raise expected("layers", "at least one layer", "none")
         width = None
         for k, layer in enumerate(self.layers):
-            if not isinstance(layer, DenseFlipout):
-                raise expected(f"layers[{k}]", "a DenseFlipout", type(layer).__name__)
+            if not isinstance(layer, Layer):
+                raise expected(f"layers[{k}]", "a layer", type(layer).__name__)
             if width is not None and layer.inputs != width:
                 raise expected(f"layers[{k}].inputs", f"{width}, the outputs of layers[{k - 1}]",
                                layer.inputs)  # fmt: skip
             width = layer.outputs
-        if not hasattr(self.likelihood, "nll_and_gradient") or isinstance(self.likelihood, type):
-            wanted = "an instance of Categorical, Bernoulli or Normal"
-            raise expected("likelihood", wanted, repr(self.likelihood))
+        if not isinstance(self.likelihood, Likelihood):
+            raise expected("likelihood", "an instance of one, as Categorical()",
+                           repr(self.likelihood))  # fmt: skip
 
     @property
     def inputs(self):
@@ -70,8 +70,8 @@ class Network:
             for k, layer in enumerate(self.layers)
             for name, shape in layer.parameter_shapes.items()
         }
-        if self.likelihood.learn_scale:
-            shapes["likelihood.scale_rho"] = (self.outputs,)
+        for name, shape in self.likelihood.parameter_shapes(self.outputs).items():
+            shapes[f"likelihood.{name}"] = shape
         return shapes
 
     @property
@@ -96,13 +96,10 @@ class Network:
         dtype = check_dtype(dtype, ("float32", "float64"))
         parameters = Parameters(self, np.zeros(self.num_parameters, dtype))
         for k, layer in enumerate(self.layers):
-            for name, shape in layer.parameter_shapes.items():
-                location, scale = layer.initial_location_and_scale(name)
-                draws = generator.normals(shape, seed, "init", name, layer=k)
-                parameters[f"layers.{k}.{name}"][...] = location + scale * draws
-        if self.likelihood.learn_scale:
-            initial = self.likelihood.initial_scale_rho(self.outputs, dtype)
-            parameters["likelihood.scale_rho"][...] = initial
+            for name, values in layer.initial(Stream(seed, "init", k)).items():
+                parameters[f"layers.{k}.{name}"][...] = values
+        for name, values in self.likelihood.initial(self.outputs, dtype).items():
+            parameters[f"likelihood.{name}"][...] = values
         return parameters
 
     def parameters(self, arrays, dtype=None):
@@ -135,25 +132,32 @@ class Network:
             parameters[name][...] = value
         return parameters
 
-    def to_json(self, dtype="float32"):
-        """Return the description of `docs/vectors.md`: ``{"layers": [...], "likelihood": {...}}``.
+    def to_json(self, dtype=None):
+        """Return the network's description, ``{"layers": [...], "likelihood": {...}}``.
 
-        The dtype settles a scale_shift that was left to it.
+        Parameters
+        ----------
+        dtype : "float32" or "float64", optional
+            With one: as `docs/vectors.md` describes the network of parameters of that dtype, with
+            every scale_shift settled. Without: every option, and ``inputs``, so that `from_json`
+            returns an equal network.
         """
+        inputs = {"inputs": self.inputs} if dtype is None else {}
         return {
+            **inputs,
             "layers": [layer.to_json(dtype) for layer in self.layers],
             "likelihood": self.likelihood.to_json(),
         }
 
     @classmethod
-    def from_json(cls, description, inputs):
-        """Return the network that `to_json` described, for that many inputs.
+    def from_json(cls, description, inputs=None):
+        """Return the network that `to_json` described, in either form.
 
         Parameters
         ----------
         description : dict
-        inputs : int
-            I of the first layer.
+        inputs : int, optional
+            I of the first layer, where the description does not say.
 
         Raises
         ------
@@ -163,42 +167,16 @@ class Network:
         layers = []
         if not isinstance(description.get("layers"), list):
             raise expected("layers", "a list of objects", repr(description.get("layers")))
+        width = description.get("inputs") if inputs is None else inputs
         for one in description["layers"]:
-            layers.append(layer_from_json(one, layers[-1].outputs if layers else inputs))
+            layers.append(layer_from_json(one, width))
+            width = layers[-1].outputs
         return cls(layers, likelihood_from_json(description.get("likelihood")))
 
     def __repr__(self):
-        lines = [
-            f"  layers[{k}] {layer.inputs} -> {layer.outputs} {layer.activation}, "
-            f"kernel prior N({layer.kernel_prior.loc:g}, {layer.kernel_prior.scale:g}), "
-            + (
-                f"bias {layer.bias} prior N({layer.bias_prior.loc:g}, {layer.bias_prior.scale:g})"
-                if layer.bias_is_random
-                else f"bias {layer.bias}"
-            )
-            for k, layer in enumerate(self.layers)
-        ]
         total = f"{self.num_parameters:,} parameters"
+        lines = [f"  layers[{k}] {layer.describe()}" for k, layer in enumerate(self.layers)]
         return "\n".join([f"Network with {self.likelihood!r}, {total}", *lines])
-
-
-class LayerParameters:
-    """One layer's parameters: views into the flat vector, None where the layer has no such one.
-
-    Attributes
-    ----------
-    kernel_mu, kernel_rho : array (I, O)
-    bias_mu, bias_rho : array (O,) or None
-    scale_shift : float
-        c of sigma = c + softplus(rho), settled.
-    """
-
-    __slots__ = ("bias_mu", "bias_rho", "kernel_mu", "kernel_rho", "scale_shift")
-
-    def __init__(self, scale_shift, kernel_mu, kernel_rho, bias_mu=None, bias_rho=None):
-        self.scale_shift = scale_shift
-        self.kernel_mu, self.kernel_rho = kernel_mu, kernel_rho
-        self.bias_mu, self.bias_rho = bias_mu, bias_rho
 
 
 class Parameters(Mapping):
@@ -211,6 +189,7 @@ class Parameters(Mapping):
     ----------
     network : Network
     flat : array (P,), float32, float64 or complex128
+        Kept where compiled code may write to it as it is (see `border.own_array`), else copied.
     scale_shift : sequence of float, optional
         c of each layer; the layers' own, or the machine epsilon of the dtype, unless given.
 
@@ -220,29 +199,37 @@ class Parameters(Mapping):
         The tensors one after the other in C order: layer by layer kernel_mu, kernel_rho, bias_mu,
         bias_rho as far as there are; last ``likelihood.scale_rho`` where it is learned.
     layers : tuple of LayerParameters
-    scale_rho : array (O,) or None
+    likelihood : dict of str to array
+        The likelihood's own parameters.
     """
 
     def __init__(self, network, flat, scale_shift=None):
-        if flat.shape != (network.num_parameters,):
-            raise expected("flat", f"shape ({network.num_parameters},)", flat.shape)
-        self.network, self.flat = network, flat
+        if np.shape(flat) != (network.num_parameters,):
+            raise expected("flat", f"shape ({network.num_parameters},)", np.shape(flat))
+        self.network = network
+        self.flat = own_array(flat, check_dtype(flat.dtype.newbyteorder("=")))
         if scale_shift is None:
-            scale_shift = [layer.settled_shift(flat.dtype) for layer in network.layers]
+            scale_shift = [layer.settled_shift(self.flat.dtype) for layer in network.layers]
         self.scale_shift = tuple(scale_shift)
         self._views, start = {}, 0
         for name, shape in network.parameter_shapes.items():
             size = int(np.prod(shape))
-            self._views[name] = flat[start : start + size].reshape(shape)
+            self._views[name] = self.flat[start : start + size].reshape(shape)
             start += size
         self.layers = tuple(
-            LayerParameters(
-                self.scale_shift[k],
-                **{name: self._views[f"layers.{k}.{name}"] for name in layer.parameter_shapes},
-            )
-            for k, layer in enumerate(network.layers)
+            layer.parameters(shift, self._below(f"layers.{k}."))
+            for k, (layer, shift) in enumerate(zip(network.layers, self.scale_shift, strict=True))
         )
-        self.scale_rho = self._views.get("likelihood.scale_rho")
+        self.likelihood = self._below("likelihood.")
+
+    def _below(self, prefix):
+        """Return the views whose names start so, by the rest of their names."""
+        return {n.removeprefix(prefix): v for n, v in self._views.items() if n.startswith(prefix)}
+
+    @property
+    def scale_rho(self):
+        """The Normal likelihood's learned scale_rho (O,), or None."""
+        return self.likelihood.get("scale_rho")
 
     @property
     def dtype(self):

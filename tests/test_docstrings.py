@@ -24,7 +24,8 @@ MODULES = [
     "activations", "backends", "border.numbers", "border.rows", "elementary", "errors",
     "layers", "layers.dense_flipout", "likelihoods", "likelihoods.bernoulli",
     "likelihoods.categorical", "likelihoods.normal", "network", "noise.draws", "noise.generator",
-    "noise.local", "prediction.predicting", "priors.normal", "reference",
+    "layers.base", "layers.local", "likelihoods.base", "likelihoods.reduction",
+    "prediction.predicting", "priors.base", "priors.normal", "reference", "registry",
     "sklearn.base", "sklearn.classifier", "sklearn.regressor",
     "step.adam", "step.checks", "step.results", "training.fitting", "training.history",
     "training.trainer", "data.dataset", "data.encoding", "data.load", "data.rows",
@@ -179,8 +180,8 @@ def section(thing, name):
 ENTRY = re.compile(r"^(\w[\w, ]*) : (array\b.*(?:\n    .*)*)", re.MULTILINE)
 ROOMS = ("reference", "likelihoods.normal", "likelihoods.categorical", "likelihoods.bernoulli",
          "priors.normal", "step.adam", "step.checks", "step.results", "noise.generator",
-         "noise.draws", "noise.local", "prediction.predicting", "layers.dense_flipout",
-         "network")  # fmt: skip
+         "noise.draws", "prediction.predicting", "layers.base", "layers.dense_flipout",
+         "layers.local", "likelihoods.base", "likelihoods.reduction", "network")  # fmt: skip
 
 
 @pytest.mark.parametrize("room", ROOMS)

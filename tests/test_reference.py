@@ -24,7 +24,7 @@ from bnn_ref import (
     reference,
 )  # fmt: skip
 from bnn_ref.activations import ACTIVATIONS
-from bnn_ref.layers import BIASES
+from bnn_ref.layers import BIASES, dense_flipout
 from bnn_ref.network import Parameters
 
 LIKELIHOODS = {
@@ -100,8 +100,8 @@ def test_a_planted_mistake_fails_the_complex_step(monkeypatch):
     """The check itself: a sign dropped in the backward pass is seen."""
     network, p, x, y = problem()
     noise = draw_noise(network, len(x), 1, dtype="float64")
-    true = reference.sigmoid
-    monkeypatch.setattr(reference, "sigmoid", lambda rho: true(rho) * 1.001)
+    true = dense_flipout.sigmoid
+    monkeypatch.setattr(dense_flipout, "sigmoid", lambda rho: true(rho) * 1.001)
     assert max(complex_step_errors(network, p, x, y, noise, 0.05).values()) > 1e-4
 
 

@@ -84,7 +84,7 @@ def expected_nll(mu, sigma):
 
 
 def _weight_kl(mu, sigma):
-    return float(priors.kl(np.float64(mu), np.float64(sigma), priors.NormalPrior()))
+    return float(priors.NormalPrior().kl(np.float64(mu), np.float64(sigma)))
 
 
 def _one_weight(sheet, seed):
@@ -144,7 +144,7 @@ def _check_evidence(sheet, choices, minus_elbo):
         name, mu, sigma = choices[-1]
         gap = len(X) * expected_nll(mu, sigma) + _weight_kl(mu, sigma) - minus_elbo
         exact = priors.NormalPrior(*choices[1][1:])
-        other = float(priors.kl(np.float64(mu), np.float64(sigma), exact))
+        other = float(exact.kl(np.float64(mu), np.float64(sigma)))
         sheet.check(f'what "{name}" loses', gap, "KL from it to the exact posterior", other, 1e-12)
 
 
@@ -222,12 +222,11 @@ def _draw_nll(subject, x, y, seed, kind):
     """Return the mean nll (RUN_DRAWS,) of each draw of the outputs."""
     network, likelihood = subject.network, subject.network.likelihood
     y = likelihood.check_targets(y, (len(x),), network.outputs)
-    scale_rho = subject.parameters.scale_rho
-    scale_rho = None if scale_rho is None else scale_rho.astype(np.float64)
+    own = {name: array.astype(np.float64) for name, array in subject.parameters.likelihood.items()}
     values = np.empty(RUN_DRAWS)
     for draw in range(RUN_DRAWS):
         z = reference.draw_outputs(network, subject.parameters, x, seed, draw, kind=kind)
-        values[draw] = np.mean(likelihood.nll_rows(z.astype(np.float64), y, scale_rho))
+        values[draw] = np.mean(likelihood.nll_rows(z.astype(np.float64), y, own))
     return values
 
 

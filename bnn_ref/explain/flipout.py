@@ -103,7 +103,7 @@ def _one_draw(sheet, h, layer, p, noise, sigma):
     sheet.array("eps, shared", noise.kernel_eps[block])
     sheet.array("sigma", sigma[block])
     sheet.array("delta = sigma * eps, shared", delta[block])
-    found = reference.forward_layer(layer, p, noise, h).perturbation  # (2, O)
+    found = layer.forward(p, noise, h).perturbation  # (2, O)
     for n in range(2):
         r, s = noise.sign_input[n], noise.sign_output[n]
         sheet.array(f"example {n}: inputs h", h[n, h_shown][None])

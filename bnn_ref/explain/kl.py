@@ -43,8 +43,8 @@ def explain(subject, seed=0):
 
 def _one_weight(sheet, mu, sigma, prior):
     """Put numbers into the formula, and check with mpmath."""
-    value = float(priors.kl(np.float64(mu), np.float64(sigma), prior))
-    parts = priors.kl_parts(mu, sigma, prior)
+    value = float(prior.kl(np.float64(mu), np.float64(sigma)))
+    parts = prior.kl_parts(mu, sigma)
     terms = " + ".join(number(part, 8) for part in parts).replace("+ -", "- ")
     sheet.say(
         f"mu = {mu}, sigma = {sigma}, prior mean m = {prior.loc}, prior standard deviation "
@@ -62,18 +62,10 @@ def _one_weight(sheet, mu, sigma, prior):
 def _exact(mpmath, mu, sigma, prior):
     """Return one weight's KL with 30 digits."""
     with mpmath.workdps(30):
-        m, s = (mpmath.mpf(value) for value in prior)
+        m, s = mpmath.mpf(prior.loc), mpmath.mpf(prior.scale)
         mu, sigma = mpmath.mpf(float(mu)), mpmath.mpf(sigma)
         half = mpmath.mpf(1) / 2
         return mpmath.log(s / sigma) + (sigma**2 + (mu - m) ** 2) / (2 * s**2) - half
-
-
-def _tensors(layer, p):
-    """Return (name, mu, rho, prior) of each tensor of a layer that has a posterior."""
-    found = [("kernel", p.kernel_mu, p.kernel_rho, layer.kernel_prior)]
-    if layer.bias_is_random:
-        found.append(("bias", p.bias_mu, p.bias_rho, layer.bias_prior))
-    return found
 
 
 def _layers(sheet, subject):
@@ -133,14 +125,14 @@ def _check_exactly(sheet, subject):
     asked = weights = 0
     parameters = subject.parameters
     for layer, p in zip(subject.network.layers, parameters.layers, strict=True):
-        for _, mu, rho, prior in _tensors(layer, p):
+        for _, prior, mu, rho in layer.posteriors(p):
             every = -(-mu.size // EXACT_WEIGHTS)
             weights += mu.size
             mu, rho = mu.reshape(-1)[::every], rho.reshape(-1)[::every]
             sigma = reference.sigma(p.scale_shift, rho)
             asked += mu.size
-            found += float(np.sum(priors.kl(mu, sigma, prior), dtype=np.float64))
-            m, s = prior
+            found += float(np.sum(prior.kl(mu, sigma), dtype=np.float64))
+            m, s = prior.loc, prior.scale
             moves += float(np.sum(np.abs((sigma / s) ** 2 - 1), dtype=np.float64))
             moves += float(np.sum(np.abs((mu - m) / s * (m / s)), dtype=np.float64))
             with mpmath.workdps(30):
@@ -168,7 +160,7 @@ def _per_weight(sheet, subject, rows):
     sheet.table(["", "squared mean", "variance", "log", "constant", "KL"], table)
     layer = subject.network.layers[0]
     sigma = float(reference.sigma(0.0, np.array(START_RHO)))
-    cost = float(priors.kl(np.float64(0), np.float64(sigma), layer.kernel_prior))
+    cost = float(layer.kernel_prior.kl(np.float64(0), np.float64(sigma)))
     sheet.say(
         f"A new weight has mu near 0 and rho near {START_RHO:g}, so sigma is about "
         f"{number(sigma, 2)}. Against the prior N({number(layer.kernel_prior.loc)}, "
@@ -219,7 +211,7 @@ def _estimate(sheet, subject, seed, found):
     draws = ESTIMATE_DRAWS if subject.parameters.flat.size > 1000 else 100 * ESTIMATE_DRAWS
     values = np.zeros(draws)
     for layer, p in zip(subject.network.layers, subject.parameters.layers, strict=True):
-        for _, mu, rho, prior in _tensors(layer, p):
+        for _, prior, mu, rho in layer.posteriors(p):
             mu = mu.astype(np.float64).reshape(-1)
             sigma = reference.sigma(p.scale_shift, rho.astype(np.float64)).reshape(-1)
             at_once = max(1, CHUNK // mu.size)

@@ -119,7 +119,7 @@ def _loss(sheet, subject, noise, result):
     n = len(subject.x)
     sheet.heading("Loss")
     if subject.parameters.scale_rho is not None:
-        scale = subject.network.likelihood.scales(subject.parameters.scale_rho, np.dtype(float))
+        scale = subject.network.likelihood.scales(subject.parameters.likelihood, np.dtype(float))
         sheet.array("likelihood.scale_rho", subject.parameters.scale_rho)
         sheet.array("scale", scale, "= log(1 + exp(scale_rho)), learned")
     kls = " + ".join(number(value, 8) for value in result.kl_layers)
@@ -145,16 +145,11 @@ def _loss(sheet, subject, noise, result):
 
 def _nll_lines(likelihood, n):
     """Return the formula of the nll, to which its value is added on the next line."""
-    rows = {
-        "categorical": "log( sum over classes of exp(outputs) ) - outputs[y]",
-        "bernoulli": "log(1 + exp(outputs)) - y * outputs",
-        "normal": "(y - outputs)^2 / (2 scale^2) + log(scale) + log(2 pi) / 2",
-    }
     head = f"nll  = mean over {n} example{'s' if n > 1 else ''} of"
     fixed = ""
     if isinstance(likelihood, Normal) and not likelihood.learn_scale:
         fixed = f",  scale = {number(likelihood.scale)}"
-    return (head, f"       {rows[likelihood.to_json()['type']]}{fixed}")
+    return (head, f"       {likelihood.formula}{fixed}")
 
 
 def _backward(sheet, subject, noise, result):
@@ -169,9 +164,9 @@ def _backward(sheet, subject, noise, result):
         g = result.gradients.layers[k]
         sheet.heading(f"layers[{k}] backward, g for grad_pre_activation")
         last = k == len(subject.network.layers) - 1
-        how = _slope(subject.network.likelihood, len(subject.x)) if last else ""
+        slope = f"= {subject.network.likelihood.slope_formula} / {len(subject.x)}"
         sheet.array("grad_outputs", t.grad_outputs,
-                    how or f"= grad_inputs of layers[{k + 1}]")  # fmt: skip
+                    slope if last else f"= grad_inputs of layers[{k + 1}]")  # fmt: skip
         sheet.array("grad_pre_activation", t.grad_pre_activation,
                     f"= grad_outputs * {layer.activation}'(pre_activation)")  # fmt: skip
         sheet.array("grad_delta", t.grad_delta, "= (h * sign_input)^T (g * sign_output)")
@@ -194,15 +189,6 @@ def _backward(sheet, subject, noise, result):
                         "(sigma / s^2 - 1 / sigma)) / (1 + exp(-bias_rho))")  # fmt: skip
         how = "= g kernel_mu^T + ((g * sign_output) kernel_delta^T) * sign_input"
         sheet.array("grad_inputs" if k else "grad_inputs, that is grad x", t.grad_inputs, how)
-
-
-def _slope(likelihood, n):
-    """Return in words how the last layer's grad_outputs come from its outputs."""
-    return {
-        "categorical": f"= (softmax(outputs) - one_hot(y)) / {n}",
-        "bernoulli": f"= (1 / (1 + exp(-outputs)) - y) / {n}",
-        "normal": f"= (outputs - y) / scale^2 / {n}",
-    }[likelihood.to_json()["type"]]
 
 
 def _update(sheet, subject, result):

@@ -106,11 +106,8 @@ def loss_along(subject, noise, directions):
     layers = zip(network.layers, parameters.layers, noise.layers, strict=True)
     h = x.reshape(-1, network.inputs)
     for layer, p, n in layers:
-        h = reference.forward_layer(layer, p, n, h).outputs
+        h = layer.forward(p, n, h).outputs
     y = network.likelihood.check_targets(subject.y, subject.x.shape[:-1], network.outputs)
-    rows = network.likelihood.nll_rows(h, y, parameters.scale_rho)
-    kl = sum(
-        reference.layer_kl(layer, p)
-        for layer, p in zip(network.layers, parameters.layers, strict=True)
-    )
+    rows = network.likelihood.nll_rows(h, y, parameters.likelihood)
+    kl = np.sum(reference.kl(network, parameters))
     return (np.sum(rows) / len(rows) + subject.kl_weight * kl).imag / STEP

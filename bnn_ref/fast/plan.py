@@ -73,9 +73,10 @@ def describe(network, parameters):
         for name in layer.parameter_shapes:
             layers[k, columns[name]] = places[f"layers.{k}.{name}"]
         numbers[k, at.SCALE_SHIFT] = parameters.scale_shift[k]
-        numbers[k, [at.PRIOR_LOC, at.PRIOR_SCALE]] = layer.kernel_prior
-        bias_prior = layer.bias_prior if layer.bias_is_random else layer.kernel_prior
-        numbers[k, [at.BIAS_PRIOR_LOC, at.BIAS_PRIOR_SCALE]] = bias_prior
+        prior = layer.kernel_prior
+        numbers[k, [at.PRIOR_LOC, at.PRIOR_SCALE]] = prior.loc, prior.scale
+        prior = layer.bias_prior if layer.bias_is_random else prior
+        numbers[k, [at.BIAS_PRIOR_LOC, at.BIAS_PRIOR_SCALE]] = prior.loc, prior.scale
     return layers, numbers, places.get("likelihood.scale_rho", -1)
 
 

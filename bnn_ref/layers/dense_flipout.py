@@ -1,4 +1,11 @@
-"""DenseFlipout: what one layer is, its parameters and their initial values."""
+"""DenseFlipout: a dense layer with a posterior, perturbed by Flipout; all that is its own.
+
+Shapes stand at the ends of lines: B examples, I inputs and O outputs. A backward line quotes the
+forward line it differentiates; `docs/derivation.md` derives each.
+
+Source: Wen, Vicol, Ba, Tran and Grosse (2018), "Flipout: efficient pseudo-independent weight
+perturbations on mini-batches", equations 3 and 4.
+"""
 
 from dataclasses import dataclass
 
@@ -6,16 +13,21 @@ import numpy as np
 
 from ..activations import get_activation
 from ..border import check_size
+from ..elementary import sigmoid
 from ..errors import expected
+from ..noise import LayerNoise, LocalLayerNoise
 from ..priors import NormalPrior, make_prior
+from . import local
+from .base import Layer, LayerTrace, in_blocks, register, sigma
 
 BIASES = ("none", "deterministic", "normal", "normal_flipped")
 INITIALIZERS = ("tfp", "he")
 STANDARD_NORMAL = NormalPrior()
 
 
+@register
 @dataclass(frozen=True)
-class DenseFlipout:
+class DenseFlipout(Layer):
     """A dense layer with a Normal posterior over its kernel, perturbed by Flipout.
 
     For example n of a batch, with delta = sigma * kernel_eps and sigma = scale_shift +
@@ -64,6 +76,9 @@ class DenseFlipout:
     scale_shift: float | None = None
     initializer: str = "tfp"
 
+    type = "DenseFlipout"
+    tensors = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")
+
     def __post_init__(self):
         settle = object.__setattr__
         settle(self, "inputs", check_size(self.inputs, "inputs"))
@@ -108,36 +123,258 @@ class DenseFlipout:
         return shapes
 
     @property
-    def num_random(self):
-        """How many weights have a posterior: the entries whose KL terms are summed."""
-        return self.inputs * self.outputs + (self.outputs if self.bias_is_random else 0)
+    def priors(self):
+        """Name to prior of each tensor that has a posterior: "kernel" and, if random, "bias"."""
+        random = {"kernel": self.kernel_prior}
+        return {**random, "bias": self.bias_prior} if self.bias_is_random else random
 
     def settled_shift(self, dtype):
         """Return scale_shift as a float, None replaced by the machine epsilon of the dtype."""
         return float(np.finfo(dtype).eps) if self.scale_shift is None else self.scale_shift
 
-    def initial_location_and_scale(self, name):
-        """Return mean and standard deviation of the Normal of a parameter's initial values.
+    def initial(self, stream):
+        """Return name to array of the initial values, drawn tensor by tensor.
 
         Parameters
         ----------
-        name : str
-            "kernel_mu", "kernel_rho", "bias_mu" or "bias_rho".
+        stream : Stream
+            Purpose "init".
         """
-        if name.endswith("rho"):
-            return -3.0, 0.1
-        if self.initializer == "tfp":
-            return 0.0, 0.1
-        return (0.0, float(np.sqrt(2 / self.inputs))) if name == "kernel_mu" else (0.0, 0.0)
+        he = {"kernel_mu": float(np.sqrt(2 / self.inputs)), "bias_mu": 0.0}
+        found = {}
+        for name, shape in self.parameter_shapes.items():
+            location, scale = (-3.0, 0.1) if name.endswith("rho") else (0.0, 0.1)
+            if self.initializer == "he":
+                scale = he.get(name, scale)
+            found[name] = location + scale * stream.normals(shape, name)
+        return found
 
-    def to_json(self, dtype):
-        """Return the layer as `docs/vectors.md` writes it, scale_shift settled for the dtype."""
+    def noise_shapes(self, noise, rows):
+        """Return name to shape (None: absent) of the arrays that this kind of noise holds.
+
+        Parameters
+        ----------
+        noise : LayerNoise or LocalLayerNoise
+        rows : int
+            B.
+        """
+        if isinstance(noise, LocalLayerNoise):
+            return {"output_eps": (rows, self.outputs)}
+        return {
+            "kernel_eps": (self.inputs, self.outputs),
+            "sign_input": (rows, self.inputs),
+            "sign_output": (rows, self.outputs),
+            "bias_eps": (self.outputs,) if self.bias_is_random else None,
+        }
+
+    def draw_noise(self, stream, rows, estimator="flipout"):
+        """Return the `LayerNoise` of so many rows, or a `LocalLayerNoise` for "local".
+
+        Parameters
+        ----------
+        stream : Stream
+        rows : int
+            B.
+        estimator : str
+            One of `bnn_ref.noise.ESTIMATORS`.
+        """
+        if estimator == "local":
+            return LocalLayerNoise(stream.row_normals(rows, self.outputs, "output_eps"))
+        if estimator == "shared":
+            signs = [np.ones((rows, n), stream.dtype) for n in (self.inputs, self.outputs)]
+        else:
+            signs = [stream.signs(rows, self.inputs, "sign_input"),
+                     stream.signs(rows, self.outputs, "sign_output")]  # fmt: skip
+        kernel_eps = stream.normals((self.inputs, self.outputs), "kernel_eps")
+        bias_eps = stream.normals((self.outputs,), "bias_eps") if self.bias_is_random else None
+        return LayerNoise(kernel_eps, *signs, bias_eps)
+
+    def forward(self, p, noise, h):
+        """Return the `LayerTrace` of the forward pass.
+
+        a = h mu + ((h * sign_input) (sigma * eps)) * sign_output + bias,  outputs = f(a).
+
+        Parameters
+        ----------
+        p : LayerParameters
+        noise : LayerNoise or LocalLayerNoise
+        h : array (B, I)
+
+        Returns
+        -------
+        LayerTrace
+            inputs (B, I); kernel_sigma, kernel_delta (I, O); bias_sigma, bias_delta (O,) where
+            the bias has a posterior; perturbation (B, O), what the noise adds to
+            ``inputs @ kernel_mu``, bias apart; pre_activation, outputs (B, O). `backward` adds
+            grad_outputs, grad_pre_activation (B, O); grad_delta, grad_sigma (I, O) and
+            grad_bias_sigma (O,), gradients of the nll; kl_grad_mu, kl_grad_sigma,
+            sigma_grad_rho (I, O); grad_inputs (B, I).
+        """
+        t = LayerTrace(inputs=h)
+        t.kernel_sigma = sigma(p.scale_shift, p.kernel_rho)  # (I, O), E1
+        if self.bias_is_random:
+            t.bias_sigma = sigma(p.scale_shift, p.bias_rho)  # (O,), E1
+        if isinstance(noise, LocalLayerNoise):
+            t.perturbation = local.perturb(self, t, noise)  # (B, O), E19
+        else:
+            t.kernel_delta = t.kernel_sigma * noise.kernel_eps  # (I, O), E2
+            flipped_h = h * noise.sign_input  # (B, I), E2
+            t.perturbation = (flipped_h @ t.kernel_delta) * noise.sign_output  # (B, O), E2
+        a = h @ p.kernel_mu + t.perturbation  # (B, O), E3
+        if self.bias != "none":
+            a = a + p.bias_mu  # E3
+        if self.bias_is_random and not isinstance(noise, LocalLayerNoise):
+            t.bias_delta = t.bias_sigma * noise.bias_eps  # (O,), E3
+            flips = noise.sign_output if self.bias == "normal_flipped" else 1
+            a = a + t.bias_delta * flips  # (B, O), E3
+        t.pre_activation = a
+        t.outputs = get_activation(self.activation).function(a)  # (B, O), E3
+        return t
+
+    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+        """Return the gradient of the loss by the layer's inputs, (B, I), and fill its parameters'.
+
+        Parameters
+        ----------
+        p, noise
+            As in `forward`.
+        t : LayerTrace
+            Of the forward pass; the gradients' intermediates are added to it.
+        grad_outputs : array (B, O)
+            The gradient of the loss by the layer's outputs.
+        kl_weight : float
+        gradients : LayerParameters
+            Filled in place: the gradient of nll + kl_weight * kl.
+        """
+        h = t.inputs
+        t.grad_outputs = grad_outputs
+        slope = get_activation(self.activation).derivative(t.pre_activation, t.outputs)  # E8
+        t.grad_pre_activation = grad_a = grad_outputs * slope  # outputs = f(a), E8
+
+        t.grad_inputs = grad_a @ p.kernel_mu.T  # a = h mu + ..., E12
+        grad_mu = h.T @ grad_a  # a = h mu + ..., E9
+        if isinstance(noise, LocalLayerNoise):
+            t.grad_inputs = t.grad_inputs + local.perturb_backward(self, t, noise)  # E20
+        else:
+            flipped_a = grad_a * noise.sign_output  # (B, O), E10
+            flipped_h = h * noise.sign_input  # a = ((h * sign_input) delta) * sign_output, E10
+            t.grad_delta = flipped_h.T @ flipped_a  # (I, O), E10
+            t.grad_inputs = t.grad_inputs + (flipped_a @ t.kernel_delta.T) * noise.sign_input  # E12
+            t.grad_sigma = t.grad_delta * noise.kernel_eps  # delta = sigma * eps, E11
+
+        t.kl_grad_mu, t.kl_grad_sigma = self.kernel_prior.kl_gradient(  # E13
+            p.kernel_mu, t.kernel_sigma
+        )
+        t.sigma_grad_rho = sigmoid(p.kernel_rho)  # sigma = c + softplus(rho), E14
+        gradients.kernel_mu[...] = grad_mu + kl_weight * t.kl_grad_mu  # E14
+        grad_sigma = t.grad_sigma + kl_weight * t.kl_grad_sigma  # E14
+        gradients.kernel_rho[...] = grad_sigma * t.sigma_grad_rho  # E14
+
+        if self.bias != "none":
+            gradients.bias_mu[...] = np.sum(grad_a, axis=0)  # a = ... + bias_mu, E15
+        if self.bias_is_random:
+            if not isinstance(noise, LocalLayerNoise):
+                flipped = self.bias == "normal_flipped"  # a = ... + sigma_b * eps_b (* sign_output)
+                summed = np.sum(flipped_a if flipped else grad_a, axis=0)  # (O,), E15
+                t.grad_bias_sigma = summed * noise.bias_eps  # E15
+            kl_mu, kl_sigma = self.bias_prior.kl_gradient(p.bias_mu, t.bias_sigma)  # E13
+            gradients.bias_mu[...] += kl_weight * kl_mu  # E15
+            grad_sigma = t.grad_bias_sigma + kl_weight * kl_sigma  # E15
+            gradients.bias_rho[...] = grad_sigma * sigmoid(p.bias_rho)  # E15
+        return t.grad_inputs
+
+    def draw_weights(self, p, stream):
+        """Return one draw of the whole weights: kernel (I, O) and bias (O,) or None.
+
+        Parameters
+        ----------
+        p : LayerParameters
+        stream : Stream
+        """
+        eps = stream.normals(p.kernel_mu.shape, "kernel_eps")
+        kernel = p.kernel_mu + sigma(p.scale_shift, p.kernel_rho) * eps  # E21
+        if not self.bias_is_random:
+            return kernel, p.bias_mu
+        eps = stream.normals(p.bias_mu.shape, "bias_eps")
+        return kernel, p.bias_mu + sigma(p.scale_shift, p.bias_rho) * eps  # E21
+
+    def draw_outputs(self, p, h, stream, kind):
+        """Return the outputs (rows, O) of one draw of a prediction.
+
+        Parameters
+        ----------
+        p : LayerParameters
+        h : array (rows, I)
+        stream : Stream
+            Purpose "predict".
+        kind : "weights", "flipout" or "mean"
+            As for `bnn_ref.reference.draw_outputs`.
+        """
+        kernel, bias = p.kernel_mu, p.bias_mu
+        if kind == "weights":
+            kernel, bias = self.draw_weights(p, stream)  # E21
+        a = in_blocks(h, kernel)  # E21; with kernel_mu E3
+        if kind == "flipout":
+            noise = self.draw_noise(stream, len(h))
+            delta = sigma(p.scale_shift, p.kernel_rho) * noise.kernel_eps  # E2
+            a = a + in_blocks(h * noise.sign_input, delta) * noise.sign_output  # E2, E3
+            if self.bias_is_random:
+                flips = noise.sign_output if self.bias == "normal_flipped" else 1
+                a = a + sigma(p.scale_shift, p.bias_rho) * noise.bias_eps * flips  # E3
+        if bias is not None:
+            a = a + bias  # E3
+        return get_activation(self.activation).function(a)  # E3
+
+    def describe(self):
+        """Return the layer in one line, for `repr` of the network."""
+        bias = f" prior {self.bias_prior.describe()}" if self.bias_is_random else ""
+        return (
+            f"{self.inputs} -> {self.outputs} {self.activation}, "
+            f"kernel prior {self.kernel_prior.describe()}, bias {self.bias}{bias}"
+        )
+
+    def to_json(self, dtype=None):
+        """Return the layer's description.
+
+        Parameters
+        ----------
+        dtype : dtype, optional
+            With one: as `docs/vectors.md` writes a layer whose parameters are of it, scale_shift
+            settled and no initializer. Without: all of the layer's options.
+        """
+        whole = {"initializer": self.initializer} if dtype is None else {}
         return {
             "type": "DenseFlipout",
             "units": self.outputs,
             "activation": self.activation,
-            "scale_shift": self.settled_shift(dtype),
+            "scale_shift": self.scale_shift if dtype is None else self.settled_shift(dtype),
             "kernel_prior": self.kernel_prior.to_json(),
             "bias": self.bias,
             "bias_prior": self.bias_prior.to_json() if self.bias_is_random else None,
+            **whole,
         }
+
+    @classmethod
+    def from_json(cls, description, inputs):
+        """Return the layer of a description in either of `to_json`'s forms.
+
+        Parameters
+        ----------
+        description : dict
+        inputs : int
+            I.
+
+        Raises
+        ------
+        ValueError
+            For a key or value that `to_json` does not write.
+        """
+        keys = {"type", "units", "activation", "scale_shift", "kernel_prior", "bias", "bias_prior"}
+        if set(description) - {"initializer"} != keys:
+            raise expected("layer", f"an object with keys {sorted(keys)}", sorted(description))
+        options = {key: value for key, value in description.items() if key not in ("type", "units")}
+        shift = options["scale_shift"]
+        whole = "initializer" in options and shift is None
+        if not whole and (isinstance(shift, bool) or not isinstance(shift, (int, float))):
+            raise expected("scale_shift", "a number", repr(shift))
+        return cls(inputs, description["units"], **options)

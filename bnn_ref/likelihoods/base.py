@@ -1,31 +1,31 @@
-"""What every likelihood shares.
+"""What every likelihood owns, and the list of them.
 
 The negative log-likelihood of a batch in nats, and its gradient by the outputs:
 
 nll = sum_n w_n nll_n / B, where nll_n sums over the output dimensions of example n and every
-weight w_n is 1 unless the person gives others. Each class has the same four methods:
-
-``check_targets(y, leading, outputs)``
-    the targets ready for use, or a `ValueError` that names value and row;
-``nll_rows(z, y, scale_rho)``
-    nll_n, shape (B,);
-``nll_and_gradient(z, y, weight, scale_rho)``
-    the nll, its gradient by z, and by scale_rho where a scale is learned;
-``to_json()``
-    the description of `docs/vectors.md`.
-
-z are the last layer's outputs, (B, O). Targets are never broadcast, reshaped or clipped: class
-ids have the inputs' leading shape, (B,); other targets that shape and O, (B, O). One-hot rows and
-columns (B, 1) of class ids are refused: pass ``y.argmax(-1)`` or ``y[:, 0]``.
+weight w_n is 1 unless the person gives others. z are the last layer's outputs, (B, O). Targets are
+never broadcast, reshaped or clipped: class ids have the inputs' leading shape, (B,); other targets
+that shape and O, (B, O). One-hot rows and columns (B, 1) of class ids are refused: pass
+``y.argmax(-1)`` or ``y[:, 0]``.
 """
+
+from types import MappingProxyType
 
 import numpy as np
 
 from ..errors import expected
+from ..registry import Registry
+from .reduction import Reduction
+
+LIKELIHOODS = Registry("likelihood type")
+NOTHING = MappingProxyType({})  # the parameters of a likelihood that has none
 
 
 def numbers(y, shape, hint=""):
-    """Return y as an array of numbers of that shape, or raise; booleans count as 0 and 1."""
+    """Return y as an array of numbers of that shape, or raise; booleans count as 0 and 1.
+
+    What is in the hint stands behind the shape in the message.
+    """
     y = np.asarray(y)
     if y.dtype.kind not in "buif":
         raise TypeError(f"y: expected numbers, found dtype {y.dtype}")
@@ -35,14 +35,21 @@ def numbers(y, shape, hint=""):
 
 
 def refuse_first(bad, y, wanted):
-    """Raise the error for the first entry where `bad`, naming value and row."""
+    """Raise the error for the first entry of y where `bad`: value, row, and what is wanted."""
     place = tuple(int(i) for i in np.argwhere(bad)[0])
     where = f"row {place[0]}" + (f", column {place[-1]}" if len(place) > 1 else "")
     raise expected("y", wanted, f"{y[place]} in {where}")
 
 
 def total(rows, weight):
-    """Return sum_n w_n rows_n / B as a float64 (complex128 for complex rows)."""
+    """Return sum_n w_n rows_n / B as a float64 (complex128 for complex rows).
+
+    Parameters
+    ----------
+    rows : array (B,)
+    weight : array (B,) or None
+        w_n; None means 1 each.
+    """
     wide = np.complex128 if np.iscomplexobj(rows) else np.float64
     if weight is not None:
         rows = rows * weight  # E4
@@ -50,17 +57,85 @@ def total(rows, weight):
 
 
 def share(z, weight):
-    """Return w_n / B, what each example counts for, as (B, 1) or a number of z's dtype."""
+    """Return w_n / B, what each example counts for, as (B, 1) or a number of z's dtype.
+
+    A weight that is None means 1 each.
+    """
     if weight is None:
         return z.real.dtype.type(1 / len(z))  # E7
     return (weight / len(z)).astype(z.real.dtype)[:, None]  # E7
 
 
 class Likelihood:
-    learn_scale = False
+    """A likelihood: a frozen dataclass that answers what is asked here.
 
-    def nll_and_gradient(self, z, y, weight=None, scale_rho=None):
-        """Return the batch's nll, its gradient by the outputs and by ``scale_rho``.
+    Besides these each has
+
+    ``check_targets(y, leading, outputs)``
+        the targets ready for use, or a `ValueError` that names value and row;
+    ``nll_rows(z, y, own)``
+        nll_n, shape (B,); ``own`` maps the likelihood's own parameters to arrays;
+    ``slope(z, y, own)``
+        d nll_n / d z_n, shape (B, O);
+    ``score(z, y)``
+        a batch's sum over rows of hits or squared errors (see ``metric``);
+    ``to_json()``
+        the description of `docs/vectors.md`.
+
+    Attributes
+    ----------
+    type : str
+        Its name in `LIKELIHOODS`, in JSON, and among the compiled kernels.
+    metric : "accuracy" or "rmse"
+        What a mean ``score`` is: the share of hits, or the square of a root mean square.
+    learn_scale : bool
+        Whether a scale of its own is among its parameters.
+    reduction : class
+        How the draws of a prediction are averaged: a `Reduction`.
+    formula, slope_formula : str
+        What `nll_rows` sums and what `slope` is, printed beside their numbers.
+    """
+
+    type = None
+    metric = None
+    learn_scale = False
+    reduction = Reduction
+    formula = slope_formula = "(its own formula)"
+
+    def parameter_shapes(self, outputs):
+        """Return name to shape of the parameters that are learned with the layers'.
+
+        Parameters
+        ----------
+        outputs : int
+            O.
+        """
+        return {}
+
+    def initial(self, outputs, dtype):
+        """Return name to array of their initial values.
+
+        Parameters
+        ----------
+        outputs : int
+            O.
+        dtype : dtype
+            float32 or float64.
+        """
+        return {}
+
+    def gradient_own(self, z, y, weight, own):
+        """Return name to gradient of the batch's nll by each of the likelihood's own parameters.
+
+        Parameters
+        ----------
+        z, y, weight, own
+            As for `nll_and_gradient`.
+        """
+        return {}
+
+    def nll_and_gradient(self, z, y, weight=None, own=NOTHING):
+        """Return the batch's nll, its gradient by the outputs and by the likelihood's parameters.
 
         Parameters
         ----------
@@ -70,14 +145,64 @@ class Likelihood:
             As `check_targets` returns it.
         weight : array (B,) or None
             w_n; None means 1 each.
-        scale_rho : array (O,) or None
-            Only where the scale is learned.
+        own : mapping of str to array
+            The likelihood's own parameters, named as in `parameter_shapes`.
 
         Returns
         -------
         nll : float64, nats, sum_n w_n nll_n / B
         grad_z : array (B, O) of z's dtype
-        grad_scale_rho : array (O,) or None
+        grad_own : dict of str to array
         """
-        nll = total(self.nll_rows(z, y, scale_rho), weight)  # E4
-        return nll, self._slope(z, y, scale_rho) * share(z, weight), None  # E7
+        nll = total(self.nll_rows(z, y, own), weight)  # E4
+        grad_z = self.slope(z, y, own) * share(z, weight)  # E7
+        return nll, grad_z, self.gradient_own(z, y, weight, own)  # E18
+
+    @classmethod
+    def from_json(cls, options):
+        """Return the likelihood of what `to_json` wrote, the type apart.
+
+        Parameters
+        ----------
+        options : dict
+        """
+        return cls(**options)
+
+
+def register(likelihood):
+    """Add a class of likelihoods under its ``type`` and return it (also as a decorator).
+
+    Parameters
+    ----------
+    likelihood : subclass of Likelihood
+
+    Raises
+    ------
+    ValueError
+        Where the name is taken.
+    """
+    return LIKELIHOODS.register(likelihood.type, likelihood)
+
+
+def likelihood_from_json(description):
+    """Return the likelihood that `to_json` described.
+
+    Parameters
+    ----------
+    description : dict
+
+    Raises
+    ------
+    ValueError
+        For an unknown type, or keys that the type does not have.
+    """
+    kind = description.get("type") if isinstance(description, dict) else None
+    if not isinstance(kind, str) or kind not in LIKELIHOODS:
+        raise expected("likelihood", f"an object whose type is one of {', '.join(LIKELIHOODS)}",
+                       repr(description))  # fmt: skip
+    options = {key: value for key, value in description.items() if key != "type"}
+    try:
+        return LIKELIHOODS[kind].from_json(options)
+    except TypeError:
+        known = sorted({"type", *getattr(LIKELIHOODS[kind], "__dataclass_fields__", ())})
+        raise expected(f"likelihood {kind}", f"keys {known}", sorted(description)) from None

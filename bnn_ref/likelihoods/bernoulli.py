@@ -5,14 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..elementary import sigmoid, softplus
-from .base import Likelihood, numbers, refuse_first
+from .base import NOTHING, Likelihood, numbers, refuse_first, register
+from .reduction import ProbabilityReduction, binary_entropy
 
 
+@register
 @dataclass(frozen=True)
 class Bernoulli(Likelihood):
     """Targets 0 or 1; the outputs are logits. nll_no = y softplus(-z) + (1 - y) softplus(z)."""
 
+    type = "bernoulli"
     metric = "accuracy"
+    reduction = ProbabilityReduction
+    formula = "log(1 + exp(outputs)) - y * outputs"
+    slope_formula = "(1 / (1 + exp(-outputs)) - y)"
 
     def check_targets(self, y, leading, outputs):
         """Return targets as float64 (B, O), each 0 or 1.
@@ -36,7 +42,7 @@ class Bernoulli(Likelihood):
             refuse_first(~good, y, "0 or 1")
         return y.astype(np.float64)
 
-    def nll_rows(self, z, y, scale_rho=None):
+    def nll_rows(self, z, y, own=NOTHING):
         """Return sum_o softplus((1 - 2 y_no) z_no) for each example: array (B,), nats.
 
         Parameters
@@ -45,15 +51,30 @@ class Bernoulli(Likelihood):
             Logits.
         y : array (B, O)
             As `check_targets` returns it.
-        scale_rho : None
-            A probability has no scale.
+        own : mapping
+            Empty.
         """
         side = (1 - 2 * y).astype(z.real.dtype)
         return np.sum(softplus(side * z), axis=-1)  # E4
 
-    def _slope(self, z, y, scale_rho):
+    def slope(self, z, y, own):
+        """Return d nll_n / d z_n, (B, O); arguments as for `nll_rows`."""
         side = (1 - 2 * y).astype(z.real.dtype)
         return side * sigmoid(side * z)  # E7: sigmoid(z) - y, without cancelling
+
+    def score(self, z, y):
+        """Return the sum over rows of the share of outputs on the right side.
+
+        Arguments as for `nll_rows`.
+        """
+        return float(np.sum(np.mean((z > 0) == y.reshape(z.shape), axis=-1)))
+
+    def probabilities(self, z):
+        """Return p(1) of each output, (B, O), and the rows' entropies, (B,); z float64 (B, O)."""
+        p = sigmoid(z)
+        return p, self.entropy(p)  # E23
+
+    entropy = staticmethod(binary_entropy)
 
     def to_json(self):
         """Return ``{"type": "bernoulli"}``."""

@@ -5,14 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..elementary import log_softmax
-from .base import Likelihood, numbers, refuse_first
+from .base import NOTHING, Likelihood, numbers, refuse_first, register
+from .reduction import ProbabilityReduction, entropy
 
 
+@register
 @dataclass(frozen=True)
 class Categorical(Likelihood):
     """Class ids 0..O-1; the outputs are logits. nll_n = log sum_o exp(z_no) - z_n,y(n)."""
 
+    type = "categorical"
     metric = "accuracy"
+    reduction = ProbabilityReduction
+    formula = "log( sum over classes of exp(outputs) ) - outputs[y]"
+    slope_formula = "(softmax(outputs) - one_hot(y))"
 
     def check_targets(self, y, leading, outputs):
         """Return class ids as int64 (B,).
@@ -42,7 +48,7 @@ class Categorical(Likelihood):
             refuse_first(~good, y, f"class ids, whole numbers from 0 to {outputs - 1}")
         return y.astype(np.int64)
 
-    def nll_rows(self, z, y, scale_rho=None):
+    def nll_rows(self, z, y, own=NOTHING):
         """Return -log softmax(z_n)[y_n] for each example: array (B,), nats.
 
         Parameters
@@ -51,15 +57,31 @@ class Categorical(Likelihood):
             Logits.
         y : array (B,)
             As `check_targets` returns it.
-        scale_rho : None
-            Classes have no scale.
+        own : mapping
+            Empty.
         """
         return -log_softmax(z)[np.arange(len(z)), y]  # E4
 
-    def _slope(self, z, y, scale_rho):
+    def slope(self, z, y, own):
+        """Return d nll_n / d z_n, (B, O); arguments as for `nll_rows`."""
         slope = np.exp(log_softmax(z))  # E7
         slope[np.arange(len(z)), y] -= 1  # E7
         return slope
+
+    def score(self, z, y):
+        """Return how many rows have their largest output at their class.
+
+        Arguments as for `nll_rows`.
+        """
+        return float(np.sum(np.argmax(z, axis=-1) == y.reshape(-1)))
+
+    def probabilities(self, z):
+        """Return the classes' probabilities, (B, O), and the rows' entropies, (B,); z float64."""
+        log_p = log_softmax(z)
+        p = np.exp(log_p)
+        return p, -np.einsum("no,no->n", p, log_p)  # E23
+
+    entropy = staticmethod(entropy)
 
     def to_json(self):
         """Return ``{"type": "categorical"}``."""

@@ -6,9 +6,11 @@ import numpy as np
 
 from ..elementary import sigmoid, softplus, softplus_inverse
 from ..errors import expected
-from .base import Likelihood, numbers, refuse_first, share
+from .base import NOTHING, Likelihood, numbers, refuse_first, register, share
+from .reduction import NormalReduction
 
 
+@register
 @dataclass(frozen=True)
 class Normal(Likelihood):
     """Real targets; the outputs are the mean. nll_no = t^2/2 + log(s) + log(2 pi)/2, t = (y - z)/s.
@@ -29,7 +31,12 @@ class Normal(Likelihood):
 
     scale: float = 1.0
     learn_scale: bool = False
+
+    type = "normal"
     metric = "rmse"
+    reduction = NormalReduction
+    formula = "(y - outputs)^2 / (2 scale^2) + log(scale) + log(2 pi) / 2"
+    slope_formula = "(outputs - y) / scale^2"
 
     def __post_init__(self):
         try:
@@ -62,31 +69,39 @@ class Normal(Likelihood):
             refuse_first(~np.isfinite(y), y, "finite numbers")
         return y
 
-    def initial_scale_rho(self, outputs, dtype):
-        """Return the scale_rho (O,) at which every scale is ``self.scale``.
+    def parameter_shapes(self, outputs):
+        """Return the shape (O,) of ``scale_rho`` where the scale is learned.
 
         Parameters
         ----------
         outputs : int
             O.
-        dtype : dtype
-            float32 or float64.
         """
-        return np.full(outputs, softplus_inverse(self.scale), dtype)
+        return {"scale_rho": (outputs,)} if self.learn_scale else {}
 
-    def scales(self, scale_rho, dtype):
+    def initial(self, outputs, dtype):
+        """Return the ``scale_rho`` (O,) at which every scale is ``self.scale``.
+
+        Arguments as for `Likelihood.initial`.
+        """
+        if not self.learn_scale:
+            return {}
+        return {"scale_rho": np.full(outputs, softplus_inverse(self.scale), dtype)}
+
+    def scales(self, own, dtype):
         """Return the standard deviation in use: a number of that dtype, or (O,) if learned.
 
         Parameters
         ----------
-        scale_rho : array (O,) or None
-            None where the scale is fixed.
+        own : mapping of str to array
+            With ``scale_rho`` (O,) where the scale is learned.
         dtype : numpy.dtype
             Of a fixed scale; a learned one has its own.
         """
-        return dtype.type(self.scale) if scale_rho is None else softplus(scale_rho)  # E18
+        rho = own.get("scale_rho")
+        return dtype.type(self.scale) if rho is None else softplus(rho)  # E18
 
-    def nll_rows(self, z, y, scale_rho=None):
+    def nll_rows(self, z, y, own=NOTHING):
         """Return sum_o t^2/2 + log(s_o) + log(2 pi)/2 for each example: array (B,), nats.
 
         Parameters
@@ -95,26 +110,37 @@ class Normal(Likelihood):
             Predicted means.
         y : array (B, O)
             As `check_targets` returns it.
-        scale_rho : array (O,) or None
-            Where the scale is learned.
+        own : mapping of str to array
+            As for `scales`.
         """
-        s = self.scales(scale_rho, z.real.dtype)
+        s = self.scales(own, z.real.dtype)
         t = (y.astype(z.real.dtype) - z) / s  # E4
         constant = z.real.dtype.type(0.5 * np.log(2 * np.pi))
         return np.sum(0.5 * t * t + (np.log(s) + constant), -1)  # E4
 
-    def _slope(self, z, y, scale_rho):
-        s = self.scales(scale_rho, z.real.dtype)
+    def slope(self, z, y, own):
+        """Return d nll_n / d z_n, (B, O); arguments as for `nll_rows`."""
+        s = self.scales(own, z.real.dtype)
         return (z - y.astype(z.real.dtype)) / s / s  # E7
 
-    def nll_and_gradient(self, z, y, weight=None, scale_rho=None):
-        nll, grad_z, _ = super().nll_and_gradient(z, y, weight, scale_rho)
-        if scale_rho is None:
-            return nll, grad_z, None
-        s = softplus(scale_rho)
+    def gradient_own(self, z, y, weight, own):
+        """Return the gradient by ``scale_rho``, (O,), where the scale is learned.
+
+        Arguments as for `nll_and_gradient`.
+        """
+        if not self.learn_scale:
+            return {}
+        s = self.scales(own, z.real.dtype)
         t = (y.astype(z.real.dtype) - z) / s
         grad_s = np.sum((1 - t) * (1 + t) / s * share(z, weight), axis=0)  # (O,), E18
-        return nll, grad_z, grad_s * sigmoid(scale_rho)  # E18
+        return {"scale_rho": grad_s * sigmoid(own["scale_rho"])}  # E18
+
+    def score(self, z, y):
+        """Return the sum over rows of the mean over outputs of the squared errors.
+
+        Arguments as for `nll_rows`.
+        """
+        return float(np.sum(np.mean((z - y.reshape(z.shape)) ** 2, axis=-1)))
 
     def to_json(self):
         """Return ``{"type": "normal", "scale": s}``, and ``"learn_scale": true`` where it is."""

@@ -1,8 +1,16 @@
 """Noise: the generator, and the draws of a step as values."""
 
-from .draws import ESTIMATORS, LayerNoise, Noise, check_estimator, draw_noise
+from .draws import (
+    ESTIMATORS,
+    LayerNoise,
+    LocalLayerNoise,
+    LocalNoise,
+    Noise,
+    Stream,
+    check_estimator,
+    draw_noise,
+)
 from .generator import PURPOSES, TENSORS, box_muller, normals, permutation, philox, signs, words
-from .local import LocalLayerNoise, LocalNoise
 
 __all__ = [
     "ESTIMATORS",
@@ -12,6 +20,7 @@ __all__ = [
     "LocalLayerNoise",
     "LocalNoise",
     "Noise",
+    "Stream",
     "box_muller",
     "check_estimator",
     "draw_noise",

@@ -1,4 +1,7 @@
-"""Noise as a value: every random number of one draw of one step, layer by layer."""
+"""Noise as a value: every random number of one draw of one step, layer by layer.
+
+What a layer draws, and in which shapes, is the layer's own: see `bnn_ref.layers`.
+"""
 
 from typing import NamedTuple
 
@@ -7,13 +10,12 @@ import numpy as np
 from ..border import check_size
 from ..errors import expected
 from .generator import normals, signs
-from .local import draw_local_noise
 
 ESTIMATORS = ("flipout", "shared", "local")
 
 
 class LayerNoise(NamedTuple):
-    """One layer's random numbers for one step.
+    """One Flipout layer's random numbers for one step.
 
     Attributes
     ----------
@@ -33,16 +35,67 @@ class LayerNoise(NamedTuple):
     bias_eps: np.ndarray | None = None
 
 
+class LocalLayerNoise(NamedTuple):
+    """One layer's random numbers for local reparameterisation: ``output_eps`` (B, O), normal."""
+
+    output_eps: np.ndarray
+
+
 class Noise(NamedTuple):
-    """Every random number of one draw of one step, a `LayerNoise` per layer.
+    """Every random number of one draw of one step.
 
     Attributes
     ----------
-    layers : tuple of LayerNoise
-        First to last.
+    layers : tuple
+        First to last, each as its layer draws it: a `LayerNoise`, say.
     """
 
     layers: tuple
+
+
+class LocalNoise(NamedTuple):
+    """As `Noise`, but its layers are those of the estimator "local": `LocalLayerNoise`."""
+
+    layers: tuple
+
+
+class Stream(NamedTuple):
+    """The place of one layer's draws in the generator's counter: all of the key but the tensor.
+
+    Attributes
+    ----------
+    seed, purpose, layer, step, draw
+        As for `words`.
+    dtype : dtype
+    first_row : int
+        The first row's place in the batch or table, by which draws for each row are keyed.
+    """
+
+    seed: int
+    purpose: str
+    layer: int
+    step: int = 0
+    draw: int = 0
+    dtype: object = np.float64
+    first_row: int = 0
+
+    def _key(self):
+        return {"layer": self.layer, "step": self.step, "draw": self.draw, "dtype": self.dtype}
+
+    def normals(self, shape, tensor):
+        """Return the tensor's standard normals, of that shape, shared by the rows."""
+        return normals(shape, self.seed, self.purpose, tensor, **self._key())
+
+    def row_normals(self, rows, columns, tensor):
+        """Return the tensor's normals, (rows, columns); each row starts at a group of its own."""
+        width = -(-columns // 64) * 64
+        drawn = self.normals((self.first_row + rows, width), tensor)
+        return np.ascontiguousarray(drawn[self.first_row :, :columns])
+
+    def signs(self, rows, columns, tensor):
+        """Return the tensor's -1 and +1, (rows, columns), keyed by the row's place."""
+        return signs(rows, columns, self.seed, self.purpose, tensor, first_row=self.first_row,
+                     **self._key())  # fmt: skip
 
 
 def check_estimator(estimator):
@@ -67,7 +120,7 @@ def draw_noise(network, rows, seed, *, step=0, draw=0, purpose="train", dtype="f
         float32 or float64.
     estimator : str
         "flipout"; "shared" (every sign +1: one weight draw for the batch); "local" (one normal
-        per example and output, `bnn_ref.noise.local.LocalNoise`).
+        per example and output, `LocalLayerNoise`).
     first_row : int
         The first row's place in the batch or table: signs are keyed by it.
     workspace : None
@@ -84,23 +137,9 @@ def draw_noise(network, rows, seed, *, step=0, draw=0, purpose="train", dtype="f
     """
     check_estimator(estimator)
     rows = check_size(rows, "rows", least=0)
-    if estimator == "local":
-        return draw_local_noise(network, rows, seed, step=step, draw=draw, purpose=purpose,
-                                dtype=dtype, first_row=first_row)  # fmt: skip
-    layers = []
-    for k, layer in enumerate(network.layers):
-        key = {"layer": k, "step": step, "draw": draw, "dtype": dtype}
-        if estimator == "shared":
-            sign_input = np.ones((rows, layer.inputs), dtype)
-            sign_output = np.ones((rows, layer.outputs), dtype)
-        else:
-            sign_input = signs(rows, layer.inputs, seed, purpose, "sign_input",
-                               first_row=first_row, **key)  # fmt: skip
-            sign_output = signs(rows, layer.outputs, seed, purpose, "sign_output",
-                                first_row=first_row, **key)  # fmt: skip
-        kernel_eps = normals((layer.inputs, layer.outputs), seed, purpose, "kernel_eps", **key)
-        bias_eps = None
-        if layer.bias_is_random:
-            bias_eps = normals((layer.outputs,), seed, purpose, "bias_eps", **key)
-        layers.append(LayerNoise(kernel_eps, sign_input, sign_output, bias_eps))
-    return Noise(tuple(layers))
+    first_row = check_size(first_row, "first_row", least=0)
+    layers = [
+        layer.draw_noise(Stream(seed, purpose, k, step, draw, dtype, first_row), rows, estimator)
+        for k, layer in enumerate(network.layers)
+    ]
+    return (LocalNoise if estimator == "local" else Noise)(tuple(layers))

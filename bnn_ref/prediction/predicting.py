@@ -11,9 +11,10 @@ import numpy as np
 from ..backends import get_backend
 from ..border import check_size, check_word
 from ..border.rows import check_rows
-from ..elementary import log_softmax, sigmoid
 from ..errors import expected
-from ..step import BLOCK_ROWS, check_kind
+from ..layers import BLOCK_ROWS
+from ..likelihoods import NOTHING
+from ..step import check_kind
 
 ROWS_AT_ONCE = 64 * BLOCK_ROWS
 
@@ -132,96 +133,33 @@ def calibration_error(confidence, correct, bins=10):
     return float(np.sum(count * np.abs(accuracy - mean_confidence)) / count.sum())
 
 
-def entropy(p, axis=-1):
-    """Return -sum p log p over an axis, in nats, with 0 log 0 = 0."""
-    return -np.sum(p * np.log(np.where(p > 0, p, 1)), axis=axis)
-
-
-class _Moments:
-    """Running mean and squared deviations (Welford's update), divided by the count at the end."""
-
-    def __init__(self):
-        self.count, self.mean, self.squares = 0, 0.0, 0.0
-
-    def add(self, value):
-        self.count += 1
-        step = value - self.mean
-        self.mean = self.mean + step / self.count
-        step *= value - self.mean
-        self.squares = self.squares + step
-
-    @property
-    def variance(self):
-        return self.squares / self.count
-
-
 class _Reduction:
     """Draws of one block of rows, reduced as they come."""
 
-    def __init__(self, likelihood, y, scale_rho):
-        self.likelihood, self.y, self.scale_rho = likelihood, y, scale_rho
-        self.moments = _Moments()
+    def __init__(self, likelihood, y, own):
+        self.likelihood, self.y, self.own = likelihood, y, own
+        self.draws = likelihood.reduction(likelihood, own)
         self.log_sum = None  # log of the sum over draws of the likelihood
-        self.aleatoric = self.entropy = 0.0
 
     def add(self, z):
         """Add one draw of the outputs z, (rows, O)."""
         z = z.astype(np.float64)
         if self.y is not None:
-            log_prob = -self.likelihood.nll_rows(z, self.y, self.scale_rho)  # E4
+            log_prob = -self.likelihood.nll_rows(z, self.y, self.own)  # E4
             self.log_sum = (  # E22
                 log_prob if self.log_sum is None else np.logaddexp(self.log_sum, log_prob)
             )
-        if self.likelihood.metric == "rmse":
-            self.moments.add(z)
-            return
-        if self.likelihood.to_json()["type"] == "bernoulli":
-            p = sigmoid(z)
-            self.entropy = self.entropy + binary_entropy(p)  # E23
-        else:
-            log_p = log_softmax(z)
-            p = np.exp(log_p)
-            self.entropy = self.entropy - np.einsum("no,no->n", p, log_p)  # E23
-        self.moments.add(p)
-        self.aleatoric = self.aleatoric + p * (1 - p)  # E23
+        self.draws.add(z)
 
     def result(self):
         """Return the block's arrays, by the names of `Prediction`."""
-        draws = self.moments.count
-        mean, epistemic = self.moments.mean, self.moments.variance
-        found = {"epistemic": epistemic}
+        found = self.draws.result()
         if self.y is not None:
-            found["log_prob"] = self.log_sum - np.log(draws)  # E22
-        if self.likelihood.metric == "rmse":
-            scale = self.likelihood.scales(self.scale_rho, np.dtype(np.float64))
-            found["aleatoric"] = np.broadcast_to(scale * scale, mean.shape)  # E23
-            return {**found, "mean": mean, "variance": found["aleatoric"] + epistemic}
-        binary = self.likelihood.to_json()["type"] == "bernoulli"
-        total = binary_entropy(mean) if binary else entropy(mean)
-        expected_entropy = self.entropy / draws  # E23
-        return {
-            **found,
-            "probabilities": mean,
-            "aleatoric": self.aleatoric / draws,
-            "total_entropy": total,
-            "expected_entropy": expected_entropy,
-            # E23; >= 0 but for rounding
-            "mutual_information": np.maximum(total - expected_entropy, 0),
-        }
+            found["log_prob"] = self.log_sum - np.log(self.draws.draws)  # E22
+        return found
 
 
-def binary_entropy(p):
-    """Return the sum over outputs of the entropies of independent 0/1 variables, (N,), nats.
-
-    Parameters
-    ----------
-    p : array (N, O)
-        Probabilities of 1.
-    """
-    return entropy(p) + entropy(1 - p)
-
-
-def reduce_draws(likelihood, draws, y=None, scale_rho=None):
+def reduce_draws(likelihood, draws, y=None, own=NOTHING):
     """Return the `Prediction` of draws of the outputs that a person already has.
 
     Parameters
@@ -230,8 +168,8 @@ def reduce_draws(likelihood, draws, y=None, scale_rho=None):
     draws : iterable of arrays (N, O), at least one
     y : array, optional
         Targets as the likelihood takes them.
-    scale_rho : array (O,), optional
-        Where the Normal's scale is learned.
+    own : mapping of str to array, optional
+        The likelihood's own parameters, ``{"scale_rho": ...}`` where the Normal's is learned.
     """
     reduction, count = None, 0
     for count, z in enumerate(draws, start=1):  # noqa: B007 (the last count is used)
@@ -239,7 +177,7 @@ def reduce_draws(likelihood, draws, y=None, scale_rho=None):
         if reduction is None:
             if y is not None:
                 y = likelihood.check_targets(y, z.shape[:-1], z.shape[-1])
-            reduction = _Reduction(likelihood, y, scale_rho)
+            reduction = _Reduction(likelihood, y, own)
         reduction.add(z)
     if reduction is None:
         raise expected("draws", "at least one", "none")
@@ -311,13 +249,13 @@ def predict(
     if len(x.shape) > 2:
         x = np.asarray(x).reshape(-1, network.inputs)
     rows = x.shape[0]
-    scale_rho = None if parameters.scale_rho is None else parameters.scale_rho.astype(np.float64)
+    own = {name: array.astype(np.float64) for name, array in parameters.likelihood.items()}
     workspace = backend.prepare(network, min(rows, rows_at_once), parameters.dtype, threads)
     blocks = []
     for start in range(0, max(rows, 1), rows_at_once):
         part = slice(start, min(start + rows_at_once, rows))
         block = np.asarray(x[part])
-        reduction = _Reduction(network.likelihood, None if y is None else y[part], scale_rho)
+        reduction = _Reduction(network.likelihood, None if y is None else y[part], own)
         for draw in range(draws):
             reduction.add(
                 backend.draw_outputs(network, parameters, block, seed, draw, kind=kind,

@@ -1,5 +1,6 @@
-"""The priors, a file each."""
+"""The priors, a file each, and the one list of them."""
 
-from .normal import KLParts, NormalPrior, kl, kl_gradient, kl_parts, make_prior
+from .base import PRIORS, KLParts, Prior, make_prior, register
+from .normal import NormalPrior
 
-__all__ = ["KLParts", "NormalPrior", "kl", "kl_gradient", "kl_parts", "make_prior"]
+__all__ = ["PRIORS", "KLParts", "NormalPrior", "Prior", "make_prior", "register"]

@@ -33,9 +33,9 @@ def own_units(evidence, mean, *variances):
 
 def likelihood_scale(evidence):
     """Return the likelihood's standard deviation of the first output, as it is trained."""
-    scale_rho = evidence.opened.parameters.scale_rho
-    wide = None if scale_rho is None else scale_rho.astype(np.float64)
-    scale = evidence.opened.network.likelihood.scales(wide, np.dtype(np.float64))
+    found = evidence.opened.parameters.likelihood
+    own = {name: array.astype(np.float64) for name, array in found.items()}
+    scale = evidence.opened.network.likelihood.scales(own, np.dtype(np.float64))
     return float(np.ravel(scale)[0])
 
 

@@ -132,7 +132,7 @@ def _layers(opened):
         ["layer", "units", "activation", "bias", "prior"],
         [
             [k, f"{one.inputs} to {one.outputs}", one.activation, one.bias.replace("_", " "),
-             f"N({one.kernel_prior.loc:g}, {one.kernel_prior.scale:g})"]
+             one.kernel_prior.describe()]
             for k, one in layers
         ],
     )  # fmt: skip

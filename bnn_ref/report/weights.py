@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import priors, reference
+from .. import reference
 from ..plot.theme import SERIES, legend, new_figure
 from .figure import Plot
 
@@ -30,9 +30,12 @@ class Kernel(NamedTuple):
 def kernels(parameters):
     """Return the `Kernel` of every layer."""
     found = []
-    for k, p in enumerate(parameters.layers):
-        sigma = reference.sigma(p.scale_shift, p.kernel_rho.astype(np.float64)).ravel()
-        found.append(Kernel(f"layer {k}", p.kernel_mu.astype(np.float64).ravel(), sigma))
+    layers = zip(parameters.network.layers, parameters.layers, strict=True)
+    for k, (layer, p) in enumerate(layers):
+        for name, _, mu, rho in layer.posteriors(p):
+            if name == "kernel":
+                sigma = reference.sigma(p.scale_shift, rho.astype(np.float64)).ravel()
+                found.append(Kernel(f"layer {k}", mu.astype(np.float64).ravel(), sigma))
     return found
 
 
@@ -59,7 +62,7 @@ def active(opened):
     words = []
     for k, (layer, p) in enumerate(layers):
         sigma = reference.sigma(p.scale_shift, p.kernel_rho.astype(np.float64))
-        kl = priors.kl(p.kernel_mu.astype(np.float64), sigma, layer.kernel_prior)  # (I, O)
+        kl = layer.kernel_prior.kl(p.kernel_mu.astype(np.float64), sigma)  # (I, O)
         used = int(np.sum(kl.sum(axis=1) > ACTIVE))
         words.append(f"{used} of {layer.inputs} units of layer {k}")
     return (
@@ -77,7 +80,8 @@ def plots(evidence):
         places = np.linspace(0, len(every) - 1, len(SERIES)).round().astype(int)
         shown = [every[k] for k in places]
     few = f" Of {len(every)} layers {len(shown)} are shown." if len(shown) < len(every) else ""
-    priors = {layer.kernel_prior for layer in evidence.opened.network.layers}
+    layers = evidence.opened.network.layers
+    priors = {layer.priors["kernel"] for layer in layers if "kernel" in layer.priors}
     prior = priors.pop() if len(priors) == 1 else None
     return [_means(shown, prior, few), _scales(shown, prior, few), _ratios(shown, few)]
 

@@ -1,7 +1,6 @@
 """A step: what goes in and comes out, the checks at its border, Adam's rule."""
 
 from .checks import (
-    BLOCK_ROWS,
     KINDS,
     check_batch,
     check_inputs,
@@ -14,7 +13,6 @@ from .checks import (
 from .results import Metrics, Result, State
 
 __all__ = [
-    "BLOCK_ROWS",
     "KINDS",
     "Metrics",
     "Result",

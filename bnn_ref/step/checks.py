@@ -6,9 +6,8 @@ Both back ends use these, so that both accept and refuse the same things with th
 import numpy as np
 
 from ..errors import NonFinite, expected
-from ..noise import LocalLayerNoise, LocalNoise, Noise
+from ..noise import LocalNoise, Noise
 
-BLOCK_ROWS = 128  # rows of a product in prediction: one height, so that a row's bits are its own
 KINDS = ("weights", "flipout", "mean")
 
 
@@ -128,26 +127,7 @@ def check_noise(network, noise, rows, dtype):
     if len(noise.layers) != len(network.layers):
         raise expected("noise", f"{len(network.layers)} layers", len(noise.layers))
     for k, (layer, one) in enumerate(zip(network.layers, noise.layers, strict=True)):
-        if isinstance(one, LocalLayerNoise):
-            shapes = {"output_eps": (rows, layer.outputs)}
-        else:
-            shapes = {
-                "kernel_eps": (layer.inputs, layer.outputs),
-                "sign_input": (rows, layer.inputs),
-                "sign_output": (rows, layer.outputs),
-                "bias_eps": (layer.outputs,) if layer.bias_is_random else None,
-            }
-        for name, shape in shapes.items():
-            array = getattr(one, name)
-            if shape is None or array is None:
-                if shape is not None or array is not None:
-                    found = "nothing" if array is None else f"shape {np.shape(array)}"
-                    raise expected(f"noise[{k}].{name}", shape or "nothing", found)
-                continue
-            if not isinstance(array, np.ndarray) or array.shape != shape:
-                raise expected(f"noise[{k}].{name}", shape, np.shape(array))
-            if array.dtype != dtype:
-                raise expected(f"noise[{k}].{name}", f"dtype {dtype}", array.dtype)
+        layer.check_noise(one, rows, dtype, f"noise[{k}]")
 
 
 def check_kind(kind):

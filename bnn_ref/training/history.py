@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..likelihoods import Categorical
-
 
 @dataclass
 class History:
@@ -86,10 +84,4 @@ def batch_score(likelihood, outputs, y):
     y : array
         Targets as the likelihood takes them.
     """
-    outputs = outputs.reshape(-1, outputs.shape[-1])
-    y = np.asarray(y)
-    if likelihood.metric == "rmse":
-        return float(np.sum(np.mean((outputs - y.reshape(outputs.shape)) ** 2, axis=-1)))
-    if isinstance(likelihood, Categorical):
-        return float(np.sum(np.argmax(outputs, axis=-1) == y.reshape(-1)))
-    return float(np.sum(np.mean((outputs > 0) == y.reshape(outputs.shape), axis=-1)))
+    return likelihood.score(outputs.reshape(-1, outputs.shape[-1]), np.asarray(y))

@@ -11,16 +11,23 @@ from pathlib import Path
 
 import pytest
 
+import bnn_ref
 from bnn_ref.cli import main
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "derivation.md").read_text(encoding="utf-8")
-FILES = ("reference", "likelihoods", "priors", "local", "adam", "activations", "elementary",
-         "prediction")  # fmt: skip
+FILES = ("reference", "layers.base", "layers.dense_flipout", "layers.local", "likelihoods.base",
+         "likelihoods.bernoulli", "likelihoods.categorical", "likelihoods.normal",
+         "likelihoods.reduction", "priors.normal", "step.adam", "activations", "elementary",
+         "prediction.predicting")  # fmt: skip
+OF_THE_STEP = ("reference", "layers.base", "layers.dense_flipout", "layers.local")
 NUMBERS = re.compile(r"E(\d+)(?: to E(\d+))?")
 FORMULAS = {"softplus", "sigmoid", "sigma", "kl", "kl_parts", "kl_gradient", "perturb",
-            "perturb_backward", "function", "derivative", "nll_and_gradient", "update", "layer_kl",
-            "average", "forward_layer", "backward_layer", "sum"}  # fmt: skip
+            "perturb_backward", "function", "nll_and_gradient", "update", "layer_kl",
+            "average", "forward", "backward", "sum", "draw_weights", "draw_outputs", "in_blocks",
+            "derivative", "slope"}  # fmt: skip
+NO_FORMULA = {"in_blocks", "initial", "num_random", "kl_parts", "kl", "from_json", "to_json",
+              "describe", "__post_init__"}  # fmt: skip
 
 
 def defined(path):
@@ -32,7 +39,7 @@ def defined(path):
 
 
 def source(file):
-    return (ROOT / "bnn_ref" / f"{file}.py").read_text(encoding="utf-8")
+    return (ROOT / "bnn_ref" / f"{file.replace('.', '/')}.py").read_text(encoding="utf-8")
 
 
 def numbers(text):
@@ -49,16 +56,23 @@ def in_comments(lines):
     )
 
 
-def by_function(file):
-    """Return name of each top-level function or class to the equations in its comments."""
-    lines = source(file).splitlines()
-    found = {}
+def functions(file):
+    """Yield (name, node) of every function and method of a file."""
     for node in ast.parse(source(file)).body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            named = in_comments(lines[node.lineno - 1 : node.end_lineno])
-            if named:
-                found[f"bnn_ref.{file}.{node.name}"] = named
-    return found
+        if isinstance(node, ast.FunctionDef):
+            yield f"bnn_ref.{file}.{node.name}", node
+        elif isinstance(node, ast.ClassDef):
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef):
+                    yield f"bnn_ref.{file}.{node.name}.{method.name}", method
+
+
+def by_function(file):
+    """Return name of each function or method to the equations in its comments."""
+    lines = source(file).splitlines()
+    found = {name: in_comments(lines[node.lineno - 1 : node.end_lineno])
+             for name, node in functions(file)}  # fmt: skip
+    return {name: named for name, named in found.items() if named}
 
 
 def equations():
@@ -91,12 +105,13 @@ def is_formula(node):
     return False
 
 
-def test_every_formula_of_reference_py_has_its_equation():
-    """Issue 7, "must show" 4. `in_blocks` and the trainer's counting of steps are no formulas."""
-    lines = source("reference").splitlines()
+@pytest.mark.parametrize("file", OF_THE_STEP)
+def test_every_formula_of_the_step_has_its_equation(file):
+    """Issue 7, "must show" 4. The trainer's counting of steps is no formula."""
+    lines = source(file).splitlines()
     bare = []
-    for function in ast.parse(source("reference")).body:
-        if not isinstance(function, ast.FunctionDef) or function.name in ("in_blocks", "kl"):
+    for name, function in functions(file):
+        if name.rpartition(".")[2] in NO_FORMULA:
             continue
         for node in ast.walk(function):
             if not is_formula(node):
@@ -104,7 +119,7 @@ def test_every_formula_of_reference_py_has_its_equation():
             above = lines[node.lineno - 2].strip()
             place = lines[node.lineno - 1 : node.end_lineno]
             if not in_comments([*place, "  " + above if above.startswith("#") else ""]):
-                bare.append(f"{function.name}: {lines[node.lineno - 1].strip()}")
+                bare.append(f"{name}: {lines[node.lineno - 1].strip()}")
     assert [line for line in bare if "state.step += 1" not in line] == []
 
 
@@ -137,8 +152,12 @@ def test_every_named_function_exists():
     names = set(re.findall(r"`(bnn_ref(?:\.\w+)+)`", TEXT))
     assert len(names) > 10
     for name in names:
-        module, _, function = name.rpartition(".")
-        assert callable(getattr(importlib.import_module(module), function)), name
+        found, _, rest = bnn_ref, *name.partition(".")[1:]
+        for part in rest.split("."):
+            if not hasattr(found, part):
+                importlib.import_module(f"{found.__name__}.{part}")
+            found = getattr(found, part)
+        assert callable(found), name
 
 
 def test_every_named_test_exists():
@@ -155,8 +174,7 @@ def test_equations_are_numbered_in_order_and_references_resolve():
 
 
 def test_every_function_of_the_step_has_its_equations():
-    no_equation = {"LayerTrace", "prepare", "kl", "in_blocks"}
-    for name in defined(ROOT / "bnn_ref" / "reference.py") - no_equation:
+    for name in defined(ROOT / "bnn_ref" / "reference.py") - {"prepare", "kl", "kl_parts"}:
         assert f"| `bnn_ref.reference.{name}` | " in TEXT, name
 
 

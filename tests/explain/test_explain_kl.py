@@ -11,7 +11,7 @@ from explained import disagreeing, random_subject, table_below
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnn_ref import priors, reference
+from bnn_ref import NormalPrior, reference
 from bnn_ref.explain import explain, run_subject, small_subject
 from bnn_ref.explain import kl as kl_topic
 from bnn_ref.runs.opened import open_run
@@ -73,7 +73,7 @@ def test_a_posterior_near_its_prior_and_at_it(dtype):
     subject = random_subject(bias="none", dtype=dtype)
     for size in (1e-4, 0.0):
         for layer, p in zip(subject.network.layers, subject.parameters.layers, strict=True):
-            m, s = layer.kernel_prior
+            m, s = layer.kernel_prior.loc, layer.kernel_prior.scale
             p.kernel_mu[...] = m + size
             p.kernel_rho[...] = np.log(np.expm1(s * (1 + size) - p.scale_shift))
         sheet = explain("kl", subject)
@@ -108,25 +108,25 @@ def test_without_mpmath_a_line_says_what_is_left_out(monkeypatch):
     assert sheet.text().endswith("2 of 2 checks agree, 2 left out.")
 
 
-def wrong_kl(mu, sigma, prior, kl=priors.kl):
-    return kl(mu, sigma, prior) + 1e-6
+def wrong_kl(prior, mu, sigma, kl=NormalPrior.kl):
+    return kl(prior, mu, sigma) + 1e-6
 
 
-def variance_for_scale(mu, sigma, prior, kl=priors.kl):
-    return kl(mu, sigma, priors.NormalPrior(prior.loc, np.sqrt(prior.scale)))
+def variance_for_scale(prior, mu, sigma, kl=NormalPrior.kl):
+    return kl(NormalPrior(prior.loc, np.sqrt(prior.scale)), mu, sigma)
 
 
-def parts_without_a_half(mu, sigma, prior, parts=priors.kl_parts):
-    found = parts(mu, sigma, prior)
+def parts_without_a_half(prior, mu, sigma, parts=NormalPrior.kl_parts):
+    found = parts(prior, mu, sigma)
     return found._replace(squared_mean=2 * found.squared_mean)
 
 
 @pytest.mark.parametrize(
     ("where", "name", "mistake"),
     [
-        (priors, "kl", wrong_kl),
-        (priors, "kl", variance_for_scale),
-        (priors, "kl_parts", parts_without_a_half),
+        (NormalPrior, "kl", wrong_kl),
+        (NormalPrior, "kl", variance_for_scale),
+        (NormalPrior, "kl_parts", parts_without_a_half),
         (reference, "sigma", lambda shift, rho: np.exp(rho)),
         (reference, "sigma", lambda shift, rho: np.log1p(np.exp(rho)) + shift + 1e-9),
     ],

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from explained import disagreeing, random_subject
 
-from bnn_ref import reference
+from bnn_ref import DenseFlipout, NormalPrior, reference
 from bnn_ref.explain import explain, run_subject, small_subject
 from bnn_ref.explain.step import vector_of
 from bnn_ref.explain.step_checks import loss_along
+from bnn_ref.layers import dense_flipout
 from bnn_ref.runs.opened import open_run
 from bnn_ref.verification import check_file, check_vector
 from bnn_ref.verification.vectors import write
@@ -94,23 +95,23 @@ def no_sigmoid(rho):
     return np.ones_like(rho)
 
 
-def kl_gradient_of_a_variance(mu, sigma, prior):
+def kl_gradient_of_a_variance(prior, mu, sigma):
     return (mu - prior.loc) / prior.scale, sigma / prior.scale - 1 / sigma
 
 
 def sign_forgotten(layer, p, noise, t, grad_outputs, kl_weight, gradients,
-                   backward=reference.backward_layer):  # fmt: skip
+                   backward=DenseFlipout.backward):  # fmt: skip
     forgetful = noise._replace(sign_input=np.ones_like(noise.sign_input))
     return backward(layer, p, forgetful, t, grad_outputs, kl_weight, gradients)
 
 
 def kl_forgotten(layer, p, noise, t, grad_outputs, kl_weight, gradients,
-                 backward=reference.backward_layer):  # fmt: skip
+                 backward=DenseFlipout.backward):  # fmt: skip
     return backward(layer, p, noise, t, grad_outputs, 0.0, gradients)
 
 
 def sum_for_mean(layer, p, noise, t, grad_outputs, kl_weight, gradients,
-                 backward=reference.backward_layer):  # fmt: skip
+                 backward=DenseFlipout.backward):  # fmt: skip
     scaled = grad_outputs * len(grad_outputs)
     return backward(layer, p, noise, t, scaled, kl_weight, gradients)
 
@@ -119,11 +120,11 @@ def sum_for_mean(layer, p, noise, t, grad_outputs, kl_weight, gradients,
 @pytest.mark.parametrize(
     ("where", "name", "mistake", "shows"),
     [
-        (reference, "sigmoid", no_sigmoid, "kernel_rho"),
-        (reference.priors, "kl_gradient", kl_gradient_of_a_variance, "kernel_mu"),
-        (reference, "backward_layer", sign_forgotten, "kernel_rho"),
-        (reference, "backward_layer", kl_forgotten, "kernel_mu"),
-        (reference, "backward_layer", sum_for_mean, "bias_mu"),
+        (dense_flipout, "sigmoid", no_sigmoid, "kernel_rho"),
+        (NormalPrior, "kl_gradient", kl_gradient_of_a_variance, "kernel_mu"),
+        (DenseFlipout, "backward", sign_forgotten, "kernel_rho"),
+        (DenseFlipout, "backward", kl_forgotten, "kernel_mu"),
+        (DenseFlipout, "backward", sum_for_mean, "bias_mu"),
     ],
 )
 def test_a_planted_mistake_in_the_backward_pass(monkeypatch, where, name, mistake, shows, small):
@@ -135,16 +136,16 @@ def test_a_planted_mistake_in_the_backward_pass(monkeypatch, where, name, mistak
 
 def test_a_planted_mistake_in_the_forward_pass(monkeypatch):
     """The complex step differentiates whatever is computed; the outputs' own check sees it."""
-    forward = reference.forward_layer
+    forward = DenseFlipout.forward
 
     def one_sign_for_all(layer, p, noise, h):
         return forward(layer, p, noise._replace(sign_output=abs(noise.sign_output)), h)
 
-    monkeypatch.setattr(reference, "forward_layer", one_sign_for_all)
+    monkeypatch.setattr(DenseFlipout, "forward", one_sign_for_all)
     assert any(what.startswith("outputs[") for what in disagreeing(explain("step")))
-    monkeypatch.setattr(reference, "forward_layer", forward)
-    sigma = reference.sigma
-    monkeypatch.setattr(reference, "sigma", lambda c, rho: sigma(c, rho) * (1 + 1e-9))
+    monkeypatch.setattr(DenseFlipout, "forward", forward)
+    sigma = dense_flipout.sigma
+    monkeypatch.setattr(dense_flipout, "sigma", lambda c, rho: sigma(c, rho) * (1 + 1e-9))
     pytest.importorskip("mpmath")
     assert "the loss" in disagreeing(explain("step"))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from explained import disagreeing, random_subject
 
-from bnn_ref import Adam, priors, reference
+from bnn_ref import Adam, DenseFlipout, NormalPrior
 from bnn_ref.explain import TOPICS, elbo, explain, flipout, run_subject, sheet, small_subject
 from bnn_ref.explain import kl as kl_topic
 from bnn_ref.explain import step as step_topic
@@ -129,11 +129,11 @@ def test_a_planted_mistake_in_the_draws(monkeypatch):
     ]
 
 
-def without_output_signs(layer, p, noise, h, forward=reference.forward_layer):
+def without_output_signs(layer, p, noise, h, forward=DenseFlipout.forward):
     return forward(layer, p, noise._replace(sign_output=np.ones_like(noise.sign_output)), h)
 
 
-def half_the_noise(layer, p, noise, h, forward=reference.forward_layer):
+def half_the_noise(layer, p, noise, h, forward=DenseFlipout.forward):
     return forward(layer, p, noise._replace(kernel_eps=0.5 * noise.kernel_eps), h)
 
 
@@ -141,17 +141,17 @@ def half_the_noise(layer, p, noise, h, forward=reference.forward_layer):
 @pytest.mark.parametrize("mistake", [without_output_signs, half_the_noise])
 def test_a_planted_mistake_in_the_forward_pass(monkeypatch, mistake, small):
     subject = small_subject() if small else random_subject()
-    monkeypatch.setattr(reference, "forward_layer", mistake)
+    monkeypatch.setattr(DenseFlipout, "forward", mistake)
     assert any("perturbation" in what for what in disagreeing(explain("flipout", subject)))
 
 
 def test_the_elbo_is_checked_by_an_integral_and_by_draws(monkeypatch, few_draws):
     pytest.importorskip("mpmath")
-    kl, forward_layer = priors.kl, reference.forward_layer
+    kl, forward = NormalPrior.kl, DenseFlipout.forward
     with monkeypatch.context() as patch:
-        patch.setattr(priors, "kl", lambda *a: kl(*a) + 1e-9)
+        patch.setattr(NormalPrior, "kl", lambda *a: kl(*a) + 1e-9)
         assert "-ELBO at the exact posterior" in disagreeing(explain("elbo"))
-    monkeypatch.setattr(reference, "forward_layer", lambda *a: half_the_noise(*a, forward_layer))
+    monkeypatch.setattr(DenseFlipout, "forward", lambda *a: half_the_noise(*a, forward))
     assert disagreeing(explain("elbo")) == ["nll at the exact posterior"]
 
 
@@ -169,7 +169,7 @@ def test_the_posterior_of_one_weight_is_the_one_that_bayes_rule_gives():
     n = len(elbo.X)
 
     def loss(mu, sigma, divisor):
-        kl = float(priors.kl(mu, sigma, priors.NormalPrior()))
+        kl = float(NormalPrior().kl(mu, sigma))
         return elbo.expected_nll(mu, sigma) + kl / divisor
 
     for divisor, at in [(n, elbo.exact_posterior()), (2, elbo.exact_posterior(2 / n))]:

@@ -17,10 +17,10 @@ BITS = RNG.integers(0, 2, (9, 4))
 TARGETS = RNG.normal(size=(9, 4))
 SCALE_RHO = RNG.normal(size=4)
 ALL = [
-    (Categorical(), LABELS, None),
-    (Bernoulli(), BITS, None),
-    (Normal(0.7), TARGETS, None),
-    (Normal(1.0, learn_scale=True), TARGETS, SCALE_RHO),
+    (Categorical(), LABELS, {}),
+    (Bernoulli(), BITS, {}),
+    (Normal(0.7), TARGETS, {}),
+    (Normal(1.0, learn_scale=True), TARGETS, {"scale_rho": SCALE_RHO}),
 ]
 
 
@@ -32,32 +32,31 @@ def test_values_against_scipy():
     wanted = -scipy.stats.norm.logpdf(TARGETS, Z, 0.7).sum(1)
     np.testing.assert_allclose(Normal(0.7).nll_rows(Z, TARGETS), wanted, rtol=1e-13)
     wanted = -scipy.stats.norm.logpdf(TARGETS, Z, softplus(SCALE_RHO)).sum(1)
-    found = Normal(learn_scale=True).nll_rows(Z, TARGETS, SCALE_RHO)
+    found = Normal(learn_scale=True).nll_rows(Z, TARGETS, {"scale_rho": SCALE_RHO})
     np.testing.assert_allclose(found, wanted, rtol=1e-13)
 
 
-@pytest.mark.parametrize(("likelihood", "y", "scale_rho"), ALL)
+@pytest.mark.parametrize(("likelihood", "y", "own"), ALL)
 @pytest.mark.parametrize("weighted", [False, True])
-def test_gradients_against_the_complex_step(likelihood, y, scale_rho, weighted):
+def test_gradients_against_the_complex_step(likelihood, y, own, weighted):
     weight = RNG.uniform(0, 2, 9) if weighted else None
-    nll, grad_z, grad_rho = likelihood.nll_and_gradient(Z, y, weight, scale_rho)
-    rows = likelihood.nll_rows(Z, y, scale_rho)
+    nll, grad_z, grad_own = likelihood.nll_and_gradient(Z, y, weight, own)
+    rows = likelihood.nll_rows(Z, y, own)
     assert nll == pytest.approx(np.mean(rows if weight is None else weight * rows), rel=1e-14)
     step = np.empty_like(Z)
     for place in np.ndindex(Z.shape):
         z = Z + 0j
         z[place] += 1e-30j
-        step[place] = likelihood.nll_and_gradient(z, y, weight, scale_rho)[0].imag / 1e-30
+        step[place] = likelihood.nll_and_gradient(z, y, weight, own)[0].imag / 1e-30
     assert relative(grad_z, step) <= COMPLEX_STEP
-    if scale_rho is None:
-        assert grad_rho is None
-        return
-    step = np.empty_like(scale_rho)
-    for place in range(4):
-        rho = scale_rho + 0j
-        rho[place] += 1e-30j
-        step[place] = likelihood.nll_and_gradient(Z, y, weight, rho)[0].imag / 1e-30
-    assert relative(grad_rho, step) <= COMPLEX_STEP
+    assert set(grad_own) == set(own)
+    for name, values in own.items():
+        step = np.empty_like(values)
+        for place in range(4):
+            moved = {name: values + 0j}
+            moved[name][place] += 1e-30j
+            step[place] = likelihood.nll_and_gradient(Z, y, weight, moved)[0].imag / 1e-30
+        assert relative(grad_own[name], step) <= COMPLEX_STEP
 
 
 def test_case_11_normal_residuals_0_and_2():
@@ -112,8 +111,8 @@ def test_case_25_extreme_logits_without_a_warning():
             assert nll == pytest.approx(np.log(2), rel=1e-7)
 
 
-@pytest.mark.parametrize(("likelihood", "y", "scale_rho"), ALL)
-def test_json_round_trip(likelihood, y, scale_rho):
+@pytest.mark.parametrize(("likelihood", "y", "own"), ALL)
+def test_json_round_trip(likelihood, y, own):
     assert likelihood_from_json(likelihood.to_json()) == likelihood
 
 

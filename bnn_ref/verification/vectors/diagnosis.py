@@ -107,7 +107,7 @@ class _Search:
         if self.off("loss", named["loss"], limit) or not self._kl_agrees(out, limit):
             return False
         wrong = [name for name in out.nll_grads if self.off(name, named[name], limit)]
-        if wrong and any(layer.activation == "relu" for layer in self.problem.network.layers):
+        if wrong:
             dtype = np.float32 if limit == FLOAT32_LIMIT else self.dtype
             units = undecided(self.problem, out.traces, dtype)
             if units:

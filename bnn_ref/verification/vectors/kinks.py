@@ -8,6 +8,7 @@ are found by a running bound on rounding errors, and the slope that the answer u
 
 import numpy as np
 
+from ...activations import get_activation
 from .variants import compute, results
 
 _MOST = 200  # units looked at, the nearest first: each costs one backward pass
@@ -28,11 +29,12 @@ def undecided(problem, traces, dtype):
         if t.layer.bias_is_random:
             total = total + np.abs(t.bias_sigma * t.bias_eps)
         error = (4 + np.sqrt(t.layer.inputs)) * eps * total + error @ size
-        if t.layer.activation == "relu":
-            near = np.abs(t.a) <= error
-            for row, unit in np.argwhere(near):
-                found.append((abs(t.a[row, unit]), (k, int(row), int(unit))))
-        error = 1.2 * error + eps * np.abs(t.h)  # no activation is steeper than 1.13 (gelu)
+        activation = get_activation(t.layer.activation)
+        for kink in activation.kinks:
+            gap = np.abs(t.a - kink)
+            for row, unit in np.argwhere(gap <= error):
+                found.append((gap[row, unit], (k, int(row), int(unit))))
+        error = activation.steepest * error + eps * np.abs(t.h)
     return [place for _, place in sorted(found)][:_MOST]
 
 

@@ -264,7 +264,7 @@ def _derivative(t, variant, k, slopes):
 def _put(out, variant, t, key, grad_mu, grad_sigma, mu, sigma, chain, prior, share):
     """Add one tensor's gradients to the outcome, and leave its KL, summed, in ``out.kl_sum``."""
     prior = priors.NormalPrior(prior.loc, prior.scale**variant.prior_power)
-    kl_mu, kl_sigma = priors.kl_gradient(mu, sigma, prior)
+    kl_mu, kl_sigma = prior.kl_gradient(mu, sigma)
     nll_chain = 1.0 if variant.rho_chain in ("all", "nll") else chain
     kl_chain = 1.0 if variant.rho_chain in ("all", "kl") else chain
     square = mu.ndim == 2 and mu.shape[0] == mu.shape[1]
@@ -276,7 +276,7 @@ def _put(out, variant, t, key, grad_mu, grad_sigma, mu, sigma, chain, prior, sha
         (out.kl_grads, "_rho", share * kl_sigma * kl_chain),
     ):
         grads[key + name] = value.T if turn else value
-    out.kl_sum = float(np.sum(priors.kl(mu, sigma, prior)))
+    out.kl_sum = float(np.sum(prior.kl(mu, sigma)))
 
 
 def results(out, weight=None):

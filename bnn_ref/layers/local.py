@@ -1,51 +1,13 @@
-"""The local reparameterisation estimator, for comparison: noise on the outputs, not the weights.
+"""Local reparameterisation of a dense layer: noise on its outputs, not on its weights.
 
 For example n, a_n = x_n kernel_mu + bias_mu + sqrt(x_n^2 sigma^2 + sigma_b^2) * output_eps_n, one
 standard normal per example and output: the same distribution of each output as a weight draw's,
-independent over examples. The KL and the rest of the step are `reference.py`'s. NumPy only.
+independent over examples. The KL and the rest of the layer are `DenseFlipout`'s. NumPy only.
 
 Source: Kingma, Salimans and Welling (2015), equation 6; gradients derived here.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-
-from .generator import normals
-
-
-class LocalLayerNoise(NamedTuple):
-    """One layer's random numbers: ``output_eps`` (B, O), standard normal."""
-
-    output_eps: np.ndarray
-
-
-class LocalNoise(NamedTuple):
-    """Every random number of one draw of one step, a `LocalLayerNoise` per layer.
-
-    Attributes
-    ----------
-    layers : tuple of LocalLayerNoise
-        First to last.
-    """
-
-    layers: tuple
-
-
-def draw_local_noise(network, rows, seed, *, step=0, draw=0, purpose="train", dtype="float32",
-                     first_row=0):  # fmt: skip
-    """Return the `LocalNoise` of a key; arguments as for `bnn_ref.noise.draw_noise`.
-
-    Each row has a stream position of its own (a whole number of 64-normal groups), so a part of a
-    batch draws what the whole does.
-    """
-    layers = []
-    for k, layer in enumerate(network.layers):
-        width = -(-layer.outputs // 64) * 64
-        eps = normals((first_row + rows, width), seed, purpose, "output_eps", layer=k, step=step,
-                      draw=draw, dtype=dtype)  # fmt: skip
-        layers.append(LocalLayerNoise(np.ascontiguousarray(eps[first_row:, : layer.outputs])))
-    return LocalNoise(tuple(layers))
 
 
 def perturb(layer, trace, noise):
@@ -69,7 +31,7 @@ def perturb(layer, trace, noise):
 
 
 def perturb_backward(layer, trace, noise):
-    """Return the gradients of the loss by h, sigma and sigma_b that pass through `perturb`.
+    """Return the gradient by h that passes through `perturb`, (B, I); set sigma's on the trace.
 
     With v = output_sigma^2: dl/dv = grad_a eps / (2 output_sigma), 0 where output_sigma is 0.
 
@@ -79,10 +41,6 @@ def perturb_backward(layer, trace, noise):
     trace : LayerTrace
         With ``grad_pre_activation`` (B, O); ``grad_sigma`` and ``grad_bias_sigma`` are set.
     noise : LocalLayerNoise
-
-    Returns
-    -------
-    array (B, I): what the gradient by h gains; the other two are set on the trace.
     """
     h, sigma = trace.inputs, trace.kernel_sigma
     zero = trace.output_sigma == 0

@@ -1,0 +1,212 @@
+"""What every layer owns: the questions that the network, the step and the files ask of it.
+
+A layer is a frozen description. It holds no parameters, draws no noise and keeps nothing between
+calls: all of that is passed in and returned. Tensors of the posterior come in pairs NAME_mu and
+NAME_rho, with sigma = scale_shift + softplus(rho).
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..elementary import softplus
+from ..errors import expected
+from ..priors import KLParts
+from ..registry import Registry
+
+BLOCK_ROWS = 128  # rows of a product in prediction: one height, see `in_blocks`
+LAYERS = Registry("layer type")
+
+
+class LayerTrace(SimpleNamespace):
+    """One layer's intermediates, in the order in which they are computed.
+
+    Every layer's has ``inputs`` and ``outputs``; the rest is named by the layer, see
+    `DenseFlipout.forward`.
+    """
+
+
+class LayerParameters(SimpleNamespace):
+    """One layer's parameters, or their gradients: views into the flat vector by their names.
+
+    Attributes
+    ----------
+    scale_shift : float or None
+        c of sigma = c + softplus(rho), settled; None for a layer without a posterior.
+    kernel_mu, ... : array or None
+        The layer's ``tensors``; None where its options leave one out.
+    """
+
+
+def sigma(scale_shift, rho):
+    """Return sigma = scale_shift + softplus(rho), elementwise, of rho's shape and dtype."""
+    return rho.real.dtype.type(scale_shift) + softplus(rho)  # E1
+
+
+def in_blocks(h, kernel):
+    """Return h @ kernel, the rows taken in blocks of `BLOCK_ROWS`, the last padded with zeros.
+
+    BLAS gives a row other bits in a product of another height; with one height a row's bits do not
+    depend on how many rows there are.
+
+    Parameters
+    ----------
+    h : array (rows, I)
+    kernel : array (I, O)
+    """
+    rows = len(h)
+    blocks = -(-rows // BLOCK_ROWS)
+    padded = np.zeros((blocks * BLOCK_ROWS, h.shape[1]), h.dtype)
+    padded[:rows] = h
+    product = np.empty((len(padded), kernel.shape[1]), h.dtype)
+    for start in range(0, len(padded), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        np.matmul(padded[part], kernel, out=product[part])
+    return product[:rows]
+
+
+class Layer:
+    """A layer: a frozen dataclass with `inputs` and `outputs` that answers what is asked here.
+
+    Besides these, each layer has ``draw_noise``, ``noise_shapes``, ``initial``, ``forward``,
+    ``backward``, ``draw_outputs``, ``to_json`` and ``from_json``: see `DenseFlipout`.
+
+    Attributes
+    ----------
+    type : str
+        Its name in `LAYERS` and in JSON.
+    tensors : tuple of str
+        The names that its parameters may have.
+    """
+
+    type = None
+    tensors = ()
+
+    @property
+    def parameter_shapes(self):
+        """Name to shape of each parameter, in the order of the flat vector."""
+        return {}
+
+    @property
+    def priors(self):
+        """Name ("kernel") to prior of each tensor that has a posterior, in the order of the KL."""
+        return {}
+
+    @property
+    def num_random(self):
+        """How many weights have a posterior: the entries whose KL terms are summed."""
+        return sum(int(np.prod(self.parameter_shapes[f"{name}_mu"])) for name in self.priors)
+
+    def settled_shift(self, dtype):
+        """Return c of sigma = c + softplus(rho) for a dtype; None without a posterior."""
+        return None
+
+    def parameters(self, scale_shift, views):
+        """Return the `LayerParameters` of a settled scale_shift and these views, name to array."""
+        return LayerParameters(
+            scale_shift=scale_shift, **{name: views.get(name) for name in self.tensors}
+        )
+
+    def posteriors(self, p):
+        """Yield (name, prior, mu, rho) of each tensor of p that has a posterior."""
+        for name, prior in self.priors.items():
+            yield name, prior, getattr(p, f"{name}_mu"), getattr(p, f"{name}_rho")
+
+    def kl(self, p, trace=None):
+        """Return the layer's KL divergence in nats, the sum over its tensors' weights.
+
+        Elements are of the parameters' dtype, the sum is float64 (complex128 for complex).
+
+        Parameters
+        ----------
+        p : LayerParameters
+        trace : LayerTrace, optional
+            Of a forward pass, which has computed every sigma already.
+        """
+        total = 0.0
+        for name, prior, mu, rho in self.posteriors(p):
+            wide = np.complex128 if np.iscomplexobj(mu) else np.float64
+            its = sigma(p.scale_shift, rho) if trace is None else getattr(trace, f"{name}_sigma")
+            total += np.sum(prior.kl(mu, its), dtype=wide)  # E1, E5
+        return total
+
+    def kl_parts(self, p):
+        """Return the layer's KL split into `KLParts`, computed in float64.
+
+        Parameters
+        ----------
+        p : LayerParameters
+        """
+        parts = [
+            prior.kl_parts(mu, sigma(p.scale_shift, rho.astype(np.float64)))  # E1, E5
+            for _, prior, mu, rho in self.posteriors(p)
+        ]
+        return KLParts(*(sum(part) for part in zip(*parts, strict=True)))  # E5
+
+    def describe(self):
+        """Return the layer in one line, for `repr` of the network."""
+        return f"{self.type} {self.inputs} -> {self.outputs}"
+
+    def check_noise(self, noise, rows, dtype, thing):
+        """Raise where the noise has not the arrays that this layer needs for so many rows.
+
+        Parameters
+        ----------
+        noise : what `draw_noise` returns
+        rows : int
+            B.
+        dtype : dtype
+            The real dtype of the parameters.
+        thing : str
+            What the message calls the noise.
+
+        Raises
+        ------
+        ValueError
+            The message names the array: "noise[1].sign_output: expected (32, 4), found (16, 4)".
+        """
+        for name, shape in self.noise_shapes(noise, rows).items():
+            array = getattr(noise, name, None)
+            if shape is None or array is None:
+                if shape is not None or array is not None:
+                    found = "nothing" if array is None else f"shape {np.shape(array)}"
+                    raise expected(f"{thing}.{name}", shape or "nothing", found)
+                continue
+            if not isinstance(array, np.ndarray) or array.shape != shape:
+                raise expected(f"{thing}.{name}", shape, np.shape(array))
+            if array.dtype != dtype:
+                raise expected(f"{thing}.{name}", f"dtype {dtype}", array.dtype)
+
+
+def register(layer):
+    """Add a class of layers under its ``type`` and return it (also as a decorator).
+
+    Parameters
+    ----------
+    layer : subclass of Layer
+
+    Raises
+    ------
+    ValueError
+        Where the name is taken.
+    """
+    return LAYERS.register(layer.type, layer)
+
+
+def layer_from_json(description, inputs):
+    """Return the layer that its `to_json` described, for that many inputs.
+
+    Parameters
+    ----------
+    description : dict
+    inputs : int
+        I, which the description leaves to the layer before.
+
+    Raises
+    ------
+    ValueError
+        For a type, key or value that no layer writes.
+    """
+    if not isinstance(description, dict) or "type" not in description:
+        raise expected("layer", "an object with a type", repr(description))
+    return LAYERS.find(description["type"]).from_json(description, inputs)

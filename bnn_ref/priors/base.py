@@ -1,0 +1,107 @@
+"""What every prior owns, and the list of them.
+
+A prior is a frozen description of p(w), the same for every weight of a tensor or an array of its
+shape. Its posterior is Normal, with mean mu and standard deviation sigma. Everything is
+elementwise; sums are the layer's.
+"""
+
+from typing import NamedTuple
+
+from ..errors import expected
+from ..registry import Registry
+
+PRIORS = Registry("prior type")
+
+
+class KLParts(NamedTuple):
+    """A KL divergence split into the four terms of the printed formula, each summed, in nats.
+
+    Attributes
+    ----------
+    squared_mean : float
+        (mu - m)^2 / (2 s^2), the "L2 norm" people expect the KL to be.
+    variance : float
+        sigma^2 / (2 s^2).
+    log : float
+        -log(sigma / s).
+    constant : float
+        -1/2 a weight. The four add up to the KL.
+    """
+
+    squared_mean: float
+    variance: float
+    log: float
+    constant: float
+
+
+class Prior:
+    """A prior: a frozen dataclass that answers what is asked here.
+
+    Each has ``kl(mu, sigma)``, elementwise and in nats; ``kl_gradient(mu, sigma)``, its
+    derivatives by mu and sigma; ``describe()``, a few letters for people; and ``to_json()``. One
+    whose KL has the four terms of `KLParts` has ``kl_parts(mu, sigma)`` too.
+
+    Attributes
+    ----------
+    type : str
+        Its name in `PRIORS`, in JSON, and among the compiled kernels.
+    """
+
+    type = None
+
+    @classmethod
+    def from_json(cls, description):
+        """Return the prior of what `to_json` wrote, the type apart.
+
+        Parameters
+        ----------
+        description : dict
+        """
+        return cls(**description)
+
+
+def register(prior):
+    """Add a class of priors under its ``type`` and return it (also as a decorator).
+
+    Parameters
+    ----------
+    prior : subclass of Prior
+
+    Raises
+    ------
+    ValueError
+        Where the name is taken.
+    """
+    return PRIORS.register(prior.type, prior)
+
+
+def make_prior(prior, thing="kernel_prior"):
+    """Return a prior from one, from a pair (loc, scale) or from what `to_json` wrote.
+
+    Parameters
+    ----------
+    prior : Prior, pair or dict
+        A pair, and a dict without a type, mean a Normal prior.
+    thing : str
+        What the message calls it.
+
+    Raises
+    ------
+    ValueError
+        For another form, or numbers that the prior refuses.
+    """
+    if isinstance(prior, Prior):
+        return prior
+    wanted = "a pair (loc, scale) of numbers, or a prior"
+    try:
+        pair = prior if isinstance(prior, dict) else zip(("loc", "scale"), prior, strict=True)
+        options = dict(pair)
+    except (TypeError, ValueError):
+        raise expected(thing, wanted, repr(prior)) from None
+    kind = PRIORS.find(options.pop("type", "normal"))
+    try:
+        return kind.from_json(options)
+    except TypeError:
+        raise expected(thing, wanted, repr(prior)) from None
+    except ValueError as error:
+        raise ValueError(f"{thing}.{error}") from None

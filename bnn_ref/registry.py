@@ -1,0 +1,36 @@
+"""A registry: the owners of one kind of thing by name, which everything else asks."""
+
+from .errors import expected
+
+
+class Registry(dict):
+    """Name to owner, of activations, priors, likelihoods or layers.
+
+    Parameters
+    ----------
+    kind : str
+        What messages call one of them.
+    """
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+
+    def register(self, name, owner):
+        """Add an owner under its name and return it.
+
+        Raises
+        ------
+        ValueError
+            For a name that is no text or taken: what a name means never changes.
+        """
+        if not isinstance(name, str) or not name or name in self:
+            raise expected(f"name of the {self.kind}", f"none of {', '.join(self)}", repr(name))
+        self[name] = owner
+        return owner
+
+    def find(self, name):
+        """Return the owner of that name, or raise a `ValueError` that lists them all."""
+        if not isinstance(name, str) or name not in self:
+            raise expected(self.kind, "one of " + ", ".join(self), repr(name))
+        return self[name]
