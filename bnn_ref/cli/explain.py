@@ -22,6 +22,9 @@ def add_arguments(parser):
                         help="of small network and Monte Carlo checks (default 0)")  # fmt: skip
     parser.add_argument("--vector", metavar="FILE.npz",
                         help="step: also write the step as a test vector")  # fmt: skip
+    parser.add_argument("--html", metavar="FILE.html",
+                        help="also write it as a page with pictures; flipout: with a part to "
+                        "move sigma, the batch and the signs in")  # fmt: skip
 
 
 def run(args):
@@ -50,4 +53,9 @@ def run(args):
     print(sheet.text())
     if args.vector:
         print(f"wrote {args.vector}")
+    if args.html:
+        from ..report.lesson import write_lesson
+
+        write_lesson(sheet, args.html, moving=args.topic == "flipout", seed=args.seed)
+        print(f"wrote {args.html}")
     return 0 if sheet.agrees else 1

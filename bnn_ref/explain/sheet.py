@@ -66,12 +66,18 @@ class Sheet:
     checks : list of Check
     missing : list of str
         Checks that were left out, and why.
+    arrays : list of (section, name, array)
+        Those that were shown, whole, with the heading they stand under.
+    section : str
+        The last heading.
     """
 
     title: str
     lines: list = field(default_factory=list)
     checks: list = field(default_factory=list)
     missing: list = field(default_factory=list)
+    arrays: list = field(default_factory=list)
+    section: str = ""
 
     @property
     def agrees(self):
@@ -85,6 +91,7 @@ class Sheet:
         ----------
         text : str
         """
+        self.section = text
         self.lines += ["", text, "-" * min(len(text), WIDTH)]
 
     def say(self, text):
@@ -129,6 +136,7 @@ class Sheet:
             What it is or how it was computed; on a line of its own where it does not fit.
         """
         array = np.asarray(array)
+        self.arrays.append((self.section, name, array))
         shape = " x ".join(str(n) for n in array.shape) or "scalar"
         head = f"    {name}  [{shape}]"
         self.lines += ["", *(_beside(head, note) if note else [head])]
