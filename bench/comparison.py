@@ -1,18 +1,48 @@
-"""What a table of cells says: times, ratios to this project, multiples of the floor, losses."""
+"""What a table of cells says: times, ratios to this project, what it could have shown, losses."""
 
-from .contenders import CONTENDERS
-from .statistics import median_interval, ratio_interval, spread, verdict
-from .tables import Table, ratio, seconds
+import numpy as np
+
+from .contenders import CONTENDERS, entry
+from .planted import split_name
+from .statistics import LEVEL, compare, needed, share_level
+from .tables import Table, percent, ratio, seconds
+
+REFERENCE = "blas"
+TITLES = {"blas": "BLAS reference", "bound": "bound"}
 
 
 def title_of(name):
-    """Return a contender's title; a planted one keeps its own name."""
-    return CONTENDERS[name].title if name in CONTENDERS else name
+    """Return a contender's title; a planted one keeps its own name, an own one its class."""
+    if name in TITLES:
+        return TITLES[name]
+    kind, contender = split_name(name)
+    try:
+        title = entry(contender).title
+    except ValueError:  # another bench's own contender
+        title = contender.rpartition(":")[2] or contender
+    if kind == "again":
+        return f"{title}, again"
+    return f"{kind}: {title}" if kind else title
+
+
+def known(name):
+    """Return True for a contender of this bench, False for a person's own."""
+    return name in CONTENDERS or name in TITLES
+
+
+def medians(cell):
+    """Return the median of each process's samples."""
+    return [float(np.median(one)) for one in cell["processes"] if one]
+
+
+def timed(cell):
+    """Return True where a cell has times and was not refused."""
+    return not cell["refusal"] and bool(medians(cell))
 
 
 def base_of(cells):
     """Return the contender that the others are compared with: the faster back end that ran."""
-    names = {cell["contender"] for cell in cells if cell["samples"]}
+    names = {cell["contender"] for cell in cells if timed(cell)}
     return next((name for name in ("ours_numba", "ours_numpy") if name in names), None)
 
 
@@ -24,61 +54,119 @@ def group(cells, key="workload"):
     return found
 
 
-def moving_seconds(workload, bandwidth, dtype):
-    """Return the seconds to move the bytes of a step's Adam at a bandwidth."""
-    from .workloads import parse
+def against_base(cells, level=LEVEL):
+    """Return {(workload, contender): Comparison} of every timed cell with this project's.
 
-    return parse(workload).adam_bytes(8 if dtype == "float64" else 4) / bandwidth
-
-
-def add_floor(cells, yardsticks, dtype):
-    """Give each floor cell its samples: products measured, plus Adam's bytes at the bandwidth.
-
-    ``products`` keeps the products alone. Bandwidth is that of the same round.
+    The level of one is shared among them all. Where a process of one of two failed, both are
+    compared by as many processes as both have.
     """
-    for cell in cells:
-        if cell["contender"] == "floor":
-            cell["products"] = cell["samples"]
-            cell["samples"] = [
-                sample + moving_seconds(cell["workload"], one["bandwidth"], dtype)
-                for sample, one in zip(cell["samples"], yardsticks, strict=True)
-            ]
-
-
-def step_table(title, cells, first=True, per="a step"):
-    """Return the `Table` of cells, slowest workload last, with what is refused below."""
-    base, rows, notes, losses = base_of(cells), [], [], []
-    header = ["workload", "contender", per, "spread", "x ours", "x floor", "says"]
-    if first:
-        header.append("first step")
+    base, pairs = base_of(cells), {}
     for workload, by_name in group(cells).items():
         ours = by_name.get(base)
-        floor = by_name.get("floor")
+        for name, cell in by_name.items():
+            if name not in (base, REFERENCE) and ours and timed(cell) and timed(ours):
+                pairs[workload, name] = medians(cell), medians(ours)
+    told_once = sum(len(theirs) == 1 for theirs, _ in pairs.values())  # no verdict: no row
+    one = share_level(len(pairs) - told_once, level)
+    found = {}
+    for key, (theirs, ours) in pairs.items():
+        n = min(len(theirs), len(ours))
+        found[key] = compare(theirs[:n], ours[:n], one)
+    return found
+
+
+def say_of(comparison, name=""):
+    """Return a comparison's verdict as said of this project, or of an A/A row by its name."""
+    if split_name(name)[0] == "again" and comparison.enough:
+        return "holds 1" if comparison.low <= 1 <= comparison.high else "EXCLUDES 1"
+    words = {"slower": "ours is faster", "faster": "ours is slower"}
+    return words.get(comparison.verdict, comparison.verdict)
+
+
+def again_words(found):
+    """Return (what the A/A rows say, True where one of them excludes 1)."""
+    rows = {key: one for key, one in found.items() if split_name(key[1])[0] == "again"}
+    if not rows:
+        return "no A/A row: nothing vouches for these intervals", False
+    if not any(one.enough for one in rows.values()):
+        return "the A/A rows have too few processes to vouch for anything", False
+    wrong = [key[0] for key, one in rows.items() if one.enough and not one.low <= 1 <= one.high]
+    if wrong:
+        return (f"the A/A row excludes 1 on {', '.join(wrong)}: these intervals are too narrow, "
+                "believe no verdict of this run"), True  # fmt: skip
+    return "the A/A rows hold 1: " + "; ".join(ratio(one) for one in rows.values()), False
+
+
+def level_words(found):
+    """Return what the table's level is, and how many processes a verdict needs."""
+    if not found:
+        return "nothing to compare with"
+    one = max(found.values(), key=lambda one: one.processes)
+    return (
+        f"level {LEVEL:.0%} over all rows, {one.level:.2%} each; "
+        f"{one.processes} processes a contender, fewer than {needed(one.level)} give no verdict; "
+        "could show: the smallest difference that is found in 9 of 10 such runs"
+    )
+
+
+def inconclusive(cells):
+    """Return True where a row is too noisy to tell, or an A/A row excludes 1."""
+    found = against_base(cells)
+    return again_words(found)[1] or any(
+        one.verdict == "too noisy to tell" for one in found.values()
+    )
+
+
+def could_show(comparison):
+    """Return the smallest difference as text, "" where there is none."""
+    return percent(comparison.shows) if np.isfinite(comparison.shows) else ""
+
+
+def step_table(title, cells, bounds=None, first=True, per="a step"):
+    """Return the `Table` of cells, with what is refused below.
+
+    Parameters
+    ----------
+    bounds : dict of workload to `bounds.Bound`, optional
+    first : bool
+        With the time to the first step.
+    """
+    base, found, rows, notes, losses = base_of(cells), against_base(cells), [], [], []
+    header = ["workload", "contender", per, "spread", "x ours", "could show", "says"]
+    header += ["x bound"] if bounds else []
+    header += ["first step"] if first else []
+    for workload, by_name in group(cells).items():
         for name, cell in by_name.items():
             if cell["refusal"]:
                 notes.append(f"refused, {title_of(name)} on {workload}: {cell['refusal']}")
-            if cell["refusal"] or not cell["samples"]:
+            if not timed(cell):
                 continue
-            row = [workload, "floor" if name == "floor" else title_of(name)]
-            row += [
-                seconds(median_interval(cell["samples"]).median),
-                f"{spread(cell['samples']):.1%}",
-            ]
-            against = ratio_interval(cell["samples"], ours["samples"]) if ours else None
-            row.append(ratio(against) if against and name != base else "1" if name == base else "")
-            if floor and floor["samples"] and name != "floor":
-                row.append(ratio(ratio_interval(cell["samples"], floor["samples"])))
-            else:
-                row.append("")
-            other = against and name not in (base, "floor")
-            row.append(verdict(against) if other else "")
+            times = medians(cell)
+            one = found.get((workload, name))
+            row = [workload, title_of(name), seconds(np.median(times)), percent(spread_of(times))]
+            row += [ratio(one), could_show(one), say_of(one, name)] if one else \
+                ["1" if name == base else "", "", ""]  # fmt: skip
+            if bounds:
+                row.append(f"{np.median(times) / bounds[workload].seconds:.2f}")
             if first:
-                row.append("" if name == "floor" else seconds(cell["first_seconds"]))
-            if other and against.high < 1:
-                losses.append(f"{workload}: {title_of(name)} takes {ratio(against)} of our time")
+                row.append(seconds(np.median(cell["first_seconds"]))
+                           if cell["first_seconds"] and name != REFERENCE else "")  # fmt: skip
+            if one and say_of(one, name) == "ours is slower":
+                losses.append(f"{workload}: {title_of(name)} takes {ratio(one)} of our time")
             rows.append(row)
+        if bounds and workload in bounds and any(map(timed, by_name.values())):
+            blank = [""] * (len(header) - 3)
+            rows.append([workload, "bound", seconds(bounds[workload].seconds), *blank])
     if losses:
         notes.append("this project loses: " + "; ".join(losses))
     elif base:
         notes.append("this project loses no row whose interval excludes 1")
+    notes += [level_words(found), again_words(found)[0]]
     return Table(title, header, rows, notes)
+
+
+def spread_of(times):
+    """Return half the distance of the quartiles of processes over their median."""
+    from .statistics import spread
+
+    return spread(times)

@@ -1,17 +1,25 @@
-"""The contenders of a bench: started, opened, checked, and timed in turns."""
+"""The contenders of a bench: started, opened, checked, and timed in turns, process after process.
+
+What is timed are many short lives: `repeat` ends every process and starts it anew, for a process's
+own luck is most of what makes two timings differ.
+"""
 
 import random
+import shutil
+import tempfile
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from . import equality
-from .contenders import CONTENDERS, missing
 from .machine import Watch
-from .workers import Worker, WorkerError, last_line
+from .workers import Launch, Worker, WorkerError, caches, last_line
 from .workloads import make_problem, parse
 
 PAUSE = 0.01  # seconds between two contenders: the last one's threads go to sleep
 MOST_STEPS = 5000
+REFERENCE = "blas"
+NOT_WRITTEN = "it is not written for"  # as `worker.Server.make` says
 
 
 @dataclass
@@ -21,13 +29,13 @@ class Cell:
     Attributes
     ----------
     workload, contender : str
-        "floor" is the contender that does the matrix products alone.
-    samples : list of float
-        Seconds a step, one for each round.
+        "blas" is the BLAS reference.
+    processes : list of list of float
+        Seconds a step: for each process its samples.
     steps : int
         Steps timed at a time.
-    first_seconds : float
-        Building, compiling and the first two steps.
+    first_seconds : list of float
+        Building, compiling and the first two steps, for each process.
     refusal : str or None
         Why it is not timed.
     seen : dict
@@ -38,9 +46,9 @@ class Cell:
 
     workload: str
     contender: str
-    samples: list = field(default_factory=list)
+    processes: list = field(default_factory=list)
     steps: int = 0
-    first_seconds: float = 0.0
+    first_seconds: list = field(default_factory=list)
     refusal: str | None = None
     seen: dict = field(default_factory=dict)
     kind: str = ""
@@ -51,8 +59,8 @@ class Crew:
 
     Parameters
     ----------
-    names : list of str
-        Contenders, "planted:contender" among them, or "floor".
+    names : list of str, or dict of name to `Launch`
+        Contenders, "planted:contender" among them.
     dtype : str
     threads : int
     say : function(str)
@@ -60,17 +68,26 @@ class Crew:
     """
 
     def __init__(self, names, dtype, threads, say):
+        self.launches = names if isinstance(names, dict) else {name: Launch(name) for name in names}
         self.dtype, self.threads, self.say = dtype, threads, say
         self.watch = Watch()
-        self.workers = {name: Worker(name, dtype, threads) for name in names}
+        self.folder = Path(tempfile.mkdtemp(prefix="bench-caches-"))
+        self.yard = Worker(REFERENCE, dtype, threads)
+        self.workers = {name: self._start(name) for name in self.launches}
         self.cells, self.yardsticks = [], []
+
+    def _start(self, name):
+        kept = caches(self.folder)
+        del kept["NUMBA_CACHE_DIR"]  # ours are where a person's own runs find them
+        return Worker(self.launches[name], self.dtype, self.threads, **kept)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        for worker in self.workers.values():
+        for worker in (*self.workers.values(), self.yard):
             worker.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def open(self, workloads, check=True):
         """Open the workloads in every worker, check each, and return the cells.
@@ -78,34 +95,35 @@ class Crew:
         Workers build and compile at the same time while the reference computes what to expect.
         """
         self.say(f"building {len(workloads)} workloads in {len(self.workers)} processes")
-        names = [name for name in self.workers if name != "floor"]
-        for name in names:
-            for workload in workloads:
-                self.workers[name].send("open", workload=workload)
+        self.cells = [Cell(workload, name) for name in self.workers for workload in workloads]
+        checked = [cell for cell in self.cells if check and cell.contender != REFERENCE]
+        self._send_open(self.cells)
         problems = {name: make_problem(parse(name), self.dtype) for name in workloads}
-        expected = {name: equality.expect(problems[name]) for name in workloads if check}
-        for name in names:
-            for workload in workloads:
-                self._add(name, workload)
-        if "floor" in self.workers:
-            for workload in workloads:
-                self.workers["floor"].send("open", workload=workload)
-                self._add("floor", workload)
-        if check:
+        expected = {name: equality.expect(problems[name]) for name in workloads if checked}
+        self._receive_open(self.cells)
+        if checked:
             self.say("checking that all do the same work")
-            for cell in self.cells:
-                if cell.contender != "floor" and cell.refusal is None:
-                    self._check(cell, problems[cell.workload], expected[cell.workload])
+        for cell in checked:
+            if cell.refusal is None:
+                self._check(cell, problems[cell.workload], expected[cell.workload])
         return self.cells
 
-    def _add(self, name, workload):
-        cell = Cell(workload, name)
-        self.cells.append(cell)
-        try:
-            cell.first_seconds = self.workers[name].receive()
-        except WorkerError as error:
-            cell.refusal = f"failed: {last_line(error)}"
-            self.say(f"  {name} on {workload} {cell.refusal}")
+    def _send_open(self, cells):
+        for cell in cells:
+            self.workers[cell.contender].send("open", workload=cell.workload)
+
+    def _receive_open(self, cells):
+        for cell in cells:
+            try:
+                cell.first_seconds.append(self.workers[cell.contender].receive())
+            except WorkerError as error:
+                self._fail(cell, error)
+
+    def _fail(self, cell, error):
+        words = last_line(error)
+        left_out = words.partition(NOT_WRITTEN)[1:]
+        cell.refusal = f"left out: {''.join(left_out)}" if left_out[0] else f"failed: {words}"
+        self.say(f"  {cell.contender} on {cell.workload} {cell.refusal}")
 
     def _check(self, cell, problem, expected):
         try:
@@ -116,6 +134,22 @@ class Crew:
             cell.refusal = refusal
             self.say(f"  REFUSED {cell.contender} on {cell.workload}: {refusal}")
 
+    def renew(self):
+        """End every process and start those anew that still have something to time."""
+        for worker in self.workers.values():
+            worker.stop()
+        probes = {}
+        for cell in self.running():
+            probes[cell.contender, cell.workload] = Cell(cell.workload, cell.contender)
+        self.workers = {name: self._start(name) for name in dict.fromkeys(one[0] for one in probes)}
+        self._send_open(probes.values())
+        self._receive_open(probes.values())
+        for cell in self.running():
+            probe = probes[cell.contender, cell.workload]
+            cell.refusal = probe.refusal
+            if not cell.kind:
+                cell.first_seconds += probe.first_seconds
+
     def running(self):
         """Return the cells that are timed."""
         return [cell for cell in self.cells if cell.refusal is None]
@@ -125,8 +159,7 @@ class Crew:
         try:
             return self.workers[cell.contender].call(method, workload=cell.workload, **keywords)
         except WorkerError as error:
-            cell.refusal = f"failed: {last_line(error)}"
-            self.say(f"  {cell.contender} on {cell.workload} {cell.refusal}")
+            self._fail(cell, error)
             return None
 
     def calibrate(self, burst):
@@ -143,25 +176,54 @@ class Crew:
             if seconds is not None:
                 cell.steps = int(min(MOST_STEPS, max(2, burst / seconds)))
 
-    def interleave(self, rounds, measure, seed=0, quiet=False):
+    def measure_yardstick(self):
+        """Add what the machine does now to ``yardsticks``."""
+        sizes = sorted({parse(cell.workload).adam_working_set(self.dtype) for cell in self.cells})
+        self.yardsticks.append(self.yard.call("yardstick", working_sets=sizes))
+
+    def repeat(self, processes, rounds, measure, prepare=None):
+        """Take samples in one set of processes after the other.
+
+        Parameters
+        ----------
+        processes : int
+        rounds : int
+            Samples of each cell in a process.
+        measure : function(Cell) -> float or None
+            One sample; None where the cell failed, which ends it.
+        prepare : function(), optional
+            Called for every set of processes before its first round.
+        """
+        start = time.monotonic()
+        for process in range(processes):
+            self.take(process, rounds, measure, prepare)
+            self.say(f"  process {process + 1} of {processes}, {time.monotonic() - start:.0f} s")
+
+    def take(self, process, rounds, measure, prepare=None):
+        """Take one set of processes' samples; arguments as of `repeat`, 0 the set that is open."""
+        if process:
+            self.renew()
+        if prepare is not None:
+            prepare()
+        self.measure_yardstick()
+        for cell in self.running():
+            cell.processes.append([])
+        self.interleave(rounds, measure, seed=process)
+
+    def interleave(self, rounds, measure, seed=0):
         """Take rounds: in each, every workload in turn, its contenders in an order drawn anew.
+
+        Samples go to each cell's last process.
 
         Parameters
         ----------
         rounds : int
         measure : function(Cell) -> float or None
-            One sample; None where the cell failed, which ends it.
         seed : int
             Of the orders.
-        quiet : bool
-            Say nothing of the progress.
         """
         order = random.Random(seed)
-        floor = self.workers.get("floor")
-        start = time.monotonic()
-        for turn in range(rounds):
-            if floor is not None:
-                self.yardsticks.append(floor.call("yardstick"))
+        for _ in range(rounds):
             by_workload = {}
             for cell in self.running():
                 by_workload.setdefault(cell.workload, []).append(cell)
@@ -171,26 +233,9 @@ class Crew:
                     time.sleep(PAUSE)
                     sample = measure(cell)
                     if sample is not None:
-                        cell.samples.append(sample)
-            if not quiet and (turn == 0 or (turn + 1) % 5 == 0):
-                self.say(f"  round {turn + 1} of {rounds}, {time.monotonic() - start:.0f} s")
+                        cell.processes[-1].append(sample)
 
     def time_steps(self, cell):
         """Return the seconds a step of one burst."""
         elapsed = self.call(cell, "time", steps=cell.steps, warm=max(1, cell.steps // 5))
         return None if elapsed is None else elapsed / cell.steps
-
-
-def choose(wanted, planted=()):
-    """Return ({name: reason} of absent contenders, names that run) of those wanted, in order.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name.
-    """
-    for name in (*wanted, *(one.rpartition(":")[2] for one in planted)):
-        if name not in CONTENDERS:
-            raise ValueError(f"contender: expected one of {', '.join(CONTENDERS)}, found {name!r}")
-    absent = {name: reason for name in wanted if (reason := missing(name))}
-    return absent, [name for name in wanted if name not in absent] + list(planted)

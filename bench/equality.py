@@ -76,11 +76,15 @@ def expect(problem):
     draws, steps, seeds = sizes_for(problem.workload)
     kl = float(np.sum(bnn_ref.kl(network, problem.parameters)))
     x, y = problem.batches[-1]
+    names = problem.parameters
+    scale = "likelihood.scale_rho"
+    learned = {"scale_rho": names[scale]} if scale in names else {}
     rest = []
     for draw in range(draws):
         noise = bnn_ref.draw_noise(network, len(x), SEED + 1, draw=draw, dtype=x.dtype)
         logits = bnn_ref.forward(network, problem.parameters, x, noise)
-        rest.append(network.likelihood.nll_and_gradient(logits, y)[0] + kl_weight * kl)
+        nll = network.likelihood.nll_and_gradient(logits, y, **learned)[0]
+        rest.append(nll + kl_weight * kl)
     training = []
     for seed in range(seeds):
         state = State.start(problem.parameters.copy())

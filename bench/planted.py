@@ -6,12 +6,22 @@
 - stale-noise: every step uses the first step's noise;
 - no-flips: one weight draw is shared by the batch, without Flipout's signs;
 - no-update: nothing is learned;
-- slow-1.2: honest, and 1.2 times slower (`bench compare` must see it).
+- slow-1.2: honest, and 1.2 times slower (`versus` and `compare` must see it);
+- again: the contender once more, in processes of its own: the A/A row of every run.
 
-All but slow need one of this project's back ends.
+All but the last two need one of this project's back ends.
 """
 
+import re
 import time
+
+KIND = re.compile(r"again|slow-\d+(\.\d+)?|no-kl|stale-noise|no-flips|no-update")
+
+
+def split_name(name):
+    """Return (planted kind or "", contender) of "kind:contender" or "contender"."""
+    kind, colon, contender = name.partition(":")
+    return (kind, contender) if colon and KIND.fullmatch(kind) else ("", name)
 
 
 def _with_trainer(contender, change):
@@ -92,7 +102,7 @@ def plant(contender, kind):
         slow(contender, float(kind.removeprefix("slow-")))
     elif kind in CHANGES:
         _with_trainer(contender, CHANGES[kind])
-    else:
+    elif kind != "again":
         raise ValueError(
-            f"plant: expected one of {', '.join(CHANGES)} or slow-FACTOR, found {kind!r}"
+            f"plant: expected again, slow-FACTOR or one of {', '.join(CHANGES)}, found {kind!r}"
         )

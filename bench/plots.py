@@ -6,7 +6,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from .comparison import title_of
+from .comparison import medians, timed, title_of
+from .planted import split_name
 from .statistics import median_interval
 
 COLOURS = {
@@ -18,14 +19,27 @@ COLOURS = {
     "tfp": "#4d9221",
     "tfp_xla": "#a6d96a",
     "bayesian_torch": "#7b3294",
-    "floor": "#444444",
+    "jax_plain": "#8db4e2",
+    "torch_manual": "#b35806",
+    "torch_compiled_plain": "#bf812d",
+    "blas": "#444444",
+    "bound": "#888888",
 }
-MARKERS = dict(zip(COLOURS, "osD^vPX*.", strict=True))  # who tells colours apart badly sees these
+MARKERS = dict(zip(COLOURS, "osD^vPX*<>hd..", strict=False))  # who tells colours apart badly sees
+OWN = ("#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#0072b2")  # of a person's own contenders
 
 
-def names_in(cells):
-    """Return the contenders that have samples, in the order of the colours, planted ones last."""
-    found = {cell["contender"] for cell in cells if cell["samples"]}
+def names_in(cells, times=True):
+    """Return the contenders that have times, in the order of the colours, others last.
+
+    Not the A/A rows. Without `times`, all that were not refused.
+    """
+    found = {
+        cell["contender"]
+        for cell in cells
+        if (timed(cell) if times else not cell["refusal"])
+        and split_name(cell["contender"])[0] != "again"
+    }
     return [name for name in COLOURS if name in found] + sorted(found - set(COLOURS))
 
 
@@ -41,20 +55,20 @@ def panels(rows, columns, title, width=6.2, height=4.2):
 
 
 def colour(name):
-    """Return a contender's colour."""
-    return COLOURS.get(name, "#888888")
+    """Return a contender's colour; one that is not listed has one of its own by its name."""
+    return COLOURS.get(name) or OWN[sum(map(ord, name)) % len(OWN)]
 
 
 def style(name):
-    """Return how a contender's line is drawn: ours thick, the floor dotted."""
-    if name == "floor":
+    """Return how a contender's line is drawn: ours thick, the bound and BLAS dotted."""
+    if name in ("blas", "bound"):
         return {"color": colour(name), "linestyle": ":", "linewidth": 1.5}
     return {"color": colour(name), "linewidth": 2.5 if name == "ours_numba" else 1.4,
             "marker": MARKERS.get(name, "o"), "markersize": 4.5}  # fmt: skip
 
 
 def line(axis, name, label, points, scale=1e3):
-    """Draw medians of (x, samples) with their intervals."""
+    """Draw the medians of (x, a time for each process) with their intervals."""
     points = sorted(points, key=lambda point: point[0])
     found = [median_interval(samples) for _, samples in points]
     x = [point[0] for point in points]
@@ -70,23 +84,29 @@ def bars(axis, workloads, names, scale=1e3, unit="ms"):
     labels = list(workloads)
     for place, name in enumerate(names):
         for row, workload in enumerate(labels):
-            samples = workloads[workload].get(name, {"samples": []})["samples"]
-            if samples:
+            cell = workloads[workload].get(name)
+            if cell and timed(cell):
                 at = row + 0.4 - height * (place + 0.5)
-                axis.barh(-at, scale * median_interval(samples).median, height, color=colour(name))
+                value = scale * np.median(medians(cell))
+                axis.barh(-at, value, height, color=colour(name))
     for name in names:
-        axis.barh(0, 0, color=colour(name), label=title_of(name) if name != "floor" else "floor")
+        axis.barh(0, 0, color=colour(name), label=title_of(name))
     axis.set_yticks([-row for row in range(len(labels))], labels, fontsize=7)
     axis.set(xscale="log", xlabel=f"median, {unit}")
     axis.grid(False, axis="y")
-    if names:
-        axis.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    legend(axis, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def plain_ticks(axis, values):
     """Put ticks at the values of x alone, written as numbers."""
     axis.set_xticks(values, [str(value) for value in values])
     axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+
+
+def legend(axis, **options):
+    """Draw a legend where something has a label."""
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(fontsize=7, frameon=False, **options)
 
 
 def save(figure, path):

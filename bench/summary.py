@@ -1,68 +1,184 @@
-"""A run's short story as Markdown: one row a workload, one column a contender, and what is lost."""
+"""One or several runs' short story as Markdown: a row a workload and machine, a column a contender.
+
+``python -m bench summary FILE.json [FILE.json ...]``; with ``--lines`` the two lines of the README.
+"""
 
 import argparse
 
+import numpy as np
+
 from . import results
-from .comparison import base_of, group, title_of
+from .comparison import REFERENCE, against_base, base_of, group, known, medians, say_of, timed
+from .comparison import title_of as title
 from .contenders import CONTENDERS
-from .statistics import median_interval, ratio_interval, verdict
+from .machines import label
+from .planted import split_name
 from .tables import ratio, seconds
 
-TIMED = {"step": "a training step", "predict": "50 draws for 10,000 rows", "start": "a start"}
+TIMED = {
+    "step": "a training step",
+    "predict": "50 draws",
+    "start": "a start",
+    "fit": "to a held-out quality",
+}
+MARKS = {"ours is slower": "**{}**", "ours is faster": "{}", "no difference shown": "({})",
+         "too noisy to tell": "({}?)"}  # fmt: skip
 
 
-def summarize(document):
-    """Return the lines of a run's summary.
+def order(names):
+    """Return contenders in the order of the list, then those it does not know, by name."""
+    return [one for one in CONTENDERS if one in names] + sorted(set(names) - set(CONTENDERS))
 
-    A cell is a contender's time over ours, the median of the rounds' ratios; bold where we lose
-    (the interval is below 1), in brackets where the interval holds 1: no difference was shown.
+
+def bench_lines(bench, documents):
+    """Return (table lines, losses, what was slower without a verdict), machines side by side.
+
+    Both are {(workload, machine): ["JAX, jit 0.23", ...]}.
+    """
+    runs = [(label(one["machine"]), one, one["benches"][bench]["cells"])
+            for one in documents if bench in one["benches"]]  # fmt: skip
+    names = {
+        cell["contender"]
+        for _, _, cells in runs
+        for cell in cells
+        if timed(cell) and not split_name(cell["contender"])[0]
+        and cell["contender"] not in (REFERENCE, base_of(cells))
+    }  # fmt: skip
+    names, rows, lost, unsure = order(names), {}, {}, {}
+    bases = dict.fromkeys(base_of(cells) for _, _, cells in runs)
+    shown = " or ".join(title(one) for one in bases if one) or "ours"
+    for machine, document, cells in runs:
+        found, base = against_base(cells), base_of(cells)
+        for workload, by_name in group(cells).items():
+            ours = by_name.get(base)
+            row = [workload, machine]
+            row.append(seconds(np.median(medians(ours))) if ours and timed(ours) else "")
+            for name in names:
+                one = found.get((workload, name))
+                row.append(MARKS.get(say_of(one), "{}?").format(f"{one.ratio:.2f}") if one else "")
+                if one is None or one.ratio >= 1:
+                    continue
+                called = document["contenders"].get(name, {}).get("title") or title(name)
+                if say_of(one) == "ours is slower":
+                    lost.setdefault((workload, machine), []).append(f"{called} {ratio(one)}")
+                elif not one.enough:
+                    unsure.setdefault((workload, machine), []).append(f"{called} {one.ratio:.2f}")
+            rows.setdefault(workload, []).append(row)
+    header = [TIMED[bench], "machine", shown, *map(title, names)]
+    lines = ["| " + " | ".join(header) + " |", "| :--- | :--- |" + " ---: |" * (len(names) + 1)]
+    lines += ["| " + " | ".join(row) + " |" for some in rows.values() for row in some]
+    return lines, lost, unsure
+
+
+def losses(documents, machine=True):
+    """Return the lines that say what is lost, and what was slower in too few processes to judge.
 
     Parameters
     ----------
-    document : dict
-        As `results.read` returns it.
+    documents : list of dict
+    machine : bool
+        Name the machine of each.
     """
-    lines, lost = [], []
-    for bench in [name for name in TIMED if name in document["benches"]]:
-        cells = document["benches"][bench]["cells"]
-        base = base_of(cells)
-        timed = {cell["contender"] for cell in cells if cell["samples"]} - {base}
-        names = [name for name in CONTENDERS if name in timed]
-        lines += [
-            f"| {TIMED[bench]} | {title_of(base)} | " + " | ".join(map(title_of, names)) + " |",
-            "| :--- |" + " ---: |" * (len(names) + 1),
-        ]
-        for workload, by_name in group(cells).items():
-            ours = by_name[base]["samples"]
-            row = [workload, seconds(median_interval(ours).median)]
-            for name in names:
-                samples = by_name[name]["samples"] if name in by_name else []
-                if not samples:
-                    row.append("")
-                    continue
-                found = ratio_interval(samples, ours)
-                said = verdict(found)
-                if said == "ours is slower":
-                    lost.append(f"{workload}, {title_of(name)}: {ratio(found)}")
-                mark = {"ours is slower": "**{}**", "ours is faster": "{}"}.get(said, "({})")
-                row.append(mark.format(f"{found.median:.2f}"))
-            lines.append("| " + " | ".join(row) + " |")
-        lines.append("")
-    machine = document["machine"]
-    threads = {settings["threads"] for settings in document["settings"].values()}
-    noise = "; ".join(f"{name}: {one['words']}" for name, one in document["noise"].items())
-    lines.append(
-        f"Times of others are multiples of ours. {machine.get('cpu_model_name', 'Unknown CPU')}, "
-        f"{', '.join(map(str, sorted(threads)))} threads for everyone, {document['started'][:10]}; "
-        f"{noise}."
-    )
-    lines.append("Lost: " + ("; ".join(lost) if lost else "no row whose interval excludes 1") + ".")
+    lost, unsure = {}, {}
+    for bench in TIMED:
+        if any(bench in one["benches"] for one in documents):
+            _, more, too_few = bench_lines(bench, documents)
+            lost |= {(bench, *key): names for key, names in more.items()}
+            unsure |= {(bench, *key): names for key, names in too_few.items()}
+
+    def told(found):
+        return "; ".join(
+            f"{bench} {workload}{f' on {where}' if machine else ''}: {', '.join(names)}"
+            for (bench, workload, where), names in found.items()
+        )
+
+    lines = [f"Lost (times of others over ours): {told(lost) or 'no row that could be judged'}."]
+    if unsure:
+        lines.append(f"Slower than others, in too few processes for a verdict: {told(unsure)}.")
     return lines
 
 
+def machine_line(document):
+    """Return what a run ran on, and how quiet it was."""
+    threads = sorted({one["threads"] for one in document["settings"].values()})
+    noise = "; ".join(f"{name}: {one['words']}" for name, one in document["noise"].items())
+    processes = {
+        len(medians(cell))
+        for found in document["benches"].values()
+        for cell in found.get("cells", [])
+        if timed(cell)
+    }
+    count = f"{min(processes)} to {max(processes)}" if len(processes) > 1 else f"{max(processes)}"
+    return (
+        f"{label(document['machine'])}: {', '.join(map(str, threads))} threads for everyone, "
+        f"{document['started'][:10]}, processes a contender: {count}; {noise}."
+    )
+
+
+def summarize(documents):
+    """Return the lines of a summary of runs, losses first.
+
+    A cell is a contender's time over ours; bold where we lose (the interval is below 1), in
+    brackets where no difference was shown, with a question mark where the run could not tell: too
+    noisy, or too few processes for a verdict.
+
+    Parameters
+    ----------
+    documents : list of dict
+        As `results.read` returns them.
+    """
+    tables = []
+    for bench in TIMED:
+        if any(bench in one["benches"] for one in documents):
+            tables += [*bench_lines(bench, documents)[0], ""]
+    strangers = sorted({
+        name for one in documents for name in one["contenders"]
+        if not known(name) and not split_name(name)[0]
+    })  # fmt: skip
+    notes = [machine_line(one) for one in documents]
+    if strangers:
+        notes.append("Contenders of somebody's own: " + ", ".join(map(title, strangers)) + ".")
+    words = (
+        "Times of others are multiples of ours; bold: this project loses; in brackets: no "
+        "difference shown; ?: the run cannot tell, or too few processes for a verdict."
+    )
+    body = "\n\n".join([*losses(documents), "\n".join(tables).rstrip(), words, *notes])
+    return body.splitlines()
+
+
+MAIN = "784-128-128-10/128"
+
+
+def two_lines(document):
+    """Return what a run says in two lines, the losses in the first.
+
+    Raises
+    ------
+    ValueError
+        Where the run has no training step at the main size.
+    """
+    cells = document["benches"].get("step", {}).get("cells", [])
+    by_name = group(cells).get(MAIN, {})
+    ours = by_name.get(base_of(cells))
+    if not ours or not timed(ours):
+        raise ValueError(f"summary: expected a step at {MAIN}, found none")
+    found = [(one.ratio, name, one) for (workload, name), one in against_base(cells).items()
+             if workload == MAIN and not split_name(name)[0] and name != "ours_numpy"]  # fmt: skip
+    unsure = "" if all(one.enough for *_, one in found) else " (too few processes for a verdict)"
+    others = ", ".join(f"{title(name)} {value:.2f}" for value, name, _ in sorted(found))
+    return [
+        " ".join(losses([document], machine=False)),
+        f"A training step of {MAIN} on {label(document['machine'])}: "
+        f"{seconds(np.median(medians(ours)))}; times as long{unsure}: {others}.",
+    ]
+
+
 def main(arguments):
-    """Print the summary of a file; return the exit code."""
+    """Print the summary of files; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench summary", description=__doc__)
-    parser.add_argument("file", metavar="FILE.json")
-    print("\n".join(summarize(results.read(parser.parse_args(arguments).file))))
+    parser.add_argument("files", nargs="+", metavar="FILE.json")
+    parser.add_argument("--lines", action="store_true", help="the first file in two lines")
+    options = parser.parse_args(arguments)
+    documents = [results.read(one) for one in options.files]
+    print("\n".join(two_lines(documents[0]) if options.lines else summarize(documents)))
     return 0

@@ -48,13 +48,13 @@ def seconds(value):
     raise AssertionError
 
 
-def ratio(interval):
+def ratio(comparison):
     """Return a ratio with its interval: "3.20 [3.11, 3.30]"."""
-    return f"{interval.median:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+    return f"{comparison.ratio:.2f} [{comparison.low:.2f}, {comparison.high:.2f}]"
 
 
 def percent(value):
-    """Return a share as "3 %"."""
+    """Return a share as "3.0 %"."""
     return f"{100 * value:.1f} %"
 
 

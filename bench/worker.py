@@ -7,12 +7,16 @@ given to the protocol alone; what a framework prints goes to standard error.
 import copy
 import gc
 import importlib
+import importlib.util
 import os
 import pickle
 import sys
 import time
 import traceback
 from pathlib import Path
+
+from .contenders import base, own_file
+from .planted import split_name
 
 
 def limit_cpus(threads):
@@ -43,39 +47,62 @@ def peak_memory():
 
 
 OTHERS = {  # not contenders, but driven as such: name to module and class
-    "floor": ("floors", "Contender"),
-    "floor_propagate": ("floors", "Propagate"),
-    "floor_update": ("floors", "Update"),
-    "sample": ("sweeps", "Sample"),
-    "propagate": ("sweeps", "Propagate"),
-    "update": ("sweeps", "Update"),
+    "blas": ("blas", "Contender"),
+    "noise": ("parts", "Noise"),
+    "gradients": ("parts", "Gradients"),
 }
+
+
+def contender_class(name):
+    """Return the class of a contender's name: this bench's, or a person's own ("file.py:Class")."""
+    own = own_file(name)
+    if own is not None:
+        spec = importlib.util.spec_from_file_location("own_contender", own.path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        kind = getattr(module, own.kind)
+        return type(own.kind, (kind, base.Contender), {})  # what it leaves out is the base's
+    module, kind = OTHERS.get(name, (f"contenders.{name}", "Contender"))
+    return getattr(importlib.import_module(f"{__package__}.{module}"), kind)
 
 
 class Server:
     """What the parent can ask for; each method's name is a request."""
 
     def __init__(self, name, dtype, threads):
-        self.planted, _, name = name.rpartition(":")
+        self.planted, name = split_name(name)
         self.dtype = dtype
-        module, kind = OTHERS.get(name, (f"contenders.{name}", "Contender"))
-        self.unopened = getattr(importlib.import_module(f"bench.{module}"), kind)(dtype, threads)
+        self.unopened = contender_class(name)(dtype, threads)
         self.opened = {}
+
+    def make(self, problem):
+        """Return the contender with a problem opened, planted if it is to be, at its start.
+
+        Raises
+        ------
+        ValueError
+            Where the contender does not do such a likelihood or activation.
+        """
+        work = problem.workload
+        if work.likelihood not in self.unopened.likelihoods:
+            raise ValueError(f"it is not written for a {work.likelihood} likelihood")
+        contender = copy.copy(self.unopened)
+        contender.open(problem)
+        if self.planted:
+            from .planted import plant
+
+            plant(contender, self.planted)
+        contender.reset(problem.learning_rate)
+        return contender
 
     def open(self, workload, steps=2):
         """Build a workload and take the first steps; return how long that took, in seconds."""
         from .workloads import make_problem, parse
 
         start = time.perf_counter()
-        contender = copy.copy(self.unopened)
-        problem = make_problem(parse(workload), self.dtype)
-        contender.open(problem)
+        contender = self.make(make_problem(parse(workload), self.dtype))
         contender.probe = contender.batches.pop()
-        if self.planted:
-            from .planted import plant
-
-            plant(contender, self.planted)
-        contender.reset(problem.learning_rate)
         contender.run(steps)
         self.opened[workload] = contender
         gc.freeze()
@@ -86,22 +113,16 @@ class Server:
         self.open(workload, steps=1)
         return peak_memory()
 
-    def use_data(self, workload, data, learning_rate):
-        """Train this workload's network from now on on a data set's batches (`fitting.py`)."""
-        from .fitting import training_problem
+    def peak(self, workload, steps):
+        """Build a workload, take steps, and return the process's peak memory in bytes."""
+        self.open(workload, steps=steps)
+        return peak_memory()
 
-        old = self.opened[workload]
-        problem = training_problem(data, learning_rate, self.dtype)
-        contender = copy.copy(self.unopened)
-        contender.open(problem)
-        if self.planted:
-            from .planted import plant
+    def start_training(self, workload, data, seed):
+        """Build the network of a data set, to be trained by `train`, under the name `workload`."""
+        from .fitting import read, training_problem
 
-            plant(contender, self.planted)
-        contender.reset(learning_rate)
-        contender.run(2)
-        contender.reset(learning_rate)
-        contender.probe, self.opened[workload] = old.probe, contender
+        self.opened[workload] = self.make(training_problem(read(data, self.dtype), seed))
 
     def train(self, workload, first, steps):
         """Take steps first .. first + steps - 1; return their seconds and the parameters."""
@@ -168,9 +189,9 @@ class Server:
         gc.enable()
         return elapsed
 
-    def yardstick(self):
-        """Return what the machine does now: {"fma": FLOP/s, "bandwidth": B/s} (the floor only)."""
-        return self.unopened.yardstick()
+    def yardstick(self, working_sets):
+        """Return what the machine does now, as `blas.Contender.yardstick` (of "blas" alone)."""
+        return self.unopened.yardstick(working_sets)
 
     def kinds(self):
         """Return what the contender's `predict` can draw."""

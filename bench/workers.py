@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
+PACKAGE = __package__  # "bench" in a checkout, "bnn_ref.bench" where it is installed
 ROOT = Path(__file__).resolve().parent.parent
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -26,15 +28,45 @@ class WorkerError(RuntimeError):
     """A contender failed; the message is what its process said."""
 
 
-def environment(threads, **more):
+class Launch(NamedTuple):
+    """How a contender's process is started.
+
+    Attributes
+    ----------
+    contender : str
+        A contender, or "planted:contender".
+    python : str or None
+        An interpreter of another environment.
+    path : str or None
+        A folder that holds the ``bench``, and perhaps the ``bnn_ref``, that this process imports.
+    """
+
+    contender: str
+    python: str | None = None
+    path: str | None = None
+
+
+def environment(threads, path=None, **more):
     """Return the environment of a worker: this one's, every library's threads set to the same."""
     found = dict(os.environ)
     found.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     found["CUDA_VISIBLE_DEVICES"] = "-1"
     found["JAX_PLATFORMS"] = "cpu"
-    found["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), found.get("PYTHONPATH")]))
+    first = path or (str(ROOT) if PACKAGE == "bench" else None)
+    found["PYTHONPATH"] = os.pathsep.join(filter(None, [first, found.get("PYTHONPATH")]))
     found.update(more)
     return found
+
+
+def caches(folder):
+    """Return the environment that puts every framework's compiled code into a folder."""
+    return {
+        "NUMBA_CACHE_DIR": str(folder / "numba"),
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "TORCHINDUCTOR_CACHE_DIR": str(folder / "torch"),
+    }
 
 
 class Worker:
@@ -42,24 +74,27 @@ class Worker:
 
     Parameters
     ----------
-    name : str
-        A contender, or "planted:contender".
+    launch : str or Launch
     dtype : str
     threads : int
     **more
         Further environment variables.
     """
 
-    def __init__(self, name, dtype="float32", threads=1, **more):
-        self.name = name
+    def __init__(self, launch, dtype="float32", threads=1, **more):
+        launch = Launch(launch) if isinstance(launch, str) else launch
+        self.name = launch.contender
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `stop`)
+        package = "bench" if launch.path else PACKAGE
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker", name, dtype, str(threads)],
+            [launch.python or sys.executable, "-m", f"{package}.worker", self.name, dtype,
+             str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
-            env=environment(threads, **more),
-        )
+            env=environment(threads, launch.path, **more),
+            cwd=launch.path,
+        )  # fmt: skip
 
     def send(self, method, **keywords):
         """Ask without waiting; `receive` brings the answer."""

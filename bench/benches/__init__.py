@@ -1,12 +1,13 @@
 """The benches, a file each.
 
-Each has ``HELP``, ``WORKLOADS`` (the default choice), ``ROUNDS``, ``run(settings, say)``, which
-returns what goes into the JSON file, ``tables(found)``, and ``plot(found, path)``.
+Each has ``HELP``, ``WORKLOADS`` (the default choice), ``run(settings, say)``, which returns what
+goes into the JSON file, ``tables(found)``, and ``plot(found, path)``; where it differs from the
+rule, ``CONTENDERS``, ``PROCESSES``, ``ROUNDS``, and ``AGAIN = False`` for one without an A/A row.
 """
 
 from importlib import import_module
 
-NAMES = ("step", "predict", "start", "fit", "kernels", "threads", "black", "variance")
+NAMES = ("step", "predict", "start", "fit", "memory", "kernels", "threads", "black", "variance")
 
 
 def get_bench(name):

@@ -16,14 +16,16 @@ from .. import plots
 from ..crew import Cell
 from ..machine import Watch
 from ..results import cell_to_json
-from ..statistics import median_interval, ratio_interval
-from ..tables import Table, ratio, seconds
+from ..statistics import median_interval
+from ..tables import Table, seconds
 from ..workloads import make_problem, parse
 
 HELP = "5,000 steps with half of the inputs 0 from the second step on (subnormal numbers)"
 WORKLOADS = ["784-128-128-10/128"]
 CONTENDERS = ["ours_numba"]
 ROUNDS = 100  # of STRETCH steps for each of the two
+PROCESSES = 1  # two runs take turns in one process: what is told is how their ratio moves
+AGAIN = False
 STRETCH = 50
 PARTS = 5  # rows of the table
 
@@ -36,7 +38,7 @@ def start(problem, settings):
 
 
 def run(settings, say):
-    """Return {"cells", "others"}: a sample is the seconds a step of `STRETCH` steps in a row."""
+    """Return {"cells", "shares"}: a sample is the seconds a step of `STRETCH` steps in a row."""
     cells, watch = [], Watch()
     for name in settings.workloads:
         problem = make_problem(parse(name), settings.dtype)
@@ -48,15 +50,16 @@ def run(settings, say):
         for _, trainer, _, cell in runs:
             before = time.perf_counter()
             trainer.step(x, y)
-            cell.first_seconds = time.perf_counter() - before
+            cell.first_seconds.append(time.perf_counter() - before)
             cell.steps = STRETCH
+            cell.processes.append([])
         say(f"{name}: {settings.rounds * STRETCH} steps")
         for turn in range(settings.rounds):
             for _, trainer, inputs, cell in runs if turn % 2 else runs[::-1]:
                 before = time.perf_counter()
                 for _ in range(STRETCH):
                     trainer.step(inputs, y)
-                cell.samples.append((time.perf_counter() - before) / STRETCH)
+                cell.processes[0].append((time.perf_counter() - before) / STRETCH)
         for kind, trainer, _, cell in runs:
             moments = trainer.state.moment_1.flat
             tiny = np.finfo(moments.dtype).tiny
@@ -66,7 +69,7 @@ def run(settings, say):
             }
             cell.kind = kind
         cells += [cell_to_json(cell) for *_, cell in runs]
-    return {"cells": cells, "others": watch.others()}
+    return {"cells": cells, "shares": watch.shares()}
 
 
 def pairs(found):
@@ -80,16 +83,19 @@ def tables(found):
     """Return the table: the two runs' times and their ratio, part by part of the run."""
     rows, notes = [], []
     for name, plain, black in pairs(found):
-        both = np.array([plain["samples"], black["samples"]])
+        both = np.array([plain["processes"][0], black["processes"][0]])
         for part in np.array_split(np.arange(both.shape[1]), min(PARTS, both.shape[1])):
             one, other = both[0, part], both[1, part]
+            found_ratio = median_interval(other / one)
             steps = f"{part[0] * STRETCH + 1:,} to {(part[-1] + 1) * STRETCH:,}"
             rows.append([name, steps, seconds(median_interval(one).median),
                          seconds(median_interval(other).median),
-                         ratio(ratio_interval(other, one))])  # fmt: skip
+                         f"{found_ratio.median:.2f} [{found_ratio.low:.2f}, "
+                         f"{found_ratio.high:.2f}]"])  # fmt: skip
         seen = black["seen"]
         notes.append(f"{name}: at the end {seen['zero_moments']:,} first moments of the black run "
                      f"are 0, {seen['subnormal_moments']:,} subnormal")  # fmt: skip
+    notes.append("intervals over rounds of one process: they tell a trend in it, not another one")
     header = ["workload", "steps", "plain", "half black", "black / plain"]
     return [Table("black: a step's time as gradients stay 0", header, rows, notes)]
 
@@ -98,7 +104,7 @@ def plot(found, path):
     """Draw the ratio over the steps."""
     figure, axes = plots.panels(1, len(found["cells"]) // 2, "Half of the inputs black")
     for axis, (name, plain, black) in zip(axes, pairs(found), strict=True):
-        ratios = np.array(black["samples"]) / np.array(plain["samples"])
+        ratios = np.array(black["processes"][0]) / np.array(plain["processes"][0])
         axis.plot((np.arange(len(ratios)) + 1) * STRETCH, ratios, ".", color="#0072b2")
         axis.axhline(1, color="0.5", lw=1)
         axis.set(title=name, xlabel="training step", ylabel="time of a step, black / plain")

@@ -1,96 +1,102 @@
-"""Each sweep of the Numba back end's step against its own floor."""
+"""Parts of the Numba back end's step, each beside what its products and bytes cost."""
+
+import numpy as np
 
 from .. import plots
-from ..comparison import group
-from ..crew import Crew
+from ..comparison import could_show, group, medians, timed
+from ..crew import REFERENCE, Crew
 from ..results import cell_to_json
-from ..statistics import median_interval, ratio_interval, spread
-from ..tables import Table, percent, ratio, seconds
+from ..statistics import compare, share_level
+from ..tables import Table, ratio, seconds
 from ..workloads import MAIN, parse
 
-HELP = "each sweep of the compiled step against its floor"
+HELP = "parts of the compiled step beside their products through BLAS and their bytes"
 WORKLOADS = MAIN
 CONTENDERS = ["ours_numba"]
-ROUNDS = 15
-SWEEPS = {"sample": None, "propagate": "floor_propagate", "update": "floor_update"}
-
-
-def moved(sweep, workload, itemsize):
-    """Return the bytes that a sweep must move, products apart."""
-    if sweep == "sample":
-        return workload.sample_bytes(itemsize)
-    return workload.adam_bytes(itemsize) if sweep == "update" else 0
+ROUNDS = 3
+AGAIN = False
+PARTS = {"noise": "noise", "gradients": "gradients, noise given", "ours_numba": "a whole step"}
 
 
 def run(settings, say):
-    """Return {"cells", "floors", "yardsticks", "others"}; floors: sweep to workload to samples."""
+    """Return {"cells", "references", "yardsticks", "shares"}.
+
+    A reference is the time of a part's products through BLAS and of its bytes at the bandwidth of
+    the level where Adam's live, in seconds for each process: part to workload to times.
+    """
     if "ours_numba" not in settings.running:
         raise ValueError("kernels: expected the contender ours_numba, found it absent")
-    products = [name for name in SWEEPS.values() if name]
-    with Crew(["ours_numba", *SWEEPS, *products, "floor"], settings.dtype, settings.threads,
-              say) as crew:  # fmt: skip
+    with Crew([*PARTS, REFERENCE], settings.dtype, settings.threads, say) as crew:
         crew.open(settings.workloads, check=False)
         crew.calibrate(settings.burst / 2)
-        say(f"timing {len(crew.running())} cells, {settings.rounds} rounds")
-        crew.interleave(settings.rounds, crew.time_steps)
-        cells = [cell_to_json(cell) for cell in crew.cells]
-        others = crew.watch.others()
-    rates = [one["bandwidth"] for one in crew.yardsticks]
-    by_workload, floors = group(cells), {}
-    itemsize = 8 if settings.dtype == "float64" else 4
-    for sweep, name in SWEEPS.items():
-        for workload, by_name in by_workload.items():
-            bytes_moved = moved(sweep, parse(workload), itemsize)
-            done = by_name[name]["samples"] if name else [0.0] * len(rates)
-            floors.setdefault(sweep, {})[workload] = [
-                product + bytes_moved / rate for product, rate in zip(done, rates, strict=True)
-            ]
-    return {"cells": cells, "floors": floors, "yardsticks": crew.yardsticks, "others": others}
+        say(f"timing {len(crew.running())} cells in {settings.processes} processes each")
+        crew.repeat(settings.processes, settings.rounds, crew.time_steps)
+        shares = crew.watch.shares()
+    cells = [cell_to_json(cell) for cell in crew.cells]
+    references = {part: {} for part in PARTS}
+    for workload, by_name in group(cells).items():
+        work = parse(workload)
+        size = work.adam_working_set(settings.dtype)
+        rates = [one["bandwidth"][str(size)] for one in crew.yardsticks]
+        products = medians(by_name[REFERENCE])
+        noise = work.noise_bytes(np.dtype(settings.dtype).itemsize)
+        references["noise"][workload] = [noise / rate for rate in rates]
+        references["gradients"][workload] = products
+        references["ours_numba"][workload] = [
+            product + 2 * size / rate for product, rate in zip(products, rates, strict=False)
+        ]
+    return {"cells": cells, "references": references, "yardsticks": crew.yardsticks,
+            "shares": shares}  # fmt: skip
+
+
+def compared(found):
+    """Return {(workload, part): Comparison of a part with its reference}."""
+    pairs = {}
+    for workload, by_name in group(found["cells"]).items():
+        for part in PARTS:
+            times, reference = medians(by_name[part]), found["references"][part][workload]
+            n = min(len(times), len(reference))
+            if timed(by_name[part]) and n:
+                pairs[workload, part] = times[:n], reference[:n]
+    level = share_level(len(pairs))
+    return {key: compare(*both, level) for key, both in pairs.items()}
 
 
 def tables(found):
-    """Return the table of sweeps."""
-    rows, notes = [], []
+    """Return the table of parts."""
+    rows, notes, against = [], [], compared(found)
     for workload, by_name in group(found["cells"]).items():
-        whole = by_name["ours_numba"]["samples"]
-        for sweep in SWEEPS:
-            cell = by_name[sweep]
-            if cell["refusal"]:
-                notes.append(f"{sweep} on {workload}: {cell['refusal']}")
+        for part, words in PARTS.items():
+            cell, one = by_name[part], against.get((workload, part))
+            if one is None:
+                notes.append(f"{words} on {workload}: {cell['refusal'] or 'no reference'}")
                 continue
-            floor = found["floors"][sweep][workload]
-            share = ratio_interval(cell["samples"], whole).median
-            rows.append([workload, sweep, seconds(median_interval(cell["samples"]).median),
-                         f"{spread(cell['samples']):.1%}", percent(share),
-                         seconds(median_interval(floor).median),
-                         ratio(ratio_interval(cell["samples"], floor))])  # fmt: skip
-        rows.append([workload, "whole step", seconds(median_interval(whole).median),
-                     f"{spread(whole):.1%}", "", "", ""])  # fmt: skip
-    header = ["workload", "sweep", "time", "spread", "of the step", "floor", "x floor"]
-    notes.append("floors: sample, the bytes it reads and writes at the copy bandwidth (no random "
-                 "number is free); propagate, its products through BLAS; update, its products "
-                 "through BLAS and Adam's bytes")  # fmt: skip
-    return [Table("kernels: the sweeps of a step", header, rows, notes)]
+            reference = np.median(found["references"][part][workload])
+            rows.append([workload, words, seconds(np.median(medians(cell))), seconds(reference),
+                         ratio(one), could_show(one) if one.enough else one.verdict])  # fmt: skip
+    header = ["workload", "part", "time", "reference", "x reference", "could show"]
+    notes.append("reference: noise, its bytes written at the copy bandwidth (no random number is "
+                 "free); gradients, the products through BLAS; a step, both those products and "
+                 "Adam's bytes. A step draws its noise as it goes and keeps no gradient, so it is "
+                 "not the sum of its parts")  # fmt: skip
+    return [Table("kernels: parts of a step", header, rows, notes)]
 
 
 def plot(found, path):
-    """Draw each sweep beside its floor."""
+    """Draw each part beside its reference."""
     workloads = group(found["cells"])
-    figure, axes = plots.panels(
-        1, len(workloads), "The sweeps of a step and their floors", 3.6, 3.6
-    )
+    figure, axes = plots.panels(1, len(workloads), "Parts of a step", 3.6, 3.6)
     for axis, (workload, by_name) in zip(axes, workloads.items(), strict=True):
-        for place, sweep in enumerate(SWEEPS):
-            if not by_name[sweep]["samples"]:
-                continue
-            time = 1e3 * median_interval(by_name[sweep]["samples"]).median
-            floor = 1e3 * median_interval(found["floors"][sweep][workload]).median
-            axis.bar(place, time, 0.6, color=plots.colour("ours_numba"), label="sweep"
-                     if place == 0 else None)  # fmt: skip
-            axis.bar(place, floor, 0.6, color="none", edgecolor="black", linestyle=":",
-                     linewidth=1.5, label="floor" if place == 0 else None)  # fmt: skip
-        axis.set_xticks(range(len(SWEEPS)), list(SWEEPS))
+        for place, part in enumerate(PARTS):
+            reference = found["references"][part][workload]
+            if timed(by_name[part]) and reference:
+                label = {0: ("part", "reference")}.get(place, (None, None))
+                axis.bar(place, 1e3 * np.median(medians(by_name[part])), 0.6, label=label[0],
+                         color=plots.colour("ours_numba"))  # fmt: skip
+                axis.bar(place, 1e3 * np.median(reference), 0.6, color="none", edgecolor="black",
+                         linestyle=":", linewidth=1.5, label=label[1])  # fmt: skip
+        axis.set_xticks(range(len(PARTS)), ["noise", "gradients", "step"])
         axis.set(title=workload, ylabel="ms")
         axis.grid(False, axis="x")
-    axes[0].legend(fontsize=8, frameon=False)
+    plots.legend(axes[0])
     plots.save(figure, path)

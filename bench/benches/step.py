@@ -1,74 +1,35 @@
 """A training step: noise, forward, KL, every gradient, Adam."""
 
-from ..comparison import add_floor, group, step_table, title_of
-from ..crew import Crew
+from ..bounds import bound_table, bounds_of
+from ..comparison import group, medians, step_table, timed, title_of
+from ..crew import REFERENCE, Crew
 from ..results import cell_to_json
-from ..statistics import median_interval
-from ..tables import Table
 from ..workloads import GROWTH, STEP, growth_value, parse
 
 HELP = "a training step at several widths, depths and batch sizes"
 WORKLOADS = STEP
-ROUNDS = 15
+ROUNDS = 3
 
 
 def run(settings, say):
-    """Return {"cells", "yardsticks", "others"}: every contender on every workload."""
-    with Crew([*settings.running, "floor"], settings.dtype, settings.threads, say) as crew:
+    """Return {"cells", "yardsticks", "dtype", "shares"}: every contender on every workload."""
+    with Crew([*settings.running, REFERENCE], settings.dtype, settings.threads, say) as crew:
         crew.open(settings.workloads)
         crew.calibrate(settings.burst)
-        say(f"timing {len(crew.running())} cells, {settings.rounds} rounds")
-        crew.interleave(settings.rounds, crew.time_steps)
-        cells = [cell_to_json(cell) for cell in crew.cells]
-        add_floor(cells, crew.yardsticks, settings.dtype)
-        others = crew.watch.others()
-    return {"cells": cells, "yardsticks": crew.yardsticks, "others": others}
-
-
-def floor_table(found):
-    """Return the machine's own limits, and what share of its peak the best contender reaches."""
-    rows = []
-    fma = median_interval([one["fma"] for one in found["yardsticks"]])
-    bandwidth = median_interval([one["bandwidth"] for one in found["yardsticks"]])
-    for workload, by_name in group(found["cells"]).items():
-        floor = by_name.get("floor")
-        if floor is None or not floor["samples"]:
-            continue
-        flops = parse(workload).flops
-        products = median_interval(floor["products"]).median
-        rows.append([
-            workload,
-            f"{flops / 1e6:.1f}",
-            f"{1e3 * flops / fma.median:.3f} ms",
-            f"{1e3 * products:.3f} ms",
-            f"{flops / products / 1e9:.0f}",
-            f"{1e3 * (median_interval(floor['samples']).median - products):.3f} ms",
-            f"{1e3 * median_interval(floor['samples']).median:.3f} ms",
-        ])  # fmt: skip
-    header = [
-        "workload",
-        "MFLOP",
-        "at the peak",
-        "BLAS products",
-        "GFLOP/s",
-        "Adam's bytes",
-        "floor",
-    ]
-    notes = [
-        f"fused multiply-add peak {fma.median / 1e9:.0f} GFLOP/s [{fma.low / 1e9:.0f}, "
-        f"{fma.high / 1e9:.0f}], copy bandwidth {bandwidth.median / 1e9:.1f} GB/s "
-        f"[{bandwidth.low / 1e9:.1f}, {bandwidth.high / 1e9:.1f}], read and written",
-        "the floor draws no noise: products through BLAS, plus Adam's bytes at the bandwidth",
-    ]
-    return Table("step: the floor", header, rows, notes)
+        say(f"timing {len(crew.running())} cells in {settings.processes} processes each")
+        crew.repeat(settings.processes, settings.rounds, crew.time_steps)
+        shares = crew.watch.shares()
+    return {"cells": [cell_to_json(cell) for cell in crew.cells], "yardsticks": crew.yardsticks,
+            "dtype": settings.dtype, "shares": shares}  # fmt: skip
 
 
 def tables(found):
-    """Return the table of times and that of the floor."""
-    table = step_table("step: one training step", found["cells"])
+    """Return the table of times and that of the bound."""
+    bounds = bounds_of(found, found["dtype"])
+    table = step_table("step: one training step", found["cells"], bounds)
     table.notes.append("first step: with every contender building and compiling at the same time; "
                        "`start` measures a start alone")  # fmt: skip
-    return [table, floor_table(found)]
+    return [table, bound_table(found, found["dtype"])]
 
 
 def plot(found, path):
@@ -82,11 +43,9 @@ def plot(found, path):
     for axis, (what, members) in zip(axes[1:], GROWTH.items(), strict=True):
         members = [name for name in members if name in workloads]
         for name in names:
-            points = [
-                (growth_value(what, parse(one)), workloads[one][name]["samples"])
-                for one in members
-                if workloads[one].get(name, {"samples": []})["samples"]
-            ]
+            cells = [(one, workloads[one].get(name)) for one in members]
+            points = [(growth_value(what, parse(one)), medians(cell))
+                      for one, cell in cells if cell and timed(cell)]  # fmt: skip
             if points:
                 plots.line(axis, name, title_of(name), points)
         axis.set(xlabel={"width": "hidden width", "depth": "hidden layers",

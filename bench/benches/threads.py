@@ -1,17 +1,20 @@
 """A training step on 1, 2, 4, ... threads, to the machine's processors."""
 
+import numpy as np
+
 from .. import plots
-from ..comparison import title_of
+from ..comparison import could_show, medians, timed, title_of
 from ..crew import Crew
 from ..machine import available_cpus
 from ..results import cell_to_json
-from ..statistics import median_interval, ratio_interval
+from ..statistics import compare, needed, share_level
 from ..tables import Table, ratio, seconds
 
 HELP = "a training step on 1, 2, ... threads"
 WORKLOADS = ["784-128-128-10/128", "784-512-512-10/128"]
 CONTENDERS = ["ours_numba", "ours_numpy", "jax_jit", "torch_eager", "tfp"]
-ROUNDS = 9
+ROUNDS = 3
+AGAIN = False  # its ratios are a contender's with itself
 
 
 def counts(most):
@@ -23,7 +26,7 @@ def counts(most):
 
 
 def run(settings, say):
-    """Return {"cells", "others"}: workloads are named "784-128-128-10/128 2 threads"."""
+    """Return {"cells", "yardsticks", "shares"}; workloads "784-128-128-10/128 2 threads"."""
     crews, cells = {}, []
     try:
         for threads in counts(min(settings.threads, available_cpus())):
@@ -31,38 +34,63 @@ def run(settings, say):
             crew = crews[threads] = Crew(settings.running, settings.dtype, threads, say)
             crew.open(settings.workloads)
             crew.calibrate(settings.burst)
-        say(f"timing, {settings.rounds} rounds")
-        for turn in range(settings.rounds):
+        for process in range(settings.processes):
+            say(f"  process {process + 1} of {settings.processes}")
             for crew in crews.values():
-                crew.interleave(1, crew.time_steps, seed=turn, quiet=True)
+                crew.take(process, settings.rounds, crew.time_steps)
         for threads, crew in crews.items():
             for cell in crew.cells:
                 found = cell_to_json(cell)
                 cells.append({**found, "workload": f"{cell.workload} {threads} threads",
                               "network": cell.workload, "threads": threads})  # fmt: skip
-        others = crews[1].watch.others()
+        shares = crews[1].watch.shares()
     finally:
         for crew in crews.values():
             crew.__exit__()
-    return {"cells": cells, "others": others}
+    return {"cells": cells, "yardsticks": crew.yardsticks, "shares": shares}
+
+
+def speedups(found):
+    """Return {(network, contender, threads): Comparison of one thread's time with theirs}."""
+    pairs = {}
+    for network, cells in _by_network(found):
+        for name, by_threads in group_by_contender(cells).items():
+            for threads, cell in by_threads.items():
+                if threads > 1 and 1 in by_threads and timed(cell) and timed(by_threads[1]):
+                    pairs[network, name, threads] = medians(by_threads[1]), medians(cell)
+    level = share_level(len(pairs))
+    return {
+        key: compare(one[: len(many)], many[: len(one)], level)
+        for key, (one, many) in pairs.items()
+    }
 
 
 def tables(found):
     """Return the table of times by threads, and how many times as fast as on one thread."""
-    rows, notes = [], []
+    rows, notes, faster = [], [], speedups(found)
     for network, cells in _by_network(found):
         for name, by_threads in group_by_contender(cells).items():
-            one = by_threads.get(1)
             for threads, cell in by_threads.items():
-                if cell["refusal"] or not cell["samples"]:
+                if not timed(cell):
                     notes.append(f"refused, {title_of(name)} on {network}: {cell['refusal']}")
                     continue
-                faster = ""
-                if threads > 1 and one and one["samples"]:
-                    faster = ratio(ratio_interval(one["samples"], cell["samples"]))
-                rows.append([network, title_of(name), str(threads),
-                             seconds(median_interval(cell["samples"]).median), faster])  # fmt: skip
-    header = ["workload", "contender", "threads", "a step", "x as fast as on one"]
+                one = faster.get((network, name, threads))
+                said = "" if one is None else could_show(one) if one.enough else one.verdict
+                rows.append(
+                    [
+                        network,
+                        title_of(name),
+                        str(threads),
+                        seconds(np.median(medians(cell))),
+                        ratio(one) if one else "",
+                        said,
+                    ]
+                )
+    if faster:
+        level = next(iter(faster.values())).level
+        notes.append(f"intervals over processes, {level:.2%} a row, {needed(level)} processes at "
+                     "least")  # fmt: skip
+    header = ["workload", "contender", "threads", "a step", "x as fast as on one", "could show"]
     return [Table("threads: one training step", header, rows, notes)]
 
 
@@ -87,10 +115,10 @@ def plot(found, path):
     figure, axes = plots.panels(1, len(networks), "A training step by threads")
     for axis, (network, cells) in zip(axes, networks, strict=True):
         for name, by_threads in group_by_contender(cells).items():
-            points = [(n, cell["samples"]) for n, cell in by_threads.items() if cell["samples"]]
+            points = [(n, medians(cell)) for n, cell in by_threads.items() if timed(cell)]
             if points:
                 plots.line(axis, name, title_of(name), points)
         axis.set(title=network, xlabel="threads", ylabel="a step, ms", xscale="log", yscale="log")
         plots.plain_ticks(axis, sorted({cell["threads"] for cell in cells}))
-        axis.legend(fontsize=7, frameon=False)
+        plots.legend(axis)
     plots.save(figure, path)

@@ -7,10 +7,10 @@ import numpy as np
 from bnn_ref import Adam, Categorical, DenseFlipout, Network, Normal, State, reference
 
 from .. import estimators
-from ..fitting import read
+from ..fitting import images
 from ..machine import Watch
 from ..slopes import curve
-from ..statistics import median_interval, ratio_interval
+from ..statistics import median_interval
 from ..tables import Table, seconds
 from .variance_plot import plot
 
@@ -18,6 +18,8 @@ HELP = "variance of the gradient over the noise by batch size, for four estimato
 WORKLOADS = []
 CONTENDERS = []
 ROUNDS = 15  # of timing each estimator
+PROCESSES = 1
+AGAIN = False
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 MOST_INDEPENDENT = 256  # in the network, for time
 TIMED_BATCH = 128
@@ -98,9 +100,9 @@ def time_estimators(network, parameters, x, y, rounds, calls=20):
 
 
 def run(settings, say):
-    """Return {"curves", "times", "draws", "data", "others"}."""
+    """Return {"curves", "times", "draws", "data", "shares"}."""
     watch = Watch()
-    data = read(settings.data, settings.dtype)
+    data = images(settings.data.split(",")[0], settings.dtype)
     rows = data.train.x.shape[0]
     if rows < BATCHES[-1]:
         raise ValueError(f"data: expected at least {BATCHES[-1]} training rows, found {rows}")
@@ -120,7 +122,7 @@ def run(settings, say):
         times[name] = time_estimators(network, parameters, x, y, settings.rounds)
     return {"curves": curves, "times": times, "draws": settings.draws,
             "data": "digits" if settings.data == "digits" else "images",
-            "others": watch.others()}  # fmt: skip
+            "shares": watch.shares()}  # fmt: skip
 
 
 def written(triple, digits=3):
@@ -182,7 +184,7 @@ def worth_table(found):
             row = [case, estimator, seconds(median_interval(times[estimator]).median)]
             for tensor in estimators.TENSORS:
                 theirs, ours = (_at(found, case, one, tensor) for one in (estimator, "flipout"))
-                slower = ratio_interval(times[estimator], times["flipout"])
+                slower = median_interval(np.divide(times[estimator], times["flipout"]))
                 if estimator == "flipout":
                     row += [f"{theirs[0]:.3g}", "1"]
                     continue
@@ -195,8 +197,10 @@ def worth_table(found):
             rows.append(row)
     header = ["case", "estimator", "time", "var kernel_mu", "time x var / Flipout's",
               "var kernel_rho", "time x var / Flipout's"]  # fmt: skip
-    notes = [f"batch {TIMED_BATCH}; NumPy, a noise draw and the gradient; intervals by the ends of "
-             "those of time and variances, so wider than 95 %"]  # fmt: skip
+    notes = [
+        f"batch {TIMED_BATCH}; NumPy, a noise draw and the gradient; intervals by the ends of "
+        "those of time and variances, so wider than 95 %; time within one process"
+    ]
     return Table("variance: time times variance", header, rows, notes)
 
 

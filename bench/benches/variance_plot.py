@@ -27,7 +27,7 @@ def plot(found, path):
             axis.set(xscale="log", yscale="log", title=f"{case}: {tensor}", xlabel="batch size")
             plots.plain_ticks(axis, [16, 64, 256, 1024])
     axes[0].set(ylabel="variance, summed over entries")
-    axes[0].legend(fontsize=7, frameon=False)
+    plots.legend(axes[0])
     plots.save(figure, path)
 
 

@@ -4,35 +4,49 @@ This module imports none of them: a framework is imported in its own worker proc
 """
 
 import importlib.util
+import re
 import shutil
 from importlib import metadata
+from pathlib import Path
 from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A contender's title, and the modules and distributions that it needs."""
+    """What is known of a contender without importing it.
+
+    Attributes
+    ----------
+    title : str
+    modules, distributions : tuple of str
+        What it needs.
+    form : str
+        "best", the fastest of what was tried; "ordinary", what a person would write first; or
+        "specification".
+    tried : str
+        What was tried, and what it gave.
+    """
 
     title: str
     modules: tuple
     distributions: tuple
+    form: str = "ordinary"
+    tried: str = ""
 
 
+TENSORFLOW = ("tensorflow", "tensorflow_probability", "tf_keras")
+TENSORFLOW_NAMES = ("tensorflow-probability", "tensorflow", "tf_keras")
 CONTENDERS = {
-    "ours_numba": Entry("bnn_ref, Numba", ("numba", "bnn_ref.fast.compiled"), ("numba", "numpy")),
-    "ours_numpy": Entry("bnn_ref, NumPy", (), ("numpy",)),
-    "jax_jit": Entry("JAX, jit", ("jax",), ("jax", "jaxlib")),
+    "ours_numba": Entry(
+        "bnn_ref, Numba", ("numba", "bnn_ref.fast.compiled"), ("numba", "numpy"), "best"
+    ),
+    "ours_numpy": Entry(
+        "bnn_ref, NumPy", (), ("numpy",), "specification", "written to be read, not tuned"
+    ),
+    "jax_jit": Entry("JAX, jit", ("jax",), ("jax", "jaxlib"), "best"),
     "torch_eager": Entry("PyTorch, eager", ("torch",), ("torch",)),
     "torch_compiled": Entry("PyTorch, compiled", ("torch",), ("torch",)),
-    "tfp": Entry(
-        "TFP, tf.function",
-        ("tensorflow", "tensorflow_probability", "tf_keras"),
-        ("tensorflow-probability", "tensorflow", "tf_keras"),
-    ),
-    "tfp_xla": Entry(
-        "TFP, XLA",
-        ("tensorflow", "tensorflow_probability", "tf_keras"),
-        ("tensorflow-probability", "tensorflow", "tf_keras"),
-    ),
+    "tfp": Entry("TFP, tf.function", TENSORFLOW, TENSORFLOW_NAMES),
+    "tfp_xla": Entry("TFP, XLA", TENSORFLOW, TENSORFLOW_NAMES),
     "bayesian_torch": Entry(
         "Bayesian-Torch", ("torch", "bayesian_torch"), ("bayesian-torch", "torch")
     ),
@@ -40,12 +54,44 @@ CONTENDERS = {
 COMPILERS = ("c++", "g++", "clang++")
 
 
+class OwnFile(NamedTuple):
+    """A person's own contender: a file, and the name of its class."""
+
+    path: str
+    kind: str
+
+
+def own_file(name):
+    """Return the `OwnFile` of "path/file.py:Class", or None for another name."""
+    found = re.fullmatch(r"(.+\.py):(\w+)", name)
+    return OwnFile(*found.groups()) if found else None
+
+
+def entry(name):
+    """Return a contender's `Entry`; an own one's title is its class.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or a file that is not there.
+    """
+    own = own_file(name)
+    if own is not None:
+        if not Path(own.path).is_file():
+            raise ValueError(f"contender: expected a file, found no {own.path}")
+        return Entry(own.kind, (), ("numpy",), "own")
+    if name not in CONTENDERS:
+        wanted = f"{', '.join(CONTENDERS)} or FILE.py:CLASS"
+        raise ValueError(f"contender: expected one of {wanted}, found {name!r}")
+    return CONTENDERS[name]
+
+
 def missing(name):
     """Return why a contender cannot run here, in words, or None where it can."""
-    for module in CONTENDERS[name].modules:
+    for module in entry(name).modules:
         if importlib.util.find_spec(module) is None:
             return f"{module} is not installed"
-    if name == "torch_compiled" and not any(map(shutil.which, COMPILERS)):
+    if name.startswith("torch_compiled") and not any(map(shutil.which, COMPILERS)):
         return "torch.compile needs a C++ compiler, none is found"
     return None
 
@@ -62,4 +108,30 @@ def version_of(distribution):
 
 def versions(name):
     """Return {distribution: version} of what a contender runs on."""
-    return {one: version_of(one) for one in CONTENDERS[name].distributions}
+    return {one: version_of(one) for one in entry(name).distributions}
+
+
+def choose(wanted, planted=()):
+    """Return ({name: reason} of absent contenders, names that run) of those wanted, in order.
+
+    Parameters
+    ----------
+    wanted : list of str
+        Contenders.
+    planted : list of str
+        "kind:contender", as `planted.py` has them.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    """
+    from ..planted import split_name
+
+    for name in planted:
+        kind, contender = split_name(name)
+        if not kind:
+            raise ValueError(f"plant: expected KIND:CONTENDER, found {name!r}")
+        entry(contender)
+    absent = {name: reason for name in wanted if (reason := missing(name))}
+    return absent, [name for name in wanted if name not in absent] + list(planted)

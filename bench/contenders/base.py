@@ -19,10 +19,13 @@ class Contender(ABC):
         The problem's batches as the framework holds them; step t takes ``batches[t % len]``.
     kinds : tuple of str
         What `predict` can draw.
+    likelihoods : tuple of str
+        Of the workloads it can do.
     """
 
     batches = ()
     kinds = ("weights", "flipout")
+    likelihoods = ("categorical",)
 
     def __init__(self, dtype, threads):
         """Import the framework and set its threads."""
@@ -65,6 +68,9 @@ class Contender(ABC):
         By the function that `run` differentiates. None where the layers draw their own noise.
         """
         return
+
+
+SCALE = "likelihood.scale_rho"  # of a learned scale, softplus(scale_rho)
 
 
 def parameter_names(network):

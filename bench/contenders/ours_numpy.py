@@ -10,6 +10,7 @@ from . import base
 
 class Contender(base.Contender):
     backend_name = "numpy"
+    likelihoods = ("categorical", "bernoulli", "normal")
 
     def __init__(self, dtype, threads):
         super().__init__(dtype, threads)

@@ -13,10 +13,10 @@ def test_moments_of_black_inputs_end_at_0_and_never_stay_subnormal(dtype):
     from bench.cli import Settings
 
     rounds = 25 if dtype == "float32" else 140  # 0.9^t reaches 1e-38, 1e-308
-    settings = Settings(["13-50-2/32"], ["ours_numba"], rounds, dtype, 1, 0.1, "digits", 20)
+    settings = Settings(["13-50-2/32"], ["ours_numba"], 1, rounds, dtype, 1, 0.1, "digits", 20)
     found = black.run(settings, lambda line: None)
     plain, dark = found["cells"]
-    assert len(plain["samples"]) == len(dark["samples"]) == rounds
+    assert len(plain["processes"][0]) == len(dark["processes"][0]) == rounds
     by_black_inputs = 7 * 50 * 2  # mu and rho of the weights of inputs 0, 2, ..., 12
     assert dark["seen"]["zero_moments"] >= by_black_inputs > plain["seen"]["zero_moments"]
     assert plain["seen"]["subnormal_moments"] == dark["seen"]["subnormal_moments"] == 0

@@ -1,5 +1,9 @@
 """A contender that computes something else is refused before it is timed; honest ones are not."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -43,12 +47,17 @@ def test_refused_contender_is_never_timed():
     with Crew(["ours_numpy", "no-kl:ours_numpy"], "float32", 1, said.append) as crew:
         crew.open([SMALL])
         crew.calibrate(0.002)
-        crew.interleave(2, crew.time_steps)
+        before = crew.workers["ours_numpy"].process.pid
+        crew.repeat(2, 3, crew.time_steps)
         honest, dishonest = crew.cells
+        assert crew.workers["ours_numpy"].process.pid != before  # a fresh process
+        assert list(crew.workers) == ["ours_numpy"]
     assert honest.refusal is None
-    assert len(honest.samples) == 2
+    assert [len(one) for one in honest.processes] == [3, 3]
+    assert len(honest.first_seconds) == 2
     assert dishonest.refusal.startswith("mean loss")
-    assert dishonest.samples == []
+    assert dishonest.processes == []
+    assert len(crew.yardsticks) == 2
     assert any("REFUSED no-kl:ours_numpy" in line for line in said)
 
 
@@ -84,29 +93,58 @@ def test_a_contender_that_fails_says_why():
 
 
 def test_noisy_machine_is_called_so():
-    assert noise_report(0.01, [1.0, 1.01, 1.0])["words"] == "quiet machine"
-    assert "took 40%" in noise_report(0.4, [1.0, 1.0])["words"]
-    assert noise_report(0.0, [1.0, 2.0, 3.0])["noisy"]
+    def words(others, stolen, rates):
+        yardsticks = [{"fma": rate, "blas": 0.5} for rate in rates]
+        return noise_report({"others": others, "stolen": stolen}, yardsticks)["words"]
+
+    assert words(0.01, 0.0, [1.0, 1.01, 1.0]) == "quiet machine"
+    assert words(0.01, 0.0, [1.0]) == "the machine's speed was measured once"
+    assert words(0.4, 0.0, [1.0, 1.0]) == "noisy machine: other programs took 40% of the " \
+        "processors' time"  # fmt: skip
+    assert "the host took 30%" in words(0.0, 0.3, [1.0, 1.0])
+    assert "speed of a fixed calculation varied" in words(0.0, 0.0, [1.0, 2.0, 3.0])
 
 
-def test_step_writes_json_markdown_and_plot(tmp_path, capsys):
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    pytest.importorskip("pyperf", reason="pyperf is not installed")
-    pytest.importorskip("threadpoolctl", reason="threadpoolctl is not installed")
-    command = ["step", "--workloads", SMALL, "--contenders", "ours_numpy", "--plant",
-               "no-kl:ours_numpy", "--rounds", "2", "--threads", "1", "--burst", "0.002",
-               "--json", str(tmp_path / "run.json"), "--out", str(tmp_path)]  # fmt: skip
-    assert main(command) == 3  # something was refused
-    printed = capsys.readouterr().out
-    assert "refused, no-kl:ours_numpy on 20-16-4/32: mean loss" in printed
-    assert (tmp_path / "step.png").read_bytes().startswith(b"\x89PNG")
-    assert "bnn_ref, NumPy" in (tmp_path / "step.md").read_text(encoding="utf-8")
-    from bench import results
+def test_childrens_children_count_as_own_and_stolen_time_apart(monkeypatch):
+    from collections import namedtuple
 
-    document = results.read(tmp_path / "run.json")
-    ours = document["benches"]["step"]["cells"][0]
-    assert (ours["contender"], len(ours["samples"])) == ("ours_numpy", 2)
-    assert not {"hostname", "python_executable"} & set(document["machine"])
+    import psutil
+
+    from bench import machine
+
+    # a child ends whose own child worked: its time is its parent's children's
+    code = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', "
+        "'import time\\nwhile time.process_time() < .6: sum(range(9999))']); "
+        "print('done', flush=True); sys.stdin.read()"
+    )
+    before = machine._own()
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)  # fmt: skip
+    child.stdout.readline()
+    alive = machine._own()
+    child.communicate()
+    assert alive - before >= 0.55
+    times = namedtuple("times", "user steal")
+    readings = iter([times(10.0, 5.0), times(10.0, 6.0)])
+    monkeypatch.setattr(psutil, "cpu_times", lambda: next(readings))
+    monkeypatch.setattr(machine, "_own", lambda: 0.0)
+    shares = machine.Watch().shares()
+    assert shares["others"] == 0
+    assert shares["stolen"] > 0
+
+
+def test_memory_of_a_process_is_its_own_not_its_parents():
+    code = (
+        "import subprocess, sys; ballast = b'x' * 300_000_000;"
+        "print(subprocess.run([sys.executable, "
+        "'-c', 'from bench.worker import peak_memory; print(peak_memory())'], "
+        "capture_output=True, text=True, check=True).stdout)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True,
+                           check=True).stdout  # fmt: skip
+    assert 5e6 < int(found) < 200e6
 
 
 @pytest.mark.parametrize(
@@ -115,12 +153,16 @@ def test_step_writes_json_markdown_and_plot(tmp_path, capsys):
         ([], "expected one or more of step"),
         (["stride"], "expected one of step"),
         (["step", "--contenders", "theano"], "found 'theano'"),
+        (["step", "--contender", "absent.py:Mine"], "found no absent.py"),
         (["step", "--workloads", "784"], "found '784'"),
+        (["step", "--workloads", "784-10/4/normal/bernoulli"], "found '784-10/4/normal/bernoulli'"),
         (["step", "--rounds", "0"], "rounds: expected at least 1, found 0"),
+        (["step", "--processes", "0"], "processes: expected 1 to 200, found 0"),
         (["step", "--threads", "0"], "threads: expected 1 to"),
         (["step", "--burst", "-1"], "burst: expected seconds above 0"),
         (["variance", "--draws", "2"], "draws: expected at least 20"),
         (["step", "--plant", "no-kl:theano"], "found 'theano'"),
+        (["step", "--plant", "odd:ours_numpy"], "expected KIND:CONTENDER, found 'odd:ours_numpy'"),
     ],
 )
 def test_mistakes_in_the_command_are_one_line(command, says, capsys):

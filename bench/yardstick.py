@@ -1,0 +1,178 @@
+"""What the machine itself can do now: the peak of its multiply-add units, and its bandwidth.
+
+Measured in a process of its own, a thread pinned to each processor, all let go by a barrier; a
+figure is the best of three windows of 20 ms. Shorter windows, or threads that wander, catch a
+processor at half its rate.
+"""
+
+import ctypes
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+ACCUMULATORS = 12  # chains of dependent multiply-adds: latency 4, two units, registers to spare
+WINDOW, WINDOWS = 0.020, 3
+LEAST_BYTES = 16 << 10  # of a thread's copy: below, the call costs more than the bytes
+
+
+def fma_source(width, scalar="float"):
+    """Return LLVM assembly of `float run(long turns, float x)`: ACCUMULATORS fmas each turn."""
+    vector = f"<{width} x {scalar}>"
+    fma = f"@llvm.fma.v{width}f{32 if scalar == 'float' else 64}"
+    k = range(ACCUMULATORS)
+    return "\n".join(
+        [
+            f"declare {vector} {fma}({vector}, {vector}, {vector})",
+            f"define {scalar} @run(i64 %turns, {scalar} %x) {{",
+            "entry:",
+            f"  %one = insertelement {vector} undef, {scalar} %x, i32 0",
+            f"  %v = shufflevector {vector} %one, {vector} undef, <{width} x i32> zeroinitializer",
+            "  br label %loop",
+            "loop:",
+            "  %i = phi i64 [0, %entry], [%next, %loop]",
+            *[f"  %a{j} = phi {vector} [%v, %entry], [%b{j}, %loop]" for j in k],
+            *[
+                f"  %b{j} = call {vector} {fma}({vector} %a{j}, {vector} %v, {vector} %v)"
+                for j in k
+            ],
+            "  %next = add i64 %i, 1",
+            "  %more = icmp slt i64 %next, %turns",
+            "  br i1 %more, label %loop, label %end",
+            "end:",
+            f"  %s0 = fadd {vector} %b0, zeroinitializer",
+            *[f"  %s{j} = fadd {vector} %s{j - 1}, %b{j}" for j in k[1:]],
+            f"  %r = extractelement {vector} %s{ACCUMULATORS - 1}, i32 0",
+            f"  ret {scalar} %r",
+            "}",
+        ]
+    )
+
+
+class PinnedThreads:
+    """A thread on each of the first processors that this process may use, let go by a barrier.
+
+    Parameters
+    ----------
+    threads : int
+    """
+
+    def __init__(self, threads):
+        self.threads = threads
+        self.barrier = threading.Barrier(threads)
+        cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+        places = iter(cpus[:threads])
+        lock = threading.Lock()
+
+        def pin():
+            with lock:
+                cpu = next(places, None)
+            if cpu is not None:
+                os.sched_setaffinity(0, {cpu})  # of the calling thread alone
+
+        self.pool = ThreadPoolExecutor(threads, initializer=pin)
+
+    def window(self, work, turns):
+        """Return the seconds from the first thread's start of ``work(thread, turns)`` to the end
+        of the last.
+
+        Parameters
+        ----------
+        work : function(int, int)
+            Lets go of the interpreter's lock.
+        turns : int
+        """
+
+        def one(thread):
+            self.barrier.wait()
+            start = time.perf_counter()
+            work(thread, turns)
+            return start, time.perf_counter()
+
+        starts, ends = zip(*self.pool.map(one, range(self.threads)), strict=True)
+        return max(ends) - min(starts)
+
+    def best_rate(self, work):
+        """Return the most turns a second that one thread did, the best of `WINDOWS` windows."""
+        turns = 16
+        while (elapsed := self.window(work, turns)) < WINDOW / 8:
+            turns *= 4
+        turns = max(1, int(turns * WINDOW / elapsed))
+        return turns / min(self.window(work, turns) for _ in range(WINDOWS))
+
+
+class FmaPeak:
+    """Multiply-adds a second on all threads, at the best of three vector widths."""
+
+    def __init__(self, pinned, dtype="float32"):
+        import llvmlite.binding as llvm
+
+        if tuple(int(part) for part in llvm.llvm_version_info) < (20,):
+            llvm.initialize()
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        scalar, number = {
+            "float32": ("float", ctypes.c_float),
+            "float64": ("double", ctypes.c_double),
+        }[dtype]
+        self.pinned, self.kept, calls = pinned, [], {}
+        features = llvm.get_host_cpu_features().flatten() + ",-prefer-256-bit"
+        for bits in (128, 256, 512):
+            width = bits // (8 * ctypes.sizeof(number))
+            module = llvm.parse_assembly(fma_source(width, scalar))
+            machine = llvm.Target.from_default_triple().create_target_machine(
+                cpu=llvm.get_host_cpu_name(), features=features, opt=3
+            )
+            engine = llvm.create_mcjit_compiler(module, machine)
+            engine.finalize_object()
+            address = engine.get_function_address("run")
+            self.kept.append((engine, module))
+            calls[width] = ctypes.CFUNCTYPE(number, ctypes.c_int64, number)(address)
+        self.calls = calls
+        self.width = max(calls, key=self.rate)
+
+    def rate(self, width):
+        """Return the FLOP/s of one width on all threads: 2 a multiply-add."""
+        call = self.calls[width]
+        turns = self.pinned.best_rate(lambda thread, turns: call(turns, 0.0))
+        return 2 * width * ACCUMULATORS * turns * self.pinned.threads
+
+    def measure(self):
+        """Return the FLOP/s of the best width."""
+        return self.rate(self.width)
+
+
+def copy_loop():
+    """Return a compiled function (turns, source, target) that copies again and again."""
+    import numba
+
+    @numba.njit(nogil=True, error_model="numpy")
+    def copy(turns, source, target):
+        for turn in range(turns):
+            for i in range(source.size):
+                target[i] = source[i] + turn  # the turn keeps copies from being left out
+
+    return copy
+
+
+class Bandwidth:
+    """Bytes a second that a copy reads and writes on all threads, for a given working set.
+
+    What is walked through again and again stays in the cache that holds it: the rate is that of
+    the level where the bytes live.
+    """
+
+    def __init__(self, pinned):
+        self.pinned, self.copy = pinned, copy_loop()
+        small = np.zeros(8, np.float32)
+        self.copy(1, small, small.copy())
+
+    def measure(self, working_set):
+        """Return the bytes a second, read and written, for a working set of that many bytes."""
+        share = max(LEAST_BYTES, int(working_set) // self.pinned.threads) // 2
+        source = [np.ones(share // 4, np.float32) for _ in range(self.pinned.threads)]
+        target = [np.empty_like(one) for one in source]
+        turns = self.pinned.best_rate(lambda t, turns: self.copy(turns, source[t], target[t]))
+        return 2 * source[0].nbytes * self.pinned.threads * turns

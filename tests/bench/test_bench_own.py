@@ -1,0 +1,183 @@
+"""Contenders of a person's own, two revisions side by side, and every bench of the list."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("bench", reason="the bench is not in this checkout")
+pytest.importorskip("psutil", reason="psutil is not installed (pip install -e '.[bench]')")
+pytest.importorskip("pyperf", reason="pyperf is not installed (pip install -e '.[bench]')")
+pytest.importorskip("threadpoolctl", reason="threadpoolctl is not installed")
+
+from bench import equality, results
+from bench.benches import NAMES
+from bench.cli import main
+from bench.comparison import title_of
+from bench.planted import split_name
+from bench.workers import Worker
+from bench.workloads import make_problem, parse
+
+SMALL = "20-16-4/32"
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ["--threads", "1", "--burst", "0.002", "--processes", "1", "--rounds", "1"]
+
+
+@pytest.mark.parametrize("kind", ["numpy", "jax"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_templates_are_contenders_that_pass_every_check(kind, dtype, tmp_path, capsys):
+    if kind == "jax":
+        pytest.importorskip("jax", reason="jax is not installed")
+    assert main(["template", kind]) == 0
+    path = tmp_path / "mine.py"
+    path.write_text(capsys.readouterr().out)
+    problem = make_problem(parse(SMALL), dtype)
+    with Worker(f"{path}:Mine", dtype) as worker:
+        worker.call("open", workload=SMALL)
+        refusal, seen = equality.check(worker, problem, equality.expect(problem))
+    assert refusal is None
+    assert seen["replayed"]
+
+
+def test_an_own_contender_that_forgets_the_kl_is_refused(tmp_path, capsys):
+    main(["template"])
+    text = capsys.readouterr().out.replace("return nll + kl_weight * kl,", "return nll,")
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    command = ["step", "--contenders", "ours_numpy", "--contender", f"{path}:Mine", "--workloads",
+               SMALL, *QUICK, "--json", str(tmp_path / "run.json")]  # fmt: skip
+    assert main(command) == 3
+    assert "refused, Mine on 20-16-4/32: loss on replayed noise" in capsys.readouterr().out
+    found = results.read(tmp_path / "run.json")["contenders"][f"{path}:Mine"]
+    assert (found["title"], found["form"]) == ("Mine", "own")
+
+
+def test_names_are_told_apart():
+    assert split_name("again:ours_numba") == ("again", "ours_numba")
+    assert split_name("slow-1.05:a/b.py:Mine") == ("slow-1.05", "a/b.py:Mine")
+    assert split_name("b.py:Mine") == ("", "b.py:Mine")
+    assert title_of("b.py:Mine") == "Mine"
+    assert title_of("again:ours_numpy") == "bnn_ref, NumPy, again"
+    assert title_of("gone_from_the_list") == "gone_from_the_list"
+
+
+@pytest.fixture
+def commits(tmp_path):
+    """Two commits of this checkout's package, the second of which takes longer by a sleep."""
+    repository = tmp_path / "repository"
+    repository.mkdir()
+
+    def git(*words):
+        subprocess.run(["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@b.c",
+                        *words], check=True, capture_output=True)  # fmt: skip
+
+    try:
+        git("init", "-q")
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("git is not here")
+    archive = subprocess.run([sys.executable, "-c", COPY, str(ROOT), str(repository)])
+    assert archive.returncode == 0
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    trainer = repository / "bnn_ref" / "training" / "trainer.py"
+    text = trainer.read_text("utf-8")
+    head = "    def step(self, x, y, sample_weight=None):\n"
+    assert head in text
+    trainer.write_text(text.replace(head, "    def step(self, *arguments):\n"
+                       "        import time\n        time.sleep(0.004)\n"
+                       "        return self._step(*arguments)\n\n"
+                       "    def _step(self, x, y, sample_weight=None):\n"), "utf-8")  # fmt: skip
+    git("commit", "-qam", "two")
+    return repository
+
+
+COPY = """
+import shutil, sys
+from pathlib import Path
+source, target = map(Path, sys.argv[1:])
+skip = shutil.ignore_patterns("__pycache__", "*.npz", "*.pyc")
+for name in ("bnn_ref", "kernels", "bench"):
+    shutil.copytree(source / name, target / name, ignore=skip)
+shutil.copy(source / "setup.cfg", target)
+"""
+
+
+def test_versus_finds_the_slower_commit_and_nothing_in_the_same(commits, monkeypatch, capsys):
+    from bench import versus
+
+    monkeypatch.setattr(versus, "HERE", commits / "bench")
+    command = [
+        "versus",
+        "HEAD~1",
+        "HEAD",
+        "--contender",
+        "ours_numpy",
+        "--workloads",
+        SMALL,
+        "--threads",
+        "1",
+        "--burst",
+        "0.01",
+        "--processes",
+        "6",
+        "--rounds",
+        "2",
+    ]
+    assert main(command) == 1
+    assert "slower" in capsys.readouterr().out
+    command[2] = "HEAD~1"
+    assert main(command) in (0, 4)  # 4: on a busy machine too noisy to tell; never 1
+    assert main(["versus", "no-such-commit", "HEAD"]) == 2
+    assert "versus: git rev-parse" in capsys.readouterr().err
+
+
+def test_versus_takes_an_environment_for_a_side(tmp_path, capsys):
+    command = ["versus", sys.executable, sys.executable, "--contender", "ours_numpy",
+               "--workloads", SMALL, "--threads", "1", "--burst", "0.002", "--processes", "2",
+               "--rounds", "1", "--json", str(tmp_path / "run.json")]  # fmt: skip
+    assert main(command) == 4  # two processes give no verdict
+    assert "no verdict: 2 of 6 processes" in capsys.readouterr().out
+    assert set(results.read(tmp_path / "run.json")["benches"]) == {"versus"}
+
+
+ARGUMENTS = {
+    "fit": ["--data", "digits"],
+    "black": ["--workloads", "13-50-2/32", "--rounds", "3"],
+    "variance": ["--draws", "20"],
+    "kernels": ["--workloads", SMALL],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_bench_of_the_list_runs(name, tmp_path, capsys, monkeypatch):
+    numba = name in ("kernels", "black")
+    if numba:
+        pytest.importorskip("numba", reason="numba is not installed")
+    if name == "variance":
+        from bench.benches import variance
+
+        monkeypatch.setattr(variance, "BATCHES", (16, 128))
+    if name == "fit":
+        from bench.benches import fit
+
+        monkeypatch.setattr(fit, "LOOKS", 20)
+    chosen = ARGUMENTS.get(name, ["--workloads", SMALL])
+    contenders = [] if name == "variance" else \
+        ["--contenders", "ours_numba" if numba else "ours_numpy"]  # fmt: skip
+    command = [name, *QUICK, *chosen, *contenders, "--json", str(tmp_path / "run.json")]
+    assert main(command) == 0
+    found = results.read(tmp_path / "run.json")["benches"][name]
+    assert found.get("cells") or found.get("curves")
+    assert capsys.readouterr().out.startswith(f"{name}: ")
+
+
+def test_regressions_and_bernoulli_networks_are_checked_and_timed_too(tmp_path):
+    workloads = "6-5-1/8/normal/tanh/dense,6-5-3/8/bernoulli"
+    command = ["step", *QUICK, "--workloads", workloads, "--contenders", "ours_numpy", "--json",
+               str(tmp_path / "run.json")]  # fmt: skip
+    assert main(command) == 0
+    cells = results.read(tmp_path / "run.json")["benches"]["step"]["cells"]
+    checked = [one for one in cells if one["contender"] == "ours_numpy"]
+    assert [one["workload"] for one in checked] == workloads.split(",")
+    assert all(one["seen"]["replayed"] and one["processes"] for one in checked)

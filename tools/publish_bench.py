@@ -1,0 +1,64 @@
+"""Writes what the bench's results say into the documents that show them.
+
+``python tools/publish_bench.py``: `docs/bench/tables.md` from every JSON file beside it, and the
+two lines of the README from the newest one. With ``--check`` it writes nothing and fails where a
+document says something else (a test runs that).
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+FOLDER = ROOT / "docs" / "bench"
+BLOCK = re.compile(r"(<!-- two lines of [^\n]*-->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def newest_first():
+    """Return the documents of results, the newest first."""
+    from bench import results
+
+    found = [results.read(path) for path in FOLDER.glob("*.json")]
+    return sorted(found, key=lambda one: one["started"], reverse=True)
+
+
+def tables(documents):
+    """Return `tables.md`."""
+    from bench.summary import summarize
+
+    return "# Tables\n\n" + "\n".join(summarize(documents)) + "\n"
+
+
+def readme(documents, text):
+    """Return the README's text with the two lines of the newest results that have a step."""
+    from bench.summary import two_lines
+
+    newest = next(one for one in documents if "step" in one["benches"])
+    lines = "\n\n".join(two_lines(newest))
+    return BLOCK.sub(lambda found: f"{found[1]}{lines}\n{found[3]}", text)
+
+
+def main(arguments):
+    """Write the documents, or check them; return the exit code."""
+    documents = newest_first()
+    places = {
+        FOLDER / "tables.md": tables(documents),
+        ROOT / "README.md": readme(documents, (ROOT / "README.md").read_text("utf-8")),
+    }
+    stale = [
+        path
+        for path, text in places.items()
+        if not path.exists() or path.read_text("utf-8") != text
+    ]
+    if arguments == ["--check"]:
+        for path in stale:
+            print(f"{path.name}: not what the results say; run tools/publish_bench.py")
+        return bool(stale)
+    for path in stale:
+        path.write_text(places[path], "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
