@@ -76,14 +76,12 @@ def expect(problem):
     draws, steps, seeds = sizes_for(problem.workload)
     kl = float(np.sum(bnn_ref.kl(network, problem.parameters)))
     x, y = problem.batches[-1]
-    names = problem.parameters
-    scale = "likelihood.scale_rho"
-    learned = {"scale_rho": names[scale]} if scale in names else {}
+    own = problem.parameters.likelihood
     rest = []
     for draw in range(draws):
         noise = bnn_ref.draw_noise(network, len(x), SEED + 1, draw=draw, dtype=x.dtype)
         logits = bnn_ref.forward(network, problem.parameters, x, noise)
-        nll = network.likelihood.nll_and_gradient(logits, y, **learned)[0]
+        nll = network.likelihood.nll_and_gradient(logits, y, None, own)[0]
         rest.append(nll + kl_weight * kl)
     training = []
     for seed in range(seeds):
