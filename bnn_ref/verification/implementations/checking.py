@@ -24,7 +24,7 @@ from ..vectors.meta import result_shapes
 from ..vectors.questions import new_question, random_question
 from ..vectors.results import take_results
 from ..vectors.suite import files
-from .features import split
+from .features import FEATURES, split
 
 SECONDS = 10.0  # what the diagnosis of all disagreements may take
 SHOWN = 3  # tables in a report
@@ -117,8 +117,14 @@ def suite_questions():
     return published + own
 
 
-def check_implementation(function, questions=None, *, random=0, seed=0, partial=False, limit=None,
-                         name=None, seconds=SECONDS):  # fmt: skip
+def _richest(asked, exercised):
+    """Return the place of the question that adds most to the features exercised; None for none."""
+    gains = [sum(f.has(question) for f in FEATURES if f not in exercised) for _, question in asked]
+    return gains.index(max(gains)) if any(gains) else None
+
+
+def check_implementation(function, questions=None, *, suite="whole", random=0, seed=0,
+                         partial=False, limit=None, name=None, seconds=SECONDS):  # fmt: skip
     """Return an `ImplementationReport`: a person's implementation against every question.
 
     Parameters
@@ -133,6 +139,9 @@ def check_implementation(function, questions=None, *, random=0, seed=0, partial=
         declined. Any other exception counts as a wrong answer.
     questions : sequence of Vector or of (id, Vector), optional
         The published suite and some more unless given.
+    suite : "whole" or "small"
+        Whether all of those are asked, or the richest first until nothing is left that could still
+        be exercised: for frameworks that compile anew for every shape.
     random : int
         How many random networks to ask besides, half in float64 and half in float32.
     seed : int
@@ -159,16 +168,25 @@ def check_implementation(function, questions=None, *, random=0, seed=0, partial=
         check_limit(limit)
     if not isinstance(random, int) or random < 0:
         raise expected("random", "a whole number of at least 0", repr(random))
+    if suite not in ("whole", "small"):
+        raise expected("suite", "whole or small", repr(suite))
     asked = suite_questions() if questions is None else _with_ids(questions)
-    asked += [(f"random-{seed + k}", random_question(seed + k, ("float64", "float32")[k % 2]))
-              for k in range(random)]  # fmt: skip
     checks, answered, declined = [], [], []
-    for key, question in asked:
+
+    def ask(key, question):
         try:
             checks.append(_ask(function, key, question.question(), partial, limit))
             answered.append(question)
         except NotImplementedError as error:
             declined.append((key, str(error) or "no reason given"))
+
+    while asked:
+        place = _richest(asked, split(answered)[0]) if suite == "small" else 0
+        if place is None:
+            break
+        ask(*asked.pop(place))
+    for k in range(seed, seed + random):
+        ask(f"random-{k}", random_question(k, ("float64", "float32")[k % 2]))
     end = monotonic() + seconds
     diagnosed = tuple(
         check.diagnosed(max(0.0, end - monotonic())) if check.vector else check for check in checks

@@ -42,6 +42,24 @@ def test_a_right_implementation_agrees_and_everything_is_exercised():
     assert "test_check_implementation.right: agrees" in str(report)
 
 
+def test_the_small_suite_exercises_everything_in_few_questions():
+    report = check_implementation(right, suite="small", random=3)
+    assert report.agrees, report
+    assert report.unexercised == ()
+    assert len(report.checks) < 12
+    with pytest.raises(ValueError, match="suite: expected whole or small, found 'tiny'"):
+        check_implementation(right, suite="tiny")
+
+    def point_bias(question):
+        if any(layer.bias.startswith("normal") for layer in question.layers):
+            raise NotImplementedError("no random bias")
+        return right(question)
+
+    small, whole = (check_implementation(point_bias, suite=suite) for suite in ("small", "whole"))
+    assert small.exercised == whole.exercised
+    assert len(small.checks) < len(whole.checks) / 2
+
+
 def test_what_is_not_exercised_is_told():
     def no_bias(question):
         if any(layer.bias != "none" for layer in question.layers):
