@@ -29,6 +29,8 @@ class Activation(NamedTuple):
         The largest |f'|: what an error of a can grow by.
     in_vectors : bool
         Whether `docs/vectors.md` (version 1) has the name.
+    reach : tuple of float
+        What its values can be: lowest and highest.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Activation(NamedTuple):
     kinks: tuple = ()
     steepest: float = 1.0
     in_vectors: bool = False
+    reach: tuple = (-np.inf, np.inf)
 
 
 def _elu(a):
@@ -81,11 +84,16 @@ for _activation in (
         lambda a: np.where(a.real <= 0, 0, a).astype(a.dtype, copy=False),  # lets NaN through
         lambda a, h: (a.real > 0).astype(a.dtype),
         kinks=(0.0,),
+        reach=(0.0, np.inf),
     ),
-    Activation("tanh", np.tanh, lambda a, h: (1 - h) * (1 + h)),
-    Activation("sigmoid", sigmoid, lambda a, h: h * sigmoid(-a), steepest=0.25),
-    Activation("softplus", softplus, lambda a, h: sigmoid(a)),
-    Activation("elu", _elu, _elu_derivative),
-    Activation("gelu", _gelu, _gelu_derivative, steepest=1.13),  # at a = sqrt(2)
+    Activation("tanh", np.tanh, lambda a, h: (1 - h) * (1 + h), reach=(-1.0, 1.0)),
+    Activation(
+        "sigmoid", sigmoid, lambda a, h: h * sigmoid(-a), steepest=0.25, reach=(0.0, 1.0)
+    ),
+    Activation("softplus", softplus, lambda a, h: sigmoid(a), reach=(0.0, np.inf)),
+    Activation("elu", _elu, _elu_derivative, reach=(-1.0, np.inf)),
+    Activation(
+        "gelu", _gelu, _gelu_derivative, steepest=1.13, reach=(-0.17, np.inf)
+    ),  # steepest at a = sqrt(2), lowest at a = -0.752
 ):
     register(_activation._replace(in_vectors=True))

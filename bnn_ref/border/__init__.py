@@ -2,6 +2,7 @@
 
 from .arrays import own_array, refuse_not_finite, take_array
 from .numbers import DTYPES, check_dtype, check_share, check_size, check_word
+from .rows import refuse_rows
 
 __all__ = [
     "DTYPES",
@@ -11,5 +12,6 @@ __all__ = [
     "check_word",
     "own_array",
     "refuse_not_finite",
+    "refuse_rows",
     "take_array",
 ]

@@ -7,7 +7,7 @@ array, a data set that scales as it reads. Nothing is read but the rows of a bat
 import numpy as np
 
 from ..errors import expected
-from .arrays import take_array
+from .arrays import refuse_not_finite, take_array
 
 
 def check_rows(x, thing="x"):
@@ -55,3 +55,25 @@ def take(x, index):
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     return rows[back]
+
+
+def refuse_rows(x, thing, dtype, index):
+    """Raise a `ValueError` for the first entry that is not finite in the dtype.
+
+    Parameters
+    ----------
+    x : array (B, ...)
+    thing : str
+    dtype : dtype
+    index : int array (B,)
+        The rows' places in the person's table.
+    """
+    if x.dtype.kind not in "fc":
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = x.astype(dtype, copy=False)
+    good = np.isfinite(cast).all(axis=tuple(range(1, cast.ndim)))
+    if not good.all():
+        row = int(np.argmin(good))
+        part = slice(row, row + 1)
+        refuse_not_finite(x[part], thing, cast=cast[part], first_row=int(index[row]))

@@ -83,6 +83,10 @@ class Categorical(Likelihood):
 
     entropy = staticmethod(entropy)
 
+    def decide(self, p):
+        """Return the most probable class of each row of p (N, O), and its probability, (N,)."""
+        return np.argmax(p, axis=-1), np.max(p, axis=-1)
+
     def to_json(self):
         """Return ``{"type": "categorical"}``."""
         return {"type": "categorical"}

@@ -38,12 +38,13 @@ class Reduction:
         self.draws, self.mean, self.squares = 0, 0.0, 0.0
 
     def add(self, z):
-        """Add one draw of the outputs z, float64 (rows, O)."""
+        """Add one draw of the outputs z, float64 (rows, O), and return what is averaged of it."""
         self.draws += 1
         step = z - self.mean
         self.mean = self.mean + step / self.draws
         step *= z - self.mean
         self.squares = self.squares + step
+        return z
 
     def result(self):
         """Return name to array: mean, and the variance of the draws as ``epistemic``."""
@@ -61,11 +62,12 @@ class ProbabilityReduction(Reduction):
         self.aleatoric = self.entropy = 0.0
 
     def add(self, z):
-        """Add one draw of the outputs z, float64 (rows, O)."""
+        """Add one draw of the outputs z, float64 (rows, O), and return its probabilities."""
         p, its_entropy = self.likelihood.probabilities(z)  # E22
         self.entropy = self.entropy + its_entropy  # E23
         super().add(p)
         self.aleatoric = self.aleatoric + p * (1 - p)  # E23
+        return p
 
     def result(self):
         """Return name to array: probabilities, both variances and the three entropies."""

@@ -1,17 +1,28 @@
-"""Prediction: draws of the posterior averaged."""
+"""Prediction: draws of the posterior averaged, intervals, scores."""
 
-from .predicting import (
-    Prediction,
+from .calibration import (
     calibration_bins,
     calibration_error,
-    predict,
-    reduce_draws,
+    classwise_calibration_error,
+    rms_calibration_error,
 )
+from .intervals import mixture_quantile
+from .predicting import predict, reduce_draws
+from .prediction import Prediction
+from .scores import coverage, crps, crps_mixture, interval_score, pinball
 
 __all__ = [
     "Prediction",
     "calibration_bins",
     "calibration_error",
+    "classwise_calibration_error",
+    "coverage",
+    "crps",
+    "crps_mixture",
+    "interval_score",
+    "mixture_quantile",
+    "pinball",
     "predict",
     "reduce_draws",
+    "rms_calibration_error",
 ]

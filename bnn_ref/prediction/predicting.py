@@ -4,140 +4,33 @@ Memory does not grow with the number of draws, rows are read in blocks, and a ro
 depends on no other row: see `bnn_ref.reference.draw_outputs`.
 """
 
-from dataclasses import dataclass
+import warnings
 
 import numpy as np
 
 from ..backends import get_backend
-from ..border import check_size, check_word
+from ..border import check_size, check_word, refuse_rows
 from ..border.rows import check_rows
-from ..errors import expected
+from ..errors import PredictionWarning, expected
 from ..layers import BLOCK_ROWS
 from ..likelihoods import NOTHING
 from ..step import check_kind
+from .prediction import Prediction
 
 ROWS_AT_ONCE = 64 * BLOCK_ROWS
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The averaged prediction for each of N rows, and what it is made of.
-
-    Attributes
-    ----------
-    probabilities : array (N, O) or None
-        Mean over the draws of the probabilities (Categorical, Bernoulli).
-    mean, variance : array (N, O) or None
-        Of the predictive mixture (Normal); the variance is aleatoric + epistemic.
-    aleatoric, epistemic : array (N, O)
-        Categorical, Bernoulli: mean over draws of p (1 - p), and variance over draws of p.
-        Normal: the likelihood's variance, and the variance over draws of the mean. Variances over
-        draws are divided by S.
-    total_entropy, expected_entropy, mutual_information : array (N,) or None
-        Nats: entropy of the mean probabilities, mean of the draws' entropies, and their
-        difference (Categorical, Bernoulli).
-    log_prob : array (N,) or None
-        Nats: log of the draws' mean likelihood of the target, where targets were given.
-    targets : array (N,) or (N, O), or None
-        As they were given.
-    draws : int
-    """
-
-    probabilities: np.ndarray | None
-    mean: np.ndarray | None
-    variance: np.ndarray | None
-    aleatoric: np.ndarray
-    epistemic: np.ndarray
-    total_entropy: np.ndarray | None
-    expected_entropy: np.ndarray | None
-    mutual_information: np.ndarray | None
-    log_prob: np.ndarray | None
-    targets: np.ndarray | None
-    draws: int
-
-    def _scored(self):
-        if self.targets is None:
-            raise ValueError("prediction: expected targets y for a score, found none")
-        if len(self.targets) == 0:
-            raise ValueError("prediction: expected at least one row for a score, found none")
-
-    @property
-    def nats(self):
-        """Mean over rows of `log_prob`: a negative number for class probabilities."""
-        self._scored()
-        return float(np.mean(self.log_prob))
-
-    @property
-    def classes(self):
-        """The most probable class of each row, (N,); for Bernoulli 0 or 1 per output, (N, O)."""
-        if self.targets is not None and self.targets.ndim == 2:
-            return (self.probabilities > 0.5).astype(np.int64)
-        return np.argmax(self.probabilities, axis=-1)
-
-    @property
-    def accuracy(self):
-        """Share of targets that are `classes`."""
-        self._scored()
-        return float(np.mean(self.classes == self.targets))
-
-    @property
-    def rmse(self):
-        """Root of the mean squared error of the predictive mean, in the targets' unit."""
-        self._scored()
-        return float(np.sqrt(np.mean((self.mean - self.targets) ** 2)))
-
-    @property
-    def calibration_error(self):
-        """Expected calibration error of the most probable class, see `calibration_error`."""
-        self._scored()
-        if self.targets.ndim == 2:
-            confidence = np.maximum(self.probabilities, 1 - self.probabilities)
-        else:
-            confidence = np.max(self.probabilities, axis=-1)
-        return calibration_error(confidence.ravel(), (self.classes == self.targets).ravel())
-
-
-def calibration_bins(confidence, correct, bins=10):
-    """Return count, mean confidence and accuracy of each bin of equal width over [0, 1].
-
-    Parameters
-    ----------
-    confidence : array (N,), 0 to 1
-    correct : bool array (N,)
-    bins : int
-
-    Returns
-    -------
-    (count, mean_confidence, accuracy) : arrays (bins,); 0 where a bin is empty. 1.0 is in the last.
-    """
-    confidence, correct = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
-    if confidence.shape != correct.shape or confidence.ndim != 1:
-        raise expected("correct", f"shape {confidence.shape}", correct.shape)
-    if not np.all((confidence >= 0) & (confidence <= 1)):
-        raise expected("confidence", "numbers from 0 to 1", "others")
-    place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    count = np.bincount(place, minlength=bins)
-    shares = np.maximum(count, 1)
-    mean_confidence = np.bincount(place, confidence, minlength=bins) / shares
-    return count, mean_confidence, np.bincount(place, correct, minlength=bins) / shares
-
-
-def calibration_error(confidence, correct, bins=10):
-    """Return the expected calibration error: bins' gaps \\|accuracy - confidence\\| by their share.
-
-    Arguments as for `calibration_bins`. Source: Naeini, Cooper and Hauskrecht (2015).
-    """
-    count, mean_confidence, accuracy = calibration_bins(confidence, correct, bins)
-    if count.sum() == 0:
-        raise expected("confidence", "at least one row", "none")
-    return float(np.sum(count * np.abs(accuracy - mean_confidence)) / count.sum())
+ONE_DRAW = (
+    "draws=1: this is one network drawn from the posterior, not the average over it; raise draws "
+    "(50, say), or predict at the posterior mean (kind='mean')"
+)
+MOST_SAMPLES = 1 << 28  # numbers kept of draws: 1 GB in float32
 
 
 class _Reduction:
     """Draws of one block of rows, reduced as they come."""
 
-    def __init__(self, likelihood, y, own):
+    def __init__(self, likelihood, y, own, samples=None):
         self.likelihood, self.y, self.own = likelihood, y, own
+        self.samples = samples  # array (S, rows, O) that keeps the draws, or None
         self.draws = likelihood.reduction(likelihood, own)
         self.log_sum = None  # log of the sum over draws of the likelihood
 
@@ -149,7 +42,9 @@ class _Reduction:
             self.log_sum = (  # E22
                 log_prob if self.log_sum is None else np.logaddexp(self.log_sum, log_prob)
             )
-        self.draws.add(z)
+        averaged = self.draws.add(z)
+        if self.samples is not None:
+            self.samples[self.draws.draws - 1] = averaged
 
     def result(self):
         """Return the block's arrays, by the names of `Prediction`."""
@@ -181,10 +76,10 @@ def reduce_draws(likelihood, draws, y=None, own=NOTHING):
         reduction.add(z)
     if reduction is None:
         raise expected("draws", "at least one", "none")
-    return _prediction([reduction.result()], y, count)
+    return _prediction(likelihood, [reduction.result()], y, count)
 
 
-def _prediction(blocks, targets, draws):
+def _prediction(likelihood, blocks, targets, draws, samples=None):
     """Return the `Prediction` of blocks of rows, one after the other."""
     names = set().union(*blocks)
     whole = {
@@ -192,8 +87,9 @@ def _prediction(blocks, targets, draws):
         for name in Prediction.__dataclass_fields__
         if name in names
     }
-    absent = set(Prediction.__dataclass_fields__) - set(whole) - {"targets", "draws"}
-    return Prediction(**whole, **dict.fromkeys(absent), targets=targets, draws=draws)
+    given = {"targets": targets, "draws": draws, "likelihood": likelihood, "samples": samples}
+    absent = set(Prediction.__dataclass_fields__) - set(whole) - set(given)
+    return Prediction(**whole, **dict.fromkeys(absent), **given)
 
 
 def predict(
@@ -205,6 +101,7 @@ def predict(
     draws=50,
     seed=0,
     kind="weights",
+    return_draws=False,
     backend="numba",
     threads=None,
     rows_at_once=ROWS_AT_ONCE,
@@ -225,6 +122,10 @@ def predict(
     kind : str
         "weights" (default): S draws of whole weights. "flipout": the layers as they train.
         "mean": every weight at its posterior mean.
+    return_draws : bool
+        Keep each draw's probabilities or mean as `samples`, (S, N, O) in the parameters' dtype:
+        what quantiles and intervals are taken of, and functions drawn from the posterior on the
+        rows of a grid. At most 2**28 numbers.
     backend : "numba", "numpy" or a module
     threads : int, optional
     rows_at_once : int
@@ -233,12 +134,20 @@ def predict(
     Raises
     ------
     ValueError, TypeError
-        Where something does not fit; the message names it.
+        Where something does not fit; the message names it: a value that is not finite by row
+        and column.
+
+    Warns
+    -----
+    PredictionWarning
+        For one draw of whole weights.
     """
     check_kind(kind)
     draws, seed = check_size(draws, "draws"), check_word(seed, "seed", 64)
     if kind == "mean":
         draws = 1
+    elif draws == 1:
+        warnings.warn(ONE_DRAW, PredictionWarning, stacklevel=2)
     rows_at_once = -(-check_size(rows_at_once, "rows_at_once") // BLOCK_ROWS) * BLOCK_ROWS
     backend = get_backend(backend)
     x = check_rows(x)
@@ -250,16 +159,28 @@ def predict(
         x = np.asarray(x).reshape(-1, network.inputs)
     rows = x.shape[0]
     own = {name: array.astype(np.float64) for name, array in parameters.likelihood.items()}
+    samples = _room(draws, rows, network.outputs, parameters.dtype) if return_draws else None
     workspace = backend.prepare(network, min(rows, rows_at_once), parameters.dtype, threads)
     blocks = []
     for start in range(0, max(rows, 1), rows_at_once):
         part = slice(start, min(start + rows_at_once, rows))
         block = np.asarray(x[part])
-        reduction = _Reduction(network.likelihood, None if y is None else y[part], own)
+        refuse_rows(block, "x", parameters.dtype, range(start, start + len(block)))
+        reduction = _Reduction(network.likelihood, None if y is None else y[part], own,
+                               None if samples is None else samples[:, part])  # fmt: skip
         for draw in range(draws):
             reduction.add(
                 backend.draw_outputs(network, parameters, block, seed, draw, kind=kind,
                                      first_row=start, workspace=workspace)
             )  # fmt: skip
         blocks.append(reduction.result())
-    return _prediction(blocks, y, draws)
+    return _prediction(network.likelihood, blocks, y, draws, samples)
+
+
+def _room(draws, rows, outputs, dtype):
+    """Return the array that keeps draws, or raise the `ValueError` for one too large."""
+    if draws * rows * outputs > MOST_SAMPLES:
+        found = f"{draws} draws of {rows} rows and {outputs} outputs"
+        raise expected("return_draws", f"at most {MOST_SAMPLES:,} numbers (give fewer rows at a "
+                       "time: a row's draws are its own)", found)  # fmt: skip
+    return np.empty((draws, rows, outputs), dtype)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..border import refuse_not_finite, take_array
+from ..border import refuse_rows, take_array
 from ..border.rows import check_rows, take
 from ..errors import expected
 from ..step import check_sample_weight
@@ -48,26 +48,6 @@ class Examples(NamedTuple):
         if self.lazy:
             refuse_rows(x, "x", self.dtype, index)
         return x, self.y[index], None if self.weight is None else self.weight[index]
-
-
-def refuse_rows(x, thing, dtype, index):
-    """Raise a `ValueError` for the first entry that is not finite in the dtype.
-
-    Parameters
-    ----------
-    x : array (B, ...)
-    thing : str
-    dtype : dtype
-    index : int array (B,)
-        The rows' places in the person's table.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        cast = x.astype(dtype, copy=False)
-    good = np.isfinite(cast).reshape(len(x), -1).all(axis=1)
-    if not good.all():
-        row = int(np.argmin(good))
-        part = slice(row, row + 1)
-        refuse_not_finite(x[part], thing, cast=cast[part], first_row=int(index[row]))
 
 
 def check_whole(x, thing, dtype):

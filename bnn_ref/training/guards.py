@@ -7,18 +7,12 @@ import warnings
 
 import numpy as np
 
-from ..elementary import softplus
+from ..activations import get_activation
 from ..errors import ObjectiveWarning
+from ..layers.base import sigma
 
-REACH = {  # what an activation's values can be: lowest and highest
-    "relu": (0.0, np.inf),
-    "softplus": (0.0, np.inf),
-    "sigmoid": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "elu": (-1.0, np.inf),
-    "gelu": (-0.17, np.inf),
-}
 DROWNED = 3.0  # noise of a unit, as a multiple of the deviation of its mean
+ENOUGH = 256  # weights of a kernel, for its root mean squares to say something
 LEARNED = 0.01  # nats of KL a weight: a posterior below it is hardly distinct from its prior
 
 
@@ -80,19 +74,19 @@ def warn_of_wide_sigma(parameters):
     parameters : Parameters
         As they are before the first step.
     """
-    for k, layer in enumerate(parameters.layers):
-        mu, rho = getattr(layer, "kernel_mu", None), getattr(layer, "kernel_rho", None)
-        if mu is None or rho is None or mu.size < 256:
-            continue
-        spread = float(np.sqrt(np.mean(np.square(mu))))
-        sigma = float(np.sqrt(np.mean(np.square(layer.scale_shift + softplus(rho)))))
-        if sigma > DROWNED * spread:
-            _warn(
-                f"layers[{k}]: initial sigma {sigma:.3g} drowns the means: a unit's noise has "
-                f"{sigma / max(spread, 1e-30):.3g} times the deviation of its mean; from sigma "
-                f"{spread:.3g} down it would not"
-            )
-            return
+    for k, (layer, p) in enumerate(zip(parameters.network.layers, parameters.layers, strict=True)):
+        for name, _, mu, rho in layer.posteriors(p):
+            if name != "kernel" or mu.size < ENOUGH:
+                continue
+            spread = float(np.sqrt(np.mean(np.square(mu))))
+            noise = float(np.sqrt(np.mean(np.square(sigma(p.scale_shift, rho)))))
+            if noise > DROWNED * spread:
+                _warn(
+                    f"layers[{k}]: initial sigma {noise:.3g} drowns the means: a unit's noise has "
+                    f"{noise / max(spread, 1e-30):.3g} times the deviation of its mean; from sigma "
+                    f"{spread:.3g} down it would not"
+                )
+                return
 
 
 def warn_of_reach(network, y):
@@ -106,7 +100,7 @@ def warn_of_reach(network, y):
     """
     place = len(network.layers) - 1
     name = getattr(network.layers[place], "activation", "linear")
-    low, high = REACH.get(name, (-np.inf, np.inf))
+    low, high = get_activation(name).reach
     likelihood = type(network.likelihood).__name__
     where = f"layers[{place}] ends in {name}, whose values are from {low:g} to {high:g}"
     if network.likelihood.metric == "rmse":
@@ -114,7 +108,7 @@ def warn_of_reach(network, y):
         if out:
             _warn(f"{where}: {likelihood} needs the targets' mean, and {out} of {y.size} targets "
                   "cannot be reached; a linear last layer can")  # fmt: skip
-    elif name in REACH:
+    elif np.isfinite(low) or np.isfinite(high):
         _warn(f"{where}: {likelihood} takes logits, which may be any number, and those outside "
               "cannot be reached; a linear last layer can")  # fmt: skip
 
@@ -128,12 +122,12 @@ def posterior_summary(parameters, kl):
     kl : float
         Nats, summed over layers.
     """
-    ratios = []
-    for layer, one in zip(parameters.network.layers, parameters.layers, strict=True):
-        rho, prior = getattr(one, "kernel_rho", None), getattr(layer, "kernel_prior", None)
-        if rho is not None and getattr(prior, "scale", None):
-            sigma = one.scale_shift + softplus(np.asarray(rho, np.float64))
-            ratios.append((sigma / prior.scale).ravel())
+    ratios = [
+        (sigma(p.scale_shift, np.asarray(rho, np.float64)) / prior.scale).ravel()
+        for layer, p in zip(parameters.network.layers, parameters.layers, strict=True)
+        for _, prior, _, rho in layer.posteriors(p)
+        if hasattr(prior, "scale")
+    ]
     if not ratios:
         return None
     ratios = np.concatenate(ratios)

@@ -176,9 +176,9 @@ def test_what_does_not_fit_is_refused(change, message):
 
 def test_a_score_without_targets_or_rows_is_refused():
     network = network_of(Categorical())
-    found = predict(network, network.init(0), np.zeros((4, 6)), draws=1, backend="numpy")
+    found = predict(network, network.init(0), np.zeros((4, 6)), draws=2, backend="numpy")
     with pytest.raises(ValueError, match="expected targets y for a score"):
         found.nats  # noqa: B018
-    found = predict(network, network.init(0), np.zeros((0, 6)), [], draws=1, backend="numpy")
+    found = predict(network, network.init(0), np.zeros((0, 6)), [], draws=2, backend="numpy")
     with pytest.raises(ValueError, match="expected at least one row for a score"):
         found.accuracy  # noqa: B018

@@ -1,0 +1,66 @@
+"""Quantiles of a predictive mixture of Normals: one Normal for each draw of the weights."""
+
+import numpy as np
+
+from ..elementary import normal_cdf
+from ..errors import expected
+
+HALVINGS = 60  # of the bracket: what is left is below the rounding of its ends
+NUMBERS_AT_ONCE = 1 << 22
+
+
+def check_coverage(coverage, thing="coverage"):
+    """Return the probability of an interval, 0 < coverage < 1, or raise a `ValueError`."""
+    if isinstance(coverage, bool) or not isinstance(coverage, (int, float, np.number)):
+        raise expected(thing, "a number above 0 and below 1", repr(coverage))
+    if not 0 < coverage < 1:
+        raise expected(thing, "a number above 0 and below 1", coverage)
+    return float(coverage)
+
+
+def mixture_quantile(means, scale, level):
+    """Return the q at which mean_s Phi((q - m_s) / scale) = level.
+
+    The root lies between the quantiles of the lowest and the highest Normal, and is found by
+    halving.
+
+    Parameters
+    ----------
+    means : array (S, ...)
+        Of the draws.
+    scale : array that broadcasts to the means without S
+        Standard deviation of every Normal; where it is 0 the mixture is of points.
+    level : float, 0 < level < 1
+
+    Returns
+    -------
+    array (...), float64
+    """
+    level = check_coverage(level, "level")
+    means = np.asarray(means)
+    shape = means.shape[1:]
+    scale = np.broadcast_to(np.asarray(scale, np.float64), shape).reshape(-1)
+    flat = means.reshape(len(means), -1)
+    out = np.empty(flat.shape[1])
+    width = max(1, NUMBERS_AT_ONCE // len(flat))
+    for start in range(0, flat.shape[1], width):
+        part = slice(start, start + width)
+        out[part] = _quantile(flat[:, part].astype(np.float64), scale[part], level)
+    return out.reshape(shape)
+
+
+def _quantile(means, scale, level):
+    """Return the quantile of each column of means (S, N)."""
+    if not np.any(scale):
+        return np.quantile(means, level, axis=0)
+    from scipy.special import ndtri
+
+    low = means.min(axis=0) + scale * ndtri(level)
+    high = means.max(axis=0) + scale * ndtri(level)
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        below = normal_cdf((middle - means) / scale).mean(axis=0) < level
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+        if np.array_equal(low, high):
+            break
+    return 0.5 * (low + high)
