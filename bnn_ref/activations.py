@@ -87,9 +87,7 @@ for _activation in (
         reach=(0.0, np.inf),
     ),
     Activation("tanh", np.tanh, lambda a, h: (1 - h) * (1 + h), reach=(-1.0, 1.0)),
-    Activation(
-        "sigmoid", sigmoid, lambda a, h: h * sigmoid(-a), steepest=0.25, reach=(0.0, 1.0)
-    ),
+    Activation("sigmoid", sigmoid, lambda a, h: h * sigmoid(-a), steepest=0.25, reach=(0.0, 1.0)),
     Activation("softplus", softplus, lambda a, h: sigmoid(a), reach=(0.0, np.inf)),
     Activation("elu", _elu, _elu_derivative, reach=(-1.0, np.inf)),
     Activation(

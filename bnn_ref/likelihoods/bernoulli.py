@@ -77,7 +77,12 @@ class Bernoulli(Likelihood):
     entropy = staticmethod(binary_entropy)
 
     def decide(self, p):
-        """Return the more probable value of each output, 0 or 1, and its probability, (N, O)."""
+        """Return the more probable value of each output, 0 or 1, and its probability, (N, O).
+
+        Parameters
+        ----------
+        p : array (N, O)
+        """
         return (p > 0.5).astype(np.int64), np.maximum(p, 1 - p)
 
     def to_json(self):

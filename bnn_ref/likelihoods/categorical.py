@@ -84,7 +84,12 @@ class Categorical(Likelihood):
     entropy = staticmethod(entropy)
 
     def decide(self, p):
-        """Return the most probable class of each row of p (N, O), and its probability, (N,)."""
+        """Return the most probable class of each row, and its probability, both (N,).
+
+        Parameters
+        ----------
+        p : array (N, O)
+        """
         return np.argmax(p, axis=-1), np.max(p, axis=-1)
 
     def to_json(self):
