@@ -26,6 +26,16 @@ def is_number(cell, decimal="."):
     return _NUMBER.fullmatch(cell) is not None
 
 
+def strip(cells):
+    """Return cells without white space around them.
+
+    Parameters
+    ----------
+    cells : object array of str (N,)
+    """
+    return np.array([cell.strip() for cell in cells], object)
+
+
 def parse_numbers(cells, decimal="."):
     """Return (values, place of the first cell that holds no finite number, or None).
 
@@ -51,7 +61,7 @@ def parse_numbers(cells, decimal="."):
     if values is not None and plain and np.isfinite(values).all():
         return values, None
     for place, cell in enumerate(cells):
-        if _NUMBER.fullmatch(cell) is None or not np.isfinite(float(cell)):
+        if _NUMBER.fullmatch(cell.strip()) is None or not np.isfinite(float(cell)):
             return None, place
     return values, None
 

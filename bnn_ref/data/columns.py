@@ -6,9 +6,9 @@ import numpy as np
 
 from ..border.files import LIMIT
 from ..errors import expected
-from .cells import Levels, any_of, check_name, is_number, parse_numbers
+from .cells import Levels, any_of, check_name, is_number, parse_numbers, strip
 from .layout import Layout
-from .tables import Shape, check_gzip, frames, line_of, ragged, table_shape
+from .tables import Shape, check_gzip, frames, place_of, ragged, table_shape
 
 
 class Table(NamedTuple):
@@ -26,7 +26,7 @@ class Table(NamedTuple):
     how : str
         How the columns of a run were found, in words.
     lines : int array (N,)
-        The rows' places among the records of the file, for `line_of`.
+        The rows' places among the records of the file, for `place_of`.
     dropped : int
         How many rows were left out for a missing cell.
     shape : Shape
@@ -58,9 +58,10 @@ class _Columns:
         used = [*self.chosen.places]
         if self.chosen.target_place is not None:
             used.append(self.chosen.target_place)
-        cells = [np.array([cell.strip() for cell in columns[k]], object) for k in used]
+        cells = [columns[k] for k in used]
         lines = np.arange(start, start + len(columns[0]))
         if self.reading.missing_rows == "drop":
+            cells = [strip(column) for column in cells]
             gone = [any(cell in self.missing for cell in row) for row in zip(*cells, strict=True)]
             keep = ~np.array(gone, bool)
             cells, lines = [column[keep] for column in cells], lines[keep]
@@ -72,16 +73,17 @@ class _Columns:
             take = self._encode if name in self.levels else self._numbers
             self.pieces[place].append(take(name, cells[place], lines))
         if self.chosen.target_place is not None:
-            self._refuse_missing(self.chosen.target, cells[-1], lines)
-            self.target.append(cells[-1])
+            self.target.append(strip(cells[-1]))
+            self._refuse_missing(self.chosen.target, self.target[-1], lines)
 
     def _numbers(self, name, cells, lines):
         values, wrong = parse_numbers(cells, self.reading.decimal)
         if wrong is not None:
-            self._refuse(name, cells[wrong], lines[wrong])
+            self._refuse(name, cells[wrong].strip(), lines[wrong])
         return values
 
     def _encode(self, name, cells, lines):
+        cells = strip(cells)
         self._refuse_missing(name, cells, lines)
         levels = self.levels[name]
         places, unknown = levels.encode(cells)
@@ -96,7 +98,7 @@ class _Columns:
                 self._refuse(name, cell, lines[place])
 
     def _where(self, name, record):
-        return f"{self.path}, line {line_of(self.path, self.shape, record)}, column {name!r}"
+        return f"{place_of(self.path, self.shape, record)}, column {name!r}"
 
     def _refuse(self, name, cell, record):
         """Raise the `ValueError` for a cell that is missing or holds no number."""
@@ -187,7 +189,7 @@ def _choose_text(path, shape, chosen, reading):
     for _, columns in frames(path, shape):
         for name, place in zip(chosen.columns, chosen.places, strict=True):
             if name not in text:
-                cells = [cell.strip() for cell in columns[place]]
+                cells = strip(columns[place])
                 there = np.array([cell for cell in cells if cell not in missing], object)
                 if parse_numbers(there, reading.decimal)[1] is not None:
                     text.add(name)
@@ -211,8 +213,7 @@ def target_numbers(path, table, decimal):
     values, wrong = parse_numbers(table.y, decimal)
     if wrong is None:
         return values
-    line = line_of(path, table.shape, table.lines[wrong])
-    where = f"{path}, line {line}, target {table.layout.target!r}"
+    where = f"{place_of(path, table.shape, table.lines[wrong])}, target {table.layout.target!r}"
     raise expected(where, "a finite number", repr(table.y[wrong]))
 
 
@@ -234,6 +235,6 @@ def target_names(path, table, classes=None):
     for name in dict.fromkeys(table.y):
         check_name(name, f"{path}: a class of {table.layout.target!r}")
         if classes is not None and name not in classes:
-            line = line_of(path, table.shape, table.lines[table.y.tolist().index(name)])
-            raise expected(f"{path}, line {line}, target", any_of(classes), repr(name))
+            where = place_of(path, table.shape, table.lines[table.y.tolist().index(name)])
+            raise expected(f"{where}, target", any_of(classes), repr(name))
     return table.y

@@ -17,7 +17,8 @@ from .layout import check_header
 DELIMITERS = "\t;,|"
 LONGEST_LINE = 1 << 24
 MOST_COLUMNS = 100_000
-CELLS = 1 << 20  # of a piece that is in memory as text
+BLANK = " \t\n"  # all that a blank line may hold
+CELLS = 1 << 17  # of a piece that is in memory as text
 
 
 class Shape(NamedTuple):
@@ -89,28 +90,31 @@ class _Text:
         return text[:size]
 
 
-def _records(path, lines, separator):
-    """Yield (line number, cells) of every record that is no blank line; quotes are understood."""
+def _records(path, separator):
+    """Yield (line number, cells) of every record that is no blank line, as pandas divides them.
+
+    Quotes hold a cell together, but with white space between cells they are letters.
+    """
+    lines = _text_lines(path)
+    if separator == " ":
+        for number, line in enumerate(lines, 1):
+            cells = [cell.strip() for cell in re.split("[ \t]+", line.strip(BLANK)) if cell]
+            if cells:
+                yield number, cells
+        return
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     number = 1
     try:
         for row in reader:
-            if separator == " ":
-                row = [cell for cell in row if cell]
-            if row and (len(row) > 1 or row[0].strip()):
+            if len(row) > 1 or (row and row[0].strip(BLANK)):
                 yield number, [cell.strip() for cell in row]
             number = reader.line_num + 1
     except csv.Error as error:
         raise expected(path, "delimited text", str(error)) from None
 
 
-def _spaced(lines, separator):
-    """Return lines for `_records`: with any white space made a blank where that separates."""
-    return (line.replace("\t", " ") for line in lines) if separator == " " else lines
-
-
-def line_of(path, shape, record):
-    """Return the file's line on which a record begins, blank lines counted.
+def place_of(path, shape, record):
+    """Return "PATH, line N" of the line on which a record begins, blank lines counted.
 
     Parameters
     ----------
@@ -119,8 +123,8 @@ def line_of(path, shape, record):
     record : int
         Its place among all records, from 0, the header among them.
     """
-    records = _records(path, _spaced(_text_lines(path), shape.separator), shape.separator)
-    return next(islice(records, record, None))[0]
+    found = next(islice(_records(path, shape.separator), int(record), None), None)
+    return f"{path}, record {record + 1}" if found is None else f"{path}, line {found[0]}"
 
 
 def table_shape(path, reading):
@@ -154,8 +158,7 @@ def table_shape(path, reading):
 
 def _first_two(path, separator):
     """Return the cells of the first two records; of the only one twice."""
-    lines = _spaced(_text_lines(path), separator)
-    found = [cells for _, cells in islice(_records(path, lines, separator), 2)]
+    found = [cells for _, cells in islice(_records(path, separator), 2)]
     if not found:
         raise expected(path, "a table of at least one row", "an empty file")
     return found[0], found[-1]
@@ -163,7 +166,7 @@ def _first_two(path, separator):
 
 def _find_separator(path):
     """Return the first mark that divides the first two records into as many cells, else a blank."""
-    line = next((line for line in _text_lines(path) if line.strip()), "")
+    line = next((line for line in _text_lines(path) if line.strip(BLANK)), "")
     widths = {mark: [len(cells) for cells in _first_two(path, mark)]
               for mark in DELIMITERS if mark in line}  # fmt: skip
     wide = [mark for mark, (one, other) in widths.items() if one > 1 and other > 1]
@@ -202,6 +205,7 @@ def frames(path, shape):
             na_filter=False,
             skipinitialspace=True,
             skip_blank_lines=True,
+            quoting=csv.QUOTE_NONE if shape.separator == " " else csv.QUOTE_MINIMAL,
             chunksize=max(1, CELLS // shape.width),
         )
         with pieces:
@@ -233,7 +237,7 @@ def ragged(path, shape):
     path : path
     shape : Shape
     """
-    for line, cells in _records(path, _spaced(_text_lines(path), shape.separator), shape.separator):
+    for line, cells in _records(path, shape.separator):
         if len(cells) != shape.width:
             return expected(f"{path}, line {line}", f"{shape.width} columns", len(cells))
     return None
