@@ -8,12 +8,14 @@ DTYPES = ("float32", "float64", "complex128")
 _PLAIN = {np.dtype(name): name for name in DTYPES}  # so that a step's check is one look-up
 
 
-def check_size(value, thing, least=1):
-    """Return value as an int >= `least`, or raise a `ValueError` naming the thing."""
+def check_size(value, thing, least=1, most=None):
+    """Return value as an int from `least` to `most`, or raise a `ValueError` naming the thing."""
+    wanted = f"a whole number, at least {least}"
+    wanted += f" and at most {most}" if most is not None else ""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise expected(thing, f"a whole number, at least {least}", repr(value))
-    if value < least:
-        raise expected(thing, f"a whole number, at least {least}", value)
+        raise expected(thing, wanted, repr(value))
+    if value < least or (most is not None and value > most):
+        raise expected(thing, wanted, value)
     return int(value)
 
 

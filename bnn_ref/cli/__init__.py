@@ -6,12 +6,14 @@ code (None counts as 0), and one line in `COMMANDS`. Only the command that is ca
 
 import argparse
 import importlib
-import os
 import sys
 import warnings
 
 from .._version import __version__
 from ..errors import ObjectiveWarning
+from . import faults
+from .output import OutputError, guarded_streams
+from .signals import ending_signals
 
 COMMANDS = {
     "train": "train a network, on the bundled digits or on your own data",
@@ -70,36 +72,33 @@ def main(argv=None):
     -------
     int
         0 for success; 2 for a request that cannot be served, after one line on standard error;
-        130 after Ctrl-C; else what the command documents.
+        1 where standard output cannot be written to; 70 for a fault of this program; 130 after
+        Ctrl-C, SIGTERM or SIGHUP; else what the command documents.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    closed = sys.stdout is None
+    with guarded_streams() as out, ending_signals(), warnings.catch_warnings():
+        warnings.showwarning = faults.warn
+        if not sys.warnoptions:  # `python -W` and PYTHONWARNINGS have the last word
+            warnings.simplefilter("default", UserWarning)
+        warnings.simplefilter("always", ObjectiveWarning)  # as a line, whatever the filters
+        try:
+            if closed:
+                warnings.warn("standard output is closed: nothing is printed", stacklevel=1)
+            code = _run(argv)
+            out.flush()
+            return code
+        except OutputError as error:
+            return faults.complain(f"{error.filename}: {error.strerror}", 1)
+        except (KeyboardInterrupt, Exception) as error:
+            return faults.tell(error)
+
+
+def _run(argv):
+    """Parse, run the command and return its exit code."""
     chosen = next((word for word in argv if not word.startswith("-")), None)
     try:
         args = make_parser(chosen if chosen in COMMANDS else None).parse_args(argv)
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            warnings.simplefilter("always", ObjectiveWarning)  # as a line, whatever the filters
-            return args.run(args) or 0
+        return args.run(args) or 0
     except SystemExit as stop:  # argparse has printed what there is to say
         return stop.code if isinstance(stop.code, int) else 0
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads: the last flush stays silent
-        return 1
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        return _complain(f"{where}{error.strerror or error}")
-    except (ValueError, TypeError, MemoryError, ImportError) as error:
-        return _complain(str(error) or type(error).__name__)
-
-
-def _show_warning(message, *place, **options):
-    """Print a warning as one line on standard error, without the place in the source."""
-    print("bnn-ref: warning:", " ".join(str(message).split()), file=sys.stderr)
-
-
-def _complain(message, code=2):
-    """Print one line on standard error and return the exit code."""
-    print("bnn-ref: error:", " ".join(message.split()), file=sys.stderr)
-    return code

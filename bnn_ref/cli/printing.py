@@ -7,19 +7,6 @@ from ..errors import one_line
 from .settings import name_of
 
 
-def print_start(dataset, trainer, steps):
-    """Print what is about to be trained on what."""
-    parts = {"training": dataset.train, "held-out": dataset.validation, "test": dataset.test}
-    rows = ", ".join(f"{len(part.x)} {name}" for name, part in parts.items() if part is not None)
-    print(f"data: {one_line(dataset.source)}, {rows} rows of {dataset.inputs} inputs")
-    print_notes(dataset.notes)
-    print(trainer.network)
-    where = "" if trainer.state.step == 0 else f" from step {trainer.state.step}"
-    print(f"back end: {name_of(trainer.backend)}, {trainer.dtype}")
-    print(f"learning rate {trainer.learning_rate}, {temperature_words(trainer)}")
-    print(f"training to step {steps}{where}", flush=True)
-
-
 def temperature_words(trainer):
     """Return what the KL's weight is, in words."""
     if trainer.kl_weight is not None:
@@ -57,17 +44,49 @@ def print_notes(notes):
 
 
 class Printer:
-    """Prints some twenty of the history's records; `fit` calls it as its ``on_record``."""
+    """Prints what training does: its start, and some twenty of the history's records.
+
+    Attributes
+    ----------
+    failed : OSError or None
+        Where nothing can be printed any longer; training then ends as by Ctrl-C.
+    """
 
     def __init__(self, dataset, trainer, steps):
         self.every, self.next, self.last = max(1, steps // 20), 0, steps
-        self.encoding, self.explained = dataset.encoding, trainer.kl_weight is None
+        self.dataset, self.encoding = dataset, dataset.encoding
+        self.explained = trainer.kl_weight is None
         self.default_weight = 1 / trainer.num_examples
+        self.failed = None
+
+    def _print(self, line):
+        if self.failed is None:
+            try:
+                print(line, flush=True)
+            except OSError as error:
+                self.failed = error
+
+    def start(self, trainer):
+        """Print what is about to be trained on what."""
+        dataset = self.dataset
+        parts = {"training": dataset.train, "held-out": dataset.validation, "test": dataset.test}
+        rows = ", ".join(f"{len(part.x)} {name}" for name, part in parts.items() if part)
+        self._print(f"data: {one_line(dataset.source)}, {rows} rows of {dataset.inputs} inputs")
+        for note in dataset.notes:
+            self._print(one_line(note))
+        self._print(str(trainer.network))
+        where = "" if trainer.state.step == 0 else f" from step {trainer.state.step}"
+        self._print(f"back end: {name_of(trainer.backend)}, {trainer.dtype}")
+        self._print(f"learning rate {trainer.learning_rate}, {temperature_words(trainer)}")
+        self._print(f"training to step {self.last}{where}")
 
     def __call__(self, trainer, record):
-        """Print one record, if it is time; held-out scores are those of the posterior mean."""
+        """Print one record, if it is time; return whether training should end.
+
+        Held-out scores are those of the posterior mean.
+        """
         if record["step"] < self.next and record["step"] != self.last:
-            return
+            return self.failed is not None
         self.next = record["step"] + self.every
         line = "step {step:>6}  loss {loss:.4f}  nll {nll:.4f}  kl {kl:.1f}".format(**record)
         for name in ("accuracy", "rmse"):
@@ -77,16 +96,17 @@ class Printer:
                 held = self._own_units(name, record[f"validation_{name}"])
                 nats = self.encoding.decode_nats(record["validation_nats"])
                 line += f"  held-out at the posterior mean: nats {nats:.4f} {name} {held:.4f}"
-        print(line, flush=True)
+        self._print(line)
         if not self.explained:
             self.explained = True
             given = trainer.kl_weight
             weight = record["kl_weight"] if callable(given) else given
-            print(
+            self._print(
                 f"  kl_weight {weight:g}: weighted KL {weight * record['kl']:.6g} nats; "
                 f"1/N = {self.default_weight:g} would make it "
                 f"{self.default_weight * record['kl']:.6g}"
             )
+        return self.failed is not None
 
     def _own_units(self, name, value):
         """Return an RMSE in the target's own units where there is one output; else the value."""

@@ -2,6 +2,7 @@
 
 import os
 
+from ..runs.schema import FREE
 from .reading import OPTIONS, add_reading
 
 DEFAULTS = {
@@ -30,7 +31,6 @@ DEFAULTS = {
     "dtype": "float32",
     **dict.fromkeys(OPTIONS),
 }
-FREE = ("data", "steps", "epochs", "draws")  # may be given anew when a run goes on
 OF_TRAINER = (
     "learning_rate",
     "seed",

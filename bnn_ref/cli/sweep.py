@@ -64,8 +64,7 @@ def run(args):
     dataset = fit.load_split(whole, source, args.target, reading)
     if len(choices.get("split", [0])) > 1 and dataset.test is not None:
         raise ValueError(f"split: expected one (the first rows of {args.data} are held out)")
-    content = fit.load_split({**whole, "holdout": 0, "split": 0}, source, args.target, reading)
-    identity = {"kind": dataset.kind, "target": args.target, "checksum": content.checksum}
+    identity = fit.content_of(whole, source, args.target, reading)
     task = partial(fit.train_cell, source=source, target=args.target, reading=reading)
     print_notes(dataset.notes)
     print(f"{len(cells)} cells on {args.data}", flush=True)
@@ -82,7 +81,8 @@ def run(args):
     path = Path(args.out) / "table.csv"
     write_table(path, outcomes)
     print(f"table: {path}")
-    draw(outcomes, Path(args.out) / "plot.png", args.metric)
+    if any(outcome.error is None for outcome in outcomes):
+        draw(outcomes, Path(args.out) / "plot.png", args.metric)
     return report_failures(outcomes)
 
 

@@ -3,7 +3,7 @@
 import time
 
 from . import settings as choices
-from .printing import Printer, print_end, print_next, print_scores, print_start
+from .printing import Printer, print_end, print_next, print_scores
 from .reading import given_reading
 
 EPILOG = """\
@@ -34,7 +34,6 @@ def add_arguments(parser):
 def run(args):
     """Train, print what happens, and return the exit code."""
     from ..border import check_size
-    from ..data import Reading, load
     from ..runs.run import Run
 
     check_size(args.checkpoint_every, "--checkpoint-every")
@@ -42,11 +41,21 @@ def run(args):
         raise ValueError("--resume and --overwrite: expected --out RUN with them, found none")
     if args.resume and args.overwrite:
         raise ValueError("--resume and --overwrite: expected one of the two, found both")
-    folder = Run(args.out) if args.out else None
-    if folder and not (args.resume or args.overwrite):
-        folder.refuse_overwriting()
-    resume = bool(args.resume and folder.has_checkpoint)
-    config = folder.config() if resume else None
+    if not args.out:
+        return _run(args, None)
+    folder = Run(args.out)
+    with folder.held():
+        if not (args.resume or args.overwrite):
+            folder.refuse_overwriting()
+        return _run(args, folder)
+
+
+def _run(args, folder):
+    """Train, in a folder that is this process's alone where there is one."""
+    from ..data import Reading, load
+
+    config = folder.config() if args.resume and folder.has_begun else None
+    resume = config is not None and folder.has_checkpoint
     settings = choices.resolve(args, config, args.out)
     given_reading(args, settings["data"])
     dataset = load(
@@ -60,8 +69,9 @@ def run(args):
     )
     settings["holdout"] = dataset.holdout
     network = choices.make_network(settings, dataset)
-    if resume:
+    if config is not None:
         choices.refuse_other_data(config, dataset, args.out)
+    if resume:
         trainer, history = _load(folder, network, settings, dataset, args.threads)
         if trainer.state.step >= choices.total_steps(settings, dataset):
             print(f"{args.out}: finished at step {trainer.state.step}, nothing to train")
@@ -71,9 +81,8 @@ def run(args):
     settings["backend"] = choices.name_of(trainer.backend)
     steps = choices.total_steps(settings, dataset)
     if folder:
-        write = folder.configure if resume else folder.create
+        write = folder.go_on if resume else folder.create
         write(_config(settings, dataset, trainer))
-    print_start(dataset, trainer, steps)
     return _train(args, settings, dataset, trainer, history, folder, steps)
 
 
@@ -95,30 +104,48 @@ def _load(folder, network, settings, dataset, threads):
     return trainer, history
 
 
-def _train(args, settings, dataset, trainer, history, folder, steps):
-    """Train up to that many steps in all, then print and record the scores."""
+def _fit(args, settings, dataset, trainer, history, folder, steps, printed):
+    """Return the `Fit`; what stops it half-way is told with what is left of the run."""
+    import numpy as np
+
     from ..training import fit
 
+    try:
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # steps check it
+            return fit(
+                trainer.network,
+                dataset,
+                steps=steps,
+                batch_size=settings["batch_size"],
+                on_record=printed,
+                checkpoint_every=args.checkpoint_every,
+                on_checkpoint=folder.save if folder else None,
+                progress=False,
+                trainer=trainer,
+                history=history,
+            )
+    except ValueError as error:
+        if not (folder and folder.has_checkpoint):
+            raise
+        step = folder.load()[0].state.step
+        raise ValueError(f"{error}; {args.out} keeps the state of step {step}") from None
+
+
+def _train(args, settings, dataset, trainer, history, folder, steps):
+    """Train up to that many steps in all, then print and record the scores."""
     printed = Printer(dataset, trainer, steps)
+    printed.start(trainer)
     begin = time.perf_counter()
-    trained = fit(
-        trainer.network,
-        dataset,
-        steps=steps,
-        batch_size=settings["batch_size"],
-        on_record=printed,
-        checkpoint_every=args.checkpoint_every,
-        on_checkpoint=folder.save if folder else None,
-        progress=False,
-        trainer=trainer,
-        history=history,
-    )
+    trained = _fit(args, settings, dataset, trainer, history, folder, steps, printed)
     seconds = time.perf_counter() - begin
-    if trained.stopped == "interrupted":
-        kept = (
-            f"kept in {args.out}, --resume goes on" if folder else "nothing was written (no --out)"
+    kept = f"kept in {args.out}, --resume goes on" if folder else "nothing was written (no --out)"
+    stopped = f"stopped at step {trainer.state.step}: {kept}"
+    if printed.failed is not None:
+        raise type(printed.failed)(
+            printed.failed.errno, f"{printed.failed.strerror}; {stopped}", printed.failed.filename
         )
-        print(f"stopped at step {trainer.state.step}: {kept}")
+    if trained.stopped == "interrupted":
+        print(stopped)
         return 130
     print_end(trained)
     return _finish(args, settings, dataset, trainer, trained.history, folder, seconds)

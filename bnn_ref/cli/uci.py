@@ -52,19 +52,20 @@ def run(args):
         raise ValueError(f"--splits: expected 1 to {uci.SPLITS}, found {args.splits}")
     for name in names:
         uci.read_split(args.folder, name, 0)
-    sums = {name: uci.checksum(args.folder, name) for name in names}
+    splits = range(args.splits)
+    sums = {(name, k): uci.checksum(args.folder, name, k) for name in names for k in splits}
     part = "validation" if args.validation else "test"
     cells = [
         uci.make_cell(name, split, args.seed, args.backend, part, **settings)
         for name in names
-        for split in range(args.splits)
+        for split in splits
     ]
     begin = time.perf_counter()
     outcomes = sweep(
         partial(uci.score_split, folder=str(Path(args.folder).resolve())),
         cells,
         args.out,
-        identity=lambda cell: {"checksum": sums[cell["set"]]},
+        identity=lambda cell: {"checksum": sums[cell["set"], cell["split"]]},
         scheduler=args.scheduler,
         workers=args.workers,
         threads=args.threads,

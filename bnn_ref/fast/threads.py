@@ -9,6 +9,7 @@ from ..border import check_size
 from ..errors import expected
 
 VARIABLE = "BNN_REF_THREADS"
+MOST = 1024  # threads: more than any machine gains by
 
 
 def count_threads(threads=None):
@@ -17,15 +18,15 @@ def count_threads(threads=None):
     Raises
     ------
     ValueError
-        For a number that is not whole and at least 1.
+        For a number that is not whole, below 1 or above 1024.
     """
     if threads is not None:
-        return check_size(threads, "threads")
+        return check_size(threads, "threads", most=MOST)
     asked = os.environ.get(VARIABLE, "").strip()
     if asked:
-        if not asked.isdecimal() or int(asked) < 1:
+        if not asked.isdecimal():
             raise expected(VARIABLE, "a whole number, at least 1", repr(asked))
-        return int(asked)
+        return check_size(int(asked), VARIABLE, most=MOST)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

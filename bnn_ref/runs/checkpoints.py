@@ -5,12 +5,16 @@ The archive holds, with no pickle and nothing that depends on the clock:
 - every parameter by its name, ``layers.0.kernel_mu`` and so on;
 - Adam's moments, ``moment_1.layers.0.kernel_mu``, ``moment_2.layers.0.kernel_mu``;
 - ``step`` and ``seed``: steps taken, and what every draw is a function of;
-- ``meta``, a JSON text: format, version, dtype, inputs, layers and likelihood (as
-  `docs/vectors.md` writes them), the libraries, and the sums of an unfinished history record.
+- ``meta``, a JSON text: format, version, the run that it is of, dtype, inputs, layers and
+  likelihood (as `docs/vectors.md` writes them), the libraries, and the sums of an unfinished
+  history record.
+
+Version 1, of before `run`, is read too.
 
 `bnn_ref.runs.run` is the folder that a checkpoint lives in.
 """
 
+import errno
 import json
 import os
 from typing import NamedTuple
@@ -18,16 +22,17 @@ from typing import NamedTuple
 import numpy as np
 
 from ..border import check_dtype
+from ..border.schema import check_schema, parse_object
 from ..border.text import show
 from ..errors import expected
 from ..network import Network
 from ..step import State
 from ..storage.archive import ArchiveError, open_archive, write_archive
 from . import environment
+from .schema import META
 
-FORMAT, VERSION = "bnn-ref-checkpoint", 1
-LIMIT = 1 << 30  # bytes unpacked, or the file's own size where that is more
-_META = {"format", "version", "dtype", "inputs", "layers", "likelihood", "environment", "pending"}
+FORMAT, VERSION = "bnn-ref-checkpoint", 2
+LARGEST_META = 1 << 23  # bytes of the description, four a character
 
 
 class Checkpoint(NamedTuple):
@@ -44,6 +49,8 @@ class Checkpoint(NamedTuple):
         The libraries it was written with, see `bnn_ref.runs.environment.describe`.
     pending : dict
         Of `bnn_ref.training.history.History`.
+    run : str or None
+        The identity of the run that it is of.
     """
 
     network: Network
@@ -51,6 +58,7 @@ class Checkpoint(NamedTuple):
     seed: int
     environment: dict
     pending: dict
+    run: str | None = None
 
     @property
     def dtype(self):
@@ -58,8 +66,11 @@ class Checkpoint(NamedTuple):
         return self.state.parameters.dtype
 
 
-def save_checkpoint(path, trainer, history=None):
-    """Write a trainer's state; the file appears whole or not at all, and equal states equal bytes.
+def save_checkpoint(path, trainer, history=None, run=None):
+    """Write a trainer's state; equal states give equal bytes.
+
+    The file is written beside its place, read back, and renamed: what was there goes only when the
+    new one has been read.
 
     Parameters
     ----------
@@ -68,16 +79,26 @@ def save_checkpoint(path, trainer, history=None):
     trainer : Trainer
     history : History, optional
         Its pending sums are kept too.
+    run : str, optional
+        The identity of the run that it is of.
 
     Raises
     ------
+    ValueError
+        Where a parameter or a moment is not finite: no such state is written.
     OSError
         Where it cannot be written; what was there is untouched.
     """
     state = trainer.state
+    for prefix, tensors in _tensors(state).items():
+        for name, array in tensors.items():
+            if not np.isfinite(array).all():
+                what = f"a NaN or an infinity in {prefix}{name}"
+                raise expected(f"step {state.step}", "finite values to keep", what)
     meta = {
         "format": FORMAT,
         "version": VERSION,
+        "run": run,
         "dtype": state.parameters.dtype.name,
         "inputs": trainer.network.inputs,
         **trainer.network.to_json(state.parameters.dtype),
@@ -88,7 +109,15 @@ def save_checkpoint(path, trainer, history=None):
     arrays["seed"] = np.uint64(trainer.seed)
     for prefix, tensors in _tensors(state).items():
         arrays.update({prefix + name: array for name, array in tensors.items()})
-    write_archive(path, arrays)
+    write_archive(path, arrays, check=_read_back)
+
+
+def _read_back(path):
+    """Raise an `OSError` where a file just written is not what a run could go on from."""
+    try:
+        load_checkpoint(path)
+    except ValueError as error:
+        raise OSError(errno.EIO, f"what was written could not be read back ({error})") from None
 
 
 def _tensors(state):
@@ -113,9 +142,9 @@ def load_checkpoint(path, network=None):
     OSError
         Where there is no such file, or it cannot be read.
     """
-    size = os.stat(path).st_size
+    os.stat(path)  # for an `OSError` where there is no such file
     try:
-        with open_archive(path, limit=max(LIMIT, size)) as archive:
+        with open_archive(path) as archive:  # stored, not deflated: no more than the file's size
             return _read(archive, network)
     except ArchiveError as error:
         raise ValueError(f"{path}: expected a checkpoint of bnn-ref; {error}") from None
@@ -126,7 +155,7 @@ def load_checkpoint(path, network=None):
 def _read(archive, network):
     """Return the `Checkpoint` in an open archive."""
     meta = _read_meta(archive)
-    dtype = check_dtype(meta["dtype"], ("float32", "float64"))
+    dtype = check_dtype(meta["dtype"])
     found = Network.from_json(meta, meta["inputs"])
     if network is not None:
         _refuse_other(network, found, dtype)
@@ -150,7 +179,9 @@ def _read(archive, network):
     for prefix in ("", "moment_1.", "moment_2."):
         tensors = {name: arrays[prefix + name] for name in found.parameter_shapes}
         parts.append(found.parameters(tensors, dtype))
-    return Checkpoint(found, State(*parts, step), seed, meta["environment"], meta["pending"])
+    return Checkpoint(
+        found, State(*parts, step), seed, meta["environment"], meta["pending"], meta.get("run")
+    )
 
 
 def _read_meta(archive):
@@ -158,22 +189,11 @@ def _read_meta(archive):
     if "meta" not in archive.names:
         raise expected("meta", "the description of a checkpoint of bnn-ref", "none")
     shape, dtype = archive.header("meta")
-    if shape != () or dtype.kind != "U":
-        raise expected("meta", "a text", f"shape {shape} of {dtype}")
-    try:
-        meta = json.loads(str(archive.read("meta")))
-    except (ValueError, RecursionError):
-        raise expected("meta", "JSON", "something else") from None
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        found = meta.get("format") if isinstance(meta, dict) else type(meta).__name__
-        raise expected("format", repr(FORMAT), repr(found))
-    if meta.get("version") != VERSION:
-        raise expected("version", f"{VERSION}, which this bnn-ref reads", repr(meta.get("version")))
-    if set(meta) != _META:
-        raise expected("meta", f"keys {sorted(_META)}", sorted(meta))
-    if not isinstance(meta["environment"], dict) or not isinstance(meta["pending"], dict):
-        raise expected("meta", "objects for environment and pending", "something else")
-    return meta
+    if shape != () or dtype.kind != "U" or dtype.itemsize > LARGEST_META:
+        wanted = f"a text of at most {LARGEST_META // 4:,} characters"
+        raise expected("meta", wanted, f"shape {shape} of {dtype}")
+    plain = archive.read("meta").tobytes().decode("utf-32-le").rstrip("\0")
+    return check_schema(parse_object(plain, "meta"), META, "meta")
 
 
 def _refuse_other(wanted, found, dtype):

@@ -3,15 +3,14 @@
 import csv
 import io
 import json
-import math
 
 import numpy as np
 
 from ..prediction import predict
 from ..storage.archive import write_archive
+from ..storage.jsonfile import plain
 from ..storage.wholefile import whole_file
-
-SCORES = ("nats", "accuracy", "rmse", "calibration_error")
+from .schema import SCORES
 
 
 def score(network, parameters, examples, encoding, **options):
@@ -111,11 +110,7 @@ def one_line_json(values):
     ----------
     values : dict of str to number, str, bool or None
     """
-    plain = {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in values.items()
-    }
-    return json.dumps(plain, allow_nan=False)
+    return json.dumps(plain(values), allow_nan=False)
 
 
 def write_columns(path, columns):

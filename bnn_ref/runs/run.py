@@ -5,62 +5,48 @@
     checkpoint.npz   the state, see `bnn_ref.runs.checkpoints`
     results.json     what the finished run scored
 
-Each file is replaced whole. The history is written before the checkpoint: a run killed between
-the two has records of steps that it will take again, which `Run.load` leaves out. Nothing
-depends on the clock, so equal runs are equal folders.
+Each file is replaced whole, and the JSON files carry a checksum. The history is written before the
+checkpoint: a run killed between the two has records of steps that it will take again, which
+`Run.load` leaves out. Nothing depends on the clock, so equal runs are equal folders. The
+configuration and the checkpoint name the run that they are of, and are compared. One process at a
+time writes to a folder.
+
+Runs of the first version (without checksums and identities) are read, and go on as such.
 """
 
 import json
+import os
+import warnings
 from pathlib import Path
 
 from .._version import __version__
 from ..errors import expected
-from ..storage.wholefile import remove_leftovers, whole_file
+from ..storage.jsonfile import checksum_of, plain, read_json, write_json
+from ..storage.lock import NAME as LOCK
+from ..storage.lock import sole_writer
+from ..storage.wholefile import PREFIX, remove_leftovers
 from ..training.history import History
 from .checkpoints import load_checkpoint, save_checkpoint
+from .schema import CONFIG, FREE, HISTORY, LATER, RESULTS
 
-FORMAT, VERSION = "bnn-ref-run", 1
+FORMAT, VERSION = "bnn-ref-run", 2
 FILES = ("config.json", "history.json", "results.json", "checkpoint.npz")
-LARGEST_JSON = 1 << 26
 
 
-def write_json(path, value):
-    """Write a value as indented JSON; the file appears whole or not at all.
+def identity_of(config):
+    """Return what tells one run from another: a hash of settings, data and network.
 
-    Parameters
-    ----------
-    path : str or path
-    value : dict, list, str, number or None
-        Finite numbers only.
-    """
-    text = json.dumps(value, indent=1, allow_nan=False)
-    with whole_file(path) as file:
-        file.write(text.encode() + b"\n")
-
-
-def read_json(path):
-    """Return the JSON object of a file.
+    Not of what may change when a run goes on: how long it is to be, and where its data are.
 
     Parameters
     ----------
-    path : str or path
-
-    Raises
-    ------
-    ValueError
-        Where the file holds something else.
-    OSError
-        Where it cannot be read.
+    config : dict
+        As `Run.create` takes it.
     """
-    with open(path, "rb") as file:
-        text = file.read(LARGEST_JSON)
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        raise expected(path, "a JSON object", "something else") from None
-    if not isinstance(value, dict):
-        raise expected(path, "a JSON object", type(value).__name__)
-    return value
+    settings = {name: value for name, value in config["settings"].items() if name not in FREE}
+    data = {name: value for name, value in config["data"].items() if name != "source"}
+    whole = {"settings": settings, "data": data, "network": config["network"]}
+    return checksum_of(json.loads(json.dumps(whole)))
 
 
 class Run:
@@ -73,10 +59,14 @@ class Run:
     Attributes
     ----------
     folder : Path
+    identity : str or None
+        What tells the run from others, once `create` or `go_on` has been called; None for one of
+        the first version.
     """
 
     def __init__(self, folder):
         self.folder = Path(folder)
+        self.identity = None
 
     def path(self, name):
         """Return the path of one of its files.
@@ -90,52 +80,75 @@ class Run:
 
     @property
     def has_checkpoint(self):
-        """Whether there is a checkpoint: without one a run has not begun."""
-        return self.path("checkpoint.npz").exists()
+        """Whether there is a checkpoint."""
+        return os.path.lexists(self.path("checkpoint.npz"))
+
+    @property
+    def has_begun(self):
+        """Whether there is a configuration or a checkpoint to go on from."""
+        return self.has_checkpoint or os.path.lexists(self.path("config.json"))
+
+    def held(self):
+        """Return a context in which this process alone may write to the folder.
+
+        Raises
+        ------
+        ValueError
+            Where another process writes to it.
+        OSError
+            Where it cannot be made or written to.
+        """
+        return sole_writer(self.folder)
 
     def refuse_overwriting(self):
         """Raise the `ValueError` for a folder that already holds something."""
-        if self.folder.exists():
-            there = sorted(entry.name for entry in self.folder.iterdir())
-            if there:
-                found = f"one that holds {', '.join(there[:6])}"
-                raise expected(self.folder, "a new or an empty folder", found)
+        ours = (LOCK, PREFIX)  # the lock, and what a killed writer left half-written
+        there = sorted(name for name in os.listdir(self.folder) if not name.startswith(ours))
+        if there:
+            found = f"one that holds {', '.join(there[:6])}"
+            raise expected(self.folder, "a new or an empty folder", found)
 
     def create(self, config):
-        """Make the folder and write the configuration; a run that is there is removed.
+        """Write the configuration of a new run; a run that is there is removed.
 
         Parameters
         ----------
         config : dict
-            Settings, data and network; format and version are added.
+            Settings, data and network; format, version and identity are added.
 
         Raises
         ------
         ValueError
             Where a file of the folder has a name of these but is no run's.
         OSError
-            Where it cannot be made or written.
+            Where it cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self.path("config.json").exists():
+        if os.path.lexists(self.path("config.json")):
             self.config()
-        elif any(self.path(name).exists() for name in FILES):
+        elif any(os.path.lexists(self.path(name)) for name in FILES):
             raise expected(self.folder, "a run", "files of a run's names without a config.json")
         for name in reversed(FILES):  # the checkpoint first: what is left is never half a run
             self.path(name).unlink(missing_ok=True)
-        self.configure(config)
+        self.identity = identity_of(config)
+        self._configure(config, {"version": VERSION, "identity": self.identity})
 
-    def configure(self, config):
-        """Write the configuration, and remove what a killed writer left half-written.
+    def go_on(self, config):
+        """Write the configuration of a run that goes on, and what was recorded of what it is.
 
         Parameters
         ----------
         config : dict
             As for `create`.
         """
+        recorded = self.config()
+        self.identity = recorded.get("identity")
+        kept = {name: recorded[name] for name in ("version", "identity") if name in recorded}
+        self._configure(config, kept)
+
+    def _configure(self, config, kept):
         remove_leftovers(self.folder)
-        head = {"format": FORMAT, "version": VERSION, "bnn_ref": __version__}
-        write_json(self.path("config.json"), {**config, **head})
+        head = {"format": FORMAT, "bnn_ref": __version__}
+        write_json(self.path("config.json"), {**config, **head, **kept})
 
     def config(self):
         """Return the configuration.
@@ -143,20 +156,18 @@ class Run:
         Raises
         ------
         ValueError
-            Where it is no run's, or of another version.
+            Where it is no run's, of another version, or changed since it was written.
         OSError
             Where it cannot be read.
         """
         path = self.path("config.json")
-        config = read_json(path)
-        if config.get("format") != FORMAT:
-            raise expected(path, f"the configuration of a run ({FORMAT!r})", config.get("format"))
-        if config.get("version") != VERSION:
-            raise expected(path, f"version {VERSION}", config.get("version"))
-        missing = {"settings", "data", "network"} - set(config)
-        if missing:
-            raise expected(path, f"a key {min(missing)!r}", ", ".join(config))
-        return config
+        config = read_json(path, CONFIG, unsigned=lambda config: config["version"] == 1)
+        if config["version"] == 1:
+            warnings.warn(f"{path}: of bnn-ref's first version, whose files carry no checksum: "
+                          "taken as it is", stacklevel=1)  # fmt: skip
+        elif "identity" not in config:
+            raise expected(f"{path}: identity", "such a key", "none")
+        return {**config, "settings": {**LATER, **config["settings"]}}
 
     def save(self, trainer, history):
         """Write history and checkpoint; what `fit` calls as its ``on_checkpoint``.
@@ -168,14 +179,18 @@ class Run:
 
         Raises
         ------
+        ValueError
+            Where the state is not finite.
         OSError
             Where one cannot be written; the last checkpoint is as it was.
         """
-        write_json(self.path("history.json"), {"records": history.records})
-        save_checkpoint(self.path("checkpoint.npz"), trainer, history)
+        write_json(self.path("history.json"), {"records": [plain(r) for r in history.records]})
+        save_checkpoint(self.path("checkpoint.npz"), trainer, history, self.identity)
 
     def load(self, network=None):
         """Return the `Checkpoint`, and the `History` up to it.
+
+        A history that is absent or damaged costs the history alone: a warning says so.
 
         Parameters
         ----------
@@ -185,24 +200,37 @@ class Run:
         Raises
         ------
         ValueError
-            As `load_checkpoint`, or for a history that is none.
+            As `load_checkpoint`, or for a checkpoint of another run than the configuration's.
         OSError
             Where one cannot be read.
         """
-        checkpoint = load_checkpoint(self.path("checkpoint.npz"), network)
-        path = self.path("history.json")
-        records = read_json(path).get("records")
-        if not isinstance(records, list) or not all(
-            isinstance(one, dict) and isinstance(one.get("step"), int) for one in records
-        ):
-            raise expected(path, "a list of records, each with its step", "something else")
-        records = [one for one in records if one["step"] <= checkpoint.state.step]
+        config, path = self.config(), self.path("checkpoint.npz")
+        checkpoint = load_checkpoint(path, network)
+        whose = f"a checkpoint of the run in {self.path('config.json').name}"
+        if checkpoint.run != config.get("identity"):
+            raise expected(path, whose, "one of another run")
+        if checkpoint.seed != config["settings"]["seed"]:
+            seed = config["settings"]["seed"]
+            raise expected(path, f"{whose} (seed {seed})", f"seed {checkpoint.seed}")
+        records = self._optional("history.json", HISTORY, config) or {"records": []}
+        records = [one for one in records["records"] if one["step"] <= checkpoint.state.step]
         return checkpoint, History(records, dict(checkpoint.pending))
 
     def results(self):
         """Return what the finished run scored, or None where it is not known."""
-        path = self.path("results.json")
-        return read_json(path) if path.exists() else None
+        if not os.path.lexists(self.path("results.json")):
+            return None
+        return self._optional("results.json", RESULTS, self.config())
+
+    def _optional(self, name, schema, config):
+        """Return a file that a run can do without, or None and a warning where it is not sound."""
+        old = config["version"] == 1
+        try:
+            return read_json(self.path(name), schema, unsigned=lambda value: old)
+        except (ValueError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            warnings.warn(f"{self.path(name)}: left out ({reason})", stacklevel=3)
+            return None
 
     def save_results(self, results):
         """Write what the finished run scored.
@@ -212,4 +240,4 @@ class Run:
         results : dict of str to number
         """
         remove_leftovers(self.folder)
-        write_json(self.path("results.json"), results)
+        write_json(self.path("results.json"), plain(results))

@@ -174,7 +174,7 @@ def _plain_dtype(name, descr):
 
 
 def _check_ends(file):
-    """Refuse what is no zip file, or has too large a directory, before zipfile parses it."""
+    """Return a zip file's size; refuse what is none, or has too large a directory to parse."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -189,17 +189,19 @@ def _check_ends(file):
     if entries > _MEMBERS or directory > _DIRECTORY or zip64:
         raise ArchiveError(f"expected at most {_MEMBERS} members, found a larger zip directory")
     file.seek(0)
+    return size
 
 
-def open_archive(path, limit=LIMIT):
+def open_archive(path, limit=None):
     """Return the `Archive` of an `.npz` file, to be used in a ``with`` statement.
 
     Parameters
     ----------
     path : str or path
         A plain file: folders, pipes and devices are refused.
-    limit : int
-        Bytes that all members together may unpack to.
+    limit : int, optional
+        Bytes that all members together may unpack to; the file's own size unless given, which is
+        enough for members that are stored.
 
     Raises
     ------
@@ -213,8 +215,8 @@ def open_archive(path, limit=LIMIT):
     except ValueError as error:
         raise ArchiveError(str(error).removeprefix(f"{path}: ")) from None
     try:
-        _check_ends(file)
-        return Archive(file, limit)
+        size = _check_ends(file)
+        return Archive(file, size if limit is None else limit)
     except Exception as error:
         file.close()
         if isinstance(error, ArchiveError) or not isinstance(error, _BROKEN):
@@ -222,7 +224,7 @@ def open_archive(path, limit=LIMIT):
         raise ArchiveError(f"expected an .npz archive, found {show(str(error))}") from None
 
 
-def write_archive(path, arrays):
+def write_archive(path, arrays, check=None):
     """Write arrays as an uncompressed `.npz` file: the same arrays give the same bytes.
 
     The file appears whole or not at all: it is written beside its place and renamed.
@@ -231,13 +233,15 @@ def write_archive(path, arrays):
     ----------
     path : str or path
     arrays : dict of str to array
+    check : function(path), optional
+        As `whole_file` takes it.
 
     Raises
     ------
     OSError
         Where the folder is absent, full or closed to writing; nothing is left behind.
     """
-    with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with whole_file(path, check) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             info = zipfile.ZipInfo(name + ".npy")  # its date is 1980, whatever the clock
             with archive.open(info, "w", force_zip64=True) as member:

@@ -2,21 +2,29 @@
 
 import contextlib
 import os
-import tempfile
+import secrets
 
 PREFIX, SUFFIX = ".bnn-ref-", ".part"  # of temporary names; what a killed writer leaves behind
 
 
+_FLAGS = (
+    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+)
+
+
 @contextlib.contextmanager
-def whole_file(path):
+def whole_file(path, check=None):
     """Yield a binary file that takes the place of ``path`` when the block ends without an error.
 
-    It is written beside its place, flushed to the disk and renamed, and then the folder is flushed,
-    so that a crash at any moment leaves the old file or the new one.
+    It is written beside its place, flushed to the disk, read back where there is a `check`, and
+    renamed; then the folder is flushed. A crash at any moment leaves the old file or the new one.
+    Its permissions are those of any new file.
 
     Parameters
     ----------
     path : str or path
+    check : function(path), optional
+        Called with the path of what was written; where it raises, the old file stays.
 
     Raises
     ------
@@ -26,23 +34,21 @@ def whole_file(path):
     """
     path = os.fspath(path)
     folder = os.path.dirname(path) or "."
-    temporary = None
+    temporary = os.path.join(folder, f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}")
     try:
-        handle, temporary = tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=folder)
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(os.open(temporary, _FLAGS, 0o666), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp's files are their owner's alone
+        if check is not None:
+            check(temporary)
         os.replace(temporary, path)
     except BaseException as error:
         if isinstance(error, OSError):
             error.filename = path  # a full disk names no file, a closed folder the temporary one
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+            error.filename2 = None
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         raise
     _flush_folder(folder)
 

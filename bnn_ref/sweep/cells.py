@@ -12,13 +12,23 @@ import hashlib
 import itertools
 import json
 import math
+import os
+import warnings
 from pathlib import Path
+from types import NoneType
 from typing import NamedTuple
 
 from .._version import __version__
 from ..errors import expected
-from ..runs.run import read_json, write_json
+from ..runs.environment import version_of
+from ..storage.jsonfile import read_json, write_json
 from ..storage.wholefile import remove_leftovers
+
+RECORD = {
+    "cell": dict,
+    "result": {...: (float, str, bool, NoneType)},
+    "seconds": float,
+}
 
 
 class Outcome(NamedTuple):
@@ -56,16 +66,19 @@ def grid(choices):
 
 
 def key_of(cell, identity=None):
-    """Return the name under which a cell is kept: a hash of its settings and of what they mean.
+    """Return the name under which a cell is kept: a hash of all that its result depends on.
+
+    Of its settings, of their meaning, and of the versions of this package and of those that
+    compute for it.
 
     Parameters
     ----------
     cell : dict
     identity : dict, optional
-        What else its result depends on, such as a checksum of the data. The version of this
-        package always counts.
+        What else its result depends on, such as a checksum of the data.
     """
-    whole = {"cell": cell, "identity": identity, "bnn_ref": __version__}
+    versions = {package: version_of(package) for package in ("numpy", "scipy", "numba")}
+    whole = {"cell": cell, "identity": identity, "bnn_ref": __version__, "versions": versions}
     text = json.dumps(whole, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -88,18 +101,20 @@ class Store:
     def get(self, key, cell):
         """Return the `Outcome` kept under a key, or None.
 
-        Raises
-        ------
-        ValueError
-            Where the file is not that cell's.
+        A file that is damaged, or of another cell, is warned of and computed anew.
         """
         path = None if self.cells is None else self.cells / f"{key}.json"
-        if path is None or not path.exists():
+        if path is None or not os.path.lexists(path):
             return None
-        record = read_json(path)
-        if record.get("cell") != cell or not isinstance(record.get("result"), dict):
-            raise expected(path, f"the finished cell {name_of(cell)}", "another file")
-        return Outcome(cell, record["result"], None, float(record.get("seconds", 0)))
+        try:
+            record = read_json(path, RECORD)
+            if record["cell"] != cell:
+                raise expected(path, f"the finished cell {name_of(cell)}", "another")
+        except (ValueError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            warnings.warn(f"{path}: computed anew ({reason})", stacklevel=2)
+            return None
+        return Outcome(cell, record["result"], None, float(record["seconds"]))
 
     def keep(self, key, outcome):
         """Write a finished cell; the file appears whole or not at all.

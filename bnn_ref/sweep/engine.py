@@ -7,11 +7,16 @@ on the way.
 import contextlib
 import time
 import uuid
+import warnings
 
 from ..border import check_size
 from ..errors import expected, missing
 from ..runs import environment
+from ..storage.lock import sole_writer
 from .cells import Outcome, Store, key_of, name_of, plain
+from .scheduler import PATIENCE, find_scheduler, parse_address
+
+MOST = 1024  # threads of a cell, and worker processes started here
 
 
 def run_cell(task, cell, threads):
@@ -44,21 +49,28 @@ def connect(scheduler=None, workers=None, threads=1):
     ------
     ImportError
         Where Dask's distributed scheduler is not installed.
+    ValueError
+        For an address that is none.
     OSError
-        Where nothing answers at the address.
+        Where no scheduler answers at it.
     """
     try:
         from distributed import Client, LocalCluster
     except ImportError:
         raise missing("sweep", "dask[distributed]", "sweep") from None
     if scheduler is not None:
-        with Client(scheduler, timeout="10s", set_as_default=False) as client:
+        scheduler = find_scheduler(scheduler)
+        with Client(scheduler, timeout=f"{PATIENCE}s", set_as_default=False) as client:
+            if not client.scheduler_info()["workers"]:
+                warnings.warn(f"scheduler {scheduler}: it has no workers: waiting for one",
+                              stacklevel=2)  # fmt: skip
             yield client
         return
-    workers = workers or max(1, environment.available_cores() // threads)
+    if workers is None:
+        workers = max(1, environment.available_cores() // threads)
     with (
         LocalCluster(
-            n_workers=check_size(workers, "workers"),
+            n_workers=check_size(workers, "workers", most=MOST),
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",
@@ -95,36 +107,41 @@ def sweep(task, cells, folder=None, *, identity=None, scheduler=None, workers=No
     Raises
     ------
     ValueError
-        For equal cells, or a kept file that is no such cell.
+        For equal cells, or where another process writes to the folder.
     ConnectionError
         Where the scheduler is lost; finished cells are kept.
     """
-    threads = check_size(threads, "threads")
+    threads = check_size(threads, "threads", most=MOST)
     keys = [key_of(cell, identity and identity(cell)) for cell in cells]
     if len(set(keys)) < len(keys):
         twice = next(c for k, c in zip(keys, cells, strict=True) if keys.count(k) > 1)
         raise expected("cells", "each once", f"{name_of(twice)} twice")
-    store, outcomes = Store(folder), {}
+    if scheduler is not None:
+        parse_address(scheduler)
+    if workers is not None:
+        check_size(workers, "workers", most=MOST)
+    missing = dict(zip(keys, cells, strict=True))
+    outcomes = {}
 
     def add(key, outcome, kept=False):
         outcomes[key] = outcome
         if on_outcome is not None:
             on_outcome(outcome, len(outcomes), len(cells), kept)
 
-    missing = {}
-    for key, cell in zip(keys, cells, strict=True):
-        found = store.get(key, cell)
-        if found is None:
-            missing[key] = cell
-        else:
-            add(key, found, kept=True)
-    if missing:
-        connection = connect(scheduler, workers, threads) if client is None else None
-        with connection or contextlib.nullcontext(client) as client:
-            for key, outcome in _compute(client, task, missing, threads):
-                if outcome.error is None:
-                    store.keep(key, outcome)
-                add(key, outcome)
+    with sole_writer(folder) if folder is not None else contextlib.nullcontext():
+        store = Store(folder)
+        for key in keys:
+            found = store.get(key, missing[key])
+            if found is not None:
+                add(key, found, kept=True)
+                del missing[key]
+        if missing:
+            connection = connect(scheduler, workers, threads) if client is None else None
+            with connection or contextlib.nullcontext(client) as client:
+                for key, outcome in _compute(client, task, missing, threads):
+                    if outcome.error is None:
+                        store.keep(key, outcome)
+                    add(key, outcome)
     return [outcomes[key] for key in keys]
 
 

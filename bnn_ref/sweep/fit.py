@@ -1,5 +1,10 @@
 """The cell of `bnn-ref sweep`: one network trained on one split of a data set, and scored."""
 
+import json
+import zlib
+
+import numpy as np
+
 from ..data import load
 from ..likelihoods import Bernoulli, Categorical, Normal
 from ..runs.evaluation import score_parts
@@ -71,6 +76,28 @@ def load_split(cell, source, target=None, reading=None):
         dtype=cell["dtype"],
         reading=reading,
     )
+
+
+def content_of(cell, source, target=None, reading=None):
+    """Return what the numbers of every cell depend on in the data, for `key_of`.
+
+    A checksum of every stored row and target, those of a test part among them, and how they are
+    read.
+
+    Parameters
+    ----------
+    cell : dict
+    source, target, reading
+        As `load_split` takes them.
+    """
+    whole = {**cell, "holdout": 0, "split": 0, "dtype": "float64"}
+    dataset = load_split(whole, source, target, reading)
+    total = 0
+    for part in (dataset.train, dataset.test):
+        for array in (part.x.values, part.y) if part else ():
+            total = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8), total)
+    encoding = json.dumps(dataset.encoding.to_json())
+    return {"kind": dataset.kind, "target": target, "content": zlib.crc32(encoding.encode(), total)}
 
 
 def train_cell(cell, threads, *, source="digits", target=None, reading=None):

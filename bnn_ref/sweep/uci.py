@@ -10,12 +10,15 @@ Source: Hernández-Lobato and Adams (2015), "Probabilistic backpropagation for s
 Bayesian neural networks", section 5.1.
 """
 
+import io
+import warnings
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from ..border.files import read_file
 from ..data.encoding import moments
 from ..errors import expected
 from ..likelihoods import Normal
@@ -34,6 +37,7 @@ FOLDERS = {
     "yacht": "yacht",
 }
 SPLITS = 20
+LIMIT = 1 << 24  # bytes of a file
 SETTINGS = {
     "hidden": 50,
     "activation": "relu",
@@ -95,16 +99,21 @@ def read_matrix(path, whole=False):
     OSError
         Where it cannot be read.
     """
-    try:
-        found = np.loadtxt(path, ndmin=1 if whole else 2)
-    except ValueError as error:
-        raise expected(path, "a table of numbers", str(error)) from None
+    text = io.StringIO(read_file(path, LIMIT).decode("latin-1"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of an empty file, which is refused below
+        try:
+            found = np.loadtxt(text, ndmin=1 if whole else 2)
+        except ValueError as error:
+            raise expected(path, "a table of numbers", str(error)) from None
     if not np.all(np.isfinite(found)) or found.size == 0:
         raise expected(path, "finite numbers", "others, or none")
     if not whole:
         return found
     if found.ndim != 1 or np.any(found != np.floor(found)) or np.any(found < 0):
         raise expected(path, "whole numbers, at least 0, one a line", "others")
+    if np.any(found > LIMIT):
+        raise expected(path, f"whole numbers up to {LIMIT}", found.max())
     return found.astype(np.int64)
 
 
@@ -148,8 +157,8 @@ def read_split(folder, name, split):
     return Split(x[train], y[train], x[test], y[test])
 
 
-def checksum(folder, name):
-    """Return a CRC-32 of a set's matrix and columns, by which finished splits are known again.
+def checksum(folder, name, split):
+    """Return a CRC-32 of every file that a split is read from, by which it is known again.
 
     Parameters
     ----------
@@ -157,10 +166,12 @@ def checksum(folder, name):
         Of the sets.
     name : str
         The set's.
+    split : int
     """
     total = 0
-    for file in ("data.txt", "index_features.txt", "index_target.txt"):
-        total = zlib.crc32((Path(folder) / FOLDERS[name] / file).read_bytes(), total)
+    for kind in ("data", "index_features", "index_target", f"index_train_{split}",
+                 f"index_test_{split}"):  # fmt: skip
+        total = zlib.crc32(read_file(Path(folder) / FOLDERS[name] / f"{kind}.txt", LIMIT), total)
     return total
 
 

@@ -18,6 +18,7 @@ from .schedules import RISE, Cosine, parse_rate
 from .trainer import Trainer
 
 FLOATS = ("float32", "float64")
+MOST_RECORDS = 10_000  # where each would be an epoch's: a history is read whole
 
 
 class Fit(NamedTuple):
@@ -61,15 +62,21 @@ class Fit(NamedTuple):
 class _Interrupt:
     """While entered in the main thread, turns Ctrl-C into a flag that is read between steps.
 
-    A second Ctrl-C raises `KeyboardInterrupt` as usual.
+    A second Ctrl-C raises `KeyboardInterrupt` as usual. So do the other signals that have Python's
+    handler of Ctrl-C, as the command line gives it to SIGTERM. What is ignored, or has a handler of
+    somebody else's, is left alone.
     """
 
     def __enter__(self):
-        self.seen = False
-        self.main = threading.current_thread() is threading.main_thread()
-        if self.main:
-            self.before = signal.getsignal(signal.SIGINT)
-            signal.signal(signal.SIGINT, self._note)
+        self.seen, self.taken = False, []
+        if threading.current_thread() is threading.main_thread():
+            self.taken = [
+                number
+                for number in signal.valid_signals()
+                if signal.getsignal(number) is signal.default_int_handler
+            ]
+        for number in self.taken:
+            signal.signal(number, self._note)
         return self
 
     def _note(self, number, frame):
@@ -78,8 +85,8 @@ class _Interrupt:
         self.seen = True
 
     def __exit__(self, *error):
-        if self.main:
-            signal.signal(signal.SIGINT, self.before)
+        for number in self.taken:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _progress_bar(progress, start, total):
@@ -143,8 +150,8 @@ def fit(
     num_examples : float, optional
         N, where the weights are relative and their sum says nothing.
     report_every : int, optional
-        Steps between two records; by default an epoch's where epochs are given, else a sixtieth
-        of the steps.
+        Steps between two records; by default an epoch's where epochs are given (more where that
+        would make more than 10,000 records), else a sixtieth of the steps.
     on_record : function(trainer, record), optional
         Called at every record; training stops where it returns True.
     checkpoint_every : int, optional
@@ -194,7 +201,7 @@ def fit(
     per_epoch = -(-len(examples.y) // batch_size)
     if steps is None:
         steps = check_size(epochs, "epochs", 0) * per_epoch
-        report_every = report_every or per_epoch
+        report_every = report_every or max(per_epoch, steps // MOST_RECORDS)
     steps = check_size(steps, "steps", 0)
     report_every = check_size(report_every or max(1, steps // 60), "report_every")
     warn_of_reach(network, examples.y)

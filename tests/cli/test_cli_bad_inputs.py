@@ -115,9 +115,9 @@ WORDS = {
     "run of other files": ((*TRAIN, "--out", "folder"), "expected a new or an empty folder"),
     "overwrite a foreign config": (
         (*TRAIN, "--out", "foreign", "--overwrite"),
-        "a run ('bnn-ref-run')",
+        "config.json: format: expected 'bnn-ref-run', found none",
     ),
-    "resume a foreign folder": ((*TRAIN, "--out", "foreign", "--resume"), "a run ('bnn-ref-run')"),
+    "resume a foreign folder": ((*TRAIN, "--out", "foreign", "--resume"), "expected 'bnn-ref-run'"),
     "resume half a checkpoint": (
         ("train", "--out", "half", "--resume"),
         "expected a checkpoint of",

@@ -1,12 +1,11 @@
 """``bnn-ref report``: what it writes, and one line where it cannot."""
 
-import json
 import shutil
 import sys
 
 import numpy as np
 import pytest
-from command import SMALL, call, contents
+from command import SMALL, call, contents, edit_json
 
 pytest.importorskip("matplotlib", reason="the report needs matplotlib")
 
@@ -72,9 +71,8 @@ def test_output_plots_and_draws(place, capsys):
 
 
 def test_data_that_have_moved(place, capsys):
-    config = json.loads((place / "run" / "config.json").read_text())
-    config["settings"]["data"] = str(place / "gone.csv")
-    (place / "run" / "config.json").write_text(json.dumps(config))
+    gone = {"data": str(place / "gone.csv")}
+    edit_json(place / "run" / "config.json", lambda c: c | {"settings": c["settings"] | gone})
     before = contents(place)
     refused(call(capsys, "report", place / "run"), "data", "gone.csv")
     other = (place / "t.csv").read_text().replace("1.0000", "0.0000", 1)
@@ -95,7 +93,17 @@ def test_no_run_at_all(tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.npz"]
 
 
-@pytest.mark.parametrize("name", ["checkpoint.npz", "config.json", "history.json", "results.json"])
+def test_what_a_run_can_do_without(place, capsys):
+    name = "history.json"
+    (place / "run" / name).write_bytes((place / "run" / name).read_bytes()[:40])
+    called = call(capsys, "report", place / "run")
+    assert called.code == 0
+    assert called.err.count("\n") == 1
+    assert f"{name}: left out" in called.err
+    assert (place / "run" / "report.html").stat().st_size > 50_000
+
+
+@pytest.mark.parametrize("name", ["checkpoint.npz", "config.json"])
 def test_a_spoiled_file(place, capsys, name):
     (place / "run" / name).write_bytes((place / "run" / name).read_bytes()[:40])
     before = contents(place)
@@ -153,9 +161,8 @@ def test_a_run_that_was_not_trained(trained, tmp_path, capsys):
 
 def test_an_interrupted_run_says_so(place, capsys):
     """A run killed after a checkpoint: more steps were asked for, and nothing was scored."""
-    config = json.loads((place / "run" / "config.json").read_text())
-    config["settings"]["steps"] = 9000
-    (place / "run" / "config.json").write_text(json.dumps(config))
+    more = {"steps": 9000}
+    edit_json(place / "run" / "config.json", lambda c: c | {"settings": c["settings"] | more})
     (place / "run" / "results.json").unlink()
     called = call(capsys, "report", place / "run")
     assert called.code == 0, called.err

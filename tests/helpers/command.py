@@ -1,9 +1,11 @@
 """The command line called in the test's own process."""
 
+import json
 import os
 from typing import NamedTuple
 
 from bnn_ref.cli import main
+from bnn_ref.storage.jsonfile import write_json
 
 SMALL = (
     "--backend",
@@ -37,3 +39,10 @@ def contents(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def edit_json(path, change):
+    """Change a JSON file's object by a function, as its own program would have written it."""
+    value = json.loads(path.read_text())
+    value.pop("checksum", None)
+    write_json(path, change(value))

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import tempfile
 
 import pytest
 
@@ -36,7 +35,7 @@ def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     if broken == "create":
-        monkeypatch.setattr(tempfile, "mkstemp", full)
+        monkeypatch.setattr(os, "open", full)
     else:
         monkeypatch.setattr(os, broken, full)
     with pytest.raises(OSError, match="No space left") as caught:

@@ -13,6 +13,7 @@ from command import call
 
 pytest.importorskip("distributed", reason="dask[distributed] is not installed")
 
+from bnn_ref.storage.jsonfile import write_json
 from bnn_ref.sweep import Outcome, Store, grid, key_of, plain, sweep, table, write_table
 
 pytestmark = [
@@ -103,7 +104,13 @@ def test_other_data_are_other_cells(tmp_path, capsys):
         (["steps=3", "epochs=2"], "settings steps and epochs: expected one of the two"),
         (["seed=1,1", "steps=1"], "cells: expected each once"),
         (["--data", "nowhere"], "nowhere"),
-        (["--threads", "0"], "threads: expected a whole number, at least 1, found 0"),
+        (
+            ["--threads", "0"],
+            "threads: expected a whole number, at least 1 and at most 1024, found 0",
+        ),
+        (["--threads", "100000"], "threads: expected a whole number, at least 1 and at most 1024"),
+        (["--workers", "0"], "workers: expected a whole number, at least 1 and at most 1024"),
+        (["--workers", "100000"], "at least 1 and at most 1024, found 100000"),
     ],
 )
 def test_bad_requests_are_one_line(tmp_path, capsys, words, message):
@@ -132,25 +139,80 @@ def test_kept_cells_need_no_scheduler(tmp_path):
     assert [one.result["score"] for one in outcomes] == [1.1, 2.1]
 
 
-def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
-    import distributed
-
-    monkeypatch.setattr(distributed, "Client", refusing_client)
-    with pytest.raises(OSError, match="no scheduler at tcp://127.0.0.1:1"):
-        sweep(None, [{"n": 1}], scheduler="tcp://127.0.0.1:1")
-
-
-def refusing_client(address, **options):
-    raise OSError(f"no scheduler at {address}")
+SPOILED = {
+    "empty": "{}",
+    "half": "half a fi",
+    "of another cell": {"cell": {"n": 2}, "result": {"score": 1.0}, "seconds": 1.0},
+    "a list for a number": {"cell": {"n": 1}, "result": {"score": [1]}, "seconds": 1.0},
+    "unsigned": json.dumps({"cell": {"n": 1}, "result": {"score": 9.0}, "seconds": 1.0}),
+}
 
 
-def test_a_file_that_is_not_the_cell_is_named(tmp_path):
+@pytest.mark.parametrize("name", SPOILED)
+def test_a_file_that_is_not_the_cell_is_computed_anew_with_a_line(tmp_path, name):
     cell, store = {"n": 1}, Store(tmp_path)
     path = store.cells / f"{key_of(cell)}.json"
-    for content in ("{}", "half a fi", json.dumps({"cell": {"n": 2}, "result": {}})):
-        path.write_text(content)
-        with pytest.raises(ValueError, match=path.name):
-            sweep(None, [cell], tmp_path)
+    if isinstance(SPOILED[name], str):
+        path.write_text(SPOILED[name])
+    else:
+        write_json(path, SPOILED[name])
+    with pytest.warns(UserWarning, match=f"{path.name}: computed anew"):
+        assert store.get(key_of(cell), cell) is None
+    store.keep(key_of(cell), Outcome(cell, {"score": 1.5}, None, 1.0))
+    assert store.get(key_of(cell), cell).result == {"score": 1.5}
+
+
+def test_case_54_flipped_test_labels_are_other_cells(tmp_path, capsys):
+    np = pytest.importorskip("numpy")
+    path, rng = tmp_path / "d.npz", np.random.default_rng(54)
+    x, x_test = rng.normal(size=(60, 2)), rng.normal(size=(40, 2))
+    words = ["sweep", "--out", tmp_path / "out", "--workers", "1", "--data", path, "steps=120",
+             "layers=6", "backend=numpy", "draws=2", "learning_rate=0.05"]  # fmt: skip
+    scores = []
+    for flip in (0, 1, 0):
+        labels = ((x_test[:, 0] > 0) + flip) % 2
+        np.savez(path, x_train=x, y_train=(x[:, 0] > 0) * 1, x_test=x_test, y_test=labels)
+        found = call(capsys, *words)
+        assert found.code == 0, found.err
+        with open(tmp_path / "out" / "table.csv", newline="") as file:
+            scores.append(float(next(csv.DictReader(file))["test_accuracy"]))
+    assert scores[0] > 0.6
+    assert scores[1] == pytest.approx(1 - scores[0])
+    assert scores[2] == scores[0]
+    assert ", kept" in found.out
+    assert len(kept(tmp_path / "out")) == 2
+
+
+def test_a_key_is_of_the_versions_that_compute(monkeypatch):
+    from bnn_ref.sweep import cells
+
+    before = key_of({"n": 1})
+    for package in ("numpy", "numba", "scipy"):
+        monkeypatch.setattr(cells, "version_of", lambda name, p=package: "9" if name == p else "1")
+        assert key_of({"n": 1}) != before
+    monkeypatch.undo()
+    assert key_of({"n": 1}) == before
+    monkeypatch.setattr(cells, "__version__", "9")
+    assert key_of({"n": 1}) != before
+
+
+def test_case_59_where_every_cell_failed_there_is_no_plot(tmp_path, capsys):
+    found = call(capsys, "sweep", "--out", tmp_path, "--workers", "1", "estimator=none,other",
+                 "steps=5", "layers=4", "backend=numpy", "draws=2")  # fmt: skip
+    assert found.code == 1
+    assert "2 of 2 cells failed" in found.err
+    assert (tmp_path / "table.csv").exists()
+    assert not (tmp_path / "plot.png").exists()
+    assert "plot" not in found.out
+
+
+def test_one_sweep_at_a_time_writes_to_a_folder(tmp_path, capsys):
+    from bnn_ref.storage.lock import sole_writer
+
+    with sole_writer(tmp_path / "out"):
+        found = call(capsys, "sweep", "--out", tmp_path / "out", "steps=1", "backend=numpy")
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert "another process at work in it" in found.err
 
 
 def test_a_table_is_tidy_and_keeps_every_bit(tmp_path):

@@ -1,0 +1,91 @@
+"""What the JSON files of a run hold, key by key: see `bnn_ref.border.schema`."""
+
+from types import NoneType
+
+from ..border.schema import Maybe
+
+# How a table or an npz is read, as the options' texts: see `bnn_ref.data.reading`.
+READING = ("header", "separator", "decimal", "missing", "missing_rows", "categorical", "drop",
+           "index", "arrays")  # fmt: skip
+# What the first version did without a setting for it: what its runs are read with.
+LATER = {
+    "prior_scale": 1.0,
+    "bias": "deterministic",
+    "initializer": "tfp",
+    "temperature": 1.0,
+    "kl_warm_up": 0.0,
+    "adam": "paper",
+    "estimator": "flipout",
+    **dict.fromkeys(READING),
+}
+# Every setting of `bnn-ref train`; Maybe for those of `LATER`.
+SETTINGS = {
+    "data": str,
+    "target": (str, int, NoneType),
+    "layers": [int],
+    "activation": str,
+    "prior_scale": Maybe(float),
+    "bias": Maybe(str),
+    "initializer": Maybe(str),
+    "likelihood": (str, NoneType),
+    "steps": (int, NoneType),
+    "epochs": (int, NoneType),
+    "batch_size": int,
+    "learning_rate": (float, str),
+    "kl_weight": (float, NoneType),
+    "temperature": Maybe(float),
+    "kl_warm_up": Maybe((float, NoneType)),
+    "adam": Maybe(str),
+    "estimator": Maybe(str),
+    "holdout": (int, NoneType),
+    "draws": int,
+    "draws_per_step": int,
+    "seed": int,
+    "backend": {"numba", "numpy"},
+    "dtype": {"float32", "float64"},
+    **dict.fromkeys(READING, Maybe((str, NoneType))),
+}
+FREE = ("data", "steps", "epochs", "draws")  # may be given anew when a run goes on
+SCORES = ("nats", "accuracy", "rmse", "calibration_error")
+RESULT_NAMES = ("loss", "nll", "kl", *(f"{part}_{name}" for name in SCORES
+                                       for part in ("heldout", "test")))  # fmt: skip
+CONFIG = {
+    "format": {"bnn-ref-run"},
+    "version": {1, 2},
+    "bnn_ref": str,
+    "identity": Maybe(str),
+    "settings": SETTINGS,
+    "data": {
+        "source": str,
+        "kind": str,
+        "holdout": int,
+        "seed": int,
+        "rows": {"train": int, "validation": int, "test": int},
+        "image": ([int], NoneType),
+        "checksum": int,
+        "encoding": dict,
+    },
+    "network": {"inputs": int, "layers": list, "likelihood": dict},
+}
+RECORD = dict.fromkeys(("epoch", "loss", "nll", "kl", "kl_weight"), float) | {
+    "step": int,
+    ...: (float, str, NoneType),
+}
+HISTORY = {"records": [RECORD]}
+RESULTS = dict.fromkeys(RESULT_NAMES, (float, NoneType)) | {
+    "steps": int,
+    "draws": int,
+    ...: (float, str, NoneType),
+}
+# The description in a checkpoint: `run` since version 2.
+META = {
+    "format": {"bnn-ref-checkpoint"},
+    "version": {1, 2},
+    "run": Maybe((str, NoneType)),
+    "dtype": {"float32", "float64"},
+    "inputs": int,
+    "layers": [dict],
+    "likelihood": dict,
+    "environment": {...: (float, str, bool, NoneType)},
+    "pending": {...: float},
+}
