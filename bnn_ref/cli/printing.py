@@ -23,6 +23,8 @@ def print_end(trained):
     """Say whether training has settled, and whether anything was learned."""
     from ..training import prior_line
 
+    if not trained.history.records:
+        return
     line = prior_line(trained.parameters, trained.history.records[-1]["kl"])
     for one in filter(None, (line, trained.convergence.line)):
         print(one)

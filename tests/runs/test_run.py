@@ -20,7 +20,7 @@ from bnn_ref.storage.wholefile import PREFIX
 
 STEPS = 60
 WORDS = ("train", "--backend", "numpy", "--layers", "8", "--draws", "2", "--steps", str(STEPS),
-         "--batch-size", "32", "--checkpoint-every", "2")  # fmt: skip
+         "--batch-size", "32", "--checkpoint-every", "2", "--learning-rate", "0.01")  # fmt: skip
 
 
 def start(folder, *more):

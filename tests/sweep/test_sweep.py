@@ -179,7 +179,7 @@ def test_case_54_flipped_test_labels_are_other_cells(tmp_path, capsys):
     assert scores[0] > 0.6
     assert scores[1] == pytest.approx(1 - scores[0])
     assert scores[2] == scores[0]
-    assert ", kept" in found.out
+    assert ": kept\n" in found.out
     assert len(kept(tmp_path / "out")) == 2
 
 
