@@ -223,6 +223,8 @@ def total_steps(settings, dataset):
 def refuse_other_data(config, dataset, run):
     """Raise where the data are not those that the run recorded; their path may differ."""
     wanted, found = config["data"], dataset.to_json()
+    known = wanted["encoding"]  # the first version recorded less
+    found["encoding"] = {name: value for name, value in found["encoding"].items() if name in known}
     for key in ("kind", "rows", "checksum", "encoding"):
         if wanted.get(key) != found[key]:
             what = f"the {key} that {run} records"

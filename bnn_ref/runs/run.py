@@ -11,7 +11,8 @@ checkpoint: a run killed between the two has records of steps that it will take 
 configuration and the checkpoint name the run that they are of, and are compared. One process at a
 time writes to a folder.
 
-Runs of the first version (without checksums and identities) are read, and go on as such.
+Runs of the first version (without checksums and identities) are read, and go on as such, but for
+those on text tables.
 """
 
 import json
@@ -31,6 +32,15 @@ from .schema import CONFIG, FREE, HISTORY, LATER, RESULTS
 
 FORMAT, VERSION = "bnn-ref-run", 2
 FILES = ("config.json", "history.json", "results.json", "checkpoint.npz")
+
+
+def _take_first_version(path, encoding):
+    """Bring an encoding of the first version to today's form, or refuse that of a text table."""
+    if encoding.get("columns") is not None or encoding.get("target") is not None:
+        raise expected(path, "a run of the second version, whose tables are read by other rules",
+                       "one of the first, on a text table: train it again")  # fmt: skip
+    for name in ("columns", "target"):
+        encoding.pop(name, None)
 
 
 def identity_of(config):
@@ -165,6 +175,7 @@ class Run:
         if config["version"] == 1:
             warnings.warn(f"{path}: of bnn-ref's first version, whose files carry no checksum: "
                           "taken as it is", stacklevel=1)  # fmt: skip
+            _take_first_version(path, config["data"]["encoding"])
         elif "identity" not in config:
             raise expected(f"{path}: identity", "such a key", "none")
         return {**config, "settings": {**LATER, **config["settings"]}}

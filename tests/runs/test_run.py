@@ -3,11 +3,12 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-import numpy as np
 import pytest
 from command import call, contents, edit_json
 
@@ -244,43 +245,39 @@ def test_case_52_the_recorded_settings_where_there_is_no_checkpoint_yet(tmp_path
     assert contents(run) == contents(wanted)
 
 
-def as_the_first_version(run):
-    """Make a run's files what the first version wrote: no checksum, no identity."""
-    for name in ("config.json", "history.json", "results.json"):
-        value = read_json(run / name, ANY)
-        if name == "config.json":
-            del value["identity"]
-            value["version"] = 1
-        (run / name).write_text(json.dumps(value, indent=1))
-    with np.load(run / "checkpoint.npz") as file:
-        arrays = dict(file)
-    meta = json.loads(str(arrays["meta"]))
-    del meta["run"]
-    np.savez(
-        run / "checkpoint.npz", **arrays | {"meta": np.array(json.dumps(meta | {"version": 1}))}
-    )
+@pytest.fixture
+def first(tmp_path):
+    """A run that the first version wrote: six steps on the digits, 8 units, NumPy back end."""
+    return Path(shutil.copytree(Path(__file__).parents[1] / "frozen" / "first-version-run",
+                                tmp_path / "first"))  # fmt: skip
 
 
-def test_a_run_of_the_first_version_is_read_with_a_line_and_goes_on(run, tmp_path, capsys):
-    wanted = tmp_path / "wanted"
-    assert call(capsys, *WORDS, "--steps", 9, "--out", wanted).code == 0
-    as_the_first_version(run)
+def test_a_run_of_the_first_version_is_read_with_a_line_and_goes_on(first, capsys):
     line = "config.json: of bnn-ref's first version, whose files carry no checksum: taken as it is"
-    called = call(capsys, "evaluate", run)
-    assert called.code == 0
-    assert called.err.count("\n") == 1
+    called = call(capsys, "evaluate", first)
+    assert (called.code, called.err.count("\n")) == (0, 1), called.err
     assert line in called.err
+    recorded = json.loads((first / "results.json").read_text())
     for _ in range(2):
-        called = call(capsys, "train", "--resume", "--steps", 9, "--out", run)
-        assert called.code == 0
-        assert called.err.count("\n") == 1
+        called = call(capsys, "train", "--resume", "--steps", 9, "--out", first)
+        assert (called.code, called.err.count("\n")) == (0, 1), called.err
         assert line in called.err
-    one, other = load_checkpoint(run / "checkpoint.npz"), load_checkpoint(wanted / "checkpoint.npz")
-    assert one.state.parameters.flat.tobytes() == other.state.parameters.flat.tobytes()
-    edit_json(run / "config.json", lambda c: c | {"settings": c["settings"] | {"seed": 4}})
-    called = call(capsys, "evaluate", run)
+    kept = load_checkpoint(first / "checkpoint.npz")
+    assert kept.state.step == 9
+    assert json.loads((first / "results.json").read_text())["loss"] != recorded["loss"]
+    edit_json(first / "config.json", lambda c: c | {"settings": c["settings"] | {"seed": 4}})
+    called = call(capsys, "evaluate", first)
     assert called.code == 2
     assert "expected a checkpoint of the run in config.json (seed 4), found seed 0" in called.err
+
+
+def test_a_table_of_the_first_version_is_refused_in_a_line(first, capsys):
+    config = json.loads((first / "config.json").read_text())
+    config["data"]["encoding"] |= {"columns": ["a", "b"], "target": "y"}
+    (first / "config.json").write_text(json.dumps(config))
+    called = call(capsys, "evaluate", first)
+    assert called.code == 2
+    assert "one of the first, on a text table: train it again" in called.err
 
 
 def test_a_checksum_is_of_what_is_said_not_of_how(tmp_path):
