@@ -16,7 +16,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_design",
 ]
-exclude_patterns = ["_build", "readers/*/node_modules", "readers/*/target"]
+exclude_patterns = ["_build", "verify", "readers/*/node_modules", "readers/*/target"]
 source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}
 myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath", "deflist"]
 myst_heading_anchors = 3
@@ -32,7 +32,7 @@ MADE_BY_SKLEARN = ("fit", "partial_fit", "predict", "predict_proba", "score")  #
 autodoc_default_options = {
     "exclude-members": ", ".join(f"set_{method}_request" for method in MADE_BY_SKLEARN)
 }
-suppress_warnings = ["mystnb.unknown_mime_type", "myst.header"]
+suppress_warnings = ["mystnb.unknown_mime_type", "myst.header", "misc.highlighting_failure"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "bnn_ref"

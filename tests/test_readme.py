@@ -25,7 +25,7 @@ def test_there_are_exactly_two_set_up_commands_of_one_line():
 
 
 def test_the_example_prints_what_is_printed_below_it():
-    (example,), (printed,) = blocks("python"), blocks("text")
+    (example, _), (printed,) = blocks("python"), blocks("text")
     assert example.count("\n") <= 15
     found = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True,
                            check=True).stdout  # fmt: skip
