@@ -11,7 +11,7 @@ perturbations on mini-batches", equations 3 and 4; Blundell et al. (2015) for th
 
 import numpy as np
 
-from .border import check_size
+from .border import check_size, check_word
 from .layers import sigma
 from .network import Parameters
 from .noise import Stream, draw_noise
@@ -223,6 +223,7 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     parameters = state.parameters
     network = parameters.network
     rows = len(check_inputs(network, x, parameters.dtype)[0])
+    check_word(state.step, "step")
     draws = check_size(draws, "draws")
     results = []
     with np.errstate(over="ignore", invalid="ignore"):  # refuse_non_finite names what went wrong
@@ -236,7 +237,8 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     kl_layers, kl_total = results[0].kl_layers, results[0].kl
     refuse_non_finite(state.step + 1, x, nll, kl_layers, gradients)
     moments = (state.moment_1.flat, state.moment_2.flat)
-    adam_rule.update(adam, state.step + 1, parameters.flat, flat, *moments)  # E17
+    with np.errstate(all="ignore"):  # it refuses what is not finite
+        adam_rule.update(adam, state.step + 1, parameters.flat, flat, *moments)  # E17
     state.step += 1
     return Metrics(nll + kl_weight * kl_total, nll, kl_total, kl_layers, outputs)  # E6
 
@@ -264,7 +266,8 @@ def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_ro
 
     Returns
     -------
-    array (rows, O) of the parameters' dtype; a row's bits do not depend on its neighbours.
+    array (rows, O) of the parameters' dtype; a row's bits do not depend on how many rows there
+    are, nor, as far as BLAS keeps it so, on its place (see `docs/limits.md`).
     """
     check_kind(kind)
     h, _ = check_inputs(network, x, parameters.dtype)

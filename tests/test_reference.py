@@ -24,7 +24,7 @@ from bnn_ref import (
     reference,
 )  # fmt: skip
 from bnn_ref.activations import ACTIVATIONS
-from bnn_ref.layers import BIASES, dense_flipout
+from bnn_ref.layers import BIASES, base
 from bnn_ref.network import Parameters
 
 LIKELIHOODS = {
@@ -100,8 +100,8 @@ def test_a_planted_mistake_fails_the_complex_step(monkeypatch):
     """The check itself: a sign dropped in the backward pass is seen."""
     network, p, x, y = problem()
     noise = draw_noise(network, len(x), 1, dtype="float64")
-    true = dense_flipout.sigmoid
-    monkeypatch.setattr(dense_flipout, "sigmoid", lambda rho: true(rho) * 1.001)
+    true = base.sigmoid
+    monkeypatch.setattr(base, "sigmoid", lambda rho: true(rho) * 1.001)
     assert max(complex_step_errors(network, p, x, y, noise, 0.05).values()) > 1e-4
 
 
@@ -284,8 +284,9 @@ def test_case_17_a_nan_stops_the_step_before_the_update():
 
 def test_an_overflow_is_named_where_it_arose():
     network, p, x, y = problem(likelihood="normal", dtype="float32")
-    with pytest.raises(NonFinite, match="nll"):
-        reference.train_step(State.start(p), x, y * 1e30, seed=0, kl_weight=0.1, adam=Adam())
+    for factor, where in ((1e30, "the update"), (1e60, "grad"), (1e200, "nll")):
+        with pytest.raises(NonFinite, match=where):
+            reference.train_step(State.start(p), x, y * factor, seed=0, kl_weight=0.1, adam=Adam())
     p.layers[1].kernel_rho[0, 0] = np.inf
     with pytest.raises(NonFinite, match="layers.1.kl"):
         reference.train_step(State.start(p), x, y, seed=0, kl_weight=0.1, adam=Adam())

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..elementary import softplus
+from ..elementary import sigmoid, softplus
 from ..errors import expected
 from ..priors import KLParts
 from ..registry import Registry
@@ -41,6 +41,30 @@ class LayerParameters(SimpleNamespace):
 def sigma(scale_shift, rho):
     """Return sigma = scale_shift + softplus(rho), elementwise, of rho's shape and dtype."""
     return rho.real.dtype.type(scale_shift) + softplus(rho)  # E1
+
+
+def sigma_for_kl(rho, its):
+    """Return the sigma that a KL is computed with, its derivative by rho, and what is added.
+
+    Where sigma has underflowed (it is then softplus(rho) with rho far below 0, whose logarithm is
+    rho), the KL is that of the least normal number s, plus log(s) - rho, and as a function of rho
+    it falls by 1: d sigma / d rho is s.
+
+    Parameters
+    ----------
+    rho, its : arrays of one shape
+        ``its`` is the sigma of that rho.
+
+    Returns
+    -------
+    (sigma, sigma_grad_rho, added) : arrays of that shape; ``added`` is 0 where none is lost.
+    """
+    least = np.finfo(its.dtype).tiny
+    if np.min(its.real) >= least:
+        return its, sigmoid(rho), 0.0  # E14
+    lost = its.real < least
+    added = np.where(lost, np.log(least) - rho, 0)  # E5
+    return np.where(lost, least, its), np.where(lost, least, sigmoid(rho)), added  # E5, E14
 
 
 def in_blocks(h, kernel):
@@ -127,7 +151,8 @@ class Layer:
         for name, prior, mu, rho in self.posteriors(p):
             wide = np.complex128 if np.iscomplexobj(mu) else np.float64
             its = sigma(p.scale_shift, rho) if trace is None else getattr(trace, f"{name}_sigma")
-            total += np.sum(prior.kl(mu, its), dtype=wide)  # E1, E5
+            its, _, added = sigma_for_kl(rho, its)
+            total += np.sum(prior.kl(mu, its), dtype=wide) + np.sum(added, dtype=wide)  # E1, E5
         return total
 
     def kl_parts(self, p):
@@ -137,10 +162,12 @@ class Layer:
         ----------
         p : LayerParameters
         """
-        parts = [
-            prior.kl_parts(mu, sigma(p.scale_shift, rho.astype(np.float64)))  # E1, E5
-            for _, prior, mu, rho in self.posteriors(p)
-        ]
+        parts = []
+        for _, prior, mu, rho in self.posteriors(p):
+            rho = rho.astype(np.float64)
+            its, _, added = sigma_for_kl(rho, sigma(p.scale_shift, rho))  # E1
+            part = prior.kl_parts(mu, its)
+            parts.append(part._replace(log=part.log + np.sum(added)))  # E5
         return KLParts(*(sum(part) for part in zip(*parts, strict=True)))  # E5
 
     def describe(self):

@@ -13,12 +13,11 @@ import numpy as np
 
 from ..activations import get_activation
 from ..border import check_size
-from ..elementary import sigmoid
 from ..errors import expected
 from ..noise import LayerNoise, LocalLayerNoise
 from ..priors import NormalPrior, make_prior
 from . import local
-from .base import Layer, LayerTrace, in_blocks, register, sigma
+from .base import Layer, LayerTrace, in_blocks, register, sigma, sigma_for_kl
 
 BIASES = ("none", "deterministic", "normal", "normal_flipped")
 INITIALIZERS = ("tfp", "he")
@@ -262,10 +261,8 @@ class DenseFlipout(Layer):
             t.grad_inputs = t.grad_inputs + (flipped_a @ t.kernel_delta.T) * noise.sign_input  # E12
             t.grad_sigma = t.grad_delta * noise.kernel_eps  # delta = sigma * eps, E11
 
-        t.kl_grad_mu, t.kl_grad_sigma = self.kernel_prior.kl_gradient(  # E13
-            p.kernel_mu, t.kernel_sigma
-        )
-        t.sigma_grad_rho = sigmoid(p.kernel_rho)  # sigma = c + softplus(rho), E14
+        kl_sigma, t.sigma_grad_rho, _ = sigma_for_kl(p.kernel_rho, t.kernel_sigma)  # E14
+        t.kl_grad_mu, t.kl_grad_sigma = self.kernel_prior.kl_gradient(p.kernel_mu, kl_sigma)  # E13
         gradients.kernel_mu[...] = grad_mu + kl_weight * t.kl_grad_mu  # E14
         grad_sigma = t.grad_sigma + kl_weight * t.kl_grad_sigma  # E14
         gradients.kernel_rho[...] = grad_sigma * t.sigma_grad_rho  # E14
@@ -277,10 +274,11 @@ class DenseFlipout(Layer):
                 flipped = self.bias == "normal_flipped"  # a = ... + sigma_b * eps_b (* sign_output)
                 summed = np.sum(flipped_a if flipped else grad_a, axis=0)  # (O,), E15
                 t.grad_bias_sigma = summed * noise.bias_eps  # E15
-            kl_mu, kl_sigma = self.bias_prior.kl_gradient(p.bias_mu, t.bias_sigma)  # E13
-            gradients.bias_mu[...] += kl_weight * kl_mu  # E15
-            grad_sigma = t.grad_bias_sigma + kl_weight * kl_sigma  # E15
-            gradients.bias_rho[...] = grad_sigma * sigmoid(p.bias_rho)  # E15
+            kl_sigma, sigma_grad_rho, _ = sigma_for_kl(p.bias_rho, t.bias_sigma)  # E15
+            by_mu, by_sigma = self.bias_prior.kl_gradient(p.bias_mu, kl_sigma)  # E13
+            gradients.bias_mu[...] += kl_weight * by_mu  # E15
+            grad_sigma = t.grad_bias_sigma + kl_weight * by_sigma  # E15
+            gradients.bias_rho[...] = grad_sigma * sigma_grad_rho  # E15
         return t.grad_inputs
 
     def draw_weights(self, p, stream):

@@ -155,6 +155,9 @@ class Likelihood:
         grad_own : dict of str to array
         """
         nll = total(self.nll_rows(z, y, own), weight)  # E4
+        if z.dtype == np.float32 and not np.isfinite(nll):
+            wide = {name: array.astype(np.float64) for name, array in own.items()}
+            nll = total(self.nll_rows(z.astype(np.float64), y, wide), weight)  # E4
         grad_z = self.slope(z, y, own) * share(z, weight)  # E7
         return nll, grad_z, self.gradient_own(z, y, weight, own)  # E18
 

@@ -85,7 +85,9 @@ class NormalPrior(Prior):
         r = sigma / s
         d = np.asarray((sigma - s) / s)
         near = np.abs(d.real) <= NEAR
-        variance = np.asarray(0.5 * (r * r - 1) - np.log(r))  # E5
+        exact = np.min(r.real) >= np.finfo(r.dtype).tiny  # else the quotient has lost digits
+        log_r = np.log(r) if exact else np.log(sigma) - np.log(s)
+        variance = np.asarray(0.5 * (r * r - 1) - log_r)  # E5
         d = d[near]
         variance[near] = 0.5 * d * d + x_minus_log1p(d)  # E5, the near form
         return 0.5 * z * z + variance  # E5

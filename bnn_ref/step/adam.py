@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import expected
+from ..errors import NonFinite, expected
 
 BLOCK = 16_384
 EPSILONS = {"paper": 1e-8, "tensorflow1": 1e-8, "keras": 1e-7}
@@ -85,7 +85,7 @@ class Adam:
 
 
 def update(adam, step, parameters, gradients, moment_1, moment_2):
-    """Take one Adam step in place.
+    """Take one Adam step in place, or none where a parameter or moment would not be finite.
 
     Parameters
     ----------
@@ -93,16 +93,28 @@ def update(adam, step, parameters, gradients, moment_1, moment_2):
     step : int
         t >= 1, the number of this step.
     parameters, gradients, moment_1, moment_2 : arrays (P,) of one float dtype
-        All but the gradients are updated in place, in blocks that stay in the cache.
+        All but the gradients are updated in place; what is computed on the way is made in blocks
+        that stay in the cache.
+
+    Raises
+    ------
+    NonFinite
+        Nothing has changed then.
 
     Source: Kingma and Ba (2015), algorithm 1 and the note on its efficiency below it.
     """
     rate, scale = (parameters.dtype.type(factor) for factor in adam.factors(step))
+    new = [array.copy() for array in (parameters, moment_1, moment_2)]
     for start in range(0, len(parameters), BLOCK):
         part = slice(start, start + BLOCK)
-        p, g, m, v = parameters[part], gradients[part], moment_1[part], moment_2[part]
+        p, m, v = (array[part] for array in new)
+        g = gradients[part]
         m *= adam.beta_1  # E17
         m += (1 - adam.beta_1) * g  # E17
         v *= adam.beta_2  # E17
         v += (1 - adam.beta_2) * g * g  # E17
         p -= rate * m / (np.sqrt(v) * scale + adam.epsilon)  # E17
+    if not all(np.all(np.isfinite(array)) for array in new):
+        raise NonFinite(step, "the update")
+    for array, its in zip((parameters, moment_1, moment_2), new, strict=True):
+        array[...] = its

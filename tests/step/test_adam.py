@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from bnn_ref import Adam
+from bnn_ref import Adam, NonFinite
 from bnn_ref.step.adam import update
 
 
@@ -70,3 +70,23 @@ def test_float32_stays_float32():
 def test_settings_out_of_range_are_refused(bad, message):
     with pytest.raises(ValueError, match=message):
         Adam(**bad)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("adam", "gradient"),
+    [
+        (Adam(epsilon=0), 0.0),  # 0 / 0
+        (Adam(learning_rate=1e300), 1e10),
+        (Adam(), 1e200),  # its square is no number
+    ],
+)
+def test_case_91_an_update_that_is_not_finite_is_not_taken(adam, gradient, dtype):
+    adam = Adam(learning_rate=1e39) if dtype == "float32" and adam.learning_rate > 1 else adam
+    arrays = [np.array([0.5, 1.0], dtype) for _ in range(3)]
+    moments = [np.zeros(2, dtype), np.zeros(2, dtype)] if not adam.epsilon else arrays[1:]
+    before = [array.copy() for array in (arrays[0], *moments)]
+    with np.errstate(all="ignore"), pytest.raises(NonFinite, match="step 7: .* in the update"):
+        update(adam, 7, arrays[0], np.array([gradient, 1.0], dtype), *moments)
+    for found, wanted in zip((arrays[0], *moments), before, strict=True):
+        np.testing.assert_array_equal(found, wanted)
