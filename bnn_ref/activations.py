@@ -26,7 +26,7 @@ class Activation(NamedTuple):
     kinks : tuple of float
         The pre-activations at which the slope jumps.
     steepest : float
-        The largest |f'|: what an error of a can grow by.
+        The largest magnitude of f': what an error of a can grow by.
     in_vectors : bool
         Whether `docs/vectors.md` (version 1) has the name.
     reach : tuple of float

@@ -1,4 +1,4 @@
-"""Errors and warnings a caller may want to tell apart; errors are one-line ``ValueError``s."""
+"""Errors and warnings a caller may want to tell apart; errors are one-line `ValueError` objects."""
 
 
 class NonFinite(ValueError):

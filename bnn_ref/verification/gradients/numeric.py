@@ -209,7 +209,7 @@ def check_gradients(
     budget : int, evaluations of the loss after which what is left counts as unchecked
     most_wrong : int, wrong entries after which the search ends
     rtol, atol : float, at least 0
-        An entry may differ by atol + rtol * |numeric| besides.
+        An entry may differ by atol + rtol * abs(numeric) besides.
 
     Returns
     -------
