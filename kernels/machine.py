@@ -1,19 +1,14 @@
 """What NumPy code cannot say: single instructions, as Numba intrinsics.
 
-Vectors of 64 bytes, reinterpretation of bits, 32-bit products, views without ownership, atomic
-counters. LLVM splits what a processor has no such instruction for.
+Vectors of 64 bytes, reinterpretation of bits, 32-bit products, memory by its address, views
+without ownership, atomic counters. LLVM splits what a processor has no such instruction for.
 """
 
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-# Features of the processor that code is compiled for; part of every cache key.
-_FEATURES = cpu_target.target_context.codegen().magic_tuple()[2]
-VECTOR_BYTES = 64 if "+avx512f" in _FEATURES else 32 if "+avx," in _FEATURES else 16
-VECTOR_REGISTERS = 16 if VECTOR_BYTES == 32 else 32
 I64 = ir.IntType(64)
 I32 = ir.IntType(32)
 
@@ -112,15 +107,47 @@ def as_signed(typingctx, a):
 
 
 def pointer(context, builder, signature, args, place):
-    """Return the data pointer of an array argument."""
+    """Return the data pointer of an argument, an array or a pointer."""
+    if isinstance(signature.args[place], types.CPointer):
+        return args[place]
     return cgutils.create_struct_proxy(signature.args[place])(
         context, builder, value=args[place]
     ).data
 
 
 @intrinsic
+def memory_at(typingctx, address, like):
+    """Return a pointer to numbers of `like`'s type at an address."""
+
+    def codegen(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(like)(types.int64, like), codegen
+
+
+@intrinsic
+def memory_of(typingctx, array):
+    """Return a pointer to a flat array's numbers."""
+
+    def codegen(context, builder, signature, args):
+        return pointer(context, builder, signature, args, 0)
+
+    return types.CPointer(array.dtype)(array), codegen
+
+
+@intrinsic
+def numbers_in(typingctx, size, array):
+    """Return how many numbers of an array's or a pointer's dtype that many bytes hold."""
+
+    def codegen(context, builder, signature, args):
+        return builder.sdiv(args[0], I64(array.dtype.bitwidth // 8))
+
+    return types.int64(types.int64, array), codegen
+
+
+@intrinsic
 def view(typingctx, array, start, length):
-    """Return array[start : start + length] of a flat array, without bounds check or ownership.
+    """Return array[start : start + length] of a flat array or a pointer, unchecked and unowned.
 
     A slice would count references to the whole array, atomically, on every thread at once.
     """
@@ -227,26 +254,22 @@ def load_atomic(typingctx, array, place):
     return types.int64(array, types.int64), codegen
 
 
-def _yield_symbol():
-    """Return the name of the C function that gives up a time slice, or None where unknown."""
-    if binding.address_of_symbol("sched_yield"):
-        return "sched_yield"
-    return None
+def yield_symbol(known=binding.address_of_symbol):
+    """Return the name of the C function that gives up a time slice, or None where there is none."""
+    return next((name for name in ("sched_yield", "SwitchToThread") if known(name)), None)
 
 
-_YIELD = _yield_symbol()
+_YIELD = yield_symbol()
 
 
 @intrinsic
 def give_way(typingctx):
-    """Let another thread run: `sched_yield` where the platform has it, else nothing."""
+    """Let another thread run, where the platform has a function for it."""
 
     def codegen(context, builder, signature, args):
         if _YIELD is not None:
-            function = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(I32, []), _YIELD
-            )
-            builder.call(function, [])
+            kind = ir.FunctionType(I32, [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, _YIELD), [])
         return context.get_dummy_value()
 
     return types.void(), codegen

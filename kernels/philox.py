@@ -5,6 +5,8 @@ each of the sixteen is a vector lane. float32 normals are computed in float32: w
 the last place of the twin's float64 value (see tests).
 """
 
+from collections import namedtuple
+
 import numpy as np
 
 from .elementary import LOG2_HIGH, LOG2_LOW, log1p_gap, mantissa, sin_cos
@@ -28,6 +30,7 @@ from .machine import (
 U = np.uint32
 M0, M1 = U(0xD2511F53), U(0xCD9E8D57)
 W0, W1 = U(0x9E3779B9), U(0xBB67AE85)
+Key = namedtuple("Key", "seed_low seed_high step draw stream")  # uint32; all but a block's number
 LANES = 16
 GROUP = 64  # normals of LANES blocks
 
@@ -92,49 +95,53 @@ def box_muller(w_radius, w_angle, like):
     return signed * select(swap, -sine, cosine), signed * select(swap, cosine, sine)
 
 
+@inner
+def _block(number, key):
+    """Return the four words of that block of a key's stream."""
+    return philox(number, key.step, key.draw, key.stream, key.seed_low, key.seed_high)
+
+
 @kernel
-def normal_group(out, group, k0, k1, step, draw, stream):
+def normal_group(out, group, key):
     """Fill out, 64 entries, with the normals of that group of a stream.
 
     Parameters
     ----------
     out : array (64,)
     group : int64
-    k0, k1, step, draw, stream : uint32
-        The halves of the seed, and the counter's other words.
+    key : Key
     """
     use_whole_vectors()
     a, b = view(out, 0, LANES), view(out, LANES, LANES)
     c, d = view(out, 2 * LANES, LANES), view(out, 3 * LANES, LANES)
     first = U(group * LANES)
     for lane in range(LANES):
-        w0, w1, w2, w3 = philox(add32(first, U(lane)), step, draw, stream, k0, k1)
+        w0, w1, w2, w3 = _block(add32(first, U(lane)), key)
         a[lane], b[lane] = box_muller(w0, w1, out[0])
         c[lane], d[lane] = box_muller(w2, w3, out[0])
 
 
 @kernel
-def normals(out, start, length, scratch, k0, k1, step, draw, stream):
-    """Fill out[0:length] with the normals from position start, a multiple of 64, of a stream."""
-    whole = length // GROUP
+def normals(out, start, scratch, key):
+    """Fill out with the normals from position start, a multiple of 64, of a stream."""
+    whole = out.size // GROUP
     for g in range(whole):
-        normal_group(view(out, g * GROUP, GROUP), start // GROUP + g, k0, k1, step, draw, stream)
-    if whole * GROUP < length:
-        normal_group(scratch, start // GROUP + whole, k0, k1, step, draw, stream)
-        for i in range(length - whole * GROUP):
+        normal_group(view(out, g * GROUP, GROUP), start // GROUP + g, key)
+    rest = out.size - whole * GROUP
+    if rest:
+        normal_group(scratch, start // GROUP + whole, key)
+        for i in range(rest):
             out[whole * GROUP + i] = scratch[i]
 
 
 @kernel
-def word_group(out, first, k0, k1, step, draw, stream):
+def word_group(out, first, key):
     """Fill out, uint32 (64,), with 16 blocks from `first` on: word j at 16 j + lane."""
     use_whole_vectors()
     a, b = view(out, 0, LANES), view(out, LANES, LANES)
     c, d = view(out, 2 * LANES, LANES), view(out, 3 * LANES, LANES)
     for lane in range(LANES):
-        a[lane], b[lane], c[lane], d[lane] = philox(
-            add32(first, U(lane)), step, draw, stream, k0, k1
-        )
+        a[lane], b[lane], c[lane], d[lane] = _block(add32(first, U(lane)), key)
 
 
 @inner
@@ -145,7 +152,7 @@ def _sign(word, i, like):
 
 
 @kernel
-def _spell(word, out):
+def _signs_of_word(word, out):
     """Fill out, up to 32 entries, with the signs that a word's bits stand for, lowest first."""
     use_whole_vectors()
     for i in range(out.size):
@@ -153,7 +160,7 @@ def _spell(word, out):
 
 
 @kernel
-def sign_rows(out, columns, first_row, scratch, k0, k1, step, draw, stream):
+def sign_rows(out, columns, first_row, scratch, key):
     """Fill out with the signs of some rows of a stream, each -1 or +1. Twin: `noise.signs`.
 
     Parameters
@@ -163,19 +170,19 @@ def sign_rows(out, columns, first_row, scratch, k0, k1, step, draw, stream):
     first_row : int
         The place of out's first row in its stream. A row's blocks follow those of the row before.
     scratch : array (64,) of out's dtype
-    k0, k1, step, draw, stream : uint32
+    key : Key
     """
     blocks = (columns + 127) // 128  # of a row
     words = as_words(scratch)
     total = out.size // columns * blocks
     for group in range(0, total, LANES):
-        word_group(words, U(first_row * blocks + group), k0, k1, step, draw, stream)
+        word_group(words, U(first_row * blocks + group), key)
         for lane in range(min(LANES, total - group)):
             row, b = (group + lane) // blocks, (group + lane) % blocks
             for j in range(4):
                 start = 128 * b + 32 * j
                 if start < columns:
-                    _spell(words[LANES * j + lane],
+                    _signs_of_word(words[LANES * j + lane],
                            view(out, row * columns + start, min(32, columns - start)))  # fmt: skip
 
 
@@ -189,12 +196,11 @@ def fill_normals(out, key):
     key : uint32 array (5,)
         The halves of the seed, low first; step; draw; purpose << 28 | tensor << 24 | layer.
     """
-    scratch = np.empty(GROUP, out.dtype)
-    normals(out, 0, out.size, scratch, key[0], key[1], key[2], key[3], key[4])
+    normals(out, 0, np.empty(GROUP, out.dtype), Key(key[0], key[1], key[2], key[3], key[4]))
 
 
 @entry
 def fill_signs(out, first_row, key):
     """Fill an array (rows, columns) with signs, the first row being `first_row` of its stream."""
     sign_rows(out.ravel(), out.shape[1], first_row, np.empty(GROUP, out.dtype),
-              key[0], key[1], key[2], key[3], key[4])  # fmt: skip
+              Key(key[0], key[1], key[2], key[3], key[4]))  # fmt: skip

@@ -1,8 +1,9 @@
 """Matrix products, C = A B or C += A B, by register tiles: twin `np.matmul`.
 
-A tile of C, 8 rows by two vectors, is summed over k in registers: each step loads two vectors of
-B's row k and multiplies them by 8 numbers of A's column k. A is read by two strides, so h and its
-transpose are the same function; B and C are read along rows; nothing is packed or copied.
+A tile of C, 8 rows by two vectors (see `processor.py`), is summed over k in registers: each step
+loads two vectors of B's row k and multiplies them by 8 numbers of A's column k. A is read by two
+strides, so h and its transpose are the same function; B and C are read along rows; nothing is
+packed or copied.
 
 Every entry of C is one chain of fused multiply-adds over k in order (in stretches of `DEPTH`,
 whose sums are then added in order). Its bits depend on nothing but its row of A and its column of
@@ -19,10 +20,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .jit import kernel
-from .machine import I32, I64, VECTOR_BYTES, VECTOR_REGISTERS, pointer
+from .machine import I32, I64, numbers_in, pointer
+from .processor import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 
-ROWS = 8 if VECTOR_REGISTERS == 32 else 6  # of a tile
-VECTORS = 2  # of a tile's row
 DEPTH = 256  # of one stretch of the sum over k: a stretch of B's columns stays in the first cache
 
 
@@ -59,29 +59,29 @@ def _tile(vectors, masked):
 
             # rows beyond the last one repeat it: they compute and store the same numbers
             rows = [builder.select(builder.icmp_signed("<", I64(r), last), I64(r), last)
-                    for r in range(ROWS)]  # fmt: skip
+                    for r in range(TILE_ROWS)]  # fmt: skip
             a_rows = [builder.gep(place[0], [builder.mul(row, a_row)]) for row in rows]
             c_rows = [builder.gep(place[2], [builder.mul(row, c_row)]) for row in rows]
             sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(vectors)]
-                    for _ in range(ROWS)]  # fmt: skip
+                    for _ in range(TILE_ROWS)]  # fmt: skip
             with cgutils.for_range(builder, depth) as loop:
                 b_k = builder.gep(place[1], [builder.mul(loop.index, b_row)])
                 b_vectors = [load(builder.gep(b_k, [I64(v * width)])) for v in range(vectors)]
                 a_offset = builder.mul(loop.index, a_k)
-                for r in range(ROWS):
+                for r in range(TILE_ROWS):
                     number = spread(builder.load(builder.gep(a_rows[r], [a_offset])))
                     for v in range(vectors):
                         total = builder.load(sums[r][v])
                         total = builder.call(multiply_add, [number, b_vectors[v], total])
                         builder.store(total, sums[r][v])
             targets = [[builder.gep(c_rows[r], [I64(v * width)]) for v in range(vectors)]
-                       for r in range(ROWS)]  # fmt: skip
+                       for r in range(TILE_ROWS)]  # fmt: skip
             with builder.if_then(add):  # all of it is read before any of it is written
-                for r in range(ROWS):
+                for r in range(TILE_ROWS):
                     for v in range(vectors):
                         total = builder.fadd(load(targets[r][v]), builder.load(sums[r][v]))
                         builder.store(total, sums[r][v])
-            for r in range(ROWS):
+            for r in range(TILE_ROWS):
                 for v in range(vectors):
                     store(builder.load(sums[r][v]), targets[r][v])
             return context.get_dummy_value()
@@ -126,7 +126,7 @@ def _memory(builder, vector, size, lanes):
     )
 
 
-_whole = _tile(VECTORS, masked=False)
+_whole = _tile(TILE_VECTORS, masked=False)
 _narrow = _tile(1, masked=True)
 
 
@@ -136,22 +136,23 @@ def product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, columns, 
 
     Parameters
     ----------
-    a, b, c : flat arrays of one dtype
+    a, b, c : flat arrays of one dtype, or pointers to their memory
         A's entry (i, k) is a[a_at + i * a_row + k * a_k], B's (k, j) is b[b_at + k * b_row + j],
         C's (i, j) is c[c_at + i * c_row + j].
     rows, columns, depth : int
     add : bool
         Add to C instead of setting it.
     """
-    width = VECTOR_BYTES // a.itemsize
+    width = numbers_in(VECTOR_BYTES, a)
+    wide = TILE_VECTORS * width
     for k in range(0, depth, DEPTH):
         stretch = min(DEPTH, depth - k)
         more = add or k > 0
         j = 0
         while j < columns:
             left = columns - j
-            for i in range(0, rows, ROWS):
-                if left >= VECTORS * width:
+            for i in range(0, rows, TILE_ROWS):
+                if left >= wide:
                     _whole(a, a_at + i * a_row + k * a_k, a_row, a_k, rows - 1 - i,
                            b, b_at + k * b_row + j, b_row, width,
                            c, c_at + i * c_row + j, c_row, stretch, more)  # fmt: skip
@@ -159,4 +160,4 @@ def product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, columns, 
                     _narrow(a, a_at + i * a_row + k * a_k, a_row, a_k, rows - 1 - i,
                             b, b_at + k * b_row + j, b_row, min(width, left),
                             c, c_at + i * c_row + j, c_row, stretch, more)  # fmt: skip
-            j += VECTORS * width if left >= VECTORS * width else width
+            j += wide if left >= wide else width

@@ -1,155 +1,249 @@
 """A run: tasks of the three sweeps, taken in order by whichever thread is free.
 
 The one entry from Python. Every thread that takes part calls `run` with the same arguments but
-`slot`. Tasks stand in phases; in each, a thread of even slot takes tasks from the front and one of
-odd slot from the back until none is left, so that step by step a thread comes upon the weights
-that are in its own cache. It waits until the phases before are done, does its task, and takes
-another. What a task computes depends on nothing but its row of `tasks`, and sums
-are added up in the order of the tasks, so results are the same bits whoever does what. A thread
-that never comes, or comes when all is done, changes nothing: no run waits for a thread that holds
-no task, and a task is held only while it is being done.
+its number. Tasks stand in phases (`bnn_ref/fast/plan.py` lists them, and with them the order of a
+step); in each, a thread of even number takes tasks from the front and one of odd number from the
+back until none is left, so that step by step a thread comes upon the weights that are in its own
+cache. It waits until the phases before are done, does its task, and takes another. What a task
+computes depends on nothing but its record, and sums are added up in the order of the tasks, so
+results are the same bits whoever does what.
+
+Thread 0 opens the run and stays until all is done, so that a run is one call of compiled code:
+no signal of Python's comes between the parameters, the moments and the count of steps. No other
+thread begins before it is there; one that never comes, or comes when all is done, changes nothing:
+no run waits for a thread that holds no task, and a task is held only while it is being done.
 """
 
 import numpy as np
 
-from . import layout as at
+from .adam import use_up
+from .arrays import fill, multiply, multiply_into, total_magnitude
+from .dense_flipout import (
+    backward,
+    flip,
+    forward,
+    predict,
+    sample_bias,
+    transpose_grads,
+    update_bias,
+    update_kernel,
+)
+from .elementary import sigmoid, softplus
 from .jit import entry, kernel
-from .machine import fetch_add, give_way, load_atomic, view
-from .tasks_propagate import task_backward, task_forward, task_loss, task_predict
-from .tasks_sample import task_flip, task_sample, task_sample_bias
-from .tasks_update import task_step_flat, task_update, task_update_bias, task_update_scale
+from .likelihoods import nll_row
+from .machine import fetch_add, give_way, load_atomic, memory_at, memory_of, view
+from .records import (
+    ADAM,
+    BACKWARD,
+    FLIP,
+    FORWARD,
+    JUDGE,
+    LOSS,
+    PREDICT,
+    SAMPLE,
+    SAMPLE_BIAS,
+    UPDATE,
+    UPDATE_BIAS,
+    UPDATE_SCALE,
+    WEIGHTS,
+    Memory,
+)
+from .sample import sample
 
-PATIENCE = 2000  # looks at the counter before a waiting thread gives way
+PATIENCE = 2000  # looks at a counter before a waiting thread gives way
+# places in `control`, a cache line each: tasks done, whether thread 0 is there; then, for each
+# phase, how many tasks were asked for, taken from the front, and from the back
+DONE, OPEN, CONTROL = 0, 8, 16
+ASKED, FRONT, BACK, PHASE = 0, 8, 16, 24
 
 
 @kernel
-def _judge(tasks, layers, numbers, whole, real, parts, scale_parts, results, limit):
-    """Add up nll, KL and loss; return whether every gradient is sure to be finite.
+def _loss(task, layers, run, memory, part):
+    """The likelihood of some rows, and the gradient by the last layer's pre-activations."""
+    layer = layers[layers.size - 1]
+    work, n = memory.work, layer.outputs
+    learned = run.scale_rho >= 0
+    scale = view(memory.scratch, 0, n)
+    grad_scale = view(memory.scratch, n, n if learned else 0)
+    T = type(scale[0])
+    scale[0] = T(run.noise_scale)
+    if learned:
+        scale_rho = view(memory.parameters, run.scale_rho, n)
+        for o in range(n):
+            scale[o] = softplus(scale_rho[o])
+        fill(grad_scale, 0.0)
+    nll = magnitude = 0.0
+    for r in range(task.begin, task.end):
+        row = r * n
+        grad = view(work, layer.grad + row, n)
+        weight = view(work, run.weight + r, 1)[0] if run.weight >= 0 else T(1.0)
+        found = nll_row(
+            run.likelihood, view(work, layer.output + row, n), view(work, run.targets + row, n),
+            view(memory.labels, r, 1)[0], grad, T(weight * T(run.share)), scale, grad_scale,
+        )  # fmt: skip
+        nll += found * weight
+        multiply_into(grad, view(work, layer.slope + row, n))
+        multiply(grad, view(work, layer.sign_output + row, n),
+                 view(work, layer.grad_flipped + row, n))  # fmt: skip
+        magnitude += total_magnitude(grad)
+    part.nll, part.grads = nll, magnitude
+    if learned:
+        sums = view(memory.grad_scale, task.number * n, n)
+        for o in range(n):
+            sums[o] = grad_scale[o]
+    rows = task.end - task.begin
+    transpose_grads(task.begin, rows, 0, n, layer, run, memory)
+
+
+@kernel
+def _judge(tasks, parts, layers, run, memory, limit):
+    """Add up nll, KL and loss; say whether every gradient is sure to be finite.
 
     A gradient by mu is at most (sum |h|) (sum |grad_a|) in magnitude, one by rho at most 7 times
-    that, and the KL adds at most kl_weight times sqrt(2 KL) / s and sum |d KL / d rho|. Where
+    that, and the KL adds at most kl_weight times what the parts say of its derivatives. Where
     these bounds are below the limit nothing needs to be looked at.
     """
-    count = layers.shape[0]
-    sums = results[at.RESULT_LAYERS :]
-    for k in range(count):
-        sums[k] = 0.0
-    nll = pull = product_bound = 0.0
-    for k in range(count):
-        size_input = size_grad = 0.0
-        for j in range(tasks.shape[0]):
-            kind, of = tasks[j, at.TASK], tasks[j, at.LAYER]
-            if kind == at.SAMPLE or kind == at.SAMPLE_BIAS:
+    last = layers.size - 1
+    n = layers[last].outputs
+    kl_layers = view(memory.kl_layers, 0, layers.size)
+    fill(kl_layers, 0.0)
+    nll = kl_slopes = products = 0.0
+    for k in range(last + 1):
+        inputs = grads = 0.0
+        for j in range(tasks.size):
+            kind, of, part = tasks[j].kind, tasks[j].layer, parts[j]
+            if kind in (SAMPLE, SAMPLE_BIAS):
                 if of == k:
-                    sums[k] += parts[j, at.PART_KL]
-                    pull += parts[j, at.PART_PULL]
-            elif (kind == at.FLIP and k == 0) or (kind == at.FORWARD and of == k - 1):
-                size_input += parts[j, at.PART_INPUT]
-            elif (kind == at.LOSS and k == count - 1) or (kind == at.BACKWARD and of == k + 1):
-                size_grad += parts[j, at.PART_GRAD]
-                if kind == at.LOSS:
-                    nll += parts[j, at.PART_NLL]
-        product_bound += (size_input + 1.0) * size_grad  # a sum, for a maximum may lose a NaN
-        scale = numbers[k, at.PRIOR_SCALE]
-        if layers[k, at.BIAS] >= at.BIAS_NORMAL:
-            scale = min(scale, numbers[k, at.BIAS_PRIOR_SCALE])
-        pull += np.sqrt(2.0 * sums[k]) / scale
+                    kl_layers[k] += part.kl
+                    kl_slopes += part.kl_slopes
+            elif (kind == FLIP and k == 0) or (kind == FORWARD and of == k - 1):
+                inputs += part.inputs
+            elif (kind == LOSS and k == last) or (kind == BACKWARD and of == k + 1):
+                grads += part.grads
+                if kind == LOSS:
+                    nll += part.nll
+                    sums = view(memory.grad_scale, tasks[j].number * n, n)
+                    for o in range(n if run.scale_rho >= 0 else 0):
+                        products += abs(sums[o])
+        products += (inputs + 1.0) * grads  # a sum, for a maximum may lose a NaN
     kl = 0.0
-    for k in range(count):
-        kl += sums[k]
-    results[at.RESULT_NLL] = nll / whole[at.ROWS]
-    results[at.RESULT_KL] = kl
-    results[at.RESULT_LOSS] = nll / whole[at.ROWS] + real[at.KL_WEIGHT] * kl
-    for j in range(scale_parts.shape[0]):
-        for o in range(scale_parts.shape[1]):
-            product_bound += abs(scale_parts[j, o])
-    bound = 7.0 * product_bound + real[at.KL_WEIGHT] * pull
-    return bound < limit and kl < np.inf and abs(nll) < np.inf  # a NaN is not below anything
+    for k in range(last + 1):
+        kl += kl_layers[k]
+    run.nll = nll / run.rows
+    run.kl = kl
+    run.loss = nll / run.rows + run.kl_weight * kl
+    bound = 7.0 * products + run.kl_weight * kl_slopes
+    if bound < limit and kl < np.inf and abs(nll) < np.inf:  # a NaN is not below anything
+        run.safe = 1
 
 
 @kernel
-def _wait(control, done):
-    """Return once that many tasks are done."""
+def _update_scale(task, layers, run, memory):
+    """The gradient of the Normal likelihood's scale_rho: the sums that the loss tasks left."""
+    n = layers[layers.size - 1].outputs
+    g = view(memory.scratch, 0, n)
+    scale_rho = view(memory.parameters, run.scale_rho, n)
+    for o in range(n):
+        found = 0.0
+        for j in range(task.begin, task.end):
+            found += view(memory.grad_scale, j * n + o, 1)[0]
+        g[o] = type(g[0])(found) * sigmoid(scale_rho[o])
+    use_up(g, run.scale_rho, run, memory)
+
+
+@kernel
+def _wait(control, place, least, patience):
+    """Return True once a counter is that high, or False when patience is over (-1: never)."""
     looks = 0
-    while load_atomic(control, at.DONE) < done:
+    while load_atomic(control, place) < least:
         looks += 1
         if looks > PATIENCE:
             give_way()
+        if looks == patience:
+            return False
+    return True
 
 
 @entry
-def run(tasks, layers, numbers, whole, real, x, params, grads, moment_1, moment_2, work, labels,
-        scratch, slot, parts, scale_parts, results, control, out, width):  # fmt: skip
+def run(tasks, parts, layers, settings, x, control, scratch, thread):
     """Take part in a run until every task is done.
 
     Parameters
     ----------
-    tasks, layers, numbers, whole, real, parts, results, control
-        The tables of `layout.py`; `control` is all 0 before a run and used for one run only.
-    x : flat array (B * I,)
-    params, grads, moment_1, moment_2 : flat arrays (P,) of x's dtype; unused ones may be empty
-    work : flat array of x's dtype
-    labels : int64 array (B,)
-    scratch : array (slots, n) of x's dtype
-    slot : int
-        This thread's row of scratch.
-    scale_parts : float64 array (LOSS tasks, O), or (0, 0)
-    out : flat array (B * O,), of predictions
-    width : int
-        The widest layer's inputs or outputs.
+    tasks, parts, layers, settings
+        Records of `records.py`: TASK (n,), PART (n,), LAYER (L,), RUN (1,).
+    x : array (B, I) of the network's dtype
+    control : int64 array (CONTROL + phases * PHASE,)
+        All 0 before a run, and used for one run only.
+    scratch : array (n,) of x's dtype
+        This thread's own.
+    thread : int
+        0 for the caller, whom the others wait for.
     """
-    x, params, grads = view(x, 0, x.size), view(params, 0, params.size), view(grads, 0, grads.size)
-    moment_1, moment_2 = view(moment_1, 0, moment_1.size), view(moment_2, 0, moment_2.size)
-    work, out = view(work, 0, work.size), view(out, 0, out.size)
-    mine = view(scratch.ravel(), slot * scratch.shape[1], scratch.shape[1])
-    count = tasks.shape[0]
-    training = whole[at.KIND] == at.TRAINING
-    tiny = np.finfo(work.dtype).tiny
-    limit = np.sqrt(float(np.finfo(work.dtype).max)) / 16.0  # so that a square is finite too
+    this, zero = settings[0], scratch[0]
+    if thread == 0:
+        fetch_add(control, OPEN, 1)
+    elif not _wait(control, OPEN, 1, 2 * PATIENCE):
+        return
+    memory = Memory(
+        memory_of(x),
+        memory_at(this.parameters, zero),
+        memory_at(this.gradients, zero),
+        memory_at(this.moment_1, zero),
+        memory_at(this.moment_2, zero),
+        memory_at(this.work, zero),
+        memory_at(this.out, zero),
+        memory_of(scratch),
+        memory_at(this.labels, np.int64(0)),
+        memory_at(this.kl_layers, 0.0),
+        memory_at(this.grad_scale, 0.0),
+    )
+    limit = np.sqrt(np.float64(np.finfo(scratch.dtype).max)) / 16.0  # a square is finite too
+    count = tasks.size
     begin = phase = 0
     while begin < count:
-        after, end = tasks[begin, at.AFTER], begin + 1
-        while end < count and tasks[end, at.AFTER] == after:
+        after, end = tasks[begin].after, begin + 1
+        while end < count and tasks[end].after == after:
             end += 1
-        place = at.CONTROL_COLUMNS + phase * at.PHASE_COLUMNS
-        while fetch_add(control, place + at.ASKED, 1) < end - begin:
-            if slot % 2 == 0:
-                j = begin + fetch_add(control, place + at.FRONT, 1)
+        place = CONTROL + phase * PHASE
+        while fetch_add(control, place + ASKED, 1) < end - begin:
+            if thread % 2 == 0:
+                j = begin + fetch_add(control, place + FRONT, 1)
             else:
-                j = end - 1 - fetch_add(control, place + at.BACK, 1)
-            _wait(control, after)
-            task = tasks[j]
-            kind, k = task[at.TASK], task[at.LAYER]
-            layer, part = layers[k], parts[j]
-            if kind == at.SAMPLE:
-                task_sample(task, layer, numbers[k], whole, params, work, mine, part, training)
-            elif kind == at.SAMPLE_BIAS:
-                task_sample_bias(task, layer, numbers[k], whole, params, work, mine, part)
-            elif kind == at.FLIP:
-                task_flip(task, layers, whole, x, work, mine, part)
-            elif kind == at.FORWARD:
-                task_forward(task, layers, k, whole, x, params, work, part)
-            elif kind == at.LOSS:
-                task_loss(task, layers, whole, real, params, work, labels, mine, part, scale_parts)
-            elif kind == at.BACKWARD:
-                task_backward(task, layers, k, whole, params, work, mine, part)
-            elif kind == at.JUDGE:
-                if _judge(tasks, layers, numbers, whole, real, parts, scale_parts, results, limit):
-                    control[at.SAFE] = 1
-            elif kind == at.PREDICT:
-                task_predict(task, layers, whole, x, params, work, out, mine, width)
-            elif whole[at.MODE] != at.ADAM or control[at.SAFE] == 1 or kind == at.STEP_FLAT:
-                if kind == at.UPDATE:
-                    task_update(task, layers, k, numbers[k], whole, real, x, params, grads,
-                                moment_1, moment_2, work, mine, tiny)  # fmt: skip
-                elif kind == at.UPDATE_BIAS:
-                    task_update_bias(layer, numbers[k], whole, real, params, grads, moment_1,
-                                     moment_2, work, mine, tiny)  # fmt: skip
-                elif kind == at.UPDATE_SCALE:
-                    task_update_scale(whole, real, params, grads, moment_1, moment_2, scale_parts,
-                                      mine, tiny)  # fmt: skip
+                j = end - 1 - fetch_add(control, place + BACK, 1)
+            _wait(control, DONE, after, -1)
+            task, part = tasks[j], parts[j]
+            kind, layer = task.kind, layers[task.layer]
+            if kind == SAMPLE:
+                sample(layer.kernel, layer.scale_shift, task.begin, task.end,
+                       this.kind == WEIGHTS, this, memory, part)  # fmt: skip
+            elif kind == SAMPLE_BIAS:
+                sample_bias(layer, this, memory, part)
+            elif kind == FLIP:
+                flip(task, layers, this, memory, part)
+            elif kind == FORWARD:
+                forward(task, layers, this, memory, part)
+            elif kind == LOSS:
+                _loss(task, layers, this, memory, part)
+            elif kind == BACKWARD:
+                backward(task, layers, this, memory, part)
+            elif kind == PREDICT:
+                predict(task, layers, this, memory)
+            elif kind == JUDGE:
+                _judge(tasks, parts, layers, this, memory, limit)
+            elif this.gradients_to != ADAM or this.safe == 1:
+                if kind == UPDATE:
+                    update_kernel(task, layers, this, memory)
+                elif kind == UPDATE_BIAS:
+                    update_bias(layer, this, memory)
+                elif kind == UPDATE_SCALE:
+                    _update_scale(task, layers, this, memory)
                 else:
-                    task_step_flat(task, whole, real, params, grads, moment_1, moment_2, tiny)
-            fetch_add(control, at.DONE, 1)
+                    g = view(memory.gradients, task.begin, task.end - task.begin)
+                    use_up(g, task.begin, this, memory)
+            fetch_add(control, DONE, 1)
         begin, phase = end, phase + 1
-    _wait(control, count)
+    _wait(control, DONE, count, -1)
+    if thread == 0 and this.gradients_to == ADAM and this.safe == 1:
+        steps = view(memory_at(this.count, np.int64(0)), 0, 1)
+        steps[0] += 1

@@ -49,8 +49,8 @@ def test_imports_go_one_way(house):
     [
         ("training/trainer.py", "def f():\n    from ..cli import main\n"),
         ("explain/kl.py", "def f():\n    from bnn_ref import cli\n"),
-        ("kernels/update.py", "from ..errors import expected\n"),
-        ("kernels/update.py", "import torch\n"),
+        ("kernels/adam.py", "from ..errors import expected\n"),
+        ("kernels/adam.py", "import torch\n"),
         ("likelihoods/base.py", "from .normal import Normal\n"),
         ("a_room_without_a_place.py", ""),
     ],

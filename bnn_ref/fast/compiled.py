@@ -8,7 +8,7 @@ takes; results are the same bits for any number of threads.
 import numpy as np
 
 from ..border import check_dtype, check_size, check_word
-from ..kernels import layout as at
+from ..kernels import records as at
 from ..kernels.philox import fill_normals, fill_signs
 from ..layers import DenseFlipout
 from ..network import Network
@@ -25,7 +25,7 @@ from ..step import (
     refuse_non_finite,
 )
 from ..step.adam import Adam
-from .plan import flat_tasks, predict_tasks, step_tasks
+from .plan import flat_tasks, predict_tasks
 from .workspace import Runner, Workspace, plain
 
 __all__ = ["draw_noise", "draw_outputs", "loss_and_gradients", "prepare", "train_step"]
@@ -131,39 +131,34 @@ def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_we
     check_noise(network, noise, len(x), parameters.dtype)
     if not isinstance(noise, Noise):
         _check_estimator("local")
-    kl_weight = check_kl_weight(kl_weight)
     rows = len(x)
     workspace = _workspace(workspace, network, rows, parameters.dtype)
-    runner = Runner(workspace, parameters, rows)
-    whole, real = runner.whole, runner.real
+    runner = Runner(workspace, rows, by_inputs=True)
+    this = runner.this
     for layer, one in zip(runner.layers, noise.layers, strict=True):
         for place, array in (
-            (layer[at.KERNEL_DELTA], one.kernel_eps),
-            (layer[at.SIGN_INPUT], one.sign_input),
-            (layer[at.SIGN_OUTPUT], one.sign_output),
-            (layer[at.BIAS_DELTA], one.bias_eps),
+            (layer["kernel"]["delta"], one.kernel_eps),
+            (layer["bias"]["delta"], one.bias_eps),
+            (layer["sign_input"], one.sign_input),
+            (layer["sign_output"], one.sign_output),
         ):
             if array is not None:
                 runner.part(place, array.shape)[...] = array
-    by_inputs = np.zeros((2, rows, network.inputs), parameters.dtype)
-    whole[at.GRAD_X] = runner.work.size
-    whole[at.GRAD_X_FLIPPED] = runner.work.size + by_inputs[0].size
-    runner.work = np.concatenate([runner.work, by_inputs.reshape(-1)])
-    learned = whole[at.SCALE_RHO] >= 0
-    plan = runner.planned("loss", lambda: step_tasks(runner.layers, rows, learned, True))
-    whole[at.EPS], whole[at.SIGNS] = at.GIVEN, at.GIVEN
-    whole[at.KIND], whole[at.MODE], whole[at.FIRST_ROW] = at.TRAINING, at.SET, 0
-    real[at.KL_WEIGHT], real[at.SHARE] = kl_weight, 1 / rows
+    this.kind, this.eps, this.signs = at.TRAINING, at.GIVEN, at.GIVEN
+    this.gradients_to, this.safe = at.SET, 0
+    this.kl_weight, this.share = check_kl_weight(kl_weight), 1 / rows
     gradients = parameters.zeros_like()
-    runner.run(plan, rows, runner.fill(x, y, weight), plain(parameters.flat), gradients.flat)
-    grad_x = runner.part(whole[at.GRAD_X], x.shape).copy()
-    found = runner.results
+    runner.settle(parameters)
+    runner.give("parameters", plain(parameters.flat))
+    runner.give("gradients", gradients.flat)
+    runner.run(runner.step_plan(rows), rows, runner.fill(x, y, weight))
+    grad_x = runner.part(this.grad_x, x.shape).copy()
     return Result(
         outputs=runner.outputs(leading),
-        nll=found[at.RESULT_NLL],
-        kl=found[at.RESULT_KL],
-        kl_layers=found[at.RESULT_LAYERS :].copy(),
-        loss=found[at.RESULT_LOSS],
+        nll=np.float64(this.nll),
+        kl=np.float64(this.kl),
+        kl_layers=runner.kl_layers.copy(),
+        loss=np.float64(this.loss),
         gradients=gradients,
         grad_x=grad_x.reshape(*leading, network.inputs),
     )
@@ -187,49 +182,47 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     check_dtype(parameters.dtype, ("float32", "float64"))
     draws, seed = check_size(draws, "draws"), check_word(seed, "seed", 64)
     x, y, weight, leading = check_batch(network, parameters, x, y, sample_weight)
-    kl_weight = check_kl_weight(kl_weight)
-    rows = len(x)
+    kl_weight, step = check_kl_weight(kl_weight), check_word(state.step, "step")
+    rows, flat = len(x), parameters.flat
     workspace = _workspace(workspace, network, rows, parameters.dtype)
-    runner = workspace.for_step(parameters, rows)
-    whole, real = runner.whole, runner.real
-    whole[at.EPS], whole[at.SIGNS] = at.DRAWN, at.ONES if estimator == "shared" else at.DRAWN
-    whole[at.KIND], whole[at.FIRST_ROW] = at.TRAINING, 0
-    real[at.KL_WEIGHT], real[at.SHARE] = kl_weight, 1 / (rows * draws)
-    rate, scale = adam.factors(state.step + 1)
-    real[at.RATE], real[at.SCALE], real[at.EPSILON] = rate, scale, adam.epsilon
-    real[at.BETA_1], real[at.BETA_2] = adam.beta_1, adam.beta_2
-    x_taken = runner.fill(x, y, weight)
-    plan = runner.step_plan(rows)
-    flat = parameters.flat
-    moments = (state.moment_1.flat, state.moment_2.flat)
+    runner = workspace.for_step(rows)
+    this = runner.this
+    this.kind, this.first_row = at.TRAINING, 0
+    this.signs = at.ONES if estimator == "shared" else at.DRAWN
+    this.kl_weight, this.share = kl_weight, 1 / (rows * draws)
+    this.rate, this.scale = adam.factors(step + 1)
+    this.beta_1, this.beta_2, this.epsilon = adam.beta_1, adam.beta_2, adam.epsilon
+    this.rest_1, this.rest_2 = 1 - adam.beta_1, 1 - adam.beta_2
+    runner.settle(parameters)
+    runner.give("parameters", flat)
+    runner.give("moment_1", state.moment_1.flat)
+    runner.give("moment_2", state.moment_2.flat)
+    runner.give("count", state.count, np.int64)
+    x_taken, plan = runner.fill(x, y, weight), runner.step_plan(rows)
 
     if draws == 1:
-        runner.key(seed, state.step, 0, "train")
-        whole[at.MODE] = at.ADAM
-        control = runner.run(plan, rows, x_taken, flat, None, moments)
-        if control[at.SAFE]:
-            state.step += 1
-            found = runner.results
-            return Metrics(found[at.RESULT_LOSS], found[at.RESULT_NLL], found[at.RESULT_KL],
-                           found[at.RESULT_LAYERS :].copy(),
-                           runner.outputs(leading))  # fmt: skip
+        runner.key(seed, step, 0, "train")
+        this.gradients_to, this.safe = at.ADAM, 0
+        runner.run(plan, rows, x_taken)
+        if this.safe:
+            return Metrics(np.float64(this.loss), np.float64(this.nll), np.float64(this.kl),
+                           runner.kl_layers.copy(), runner.outputs(leading))  # fmt: skip
 
     gradients = parameters.zeros_like()
+    runner.give("gradients", gradients.flat)
     nll, outputs = 0.0, 0.0
     for draw in range(draws):
-        runner.key(seed, state.step, draw, "train")
-        whole[at.MODE] = at.ADD if draw else at.SET
-        real[at.KL_WEIGHT] = 0.0 if draw else kl_weight  # counted once
-        runner.run(plan, rows, x_taken, flat, gradients.flat)
-        nll = nll + runner.results[at.RESULT_NLL]
+        runner.key(seed, step, draw, "train")
+        this.gradients_to = at.ADD if draw else at.SET
+        this.kl_weight = 0.0 if draw else kl_weight  # counted once
+        runner.run(plan, rows, x_taken)
+        nll = nll + np.float64(this.nll)
         outputs = outputs + runner.outputs(leading)
     nll, outputs = nll / draws, outputs / draws
-    kl, kl_layers = runner.results[at.RESULT_KL], runner.results[at.RESULT_LAYERS :].copy()
-    refuse_non_finite(state.step + 1, x, nll, kl_layers, gradients)
-    plan = runner.planned("flat", lambda: flat_tasks(flat.size))
-    whole[at.MODE] = at.ADAM
-    runner.run(plan, 0, x_taken, flat, gradients.flat, moments)
-    state.step += 1
+    kl, kl_layers = np.float64(this.kl), runner.kl_layers.copy()
+    refuse_non_finite(step + 1, x, nll, kl_layers, gradients)
+    this.gradients_to, this.safe = at.ADAM, 1
+    runner.run(runner.planned("flat", lambda: flat_tasks(flat.size)), 0, x_taken)
     return Metrics(nll + kl_weight * kl, nll, kl, kl_layers, outputs)
 
 
@@ -250,14 +243,17 @@ def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_ro
     first_row = check_size(first_row, "first_row", 0)
     _check_blocks(network, first_row + rows)
     workspace = _workspace(workspace, network, rows, parameters.dtype)
-    runner = workspace.for_prediction(parameters)
-    whole = runner.whole
-    whole[at.EPS], whole[at.SIGNS] = at.DRAWN, at.DRAWN
-    whole[at.KIND], whole[at.FIRST_ROW], whole[at.MODE] = KINDS[kind], first_row, at.SET
+    runner = workspace.for_prediction()
+    this = runner.this
+    this.kind, this.signs, this.first_row = KINDS[kind], at.DRAWN, first_row
+    this.gradients_to = at.SET
+    runner.settle(parameters)
+    runner.give("parameters", plain(parameters.flat))
+    runner.give("out", out)
     runner.key(seed, 0, draw, "predict")
-    name = (rows, kind != "mean")
-    plan = runner.planned(name, lambda: predict_tasks(runner.layers, rows, kind != "mean"))
-    runner.run(plan, rows, plain(x), plain(parameters.flat), out=out)
+    drawn = kind != "mean"
+    plan = runner.planned((rows, drawn), lambda: predict_tasks(runner.layers, rows, drawn))
+    runner.run(plan, rows, plain(x))
     return out
 
 

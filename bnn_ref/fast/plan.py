@@ -1,23 +1,47 @@
 """The numba back end's plans: where a network's buffers lie, and which tasks make a run.
 
+The order of a step, phase by phase; in a phase, tasks are done in any order by any thread:
+
+1. draw eps, and from it sigma, delta and the KL of every weight (SAMPLE, SAMPLE_BIAS); draw every
+   example's signs, and flip x (FLIP);
+2. for each layer, first to last: its outputs, and the next layer's flipped inputs (FORWARD);
+3. the likelihood, and its gradient by the last layer's pre-activations (LOSS);
+4. for each layer, last to second: that gradient taken on to the layer before (BACKWARD);
+5. add up nll and KL, and see whether every gradient is sure to be finite (JUDGE);
+6. if so: the gradients by the weights, each used up for its Adam step as it is made (UPDATE,
+   UPDATE_BIAS, UPDATE_SCALE).
+
+The way of x: `Trainer.step`, `compiled.train_step`, `Runner.run`, `run` in `kernels/run.py`, then
+`flip`, `forward` and `update_kernel` in `kernels/dense_flipout.py`, which hand it to `product` and
+its tile; what becomes of it comes back in the outputs, which `Runner.outputs` copies, and in the
+parameters.
+
 A plan depends on the network, the number of rows and the dtype, never on the number of threads:
 the cut of the work fixes every sum's order, and with it every bit of a result.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
-from ..activations import ACTIVATIONS
-from ..kernels import layout as at
-from ..layers import BIASES
+from ..errors import expected
+from ..kernels import activations, dense_flipout, priors
+from ..kernels import records as at
+from ..kernels.processor import (
+    ADAM_WEIGHTS,
+    FORWARD_COLUMNS,
+    NARROW_ROWS,
+    PREDICT_ROWS,
+    UPDATE_WEIGHTS,
+    WIDE,
+    WIDE_ROWS,
+)
+from ..kernels.sample import SPARE, STRETCH
+from ..noise import TENSORS
 
-LIKELIHOODS = {"categorical": at.CATEGORICAL, "bernoulli": at.BERNOULLI, "normal": at.NORMAL}
-SAMPLE_WEIGHTS = 8192  # of one task
+SAMPLE_WEIGHTS = 8192  # of one task, which adds up their KL
+LOSS_ROWS = 32  # of one task, which adds up their nll
 FLIP_ROWS = 16
-LOSS_ROWS = 32
-UPDATE_WEIGHTS = 4096
-TILE_COLUMNS = 128
-NARROW_ROWS, WIDE_ROWS, WIDE = 32, 128, 256  # a wide layer's weights are read once, by all rows
-PREDICT_ROWS = 64
 
 
 def _cut(total, size):
@@ -44,160 +68,191 @@ class Buffers:
         return place
 
 
-def describe(network, parameters):
-    """Return (layers, numbers, names): the tables of `layout.py` as far as no buffer is in them.
+def code_of(codes, name, thing):
+    """Return the code of a compiled twin, or raise where there is none."""
+    if name not in codes:
+        wanted = f"one of {', '.join(codes)} with backend 'numba' (backend 'numpy' has it)"
+        raise expected(thing, wanted, repr(name))
+    return codes[name]
+
+
+def describe(network):
+    """Return (layers, scale_rho): LAYER records as far as no buffer is in them, and a place.
 
     Parameters
     ----------
     network : Network
-    parameters : Parameters
-        For the settled scale_shift of each layer.
+
+    Raises
+    ------
+    ValueError
+        For what has no compiled twin.
     """
-    layers = np.full((len(network.layers), at.LAYER_COLUMNS), -1, np.int64)
-    numbers = np.zeros((len(network.layers), 5))
+    layers = np.zeros(len(network.layers), at.LAYER)
     places, start = {}, 0
     for name, shape in network.parameter_shapes.items():
         places[name] = start
         start += int(np.prod(shape))
-    columns = {
-        "kernel_mu": at.KERNEL_MU,
-        "kernel_rho": at.KERNEL_RHO,
-        "bias_mu": at.BIAS_MU,
-        "bias_rho": at.BIAS_RHO,
-    }
-    activations = list(ACTIVATIONS)
-    for k, layer in enumerate(network.layers):
-        layers[k, at.INPUTS], layers[k, at.OUTPUTS] = layer.inputs, layer.outputs
-        layers[k, at.ACTIVATION] = activations.index(layer.activation)
-        layers[k, at.BIAS] = BIASES.index(layer.bias)
-        for name in layer.parameter_shapes:
-            layers[k, columns[name]] = places[f"layers.{k}.{name}"]
-        numbers[k, at.SCALE_SHIFT] = parameters.scale_shift[k]
-        prior = layer.kernel_prior
-        numbers[k, [at.PRIOR_LOC, at.PRIOR_SCALE]] = prior.loc, prior.scale
-        prior = layer.bias_prior if layer.bias_is_random else prior
-        numbers[k, [at.BIAS_PRIOR_LOC, at.BIAS_PRIOR_SCALE]] = prior.loc, prior.scale
-    return layers, numbers, places.get("likelihood.scale_rho", -1)
+    for k, (layer, record) in enumerate(zip(network.layers, layers, strict=True)):
+        thing = f"layers[{k}]"
+        code_of(dense_flipout.CODES, layer.type, thing)
+        record["inputs"], record["outputs"] = layer.inputs, layer.outputs
+        record["activation"] = code_of(activations.CODES, layer.activation, f"{thing}.activation")
+        record["bias_kind"] = code_of(dense_flipout.BIASES, layer.bias, thing)
+        for tensor in ("sign_input", "sign_output"):
+            record[f"{tensor}_stream"] = TENSORS[tensor] << 24 | k
+        for tensor in ("kernel", "bias"):
+            one = record[tensor]
+            for name in ("mu", "rho"):
+                one[name] = places.get(f"layers.{k}.{tensor}_{name}", -1)
+            one["stream"] = TENSORS[f"{tensor}_eps"] << 24 | k
+            if one["rho"] >= 0:
+                _describe_prior(one["prior"], getattr(layer, f"{tensor}_prior"), thing)
+    return layers, places.get("likelihood.scale_rho", -1)
+
+
+def _describe_prior(record, prior, thing):
+    record["code"] = code_of(priors.CODES, prior.type, f"{thing}: prior")
+    numbers = record[prior.type]
+    for name in numbers.dtype.names:
+        numbers[name] = getattr(prior, name)
 
 
 def place_weights(layers, buffers):
     """Give every layer its places for what the sample sweep leaves behind."""
+    stored = [priors.CODES[name] for name in priors.STORED]
     for layer in layers:
-        kernel = layer[at.INPUTS] * layer[at.OUTPUTS]
-        for column in (at.KERNEL_DELTA, at.KERNEL_FACTOR, at.KERNEL_PULL):
-            layer[column] = buffers.take(kernel)
-        for column in (at.BIAS_DELTA, at.BIAS_FACTOR, at.BIAS_PULL, at.BIAS_SHIFT, at.BIAS_FLIP):
-            layer[column] = buffers.take(layer[at.OUTPUTS])
+        sizes = {"kernel": layer["inputs"] * layer["outputs"], "bias": layer["outputs"]}
+        for tensor, size in sizes.items():
+            one = layer[tensor]
+            for name in ("delta", "factor", "kl_rho"):
+                one[name] = buffers.take(size)
+            one["kl_mu"] = buffers.take(size) if one["prior"]["code"] in stored else -1
+        for name in ("bias_shift", "bias_flip"):
+            layer[name] = buffers.take(layer["outputs"])
 
 
 def place_examples(layers, capacity, buffers):
     """Give every layer its places for what belongs to examples, for up to `capacity` rows."""
     for k, layer in enumerate(layers):
-        by_input, by_output = capacity * layer[at.INPUTS], capacity * layer[at.OUTPUTS]
-        layer[at.SIGN_INPUT], layer[at.FLIPPED] = buffers.take(by_input), buffers.take(by_input)
-        for column in (at.SIGN_OUTPUT, at.OUTPUT, at.SLOPE, at.GRAD, at.GRAD_FLIPPED,
-                       at.GRAD_ACROSS, at.GRAD_FLIPPED_ACROSS):  # fmt: skip
-            layer[column] = buffers.take(by_output)
+        for name in ("sign_input", "flipped"):
+            layer[name] = buffers.take(capacity * layer["inputs"])
+        for name in ("sign_output", "output", "slope", "grad", "grad_flipped",
+                     "grad_transposed", "grad_flipped_transposed"):  # fmt: skip
+            layer[name] = buffers.take(capacity * layer["outputs"])
         if k:
-            layer[at.SOURCE] = layers[k - 1, at.OUTPUT]
+            layer["input"] = layers[k - 1]["output"]
+
+
+class Plan(NamedTuple):
+    """The tasks of a run.
+
+    Attributes
+    ----------
+    tasks : TASK records (n,)
+    parts : PART records (n,)
+    phases : int
+    """
+
+    tasks: np.ndarray
+    parts: np.ndarray
+    phases: int
 
 
 class Tasks:
     """A list of tasks in phases: a task comes after all those of the phases before its own."""
 
     def __init__(self):
-        self.rows, self._after = [], 0
+        self.rows, self.counts, self._after = [], {}, 0
 
-    def add(self, task, layer=0, begin=0, end=0, first=0, last=0):
+    def add(self, kind, layer=0, begin=0, end=0, first=0, last=0):
         """Add a task to the current phase."""
-        self.rows.append((task, layer, begin, end, first, last, self._after))
+        number = self.counts.get(kind, 0)
+        self.counts[kind] = number + 1
+        self.rows.append((kind, layer, begin, end, first, last, number, self._after))
 
     def next_phase(self):
         """Let what is added from here on come after all that was added so far."""
         self._after = len(self.rows)
 
-    def table(self):
-        """Return the table of `layout.py`."""
-        return np.array(self.rows, np.int64).reshape(-1, at.TASK_COLUMNS)
+    def plan(self):
+        """Return the `Plan` of these tasks."""
+        tasks = np.array(self.rows, at.TASK)
+        return Plan(tasks, np.zeros(len(tasks), at.PART), len(np.unique(tasks["after"])))
 
 
-def sample_tasks(tasks, layers, kernels=True):
+def _sample(tasks, layers, kernels=True):
     """Add a phase's tasks that sample every layer's weights."""
     for k, layer in enumerate(layers):
         if kernels:
-            for begin, end in _cut(layer[at.INPUTS] * layer[at.OUTPUTS], SAMPLE_WEIGHTS):
+            for begin, end in _cut(layer["inputs"] * layer["outputs"], SAMPLE_WEIGHTS):
                 tasks.add(at.SAMPLE, k, begin, end)
         tasks.add(at.SAMPLE_BIAS, k)
 
 
+def _tiles(tasks, kind, k, layer, rows, columns):
+    """Add a phase's tasks that compute (rows, columns) in tiles."""
+    height = WIDE_ROWS if layer["outputs"] > WIDE else NARROW_ROWS
+    tasks.next_phase()
+    for begin, end in _cut(rows, height):
+        for first, last in _cut(columns, FORWARD_COLUMNS):
+            tasks.add(kind, k, begin, end, first, last)
+
+
 def update_rows(layer):
     """Return how many rows of a layer's kernel one update task takes: a multiple of 8."""
-    return max(8, UPDATE_WEIGHTS // int(layer[at.OUTPUTS]) // 8 * 8)
-
-
-def tile_rows(layer):
-    """Return how many rows one tile of a layer's outputs or inputs has."""
-    return WIDE_ROWS if layer[at.OUTPUTS] > WIDE else NARROW_ROWS
+    return max(8, UPDATE_WEIGHTS // int(layer["outputs"]) // 8 * 8)
 
 
 def step_tasks(layers, rows, learned, by_inputs):
-    """Return the tasks of a step: the three sweeps; `by_inputs`: with the gradient by x."""
+    """Return the plan of a step (the order above); `by_inputs`: with the gradient by x."""
     tasks = Tasks()
-    sample_tasks(tasks, layers)
+    _sample(tasks, layers)
     for begin, end in _cut(rows, FLIP_ROWS):
         tasks.add(at.FLIP, 0, begin, end)
     for k, layer in enumerate(layers):
-        tasks.next_phase()
-        for begin, end in _cut(rows, tile_rows(layer)):
-            for first, last in _cut(layer[at.OUTPUTS], TILE_COLUMNS):
-                tasks.add(at.FORWARD, k, begin, end, first, last)
+        _tiles(tasks, at.FORWARD, k, layer, rows, layer["outputs"])
     tasks.next_phase()
-    for j, (begin, end) in enumerate(_cut(rows, LOSS_ROWS)):
-        tasks.add(at.LOSS, len(layers) - 1, begin, end, 0, j)
+    for begin, end in _cut(rows, LOSS_ROWS):
+        tasks.add(at.LOSS, len(layers) - 1, begin, end)
     for k in reversed(range(0 if by_inputs else 1, len(layers))):
-        tasks.next_phase()
-        for begin, end in _cut(rows, tile_rows(layers[k])):
-            for first, last in _cut(layers[k, at.INPUTS], TILE_COLUMNS):
-                tasks.add(at.BACKWARD, k, begin, end, first, last)
+        _tiles(tasks, at.BACKWARD, k, layers[k], rows, layers[k]["inputs"])
     tasks.next_phase()
     tasks.add(at.JUDGE)
     tasks.next_phase()
     for k, layer in enumerate(layers):
-        for begin, end in _cut(layer[at.INPUTS], update_rows(layer)):
+        for begin, end in _cut(layer["inputs"], update_rows(layer)):
             tasks.add(at.UPDATE, k, begin, end)
-        if layer[at.BIAS] != at.BIAS_NONE:
+        if layer["bias"]["mu"] >= 0:
             tasks.add(at.UPDATE_BIAS, k)
     if learned:
-        tasks.add(at.UPDATE_SCALE)
-    return tasks.table()
+        tasks.add(at.UPDATE_SCALE, 0, 0, tasks.counts[at.LOSS])
+    return tasks.plan()
 
 
 def flat_tasks(size):
-    """Return the tasks that take an Adam step on flat parameters whose gradients are there."""
+    """Return the plan that takes an Adam step on flat parameters whose gradients are there."""
     tasks = Tasks()
-    for begin, end in _cut(size, SAMPLE_WEIGHTS):
-        tasks.add(at.STEP_FLAT, 0, begin, end)
-    return tasks.table()
+    for begin, end in _cut(size, ADAM_WEIGHTS):
+        tasks.add(at.UPDATE_FLAT, 0, begin, end)
+    return tasks.plan()
 
 
 def predict_tasks(layers, rows, kernels):
-    """Return the tasks of one draw of the outputs; `kernels`: weights are drawn."""
+    """Return the plan of one draw of the outputs; `kernels`: weights are drawn."""
     tasks = Tasks()
-    sample_tasks(tasks, layers, kernels)
+    _sample(tasks, layers, kernels)
     tasks.next_phase()
     for begin, end in _cut(rows, PREDICT_ROWS):
         tasks.add(at.PREDICT, 0, begin, end)
-    return tasks.table()
+    return tasks.plan()
 
 
-def scratch_size(layers):
-    """Return how many numbers a thread needs for itself in a step."""
-    widest = int(layers[:, [at.INPUTS, at.OUTPUTS]].max())
-    updates = max(update_rows(layer) * int(layer[at.OUTPUTS]) for layer in layers)
-    return max(2 * updates, WIDE_ROWS * TILE_COLUMNS, 3 * widest, 2048)
-
-
-def predict_scratch_size(layers):
-    """Return how many numbers a thread needs for itself in a prediction."""
-    widest = int(layers[:, [at.INPUTS, at.OUTPUTS]].max())
-    return max(3 * PREDICT_ROWS * widest + 64, 2048)
+def scratch_size(layers, capacity):
+    """Return how many numbers a thread needs for itself; capacity 0 is a prediction."""
+    widest = int(max(layers["inputs"].max(), layers["outputs"].max()))
+    sampling = 2 * STRETCH + SPARE
+    if capacity == 0:
+        return max(sampling, SPARE + 3 * PREDICT_ROWS * widest)
+    updates = max(2 * update_rows(layer) * int(layer["outputs"]) for layer in layers)
+    return max(sampling, updates, WIDE_ROWS * FORWARD_COLUMNS, 3 * widest)

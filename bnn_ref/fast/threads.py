@@ -2,6 +2,8 @@
 
 import os
 import queue
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -29,7 +31,22 @@ def count_threads(threads=None):
         return check_size(int(asked), VARIABLE, most=MOST)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
+    if sys.platform == "darwin":
+        return _performance_cores() or os.cpu_count() or 1
     return os.cpu_count() or 1
+
+
+def _performance_cores():
+    """Return how many of an Apple machine's cores are its fast ones, or None where it is silent.
+
+    The slow ones would hold up every sweep, which ends when its last task does.
+    """
+    try:
+        asked = subprocess.run(["/usr/sbin/sysctl", "-n", "hw.perflevel0.logicalcpu"],
+                               capture_output=True, text=True, timeout=5)  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return int(asked.stdout) if asked.stdout.strip().isdecimal() else None
 
 
 def _serve(jobs):

@@ -1,6 +1,8 @@
 """What a step takes and gives: the state, one step's loss and derivatives, what it reports."""
 
-from dataclasses import dataclass
+from collections import deque
+from itertools import repeat
+from operator import setitem
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +63,6 @@ class Metrics(NamedTuple):
     outputs: np.ndarray
 
 
-@dataclass
 class State:
     """What training changes: parameters, Adam's two moments, and the number of steps taken.
 
@@ -72,12 +73,25 @@ class State:
         Adam's running means of the gradient and of its square.
     step : int
         How many steps have been taken.
+
+    Attributes
+    ----------
+    count : int64 array (1,)
+        What `step` reads: in memory, so that a step can change it together with the rest.
     """
 
-    parameters: Parameters
-    moment_1: Parameters
-    moment_2: Parameters
-    step: int = 0
+    def __init__(self, parameters, moment_1, moment_2, step=0):
+        self.parameters, self.moment_1, self.moment_2 = parameters, moment_1, moment_2
+        self.count = np.array([step], np.int64)
+
+    @property
+    def step(self):
+        """How many steps have been taken."""
+        return self.count.item()
+
+    @step.setter
+    def step(self, step):
+        self.count[0] = step
 
     @classmethod
     def start(cls, parameters):
@@ -93,3 +107,18 @@ class State:
     def copy(self):
         """Return a copy that shares nothing with this one."""
         return State(self.parameters.copy(), self.moment_1.copy(), self.moment_2.copy(), self.step)
+
+    def take(self, other):
+        """Take over the numbers of another state of this network, all of them at once.
+
+        One call of C code, so that no signal's handler sees, or leaves, a part of them.
+
+        Parameters
+        ----------
+        other : State
+        """
+        mine, theirs = (
+            (one.parameters.flat, one.moment_1.flat, one.moment_2.flat, one.count)
+            for one in (self, other)
+        )
+        deque(map(setitem, mine, repeat(...), theirs), maxlen=0)

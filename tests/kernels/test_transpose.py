@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from bnn_ref.kernels.propagate import transpose
+from bnn_ref.kernels.arrays import transpose
 
 
 @njit

@@ -1,0 +1,302 @@
+"""The tasks of a Flipout layer: rows and tiles through it, and its gradients.
+
+Twin: `bnn_ref/layers/dense_flipout.py`. What differs: work is cut into tiles of rows and columns,
+and what the backward pass needs is left behind in the form in which it is needed. A task takes
+its record and finds its arrays by the layer's and the run's (see `records.py`); what it adds to
+sums it leaves in `part`.
+"""
+
+from .activations import activate
+from .adam import use_up
+from .arrays import column_sums, fill, multiply, multiply_into, put, total_magnitude, transpose
+from .jit import kernel
+from .machine import use_whole_vectors, view
+from .philox import sign_rows
+from .priors import add_kl_mu
+from .products import product
+from .records import DRAWN, FLIPOUT, MEAN, ONES, WEIGHTS
+from .sample import SPARE, key_of, sample
+
+CODES = {"DenseFlipout": 0}  # the one layer there is
+NONE, DETERMINISTIC, NORMAL, NORMAL_FLIPPED = range(4)
+BIASES = {
+    "none": NONE,
+    "deterministic": DETERMINISTIC,
+    "normal": NORMAL,
+    "normal_flipped": NORMAL_FLIPPED,
+}
+
+
+@kernel
+def sample_bias(layer, run, memory, part):
+    """Draw a layer's bias: what is added to every row, and what is added flipped."""
+    n, kind = layer.outputs, layer.bias_kind
+    shift, flip = view(memory.work, layer.bias_shift, n), view(memory.work, layer.bias_flip, n)
+    fill(shift, 0.0)
+    fill(flip, 0.0)
+    if kind != NONE:
+        put(view(memory.parameters, layer.bias.mu, n), shift, False)
+    if kind >= NORMAL and run.kind != MEAN:
+        sample(layer.bias, layer.scale_shift, 0, n, False, run, memory, part)
+        delta = view(memory.work, layer.bias.delta, n)
+        put(delta, flip if kind == NORMAL_FLIPPED and run.kind != WEIGHTS else shift, True)
+
+
+@kernel
+def _put_signs(to, place, first, rows, columns, stream, run, memory):
+    """Put the signs of some rows in (rows, columns) from a place on, unless they are given."""
+    out = view(to, place, rows * columns)
+    if run.signs == DRAWN:
+        spare = view(memory.scratch, 0, SPARE)
+        sign_rows(out, columns, run.first_row + first, spare, key_of(run, stream))
+    elif run.signs == ONES:
+        fill(out, 1.0)
+
+
+@kernel
+def flip(task, layers, run, memory, part):
+    """Every layer's signs for some rows, and x * sign_input.
+
+    The first layer's input signs are kept only where the gradient by x will ask for them.
+    """
+    first, rows = task.begin, task.end - task.begin
+    for k in range(layers.size):
+        layer = layers[k]
+        place = layer.flipped if k == 0 and run.grad_x < 0 else layer.sign_input
+        _put_signs(memory.work, place + first * layer.inputs, first, rows, layer.inputs,
+                   layer.sign_input_stream, run, memory)  # fmt: skip
+        _put_signs(memory.work, layer.sign_output + first * layer.outputs, first, rows,
+                   layer.outputs, layer.sign_output_stream, run, memory)  # fmt: skip
+    start, n = first * layers[0].inputs, rows * layers[0].inputs
+    h, flipped = view(memory.x, start, n), view(memory.work, layers[0].flipped + start, n)
+    if run.grad_x < 0:
+        multiply_into(flipped, h)
+    else:
+        multiply(h, view(memory.work, layers[0].sign_input + start, n), flipped)
+    part.inputs = total_magnitude(h)
+
+
+@kernel
+def _flip_outputs(out, sign, shift, flip):
+    """Set out = (out + flip) * sign + shift for a row: what noise and bias add to h mu."""
+    use_whole_vectors()
+    for i in range(out.size):
+        out[i] = (out[i] + flip[i]) * sign[i] + shift[i]
+
+
+@kernel
+def forward(task, layers, run, memory, part):
+    """One tile of a layer's outputs: h mu + ((h * sign_input) delta) * sign_output + bias."""
+    k = task.layer
+    layer = layers[k]
+    inputs, outputs = layer.inputs, layer.outputs
+    first, rows = task.begin, task.end - task.begin
+    column, columns = task.first, task.last - task.first
+    place = first * outputs + column
+    out, work = layer.output + place, memory.work
+    product(work, layer.flipped + first * inputs, inputs, 1,
+            work, layer.kernel.delta + column, outputs,
+            work, out, outputs, rows, columns, inputs, False)  # fmt: skip
+    shift = view(work, layer.bias_shift + column, columns)
+    flip = view(work, layer.bias_flip + column, columns)
+    for r in range(rows):
+        row = r * outputs
+        _flip_outputs(view(work, out + row, columns),
+                      view(work, layer.sign_output + place + row, columns),
+                      shift, flip)  # fmt: skip
+    product(memory.x if k == 0 else work, layer.input + first * inputs, inputs, 1,
+            memory.parameters, layer.kernel.mu + column, outputs,
+            work, out, outputs, rows, columns, inputs, True)  # fmt: skip
+    magnitude = 0.0
+    for r in range(rows):
+        row = place + r * outputs
+        h = view(work, layer.output + row, columns)
+        activate(h, view(work, layer.slope + row, columns), layer.activation, True)
+        if k < layers.size - 1:
+            after = layers[k + 1]
+            multiply(h, view(work, after.sign_input + row, columns),
+                     view(work, after.flipped + row, columns))  # fmt: skip
+            magnitude += total_magnitude(h)
+    part.inputs = magnitude
+
+
+@kernel
+def transpose_grads(first, rows, column, columns, layer, run, memory):
+    """Leave a tile of the gradients by a layer's pre-activations in transposed form too."""
+    source, target = first * layer.outputs + column, column * run.capacity + first
+    work = memory.work
+    transpose(work, layer.grad + source, layer.outputs,
+              work, layer.grad_transposed + target, run.capacity, rows, columns)  # fmt: skip
+    transpose(work, layer.grad_flipped + source, layer.outputs,
+              work, layer.grad_flipped_transposed + target, run.capacity,
+              rows, columns)  # fmt: skip
+
+
+@kernel
+def _add_flipped(grad, flipped, sign):
+    """Set grad = grad + flipped * sign for a row: the gradient by a layer's inputs."""
+    use_whole_vectors()
+    for i in range(grad.size):
+        grad[i] = grad[i] + flipped[i] * sign[i]
+
+
+@kernel
+def _add_flipped_before(grad, flipped, sign, slope, sign_output):
+    """Go on to the layer before: grad = (grad + flipped * sign) slope, flipped = that flipped."""
+    use_whole_vectors()
+    for i in range(grad.size):
+        g = (grad[i] + flipped[i] * sign[i]) * slope[i]
+        grad[i] = g
+        flipped[i] = g * sign_output[i]
+
+
+@kernel
+def backward(task, layers, run, memory, part):
+    """One tile of the gradient by a layer's inputs, taken on to the layer before.
+
+    grad_h = grad_a mu^T + ((grad_a * sign_output) delta^T) * sign_input, computed transposed, for
+    the weights are read along rows as they lie.
+    """
+    k = task.layer
+    layer, before = layers[k], layers[max(k - 1, 0)]
+    inputs, outputs, work = layer.inputs, layer.outputs, memory.work
+    first, rows = task.begin, task.end - task.begin
+    column, columns = task.first, task.last - task.first
+    grad, flipped = before.grad, before.grad_flipped
+    if k == 0:
+        grad, flipped = run.grad_x, run.grad_x_flipped
+    place = first * inputs + column
+    product(memory.parameters, layer.kernel.mu + column * outputs, outputs, 1,
+            work, layer.grad_transposed + first, run.capacity,
+            memory.scratch, 0, rows, columns, rows, outputs, False)  # fmt: skip
+    transpose(memory.scratch, 0, rows, work, grad + place, inputs, columns, rows)
+    product(work, layer.kernel.delta + column * outputs, outputs, 1,
+            work, layer.grad_flipped_transposed + first, run.capacity,
+            memory.scratch, 0, rows, columns, rows, outputs, False)  # fmt: skip
+    transpose(memory.scratch, 0, rows, work, flipped + place, inputs, columns, rows)
+    magnitude = 0.0
+    for r in range(rows):
+        row = place + r * inputs
+        grad_row, flipped_row = view(work, grad + row, columns), view(work, flipped + row, columns)
+        sign = view(work, layer.sign_input + row, columns)
+        if k == 0:
+            _add_flipped(grad_row, flipped_row, sign)
+        else:
+            _add_flipped_before(grad_row, flipped_row, sign,
+                                view(work, before.slope + row, columns),
+                                view(work, before.sign_output + row, columns))  # fmt: skip
+            magnitude += total_magnitude(grad_row)
+    part.grads = magnitude
+    if k > 1 or (k == 1 and run.grad_x >= 0):
+        transpose_grads(first, rows, column, columns, before, run, memory)
+
+
+@kernel
+def _through_rho(g, factor, kl_rho, kl_weight):
+    """Turn g from the nll's gradient by delta into the loss's by rho."""
+    use_whole_vectors()
+    weight = type(g[0])(kl_weight)
+    for i in range(g.size):
+        g[i] = g[i] * factor[i] + weight * kl_rho[i]
+
+
+@kernel
+def _add_scaled(a, b, weight):
+    """Add weight * b to a."""
+    use_whole_vectors()
+    weight = type(a[0])(weight)
+    for i in range(a.size):
+        a[i] += weight * b[i]
+
+
+@kernel
+def _update_tensor(tensor, start, by_mu, by_delta, run, memory):
+    """Finish the gradients of some weights of a tensor, from `start` on, and use them up."""
+    n = by_mu.size
+    if tensor.kl_mu >= 0:
+        _add_scaled(by_mu, view(memory.work, tensor.kl_mu + start, n), run.kl_weight)
+    else:
+        mu = view(memory.parameters, tensor.mu + start, n)
+        add_kl_mu(tensor.prior, mu, by_mu, run.kl_weight)
+    _through_rho(by_delta, view(memory.work, tensor.factor + start, n),
+                 view(memory.work, tensor.kl_rho + start, n), run.kl_weight)  # fmt: skip
+    use_up(by_mu, tensor.mu + start, run, memory)
+    use_up(by_delta, tensor.rho + start, run, memory)
+
+
+@kernel
+def update_kernel(task, layers, run, memory):
+    """The gradients of some rows of a kernel: h^T grad_a, and with both flipped that by delta."""
+    k = task.layer
+    layer = layers[k]
+    inputs, outputs = layer.inputs, layer.outputs
+    first, rows = task.begin, task.end - task.begin
+    n = rows * outputs
+    by_mu, by_delta = view(memory.scratch, 0, n), view(memory.scratch, n, n)
+    product(memory.x if k == 0 else memory.work, layer.input + first, 1, inputs,
+            memory.work, layer.grad, outputs,
+            memory.scratch, 0, outputs, rows, outputs, run.rows, False)  # fmt: skip
+    product(memory.work, layer.flipped + first, 1, inputs,
+            memory.work, layer.grad_flipped, outputs,
+            memory.scratch, n, outputs, rows, outputs, run.rows, False)  # fmt: skip
+    _update_tensor(layer.kernel, first * outputs, by_mu, by_delta, run, memory)
+
+
+@kernel
+def update_bias(layer, run, memory):
+    """The gradients of a layer's bias: sums of grad_a over the rows."""
+    n, kind = layer.outputs, layer.bias_kind
+    by_mu, by_delta = view(memory.scratch, 0, n), view(memory.scratch, n, n)
+    block = view(memory.scratch, 2 * n, n)
+    column_sums(memory.work, layer.grad, run.rows, n, by_mu, block)
+    if kind == DETERMINISTIC:
+        use_up(by_mu, layer.bias.mu, run, memory)
+    else:
+        grad = layer.grad_flipped if kind == NORMAL_FLIPPED else layer.grad
+        column_sums(memory.work, grad, run.rows, n, by_delta, block)
+        _update_tensor(layer.bias, 0, by_mu, by_delta, run, memory)
+
+
+@kernel
+def predict(task, layers, run, memory):
+    """Some rows' outputs, all layers through. Twin: `reference.draw_outputs`.
+
+    scratch holds SPARE numbers and three (rows, width).
+    """
+    first, rows = task.begin, task.end - task.begin
+    size = rows * run.width
+    signs = SPARE + 2 * size
+    last = layers.size - 1
+    h, h_at = memory.x, first * layers[0].inputs
+    for k in range(last + 1):
+        layer = layers[k]
+        inputs, outputs = layer.inputs, layer.outputs
+        to, place = memory.scratch, SPARE + k % 2 * size
+        if k == last:
+            to, place = memory.out, first * outputs
+        shift = view(memory.work, layer.bias_shift, outputs)
+        if run.kind == FLIPOUT:
+            flip = view(memory.work, layer.bias_flip, outputs)
+            sign = view(memory.scratch, signs, rows * inputs)
+            _put_signs(memory.scratch, signs, first, rows, inputs, layer.sign_input_stream,
+                       run, memory)  # fmt: skip
+            multiply_into(sign, view(h, h_at, rows * inputs))
+            product(memory.scratch, signs, inputs, 1, memory.work, layer.kernel.delta, outputs,
+                    to, place, outputs, rows, outputs, inputs, False)  # fmt: skip
+            _put_signs(memory.scratch, signs, first, rows, outputs, layer.sign_output_stream,
+                       run, memory)  # fmt: skip
+            for r in range(rows):
+                _flip_outputs(view(to, place + r * outputs, outputs),
+                              view(memory.scratch, signs + r * outputs, outputs),
+                              shift, flip)  # fmt: skip
+        else:
+            for r in range(rows):
+                put(shift, view(to, place + r * outputs, outputs), False)
+        weights, weights_at = memory.parameters, layer.kernel.mu
+        if run.kind == WEIGHTS:
+            weights, weights_at = memory.work, layer.kernel.delta
+        product(h, h_at, inputs, 1, weights, weights_at, outputs,
+                to, place, outputs, rows, outputs, inputs, True)  # fmt: skip
+        activate(view(to, place, rows * outputs), view(memory.scratch, signs, rows * outputs),
+                 layer.activation, False)  # fmt: skip
+        h, h_at = to, place

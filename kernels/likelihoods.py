@@ -1,0 +1,90 @@
+"""The likelihoods of one example, and their gradients. Twin: `bnn_ref/likelihoods/`.
+
+An nll is float64 whatever the outputs are, for it may be larger than any float32. (In compiled
+code `float` of a float32 is a float32; `np.float64` widens.)
+"""
+
+import math
+
+import numpy as np
+
+from .arrays import total
+from .elementary import exp, log, softplus_sigmoid
+from .jit import kernel
+
+CATEGORICAL, BERNOULLI, NORMAL = range(3)
+CODES = {"categorical": CATEGORICAL, "bernoulli": BERNOULLI, "normal": NORMAL}
+HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
+
+
+@kernel
+def nll_row(code, z, target, label, grad, factor, scale, grad_scale):
+    """Return the nll of one example, float64, and set grad to its gradient by z times factor.
+
+    Parameters
+    ----------
+    code : int
+    z, target, grad : arrays (O,)
+        Outputs; targets that are numbers; out.
+    label : int
+        A target that is a class.
+    factor : number of z's dtype
+    scale : array (O,), or (1,) where it is not learned
+        Of the Normal likelihood.
+    grad_scale : array (O,)
+        Where the scale is learned: its gradient times factor is added.
+    """
+    if code == CATEGORICAL:
+        return _categorical(z, label, grad, factor)
+    if code == BERNOULLI:
+        return _bernoulli(z, target, grad, factor)
+    return _normal(z, target, grad, factor, scale, grad_scale)
+
+
+@kernel
+def _categorical(z, label, grad, factor):
+    """Return -log softmax(z)[label] and set grad to its gradient times factor, for one example."""
+    T = type(z[0])
+    largest = z[0]
+    for o in range(1, z.size):
+        largest = max(largest, z[o])
+    for o in range(z.size):
+        grad[o] = exp(z[o] - largest)
+    mass = total(grad)
+    for o in range(z.size):
+        grad[o] = factor * (grad[o] / mass)
+    grad[label] = T(0.0)
+    grad[label] = -total(grad)  # p - 1 = -(sum of the others), which rounds nothing away
+    return np.float64(largest) - np.float64(z[label]) + np.float64(log(mass))
+
+
+@kernel
+def _bernoulli(z, target, grad, factor):
+    """Return sum_o softplus((1 - 2 y) z) and set grad to its gradient times factor."""
+    T = type(z[0])
+    found = 0.0
+    for o in range(z.size):
+        side = T(1.0) - T(2.0) * target[o]
+        soft, slope = softplus_sigmoid(side * z[o])
+        grad[o] = side * slope * factor
+        found += soft
+    return found
+
+
+@kernel
+def _normal(z, target, grad, factor, scale, grad_scale):
+    """Return sum_o t^2/2 + log(s) + log(2 pi)/2, t = (y - z)/s, and set grad.
+
+    Where the scale is learned, grad_scale gets the gradient by s_o, times factor, added to it.
+    """
+    T = type(z[0])
+    learned = grad_scale.size > 0
+    found = 0.0
+    for o in range(z.size):
+        s = scale[o if learned else 0]
+        t = (target[o] - z[o]) / s
+        grad[o] = -t / s * factor
+        found += 0.5 * np.float64(t) * np.float64(t) + (np.log(np.float64(s)) + HALF_LOG_TAU)
+        if learned:
+            grad_scale[o] += (T(1.0) - t) * (T(1.0) + t) / s * factor
+    return found

@@ -1,0 +1,99 @@
+"""The priors' KL and its derivatives, over a stretch of weights. Twin: `bnn_ref/priors/`.
+
+A prior is a code, its numbers in `PRIOR` (named as the prior's attributes), and its branch in the
+three functions of one line. d KL / d mu is computed where it is used, from mu, for that moves
+fewer bytes; a prior for which mu is not enough is in `STORED` and leaves it in `kl_mu`.
+"""
+
+import numpy as np
+
+from .elementary import LOG2_HIGH, LOG2_LOW, log1p_gap, mantissa
+from .jit import kernel
+from .machine import select, use_whole_vectors
+
+NORMAL = 0
+CODES = {"normal": NORMAL}
+STORED = set()  # names of priors
+PRIOR = np.dtype(
+    [
+        ("code", np.int64),
+        ("normal", [("loc", np.float64), ("scale", np.float64)]),
+    ]
+)
+
+
+@kernel
+def kl_terms(prior, mu, rho, sigma, slope, kl, kl_mu, kl_rho):
+    """Set each weight's KL and its derivatives; slope is d sigma / d rho.
+
+    Parameters
+    ----------
+    prior : record
+    mu, rho, sigma, slope : arrays (n,), in
+    kl, kl_rho : arrays (n,), out
+    kl_mu : array (n,), out, or (0,) where it is not stored
+    """
+    _normal_variance(prior.normal, rho, sigma, slope, kl, kl_rho)
+    _normal_mean(prior.normal, mu, kl, kl_mu)
+
+
+@kernel
+def add_kl_mu(prior, mu, g, kl_weight):
+    """Add kl_weight times d KL / d mu to g, where it is not stored."""
+    _add_normal_mu(prior.normal, mu, g, kl_weight)
+
+
+@kernel
+def largest_kl_mu(prior, kl):
+    """Return a bound on each |d KL / d mu| of weights whose KL adds up to kl."""
+    return np.sqrt(2.0 * kl) / prior.normal.scale
+
+
+@kernel
+def _normal_variance(normal, rho, sigma, slope, kl, kl_rho):
+    """Set kl to the variance's part of the KL and kl_rho to the KL's derivative by rho.
+
+    With d = (sigma - s)/s, kl = d^2/2 + (d - log1p(d)); where sigma/s = 2^n (1 + f) with n not 0,
+    d - log1p(d) = (d - f) - n log 2 + (f - log1p(f)). A sigma below the smallest normal number is
+    exp(rho) rounded to 0, and its logarithm rho.
+    """
+    use_whole_vectors()
+    T = type(sigma[0])
+    s, log_s, tiny = T(normal.scale), T(np.log(normal.scale)), np.finfo(sigma.dtype).tiny
+    inverse = T(1.0) / s
+    s_exponent, s_mantissa = mantissa(s)  # sigma / s itself may be below the normal numbers
+    inverse_mantissa = T(1.0) / s_mantissa
+    for i in range(sigma.size):
+        d = (sigma[i] - s) / s
+        n, m = mantissa(sigma[i] * inverse_mantissa)
+        n = n - s_exponent
+        f = select(n == T(0.0), d, m - T(1.0))
+        far = ((d - f) - n * T(LOG2_HIGH)) - n * T(LOG2_LOW)
+        gone = sigma[i] < tiny
+        kl[i] = select(gone, log_s - rho[i] - T(0.5), T(0.5) * d * d + (far + log1p_gap(f)))
+        by_rho = d * ((sigma[i] + s) * inverse) / sigma[i] * slope[i]
+        kl_rho[i] = select(gone, T(-1.0), by_rho)
+
+
+@kernel
+def _normal_mean(normal, mu, kl, kl_mu):
+    """Add the mean's part of the KL, ((mu - m)/s)^2 / 2, to kl, and set its derivative."""
+    use_whole_vectors()
+    T = type(mu[0])
+    m, s = T(normal.loc), T(normal.scale)
+    for i in range(mu.size):
+        z = (mu[i] - m) / s
+        kl[i] += T(0.5) * z * z
+    for i in range(kl_mu.size):
+        kl_mu[i] = (mu[i] - m) / s / s
+
+
+@kernel
+def _add_normal_mu(normal, mu, g, kl_weight):
+    """Add kl_weight (mu - m) / s^2 to g."""
+    use_whole_vectors()
+    T = type(g[0])
+    m, s = T(normal.loc), T(normal.scale)
+    inverse, weight = T(1.0) / s, T(kl_weight) / s
+    for i in range(g.size):
+        g[i] += weight * ((mu[i] - m) * inverse)

@@ -1,0 +1,57 @@
+"""Everything that depends on the processor: its vectors, the tile that fits them, the cuts of work.
+
+None of it changes a result: every entry of a product is one chain whatever the tile, and the cuts
+here end no sum. Those that do (a stretch of weights whose KL is added up, of rows whose nll is,
+of a product's depth) stand where the sum does, and are the same everywhere.
+"""
+
+from typing import NamedTuple
+
+from numba.core.registry import cpu_target
+
+
+class Processor(NamedTuple):
+    """What kernels need to know of a processor.
+
+    Attributes
+    ----------
+    vector_bytes : int
+    vector_registers : int
+    """
+
+    vector_bytes: int
+    vector_registers: int
+
+
+def describe(triple, features):
+    """Return the `Processor` that LLVM describes.
+
+    Parameters
+    ----------
+    triple : str
+        LLVM's, such as "x86_64-unknown-linux-gnu".
+    features : str
+        LLVM's, such as "+avx,-avx512f,+sse2".
+    """
+    features = features.split(",")
+    if not triple.startswith(("x86", "i386", "i686")):
+        return Processor(16, 32)
+    if "+avx512f" in features:
+        return Processor(64, 32)
+    return Processor(32 if "+avx" in features else 16, 16)
+
+
+# Of the processor that code is compiled for; part of every cache key.
+TRIPLE, NAME, FEATURES = cpu_target.target_context.codegen().magic_tuple()
+VECTOR_BYTES, VECTOR_REGISTERS = describe(TRIPLE, FEATURES)
+
+# a tile of a product: its sums stay in registers, beside the vectors that feed them
+TILE_VECTORS = 2
+TILE_ROWS = 8 if VECTOR_REGISTERS == 32 else 6
+
+# what one task takes
+FORWARD_COLUMNS = 128
+NARROW_ROWS, WIDE_ROWS, WIDE = 32, 128, 256  # a wide layer's weights are read once, by all rows
+UPDATE_WEIGHTS = 4096
+PREDICT_ROWS = 64
+ADAM_WEIGHTS = 8192

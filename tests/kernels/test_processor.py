@@ -1,0 +1,50 @@
+"""What kernels take from the processor and the platform, both simulated."""
+
+import subprocess
+from types import SimpleNamespace
+
+import needs_numba  # noqa: F401
+import pytest
+
+from bnn_ref.fast import threads
+from bnn_ref.kernels.machine import yield_symbol
+from bnn_ref.kernels.processor import describe
+
+PC, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
+
+
+@pytest.mark.parametrize(
+    ("triple", "features", "wanted"),
+    [
+        (PC, "+sse2,+avx,+avx512f", (64, 32)),
+        (PC, "+avx,+avx2,-avx512f,+sse2", (32, 16)),
+        (PC, "+sse2,+avx", (32, 16)),  # the last one named
+        (PC, "+sse2,-avx", (16, 16)),
+        (PC, "", (16, 16)),
+        (ARM, "+neon,+fp-armv8", (16, 32)),
+    ],
+)
+def test_vectors_and_registers(triple, features, wanted):
+    assert describe(triple, features) == wanted
+
+
+@pytest.mark.parametrize("name", ["sched_yield", "SwitchToThread", None])
+def test_a_waiting_thread_yields_by_what_the_platform_has(name):
+    assert yield_symbol(lambda symbol: symbol == name) == name
+
+
+@pytest.mark.parametrize(("said", "wanted"), [("6\n", 6), ("", 8), ("unknown oid\n", 8)])
+def test_apples_fast_cores_are_counted(monkeypatch, said, wanted):
+    monkeypatch.delenv("BNN_REF_THREADS", raising=False)
+    monkeypatch.delattr(threads.os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(threads.sys, "platform", "darwin")
+    asked = []
+
+    def sysctl(command, **_):
+        asked.append(command[-1])
+        return SimpleNamespace(stdout=said)
+
+    monkeypatch.setattr(subprocess, "run", sysctl)
+    assert threads.count_threads() == wanted
+    assert asked == ["hw.perflevel0.logicalcpu"]
