@@ -67,6 +67,13 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="slow: runs with --slow"))
 
 
+@pytest.fixture(scope="session")
+def volume(request):
+    """A function (quick, whole) -> whole with --slow, quick without: how much of a test is done."""
+    slow = request.config.getoption("--slow")
+    return lambda quick, whole: whole if slow else quick
+
+
 @pytest.fixture(autouse=True)
 def _same_environment():
     """What a test sets in the environment ends with it (Dask sets OPENBLAS_NUM_THREADS, say)."""

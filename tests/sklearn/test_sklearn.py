@@ -20,17 +20,18 @@ import bnn_ref
 from bnn_ref.sklearn import FlipoutClassifier, FlipoutRegressor
 
 REASON = "repeated rows draw other noise; the exact statements are tests of this file"
+SMALL = {"hidden_layer_sizes": (10,), "max_iter": 60, "draws": 5, "learning_rate": 0.03}
 QUICK = {"backend": "numpy", "hidden_layer_sizes": (10,), "draws": 10, "random_state": 0}
 
 
-def checks():
+def checks(**settings):
     """Return scikit-learn's checks as a list: pytest deprecates the generator of older versions."""
     expected = {"check_sample_weight_equivalence_on_dense_data": REASON}
     return [
         case
-        for estimator in (FlipoutClassifier(backend="numpy"), FlipoutRegressor(backend="numpy"))
+        for kind in (FlipoutClassifier, FlipoutRegressor)
         for case in estimator_checks_generator(
-            estimator, expected_failed_checks=expected, mark="xfail"
+            kind(backend="numpy", **settings), expected_failed_checks=expected, mark="xfail"
         )
     ]
 
@@ -40,9 +41,16 @@ def name_of(value):
     return value.func.__name__ if hasattr(value, "func") else type(value).__name__
 
 
-@pytest.mark.parametrize(("estimator", "check"), checks(), ids=name_of)
+@pytest.mark.parametrize(("estimator", "check"), checks(**SMALL), ids=name_of)
 @pytest.mark.filterwarnings("ignore:Can't check:sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("estimator", "check"), checks(), ids=name_of)
+@pytest.mark.filterwarnings("ignore:Can't check:sklearn.exceptions.SkipTestWarning")
+def test_scikit_learn_checks_of_the_defaults(estimator, check):
     check(estimator)
 
 

@@ -1,5 +1,6 @@
 """On a real `dask.distributed` cluster of two worker processes, one of them killed on the way."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -21,9 +22,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def client():
-    """A client of two single-threaded worker processes."""
+@contextlib.contextmanager
+def two_workers():
+    """Yield a client of two single-threaded worker processes."""
     with (
         LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
@@ -31,6 +32,20 @@ def client():
         ) as cluster,
         Client(cluster) as client,
     ):  # fmt: skip
+        yield client
+
+
+@pytest.fixture
+def own_client():
+    """A client of workers that may be killed."""
+    with two_workers() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A client of workers that outlive the tests."""
+    with two_workers() as client:
         yield client
 
 
@@ -53,8 +68,8 @@ class KillAWorker(threading.Thread):
         self.killed = pid
 
 
-def make_search(folder):
-    """Return a search of 8 settings over 3 folds, whose every score leaves a file."""
+def make_search(folder, rates):
+    """Return a search of rates and sizes over 3 folds, whose every score leaves a file."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
@@ -71,38 +86,46 @@ def make_search(folder):
 
     model = FlipoutClassifier(backend="numpy", max_iter=40, draws=10, random_state=3)
     grid = {
-        "flipoutclassifier__learning_rate": [0.003, 0.01, 0.03, 0.1],
+        "flipoutclassifier__learning_rate": rates,
         "flipoutclassifier__hidden_layer_sizes": [(5,), (20,)],
     }
     return GridSearchCV(make_pipeline(StandardScaler(), model), grid, cv=3, scoring=score)
 
 
-@pytest.mark.parametrize("kill", [False, True], ids=["whole", "worker killed"])
-def test_grid_search_of_24_fits_is_the_same_on_the_cluster(client, tmp_path, kill):
+def search_here_and_there(folder, rates, client=None, kill_after=None):
+    """Search on the cluster and here, hold one against the other; return how many fits it took."""
     import joblib
     from sklearn.datasets import load_iris
 
-    folders = [tmp_path / "here", tmp_path / "cluster"]
-    for folder in folders:
-        folder.mkdir()
+    folders = [folder / "here", folder / "cluster"]
+    for one in folders:
+        one.mkdir()
     x, y = load_iris(return_X_y=True)
-    here = make_search(str(folders[0])).fit(x, y)
-    killer = KillAWorker(client, folders[1], 8) if kill else None
+    here = make_search(str(folders[0]), rates).fit(x, y)
+    killer = KillAWorker(client, folders[1], kill_after) if kill_after else None
     with joblib.parallel_config(backend="dask"):
-        there = make_search(str(folders[1])).fit(x, y)
-    assert len(list(folders[0].iterdir())) == 24
+        there = make_search(str(folders[1]), rates).fit(x, y)
+    assert len(list(folders[0].iterdir())) == 6 * len(rates)
     assert there.best_score_ == here.best_score_
     assert there.best_params_ == here.best_params_
     np.testing.assert_array_equal(
         there.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"]
     )
     np.testing.assert_array_equal(there.predict_proba(x), here.predict_proba(x))
-    if kill:
+    if killer is not None:
         assert killer.killed is not None
-        assert killer.after < 24
-        assert len(list(folders[1].iterdir())) >= 24
-    else:
-        assert len(list(folders[1].iterdir())) == 24
+        assert killer.after < 6 * len(rates)
+    return len(list(folders[1].iterdir()))
+
+
+def test_a_grid_search_is_the_same_on_the_cluster(client, tmp_path):
+    assert search_here_and_there(tmp_path, [0.003, 0.1]) == 12
+
+
+@pytest.mark.slow
+def test_a_grid_search_of_24_fits_is_the_same_where_a_worker_is_killed(own_client, tmp_path):
+    rates = [0.003, 0.01, 0.03, 0.1]
+    assert search_here_and_there(tmp_path, rates, own_client, kill_after=8) >= 24
 
 
 def make_task(folder):
@@ -122,12 +145,12 @@ def make_task(folder):
     return task
 
 
-def test_a_sweep_loses_nothing_with_a_worker(client, tmp_path):
+def test_a_sweep_loses_nothing_with_a_worker(own_client, tmp_path):
     pytest.importorskip("threadpoolctl", reason="threadpoolctl is not installed")
     (tmp_path / "ran").mkdir()
     cells = [{"n": n} for n in range(30)]
-    killer = KillAWorker(client, tmp_path / "ran", 6)
-    outcomes = sweep(make_task(str(tmp_path / "ran")), cells, tmp_path / "out", client=client)
+    killer = KillAWorker(own_client, tmp_path / "ran", 6)
+    outcomes = sweep(make_task(str(tmp_path / "ran")), cells, tmp_path / "out", client=own_client)
     killer.join(60)
     assert killer.killed is not None
     assert killer.after < 30
@@ -136,13 +159,13 @@ def test_a_sweep_loses_nothing_with_a_worker(client, tmp_path):
     assert len(list((tmp_path / "out" / "cells").iterdir())) == 30
 
 
-def test_a_cell_that_kills_its_worker_is_reported(client, tmp_path):
+def test_a_cell_that_kills_its_worker_is_reported(own_client, tmp_path):
     def task(cell, threads):
         if cell["n"] == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return {"n": cell["n"]}
 
-    outcomes = sweep(task, [{"n": n} for n in range(4)], tmp_path, client=client)
+    outcomes = sweep(task, [{"n": n} for n in range(4)], tmp_path, client=own_client)
     assert [one.result for one in outcomes] == [{"n": 0}, {"n": 1}, None, {"n": 3}]
     assert outcomes[2].error.startswith("KilledWorker: ")
 
