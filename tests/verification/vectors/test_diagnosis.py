@@ -273,7 +273,7 @@ def test_an_unknown_fault_is_located_and_not_misnamed(fault, volume):
 
 
 def test_three_percent_in_any_one_gradient_is_caught(volume):
-    """Of each entry (quickly every ninth) whose 3 % is more than the file's limit of the largest."""
+    """Of each entry (quickly every ninth) whose 3 % is above the limit of the largest."""
     count = 0
     for i, question in enumerate(QUESTIONS):
         right = results(question)
