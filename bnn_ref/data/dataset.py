@@ -15,6 +15,7 @@ from .rows import Examples
 from .split import split
 
 MOST_CLASSES = 1_000_000
+FEW_CLASSES = 1000  # more than these need the rows to learn them from
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,9 @@ def _class_names(targets, task):
     if not all(text):
         raise expected("targets", "text in both parts or numbers in both", "one of each")
     names = sort_names(set().union(*(y.reshape(-1) for y in targets)))
+    rows = sum(map(len, targets))
+    if len(names) > max(FEW_CLASSES, rows // 2):
+        raise expected("classes", "two rows for each, or more", f"{len(names)} in {rows} rows")
     if task == "bernoulli" and len(names) > 2:
         raise expected("targets of a bernoulli likelihood", "two classes", ", ".join(names[:6]))
     return names
@@ -208,7 +212,8 @@ def make_dataset(source, kind, arrays, *, task=None, holdout=0, seed=0, dtype="f
         part: encoding.encode_y(arrays[f"y_{part}"], f"{source}{where}: targets")
         for part, where in parts.items()
     }
-    outputs = _count_outputs(encoding, list(labels.values()))
+    most = max(FEW_CLASSES, len(x)) if learned else MOST_CLASSES
+    outputs = _count_outputs(encoding, list(labels.values()), min(most, MOST_CLASSES))
     check, inputs = LIKELIHOODS[encoding.task]().check_targets, {}
     for part, where in parts.items():
         try:
@@ -249,13 +254,13 @@ def _warn_of_classes(source, encoding, trained, others):
         )
 
 
-def _count_outputs(encoding, labels):
+def _count_outputs(encoding, labels, most):
     """Return O of a network for encoded targets: their columns, or how many classes there are."""
     if encoding.task != "categorical":
         return labels[0].shape[1]
     if encoding.classes is not None:
         return len(encoding.classes)
     largest = max(np.max(y) for y in labels)
-    if largest > MOST_CLASSES:
-        raise expected("targets", f"class ids up to {MOST_CLASSES}", largest)
+    if largest > most:
+        raise expected("targets", f"class ids up to {most}", largest)
     return int(largest) + 1 if largest >= 0 else 1  # else `check_targets` says what is wrong

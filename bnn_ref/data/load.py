@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from tokenize import TokenError
 from typing import NamedTuple
 
 import numpy as np
@@ -211,7 +212,7 @@ def _stored_inputs(source, encoding, reading):
     if magic == b"\x93NUMPY":
         try:
             return np.load(source, allow_pickle=False, mmap_mode="r"), []
-        except (ValueError, EOFError, SyntaxError, TypeError, OverflowError) as error:
+        except (ValueError, EOFError, SyntaxError, TypeError, OverflowError, TokenError) as error:
             raise expected(source, "an npy array of numbers", f"another file ({error})") from None
 
     def choose(path, header, width):

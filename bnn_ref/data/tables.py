@@ -37,22 +37,45 @@ class Shape(NamedTuple):
     separator: str
 
 
+class _Text:
+    """The text of a file, plain or gzipped, checked as it is read: by the line, or by the piece.
+
+    pandas reads pieces, all else lines.
+    """
+
+    def __init__(self, path, stream):
+        if b"\0" in stream.peek(1024):
+            raise expected(path, "delimited text", "a binary file")
+        self.path, self.line = path, 0
+        self.stream = io.TextIOWrapper(stream, "utf-8-sig", newline=None)
+
+    def __iter__(self):
+        while line := self._checked(self.stream.readline, LONGEST_LINE):
+            yield line
+
+    def read(self, size):
+        """Return up to that many characters."""
+        return self._checked(self.stream.read, size)
+
+    def _checked(self, read, size):
+        try:
+            text = read(size)
+        except UnicodeDecodeError as error:
+            found = f"byte {error.object[error.start]:#04x}"
+            raise expected(self.path, "UTF-8 text", found) from None
+        if "\0" in text:
+            raise expected(self.path, "delimited text", "a binary file")
+        end = text.rfind("\n")
+        self.line = self.line + len(text) if end < 0 else len(text) - end - 1
+        if self.line >= LONGEST_LINE:
+            raise expected(self.path, f"lines below {LONGEST_LINE} characters", "more")
+        return text
+
+
 def _text_lines(path):
     """Yield the lines of a text file, plain or gzipped, one by one."""
     with open_content(path) as stream:
-        if b"\0" in stream.peek(1024):
-            raise expected(path, "delimited text", "a binary file")
-        text = io.TextIOWrapper(stream, "utf-8-sig", newline=None)
-        try:
-            while line := text.readline(LONGEST_LINE):
-                if len(line) == LONGEST_LINE:
-                    raise expected(path, f"lines below {LONGEST_LINE} characters", "more")
-                if "\0" in line:
-                    raise expected(path, "delimited text", "a binary file")
-                yield line
-        except UnicodeDecodeError as error:
-            found = f"byte {error.object[error.start]:#04x}"
-            raise expected(path, "UTF-8 text", found) from None
+        yield from _Text(path, stream)
 
 
 def check_gzip(path):
@@ -68,26 +91,6 @@ def check_gzip(path):
     with open_content(path) as stream:
         while stream.read(CHUNK):
             continue
-
-
-class _Text:
-    """What pandas reads from: checked lines, a piece at a time."""
-
-    def __init__(self, lines):
-        self.lines, self.rest = lines, ""
-
-    def __iter__(self):
-        return self.lines
-
-    def read(self, size):
-        """Return up to that many characters."""
-        pieces, length = [self.rest], len(self.rest)
-        while length < size and (line := next(self.lines, "")):
-            pieces.append(line)
-            length += len(line)
-        text = "".join(pieces)
-        self.rest = text[size:]
-        return text[:size]
 
 
 def _records(path, separator):
@@ -194,29 +197,29 @@ def frames(path, shape):
     except ImportError:
         raise missing(f"the text table {path}", "pandas", "tables") from None
     start = 0
-    try:
-        pieces = pandas.read_csv(
-            _Text(_text_lines(path)),
-            sep=r"\s+" if shape.separator == " " else shape.separator,
-            header=None,
-            names=range(shape.width),
-            index_col=False,
-            dtype=object,
-            na_filter=False,
-            skipinitialspace=True,
-            skip_blank_lines=True,
-            quoting=csv.QUOTE_NONE if shape.separator == " " else csv.QUOTE_MINIMAL,
-            chunksize=max(1, CELLS // shape.width),
-        )
-        with pieces:
+    with open_content(path) as stream:
+        try:
+            pieces = pandas.read_csv(
+                _Text(path, stream),
+                sep=r"\s+" if shape.separator == " " else shape.separator,
+                header=None,
+                names=range(shape.width),
+                index_col=False,
+                dtype=object,
+                na_filter=False,
+                skipinitialspace=True,
+                skip_blank_lines=True,
+                quoting=csv.QUOTE_NONE if shape.separator == " " else csv.QUOTE_MINIMAL,
+                chunksize=max(1, CELLS // shape.width),
+            )
             for frame in pieces:
                 columns = [frame[k].to_numpy() for k in range(shape.width)]
                 if start == 0 and shape.header is not None:
                     columns, start = [column[1:] for column in columns], 1
                 yield start, columns
                 start += len(columns[0])
-    except pandas.errors.ParserError as error:
-        raise _parser_error(path, shape, str(error)) from None
+        except pandas.errors.ParserError as error:
+            raise _parser_error(path, shape, str(error)) from None
 
 
 def _parser_error(path, shape, text):

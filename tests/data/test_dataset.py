@@ -109,7 +109,7 @@ def test_npz_holds_out_the_first_rows(tmp_path):
         ({"y_train": np.arange(10) - 1}, r"d.npz: y: .*found -1 in row 0"),
         ({"y_train": np.full(10, 3.5)}, "found 3.5 in row 0"),
         ({"y_train": np.full(10, np.nan)}, "y_train: expected finite numbers, found nan in row 0"),
-        ({"y_train": np.full(10, 10**9)}, "class ids up to 1000000"),
+        ({"y_train": np.full(10, 10**9)}, "class ids up to 1000, found 1000000000"),
         ({"y_train": np.array(["a"] * 10)}, "text in both parts or numbers in both"),
         ({"x_train": np.full((10, 2, 2), "a")}, "x_train: expected numbers, found text"),
     ],
@@ -195,6 +195,15 @@ def test_text_classes(tmp_path):
         load(path, target=-1, task="bernoulli")
     with pytest.raises(ValueError, match="line 1, target 'column 1': expected a finite .*'x'"):
         load(path, target=-1, task="normal")
+
+
+def test_an_identifier_is_no_class(tmp_path):
+    path = tmp_path / "t"
+    path.write_text("\n".join(f"{k},n{k}" for k in range(1001)))
+    with pytest.raises(ValueError, match="classes: expected two rows for each, or more, found 10"):
+        load(path, target=-1)
+    path.write_text("\n".join(f"{k},n{k % 1001}" for k in range(2002)))
+    assert load(path, target=-1).outputs == 1001
 
 
 def test_whole_numbers_of_a_table_are_classes_only_if_asked(tmp_path):

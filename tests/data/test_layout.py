@@ -1,6 +1,7 @@
 """A run's columns in another table: by name, by place, with more, with less, of other values."""
 
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -175,6 +176,22 @@ def test_what_was_read_is_said_with_the_way_to_the_other_task(tmp_path, trained)
         "columns: inputs column 0, column 1; 4 rows left out for a missing cell",
         "first line: a row of numbers (--header yes takes names from it); ',' between cells",
     )
+
+
+HEADERS = {"cut": "(1,", "huge": "(1000000000000, 64), }", "of objects": "(1, 3), }", "odd": "1}"}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_case_55_an_npy_of_a_broken_header_is_refused(tmp_path, trained, name):
+    kind = "|O" if name == "of objects" else "<f8"
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {HEADERS[name]}\n".encode()
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(64)
+    (tmp_path / "x.npy").write_bytes(content)
+    with pytest.raises(
+        ValueError, match="x.npy: expected an npy array of numbers, found"
+    ) as caught:
+        inputs(tmp_path / "x.npy", trained.encoding)
+    assert "\n" not in str(caught.value)
 
 
 BROKEN = {
