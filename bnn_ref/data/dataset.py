@@ -93,19 +93,21 @@ def _guess_task(y):
     return "normal" if y.dtype.kind == "f" else "categorical"
 
 
-def _class_names(targets, task):
+def _class_names(source, targets, task):
     """Return the names of the classes of targets that are text; None for numbers."""
     text = [y.dtype == object for y in targets]
     if task == "normal" or not any(text):
         return None
     if not all(text):
-        raise expected("targets", "text in both parts or numbers in both", "one of each")
+        raise expected(f"{source}: targets", "text in both parts or numbers in both", "one of each")
     names = sort_names(set().union(*(y.reshape(-1) for y in targets)))
     rows = sum(map(len, targets))
     if len(names) > max(FEW_CLASSES, rows // 2):
-        raise expected("classes", "two rows for each, or more", f"{len(names)} in {rows} rows")
+        found = f"{len(names)} in {rows} rows"
+        raise expected(f"{source}: classes", "two rows for each, or more", found)
     if task == "bernoulli" and len(names) > 2:
-        raise expected("targets of a bernoulli likelihood", "two classes", ", ".join(names[:6]))
+        thing = f"{source}: targets of a bernoulli likelihood"
+        raise expected(thing, "two classes", ", ".join(names[:6]))
     return names
 
 
@@ -204,7 +206,7 @@ def make_dataset(source, kind, arrays, *, task=None, holdout=0, seed=0, dtype="f
     learned = encoding is None
     if learned:
         targets = [arrays[name] for name in ("y_train", "y_test") if name in arrays]
-        classes = _class_names(targets, task)
+        classes = _class_names(source, targets, task)
         encoding = learn_encoding(kind, x[rows], y[rows], task, classes, layout)
 
     parts = {"train": "", "test": ", test part"} if tested else {"train": ""}
@@ -213,7 +215,7 @@ def make_dataset(source, kind, arrays, *, task=None, holdout=0, seed=0, dtype="f
         for part, where in parts.items()
     }
     most = max(FEW_CLASSES, len(x)) if learned else MOST_CLASSES
-    outputs = _count_outputs(encoding, list(labels.values()), min(most, MOST_CLASSES))
+    outputs = _count_outputs(source, encoding, list(labels.values()), min(most, MOST_CLASSES))
     check, inputs = LIKELIHOODS[encoding.task]().check_targets, {}
     for part, where in parts.items():
         try:
@@ -254,7 +256,7 @@ def _warn_of_classes(source, encoding, trained, others):
         )
 
 
-def _count_outputs(encoding, labels, most):
+def _count_outputs(source, encoding, labels, most):
     """Return O of a network for encoded targets: their columns, or how many classes there are."""
     if encoding.task != "categorical":
         return labels[0].shape[1]
@@ -262,5 +264,5 @@ def _count_outputs(encoding, labels, most):
         return len(encoding.classes)
     largest = max(np.max(y) for y in labels)
     if largest > most:
-        raise expected("targets", f"class ids up to {most}", largest)
+        raise expected(f"{source}: targets", f"class ids up to {most}", largest)
     return int(largest) + 1 if largest >= 0 else 1  # else `check_targets` says what is wrong
