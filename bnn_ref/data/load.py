@@ -6,13 +6,13 @@ import zipfile
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from tokenize import TokenError
 from typing import NamedTuple
 
 import numpy as np
 
 from ..border.files import open_content, open_file
 from ..errors import expected
+from ..storage.archive import open_npy
 from .cells import parse_numbers
 from .columns import read_table, target_names, target_numbers
 from .dataset import make_dataset
@@ -210,10 +210,7 @@ def _stored_inputs(source, encoding, reading):
     if magic[:2] == b"\0\0":
         return read_idx(source, "images"), []
     if magic == b"\x93NUMPY":
-        try:
-            return np.load(source, allow_pickle=False, mmap_mode="r"), []
-        except (ValueError, EOFError, SyntaxError, TypeError, OverflowError, TokenError) as error:
-            raise expected(source, "an npy array of numbers", f"another file ({error})") from None
+        return open_npy(source), []
 
     def choose(path, header, width):
         if encoding.layout is None:

@@ -91,8 +91,8 @@ def run_section(evidence):
     opened = evidence.opened
     asked = _asked(evidence)
     text = (
-        "This command repeats the run, every setting spelled out; with the same libraries and "
-        "machine to the last bit."
+        "This command repeats the run, every setting spelled out; to the last bit with the same "
+        "libraries on a processor of the same kind (both are in the table of settings)."
         if asked is None
         else f"The run was stopped at step {opened.checkpoint.state.step:,} of {asked:,}: what is "
         "shown here is what it had learned by then. This command repeats it and goes on to the "

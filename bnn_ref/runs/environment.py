@@ -1,7 +1,9 @@
 """What a result's last bits depend on besides the program: libraries, BLAS, threads, machine."""
 
+import functools
 import os
 import platform
+import subprocess
 import sys
 from importlib import metadata
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from .._version import __version__
 
+FEATURES = ("fma", "avx", "avx2", "avx512f", "neon", "sve")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
@@ -59,9 +62,42 @@ def _blas_name():
     return f"{found.get('name', 'unknown')} {found.get('version', '')}".strip()
 
 
+@functools.cache
+def processor():
+    """Return (name, features that decide how numbers are rounded) of this machine's processor.
+
+    Features are those of `FEATURES` that it has, as LLVM names them; "unknown" without llvmlite.
+    """
+    try:
+        from llvmlite import binding
+
+        there = binding.get_host_cpu_features()
+        features = " ".join(name for name in FEATURES if there.get(name)) or "none of note"
+    except (ImportError, RuntimeError):  # RuntimeError: LLVM cannot tell on this system
+        features = "unknown"
+    return _processor_name() or platform.processor() or platform.machine(), features
+
+
+def _processor_name():
+    """Return what Linux or macOS calls the processor, or None."""
+    try:
+        if sys.platform == "darwin":
+            words = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            done = subprocess.run(words, capture_output=True, text=True, timeout=5, check=True)
+            return done.stdout.strip()
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            lines = (line.partition(":") for line in file)
+            return next(
+                (text.strip() for key, _, text in lines if key.strip() == "model name"), None
+            )
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
 def describe():
     """Return libraries, BLAS and machine as a dict of text and numbers; no clock, no host name."""
     name, threads = blas()
+    model, features = processor()
     return {
         "bnn_ref": __version__,
         "python": platform.python_version(),
@@ -69,6 +105,8 @@ def describe():
         "scipy": version_of("scipy"),
         "numba": version_of("numba"),
         "machine": f"{sys.platform} {platform.machine()}",
+        "processor": model,
+        "features": features,
         "blas": name,
         "blas_threads": threads,
     }
@@ -111,7 +149,7 @@ def differences(recorded, now, backend):
     if backend != "numpy":
         names.remove("blas_threads")
     return [
-        f"{name}: recorded {recorded.get(name)}, now {now[name]}"
+        f"{name}: recorded {recorded[name]}, now {now[name]}"
         for name in names
-        if recorded.get(name) != now[name]
+        if name in recorded and recorded[name] != now[name]
     ]

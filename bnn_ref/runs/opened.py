@@ -86,7 +86,8 @@ class OpenedRun(NamedTuple):
                 continue
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
             option = "--" + name.replace("_", "-")
-            words += [f"{option}={text}"] if text.startswith("-") else [option, shlex.quote(text)]
+            joined = [f"{option}={text}"] if text.startswith("-") else [option, text]
+            words += map(shlex.quote, joined)
         return " ".join([*words, "--out", "RUN"])
 
 

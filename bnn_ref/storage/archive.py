@@ -8,6 +8,7 @@ shape and dtype with what it wants. Nothing is ever unpickled.
 
 import ast
 import contextlib
+import math
 import os
 import struct
 import zipfile
@@ -17,6 +18,7 @@ import numpy as np
 
 from ..border.files import open_file
 from ..border.text import show, show_name
+from ..errors import expected
 from .wholefile import whole_file
 
 LIMIT = 2**27  # bytes that all members together may unpack to, unless the caller says otherwise
@@ -138,39 +140,72 @@ class Archive:
     def _header(self, name):
         """Return (shape, dtype, fortran_order, bytes before the data)."""
         with self._open(name) as member:
-            prefix = member.read(12 + _HEADER)
-            if prefix[:6] != b"\x93NUMPY" or len(prefix) < 12:
-                raise ArchiveError(f"{show_name(name)}: expected a .npy array, found other data")
-            wide = prefix[6] > 1  # versions 2 and 3 have a length of four bytes, version 1 of two
-            start = 12 if wide else 10
-            length = struct.unpack("<I" if wide else "<H", prefix[8:start])[0]
-            if prefix[6] not in (1, 2, 3) or length > len(prefix) - start:
-                raise ArchiveError(f"{show_name(name)}: expected a .npy header, found a broken one")
-            header = ast.literal_eval(prefix[start : start + length].decode("utf-8").strip())
-        if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
-            raise ArchiveError(f"{show_name(name)}: expected a .npy header, found {show(header)}")
-        shape, descr = header["shape"], header["descr"]
-        sound = isinstance(shape, tuple) and len(shape) <= 32
-        if not sound or any(type(size) is not int or not 0 <= size < 2**48 for size in shape):
-            raise ArchiveError(f"{show_name(name)}: expected a shape, found {show(shape)}")
-        return shape, _plain_dtype(name, descr), header["fortran_order"] is True, start + length
+            return _parse_header(show_name(name), member.read(12 + _HEADER))
 
 
-def _plain_dtype(name, descr):
+def _parse_header(thing, prefix):
+    """Return (shape, dtype, fortran_order, bytes before the data) of a `.npy` array's beginning."""
+    if prefix[:6] != b"\x93NUMPY" or len(prefix) < 12:
+        raise ArchiveError(f"{thing}: expected a .npy array, found other data")
+    wide = prefix[6] > 1  # versions 2 and 3 have a length of four bytes, version 1 of two
+    start = 12 if wide else 10
+    length = struct.unpack("<I" if wide else "<H", prefix[8:start])[0]
+    if prefix[6] not in (1, 2, 3) or length > len(prefix) - start:
+        raise ArchiveError(f"{thing}: expected a .npy header, found a broken one")
+    header = ast.literal_eval(prefix[start : start + length].decode("utf-8").strip())
+    if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
+        raise ArchiveError(f"{thing}: expected a .npy header, found {show(header)}")
+    shape, descr = header["shape"], header["descr"]
+    sound = isinstance(shape, tuple) and len(shape) <= 32
+    if not sound or any(type(size) is not int or not 0 <= size < 2**48 for size in shape):
+        raise ArchiveError(f"{thing}: expected a shape, found {show(shape)}")
+    return shape, _plain_dtype(thing, descr), header["fortran_order"] is True, start + length
+
+
+def open_npy(path):
+    """Return the array of an `.npy` file, mapped into memory and read-only.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Raises
+    ------
+    ValueError
+        For a file that does not hold exactly what its header promises, or holds objects; the
+        message names it.
+    OSError
+        Where it cannot be opened.
+    """
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            shape, dtype, fortran, start = _parse_header("array", file.read(12 + _HEADER))
+        except ArchiveError as error:
+            raise ValueError(f"{path}: {error}") from None
+        except _BROKEN as error:
+            raise ValueError(f"{path}: broken header ({show(str(error))})") from None
+        wanted = start + math.prod(shape) * dtype.itemsize
+        if wanted != size:
+            raise expected(path, f"{wanted} bytes", size)
+        if wanted == start:
+            return np.zeros(shape, dtype)
+        return np.memmap(file, dtype, "r", start, shape, "F" if fortran else "C")
+
+
+def _plain_dtype(thing, descr):
     """Return a dtype of numbers or text, little-endian or of single bytes."""
     kind = descr[1:2] if isinstance(descr, str) else ""
     if kind == "O":
-        raise ArchiveError(f"{show_name(name)}: expected numbers, found an object array")
+        raise ArchiveError(f"{thing}: expected numbers, found an object array")
     if kind not in tuple("biufU") or descr[0] not in "<>|=" or not descr[2:].isdecimal():
-        raise ArchiveError(
-            f"{show_name(name)}: expected numbers or text, found dtype {show(descr)}"
-        )
+        raise ArchiveError(f"{thing}: expected numbers or text, found dtype {show(descr)}")
     if descr[0] == ">":
-        raise ArchiveError(f"{show_name(name)}: expected little-endian data, found dtype {descr}")
+        raise ArchiveError(f"{thing}: expected little-endian data, found dtype {descr}")
     try:
         return np.dtype(descr).newbyteorder("<")
     except _BROKEN:
-        raise ArchiveError(f"{show_name(name)}: expected a dtype, found {show(descr)}") from None
+        raise ArchiveError(f"{thing}: expected a dtype, found {show(descr)}") from None
 
 
 def _check_ends(file):

@@ -42,3 +42,47 @@ def test_differences_name_what_changed():
 def test_versions_of_what_is_not_there():
     assert environment.version_of("no-such-package-bnn-ref") is None
     assert environment.available_cores() >= 1
+
+
+def test_a_processor_of_another_kind_is_named():
+    now = environment.describe()
+    assert now["processor"]
+    assert now["processor"] != "unknown"
+    then = now | {"processor": "Old One", "features": "avx"}
+    for backend in ("numpy", "numba"):
+        assert environment.differences(then, now, backend) == [
+            f"processor: recorded Old One, now {now['processor']}",
+            f"features: recorded avx, now {now['features']}",
+        ]
+    del then["processor"], then["features"]  # the first version did not record them
+    assert environment.differences(then, now, "numba") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("vendor_id\t: X\nmodel name\t: Fast 9000: turbo\n", "Fast 9000: turbo"),
+        ("processor: 0\n", None),
+    ],
+)
+def test_the_name_that_linux_gives(monkeypatch, text, name):
+    import builtins
+    import io
+
+    monkeypatch.setattr(environment.sys, "platform", "linux")
+    monkeypatch.setattr(builtins, "open", lambda *place, **options: io.StringIO(text))
+    assert environment._processor_name() == name
+
+
+def test_a_system_that_does_not_say_and_a_python_without_llvmlite(monkeypatch):
+    import sys
+
+    monkeypatch.setattr(environment, "_processor_name", lambda: None)
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    environment.processor.cache_clear()
+    try:
+        model, features = environment.processor()
+    finally:
+        environment.processor.cache_clear()
+    assert model
+    assert features == "unknown"
