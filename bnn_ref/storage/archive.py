@@ -181,13 +181,12 @@ def open_npy(path):
         size = os.fstat(file.fileno()).st_size
         try:
             shape, dtype, fortran, start = _parse_header("array", file.read(12 + _HEADER))
-        except ArchiveError as error:
-            raise ValueError(f"{path}: {error}") from None
-        except _BROKEN as error:
-            raise ValueError(f"{path}: broken header ({show(str(error))})") from None
-        wanted = start + math.prod(shape) * dtype.itemsize
-        if wanted != size:
-            raise expected(path, f"{wanted} bytes", size)
+            wanted = start + math.prod(shape) * dtype.itemsize
+            if wanted != size:
+                raise ArchiveError(f"array: expected {wanted} bytes, found {size}")
+        except _BROKEN as error:  # an ArchiveError among them
+            found = f"another file ({show(str(error), 200)})"
+            raise expected(path, "an npy array of numbers", found) from None
         if wanted == start:
             return np.zeros(shape, dtype)
         return np.memmap(file, dtype, "r", start, shape, "F" if fortran else "C")
