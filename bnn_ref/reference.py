@@ -236,10 +236,9 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     gradients = Parameters(network, flat, parameters.scale_shift)
     kl_layers, kl_total = results[0].kl_layers, results[0].kl
     refuse_non_finite(state.step + 1, x, nll, kl_layers, gradients)
-    moments = (state.moment_1.flat, state.moment_2.flat)
+    flats = (parameters.flat, flat, state.moment_1.flat, state.moment_2.flat)
     with np.errstate(all="ignore"):  # it refuses what is not finite
-        adam_rule.update(adam, state.step + 1, parameters.flat, flat, *moments)  # E17
-    state.step += 1
+        state.take(*adam_rule.after(adam, state.step + 1, *flats))  # E17
     return Metrics(nll + kl_weight * kl_total, nll, kl_total, kl_layers, outputs)  # E6
 
 

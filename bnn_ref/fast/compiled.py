@@ -24,12 +24,13 @@ from ..step import (
     check_noise,
     refuse_non_finite,
 )
-from ..step.adam import Adam
+from ..step import adam as adam_rule
 from .plan import flat_tasks, predict_tasks
 from .workspace import Runner, Workspace, plain
 
 __all__ = ["draw_noise", "draw_outputs", "loss_and_gradients", "prepare", "train_step"]
 
+LARGE_RATE = 1e6
 KINDS = {"weights": at.WEIGHTS, "flipout": at.FLIPOUT, "mean": at.MEAN}
 
 
@@ -200,7 +201,9 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     runner.give("count", state.count, np.int64)
     x_taken, plan = runner.fill(x, y, weight), runner.step_plan(rows)
 
-    if draws == 1:
+    # a larger rate, or nothing beside a root of 0, may overflow where every gradient is finite
+    plain_update = this.rate < LARGE_RATE and flat.dtype.type(adam.epsilon) > 0
+    if draws == 1 and plain_update:
         runner.key(seed, step, 0, "train")
         this.gradients_to, this.safe = at.ADAM, 0
         runner.run(plan, rows, x_taken)
@@ -221,8 +224,13 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     nll, outputs = nll / draws, outputs / draws
     kl, kl_layers = np.float64(this.kl), runner.kl_layers.copy()
     refuse_non_finite(step + 1, x, nll, kl_layers, gradients)
-    this.gradients_to, this.safe = at.ADAM, 1
-    runner.run(runner.planned("flat", lambda: flat_tasks(flat.size)), 0, x_taken)
+    if plain_update:
+        this.gradients_to, this.safe = at.ADAM, 1
+        runner.run(runner.planned("flat", lambda: flat_tasks(flat.size)), 0, x_taken)
+    else:
+        flats = (flat, gradients.flat, state.moment_1.flat, state.moment_2.flat)
+        with np.errstate(all="ignore"):  # it refuses what is not finite
+            state.take(*adam_rule.after(adam, step + 1, *flats))
     return Metrics(nll + kl_weight * kl, nll, kl, kl_layers, outputs)
 
 
@@ -263,5 +271,5 @@ def warm_up(dtype):
     network = Network(layers)
     state = State.start(network.init(0, dtype))
     x, y = np.ones((2, 2), dtype), np.zeros(2, np.int64)
-    train_step(state, x, y, seed=0, kl_weight=1.0, adam=Adam())
+    train_step(state, x, y, seed=0, kl_weight=1.0, adam=adam_rule.Adam())
     draw_noise(network, 2, 0, dtype=dtype)

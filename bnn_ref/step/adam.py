@@ -84,8 +84,8 @@ class Adam:
         return self.learning_rate * math.sqrt(correct_2) / correct_1, 1.0  # E17
 
 
-def update(adam, step, parameters, gradients, moment_1, moment_2):
-    """Take one Adam step in place, or none where a parameter or moment would not be finite.
+def after(adam, step, parameters, gradients, moment_1, moment_2):
+    """Return the parameters and both moments after one Adam step, new arrays.
 
     Parameters
     ----------
@@ -93,13 +93,12 @@ def update(adam, step, parameters, gradients, moment_1, moment_2):
     step : int
         t >= 1, the number of this step.
     parameters, gradients, moment_1, moment_2 : arrays (P,) of one float dtype
-        All but the gradients are updated in place; what is computed on the way is made in blocks
-        that stay in the cache.
+        What is computed on the way is made in blocks that stay in the cache.
 
     Raises
     ------
     NonFinite
-        Nothing has changed then.
+        Where one of them would not be finite.
 
     Source: Kingma and Ba (2015), algorithm 1 and the note on its efficiency below it.
     """
@@ -116,5 +115,17 @@ def update(adam, step, parameters, gradients, moment_1, moment_2):
         p -= rate * m / (np.sqrt(v) * scale + adam.epsilon)  # E17
     if not all(np.all(np.isfinite(array)) for array in new):
         raise NonFinite(step, "the update")
+    return new
+
+
+def update(adam, step, parameters, gradients, moment_1, moment_2):
+    """Take one Adam step in place, or none where `after` raises.
+
+    Parameters
+    ----------
+    adam, step, parameters, gradients, moment_1, moment_2
+        As for `after`.
+    """
+    new = after(adam, step, parameters, gradients, moment_1, moment_2)
     for array, its in zip((parameters, moment_1, moment_2), new, strict=True):
         array[...] = its

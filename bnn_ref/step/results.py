@@ -108,17 +108,15 @@ class State:
         """Return a copy that shares nothing with this one."""
         return State(self.parameters.copy(), self.moment_1.copy(), self.moment_2.copy(), self.step)
 
-    def take(self, other):
-        """Take over the numbers of another state of this network, all of them at once.
+    def take(self, parameters, moment_1, moment_2):
+        """Take over the numbers after a step and count it, all at once.
 
         One call of C code, so that no signal's handler sees, or leaves, a part of them.
 
         Parameters
         ----------
-        other : State
+        parameters, moment_1, moment_2 : arrays (P,)
         """
-        mine, theirs = (
-            (one.parameters.flat, one.moment_1.flat, one.moment_2.flat, one.count)
-            for one in (self, other)
-        )
-        deque(map(setitem, mine, repeat(...), theirs), maxlen=0)
+        mine = (self.parameters.flat, self.moment_1.flat, self.moment_2.flat, self.count)
+        new = (parameters, moment_1, moment_2, self.count + 1)
+        deque(map(setitem, mine, repeat(...), new), maxlen=0)

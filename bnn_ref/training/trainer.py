@@ -1,6 +1,7 @@
 """A network in training: one step at a time."""
 
 import math
+import threading
 from importlib import import_module
 
 import numpy as np
@@ -137,10 +138,12 @@ class Trainer:
             raise expected("state", "parameters of this network", "those of another")
         self.state = state
         self._workspace, self._rows = None, -1
+        self._lock = threading.Lock()
 
     def __getstate__(self):
         """Return what a pickle or a copy holds: buffers and threads are made anew where it goes."""
-        return {**vars(self), "backend": self.backend.__name__, "_workspace": None, "_rows": -1}
+        kept = {name: value for name, value in vars(self).items() if name != "_lock"}
+        return {**kept, "backend": self.backend.__name__, "_workspace": None, "_rows": -1}
 
     def __setstate__(self, state):
         """Take what `__getstate__` returned.
@@ -149,7 +152,7 @@ class Trainer:
         ----------
         state : dict
         """
-        vars(self).update(state, backend=import_module(state["backend"]))
+        vars(self).update(state, backend=import_module(state["backend"]), _lock=threading.Lock())
 
     @property
     def parameters(self):
@@ -193,6 +196,10 @@ class Trainer:
     def step(self, x, y, sample_weight=None):
         """Take one training step and return its `Metrics` (loss, nll, kl: of before the update).
 
+        Parameters, moments and the count of steps change together: an exception, a signal's
+        included, finds all of them before the step or all after it. Threads that call at the
+        same time take turns.
+
         Parameters
         ----------
         x : array (..., I), rank >= 2
@@ -208,15 +215,16 @@ class Trainer:
             Where something does not fit; the message names it.
         """
         rows = math.prod(np.shape(x)[:-1])
-        return self.backend.train_step(
-            self.state,
-            x,
-            y,
-            seed=self.seed,
-            kl_weight=self.kl_weight_at(self.state.step),
-            adam=self.adam_at(self.state.step),
-            draws=self.draws_per_step,
-            estimator=self.estimator,
-            sample_weight=sample_weight,
-            workspace=self.workspace(rows),
-        )
+        with self._lock:
+            return self.backend.train_step(
+                self.state,
+                x,
+                y,
+                seed=self.seed,
+                kl_weight=self.kl_weight_at(self.state.step),
+                adam=self.adam_at(self.state.step),
+                draws=self.draws_per_step,
+                estimator=self.estimator,
+                sample_weight=sample_weight,
+                workspace=self.workspace(rows),
+            )

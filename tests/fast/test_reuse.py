@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 from tolerances import COMPILED_FLOAT32, COMPILED_FLOAT64, relative
 
-from bnn_ref import Adam, Categorical, DenseFlipout, Network, Normal, State, reference
+from bnn_ref import (
+    Adam,
+    Categorical,
+    DenseFlipout,
+    Network,
+    NonFinite,
+    Normal,
+    State,
+    reference,
+)
 from bnn_ref.activations import ACTIVATIONS
 from bnn_ref.fast import compiled
 from bnn_ref.kernels import activations, dense_flipout, likelihoods, priors
@@ -168,3 +177,17 @@ def test_a_prior_may_leave_its_derivative_by_mu(monkeypatch):
     monkeypatch.setattr(priors, "STORED", {"normal"})
     found = compiled.loss_and_gradients(NETWORK, parameters, X, Y, noise, 0.5).gradients.flat
     assert relative(found, exact) < COMPILED_FLOAT64
+
+
+@pytest.mark.parametrize("draws", [1, 2])
+@pytest.mark.parametrize("backend", [reference, compiled])
+@pytest.mark.parametrize("adam", [Adam(epsilon=0.0), Adam(1e39), Adam(epsilon=1e-60)])
+def test_case_91_an_update_that_is_not_finite_changes_nothing(adam, backend, draws):
+    network = Network([DenseFlipout(5, 4, "relu"), DenseFlipout(4, 3)])
+    state = State.start(Parameters(network, np.zeros(network.num_parameters, np.float32)))
+    with pytest.raises(NonFinite, match="step 1: .*the update"):
+        backend.train_step(state, np.zeros((4, 5), np.float32), Y[:4],
+                           seed=1, kl_weight=0.0, adam=adam, draws=draws)  # fmt: skip
+    assert state.step == 0
+    assert not state.parameters.flat.any()
+    assert not state.moment_1.flat.any()
