@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ..border import as_array
 from ..errors import expected
 from ..registry import Registry
 from .reduction import Reduction
@@ -26,7 +27,7 @@ def numbers(y, shape, hint=""):
 
     What is in the hint stands behind the shape in the message.
     """
-    y = np.asarray(y)
+    y = as_array(y, "y")
     if y.dtype.kind not in "buif":
         raise TypeError(f"y: expected numbers, found dtype {y.dtype}")
     if y.shape != shape:
