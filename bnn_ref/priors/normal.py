@@ -25,10 +25,10 @@ def settle(prior, *names):
             raise expected(name, "a number or an array of them", repr(value)) from None
         array.flags.writeable = False
         object.__setattr__(prior, name, float(array) if array.ndim == 0 else array)
-        if not np.all(np.isfinite(array)):
-            raise expected(name, "a finite number", value)
-        if name == "scale" and not np.all(array > 0):
-            raise expected(name, "a finite standard deviation above 0", value)
+        if not np.all(np.isfinite(array)) and name != "scale":
+            raise expected(name, "a finite number", getattr(prior, name))
+        if name == "scale" and not np.all((array > 0) & np.isfinite(array)):
+            raise expected(name, "a finite standard deviation above 0", getattr(prior, name))
 
 
 @register
@@ -64,7 +64,7 @@ class NormalPrior(Prior):
         return [array for array in (self.loc, self.scale) if isinstance(array, np.ndarray)]
 
     def _key(self):
-        return tuple(np.shape(v) + (np.asarray(v).tobytes(),) for v in (self.loc, self.scale))
+        return tuple((*np.shape(v), np.asarray(v).tobytes()) for v in (self.loc, self.scale))
 
     def __eq__(self, other):
         return type(other) is type(self) and self._key() == other._key()
