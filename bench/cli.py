@@ -121,7 +121,7 @@ def split(text):
 
 QUICK = {
     "workloads": ["13-50-2/32", "784-128-128-10/128"],
-    "contenders": ["ours_numba", "ours_numpy", "jax_jit", "torch_eager"],
+    "contenders": ["ours_numba", "ours_numpy", "jax_jit", "torch_manual"],
 }
 LEAST_PROCESSES = 10
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 QUICK = ["--threads", "1", "--burst", "0.002", "--processes", "1", "--rounds", "1"]
 
 
-@pytest.mark.parametrize("kind", ["numpy", "jax"])
+@pytest.mark.parametrize("kind", ["numpy", pytest.param("jax", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_templates_are_contenders_that_pass_every_check(kind, dtype, tmp_path, capsys):
     if kind == "jax":
@@ -145,7 +145,6 @@ ARGUMENTS = {
     "fit": ["--data", "digits"],
     "black": ["--workloads", "13-50-2/32", "--rounds", "3"],
     "variance": ["--draws", "20"],
-    "kernels": ["--workloads", SMALL],
 }
 
 
