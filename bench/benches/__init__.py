@@ -8,7 +8,8 @@ rule, ``CONTENDERS``, ``PROCESSES``, ``ROUNDS``, and ``AGAIN = False`` for one w
 from importlib import import_module
 
 NAMES = (
-    "step", "growth", "predict", "start", "fit", "memory", "kernels", "threads", "black", "variance",
+    "step", "growth", "predict", "start", "fit", "memory", "kernels", "threads", "black",
+    "variance",
 )  # fmt: skip
 
 
