@@ -1,9 +1,12 @@
 """A training step: noise, forward, KL, every gradient, Adam."""
 
+import numpy as np
+
 from ..bounds import bound_table, bounds_of
-from ..comparison import group, step_table
+from ..comparison import group, step_table, timed, title_of
 from ..crew import REFERENCE, Crew
 from ..results import cell_to_json
+from ..tables import Table
 from ..workloads import STEP
 
 HELP = "a training step of every contender: small to wide, a regression, a Bernoulli network"
@@ -29,7 +32,20 @@ def tables(found, title="step: one training step"):
     table = step_table(title, found["cells"], bounds)
     table.notes.append("first step: with every contender building and compiling at the same time; "
                        "`start` measures a start alone")  # fmt: skip
-    return [table, bound_table(found, found["dtype"])]
+    joules = energy_table(found)
+    return [table, bound_table(found, found["dtype"]), *([joules] if joules else [])]
+
+
+def energy_table(found):
+    """Return the joules of a step, or None where no counter could be read."""
+    rows = [
+        [cell["workload"], title_of(cell["contender"]), f"{1e3 * np.median(joules):.3g}"]
+        for cell in found["cells"]
+        if timed(cell) and (joules := cell["seen"].get("joules"))
+    ]
+    notes = ["of the processor's packages, warm-up counted as steps, whatever else ran included"]
+    header = ["workload", "contender", "mJ a step"]
+    return Table("step: energy", header, rows, notes) if rows else None
 
 
 def plot(found, path):
