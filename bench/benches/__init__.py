@@ -7,10 +7,7 @@ rule, ``CONTENDERS``, ``PROCESSES``, ``ROUNDS``, and ``AGAIN = False`` for one w
 
 from importlib import import_module
 
-NAMES = (
-    "step", "growth", "predict", "start", "fit", "memory", "kernels", "threads", "black",
-    "variance",
-)  # fmt: skip
+NAMES = ("step", "predict", "start", "fit", "memory", "kernels", "threads", "black", "variance")
 
 
 def get_bench(name):

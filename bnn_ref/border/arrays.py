@@ -12,32 +12,13 @@ from ..errors import expected
 NUMBERS = "buif"  # dtype kinds that are real numbers
 
 
-def as_array(value, thing):
-    """Return a value as `numpy.asarray` does, or raise where that would drop what it says.
-
-    Parameters
-    ----------
-    value : array-like
-    thing : str
-        What the message calls it.
-
-    Raises
-    ------
-    TypeError
-        For a masked array, whose mask would be lost, and a sparse one.
-    ValueError
-        For rows of different lengths.
-    """
-    if type(value) is np.ndarray:
-        return value
+def _refusal(value, thing):
+    """Return the error for something that is no plain array of numbers, or None."""
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{thing}: expected a plain array, found a masked array (fill or drop it)")
+        return TypeError(f"{thing}: expected a plain array, found a masked array (fill or drop it)")
     if hasattr(value, "tocsr") or hasattr(value, "todense"):
-        raise TypeError(f"{thing}: expected a dense array, found {type(value).__name__} (sparse)")
-    try:
-        return np.asarray(value)
-    except ValueError:  # ragged rows
-        raise expected(thing, "rows of one length", "rows of different lengths") from None
+        return TypeError(f"{thing}: expected a dense array, found {type(value).__name__} (sparse)")
+    return None
 
 
 def take_array(value, thing, *, dtype=None, shape=None, kinds=NUMBERS, finite=True, first_row=0):
@@ -72,7 +53,13 @@ def take_array(value, thing, *, dtype=None, shape=None, kinds=NUMBERS, finite=Tr
     ValueError
         For another shape, or a value that is not finite: the message names row and column.
     """
-    array = as_array(value, thing)
+    error = _refusal(value, thing)
+    if error is not None:
+        raise error
+    try:
+        array = np.asarray(value)
+    except ValueError:  # ragged rows
+        raise expected(thing, "rows of one length", "rows of different lengths") from None
     if array.dtype.kind not in kinds:
         found = "fields " + ", ".join(array.dtype.names) if array.dtype.names else array.dtype
         raise TypeError(f"{thing}: expected numbers, found dtype {found}")

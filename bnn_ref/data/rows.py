@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..border import as_array
 from ..errors import expected
 
 
@@ -35,8 +34,7 @@ class Rows:
     """
 
     def __init__(self, values, *, loc=0.0, scale=1.0, dtype="float32"):
-        if not isinstance(values, np.memmap):
-            values = as_array(values, "rows")
+        values = values if isinstance(values, np.ndarray) else np.asarray(values)
         if values.dtype.kind not in "biuf":
             raise expected("rows", "numbers", f"dtype {values.dtype}")
         if values.ndim < 2 or 0 in values.shape:

@@ -13,7 +13,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ..border import as_array
 from ..errors import expected
 from ..registry import Registry
 from .reduction import Reduction
@@ -27,7 +26,7 @@ def numbers(y, shape, hint=""):
 
     What is in the hint stands behind the shape in the message.
     """
-    y = as_array(y, "y")
+    y = np.asarray(y)
     if y.dtype.kind not in "buif":
         raise TypeError(f"y: expected numbers, found dtype {y.dtype}")
     if y.shape != shape:
