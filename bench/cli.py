@@ -7,45 +7,13 @@ import time
 from datetime import datetime, timezone
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
 
 from . import results
 from .benches import NAMES, get_bench
 from .comparison import inconclusive
-from .contenders import CONTENDERS, choose, entry, missing, versions
+from .contenders import CONTENDERS, entry, missing, own_file, versions
 from .planted import split_name
 from .workers import PACKAGE
-
-
-class Settings(NamedTuple):
-    """What a bench is told.
-
-    Attributes
-    ----------
-    workloads, running : list of str
-        Workload names; contenders that are here, planted ones among them.
-    processes, rounds : int
-        Fresh processes a contender, and samples of a cell in each.
-    dtype : str
-    threads : int
-    burst : float
-        Seconds a sample is to take.
-    data : str
-        "digits", a folder of IDX files or of a UCI set, separated by commas; for `fit` and
-        `variance`.
-    draws : int
-        Noise draws a point, for `variance`.
-    """
-
-    workloads: list
-    running: list
-    processes: int
-    rounds: int
-    dtype: str
-    threads: int
-    burst: float
-    data: str
-    draws: int
 
 
 def make_parser():
@@ -114,75 +82,6 @@ def listing():
     return "\n".join(lines)
 
 
-def split(text):
-    """Return the parts of a comma-separated text, empty ones left out."""
-    return [part for part in (text or "").split(",") if part]
-
-
-QUICK = {
-    "workloads": ["13-50-2/32", "784-128-128-10/128"],
-    "contenders": ["ours_numba", "ours_numpy", "jax_jit", "torch_eager"],
-}
-LEAST_PROCESSES = 10
-
-
-def rows_of(bench, workloads, running):
-    """Return how many rows of a bench get a verdict: all but this project's own."""
-    return max(1, len(workloads) * getattr(bench, "ROWS_A_WORKLOAD", 1) * (len(running) - 1))
-
-
-def settings_for(bench, options):
-    """Return (Settings, {absent contender: reason}) of a bench.
-
-    Raises
-    ------
-    ValueError
-        For a name or a number that does not fit.
-    """
-    from .machine import available_cpus
-    from .statistics import MOST, needed, share_level
-    from .workloads import parse
-
-    cpus = available_cpus()
-    threads = cpus if options.threads is None else options.threads
-    if not 1 <= threads <= cpus:
-        raise ValueError(f"threads: expected 1 to {cpus}, found {threads}")
-    rounds = getattr(bench, "ROUNDS", 1) if options.rounds is None else options.rounds
-    if rounds < 1:
-        raise ValueError(f"rounds: expected at least 1, found {rounds}")
-    if not options.burst > 0:
-        raise ValueError(f"burst: expected seconds above 0, found {options.burst}")
-    if options.draws < 20:
-        raise ValueError(f"draws: expected at least 20, found {options.draws}")
-    quick = QUICK if options.quick else {}
-    workloads = split(options.workloads) or [
-        one for one in bench.WORKLOADS if not quick or one in quick["workloads"]
-    ]
-    for name in workloads:
-        parse(name)
-    wanted = split(options.contenders) or [
-        one
-        for one in getattr(bench, "CONTENDERS", CONTENDERS)
-        if not quick or one in quick["contenders"]
-    ]
-    planted = split(options.plant)
-    ours = next((one for one in ("ours_numba", "ours_numpy") if one in wanted), None)
-    if ours and getattr(bench, "AGAIN", True) and not missing(ours):
-        planted.insert(0, f"again:{ours}")
-    absent, running = choose([*wanted, *options.contender], planted)
-    processes = getattr(bench, "PROCESSES", 0) if options.processes is None else options.processes
-    if options.processes is None and processes != 1:
-        level = share_level(rows_of(bench, workloads, running))
-        processes = max(LEAST_PROCESSES, needed(level))
-    if not 1 <= processes <= MOST:
-        raise ValueError(f"processes: expected 1 to {MOST}, found {processes}")
-    return (
-        Settings(workloads, running, processes, rounds, options.dtype, threads, options.burst,
-                 options.data, options.draws),
-        absent,
-    )  # fmt: skip
-
-
 def write_reports(name, tables, bench, found, folder):
     """Write a bench's Markdown and plot into a folder."""
     folder = Path(folder)
@@ -203,7 +102,18 @@ def without_folders(argument):
     Results are shown to others; where somebody keeps files is nothing of theirs.
     """
     option, equals, value = argument.rpartition("=")
-    return option + equals + (Path(value).name if Path(value).is_absolute() else value)
+    own = own_file(value)
+    short = without_its_folder(value) if own else Path(value).name
+    absolute = Path(own.path if own else value).is_absolute()
+    return option + equals + (short if absolute else value)
+
+
+def without_its_folder(contender):
+    """Return a contender's name as results keep it: of an own one's file the name alone."""
+    kind, real = split_name(contender)
+    own = own_file(real)
+    name = f"{Path(own.path).name}:{own.kind}" if own else real
+    return f"{kind}:{name}" if kind else name
 
 
 def check_places(options):
@@ -256,9 +166,11 @@ def add_bench(document, name, found, settings, absent):
     """Add what a bench found, who ran, and how quiet the machine was."""
     from .machine import noise_report
 
+    for cell in found.get("cells", []):
+        cell["contender"] = without_its_folder(cell["contender"])
     for contender in [*settings["running"], *absent]:
         real = split_name(contender)[1]
-        document["contenders"][contender] = {
+        document["contenders"][without_its_folder(contender)] = {
             "title": entry(real).title,
             "form": entry(real).form,
             "versions": versions(real),
@@ -270,6 +182,8 @@ def add_bench(document, name, found, settings, absent):
 
 def run(options):
     """Run the benches; return the exit code: 0, 3 (refused), or 4 (too noisy to tell)."""
+    from .settings import settings_for
+
     chosen = {name: get_bench(name) for name in options.benches}
     check_places(options)
     plans = {name: settings_for(bench, options) for name, bench in chosen.items()}
@@ -277,6 +191,7 @@ def run(options):
     kept = {name: plan[0]._asdict() for name, plan in plans.items()}
     for one in kept.values():
         one["data"] = ",".join(map(without_folders, one["data"].split(",")))
+        one["running"] = list(map(without_its_folder, one["running"]))
     document = new_document(options.command, kept)
     for name, bench in chosen.items():
         settings, absent = plans[name]

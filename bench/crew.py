@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import equality
+from .energy import Meter
 from .machine import Watch
 from .workers import Launch, Worker, WorkerError, caches, last_line
 from .workloads import make_problem, parse
@@ -236,6 +237,13 @@ class Crew:
                         cell.processes[-1].append(sample)
 
     def time_steps(self, cell):
-        """Return the seconds a step of one burst."""
-        elapsed = self.call(cell, "time", steps=cell.steps, warm=max(1, cell.steps // 5))
+        """Return the seconds a step of one burst; where joules are counted, note those of a step.
+
+        They are the whole package's, warm-up included, which counts as steps.
+        """
+        warm, meter = max(1, cell.steps // 5), Meter()
+        elapsed = self.call(cell, "time", steps=cell.steps, warm=warm)
+        joules = meter.joules()
+        if joules is not None:
+            cell.seen.setdefault("joules", []).append(joules / (cell.steps + warm))
         return None if elapsed is None else elapsed / cell.steps

@@ -9,6 +9,7 @@ from pathlib import Path
 from .schema import complaint, schema
 
 FORMAT, VERSION = "bnn-ref-bench", 2
+RENAMED = {"torch_compiled": "torch_compiled_plain"}  # since version 1
 
 
 class BadResults(ValueError):
@@ -75,12 +76,16 @@ def from_version_1(document, path):
         for found in document["benches"].values():
             cells = [cell for cell in found.get("cells", []) if cell["contender"] != "floor"]
             for cell in cells:
+                cell["contender"] = RENAMED.get(cell["contender"], cell["contender"])
                 samples = cell.pop("samples")
                 cell["processes"] = [samples] if samples else []
                 cell["first_seconds"] = [cell.get("first_seconds", 0.0)]
             if "cells" in found:
                 found["cells"] = cells
             found.pop("yardsticks", None)
+        document["contenders"] = {
+            RENAMED.get(name, name): one for name, one in document["contenders"].items()
+        }
         kernels = " ".join(document["machine"].get("blas", ()))
         wide = "SkylakeX" in kernels or "Sapphire" in kernels
         document["machine"]["vector_bits"] = 512 if wide else 256 if kernels else None

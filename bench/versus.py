@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from . import results
-from .cli import add_bench, new_document, say
+from .cli import add_bench, new_document, say, without_folders
 from .comparison import could_show, group, medians, timed
 from .contenders import entry
 from .crew import Crew
@@ -187,7 +187,7 @@ def main(arguments):
         shutil.rmtree(folder, ignore_errors=True)
     cells = [cell_to_json(cell) for cell in crew.cells]
     settings = {"dtype": options.dtype, "threads": options.threads, "running": [options.contender],
-                "sides": names}  # fmt: skip
+                "sides": [*map(without_folders, (options.a, options.b))]}  # fmt: skip
     document = new_document(["versus", *arguments], {"versus": settings})
     found = {"cells": cells, "yardsticks": crew.yardsticks, "shares": shares}
     add_bench(document, "versus", found, settings, {})

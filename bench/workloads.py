@@ -199,7 +199,7 @@ def make_rows(workload, rows, dtype="float32"):
     return make_inputs(workload, MOST_ROWS, rng, dtype)[:rows]
 
 
-MOST_ROWS = 10_000  # that are predicted at once
+MOST_ROWS = 1_000  # that are predicted at once
 MAIN = ["13-50-2/32", "784-128-128-10/128", "784-512-512-10/128", "784-1200-1200-10/128"]
 WIDE = ["784-1200-1200-10/1024", "784-2400-2400-10/128"]
 KINDS = ["13-50-1/32/normal/tanh/dense", "784-128-128-10/128/bernoulli"]
@@ -212,8 +212,8 @@ GROWTH = {  # what is varied: the workloads of its curve
         *(f"784-128-128-10/{batch}" for batch in (1024, 4096)),
     ],
 }
-STEP = list(dict.fromkeys([*MAIN, *WIDE, *KINDS, *GROWTH["width"], *GROWTH["depth"],
-                           *GROWTH["batch"]]))  # fmt: skip
+STEP = [*MAIN, *KINDS]
+GROWN = list(dict.fromkeys([*GROWTH["width"], *GROWTH["depth"], *GROWTH["batch"], WIDE[0]]))
 
 
 def growth_value(axis, workload):

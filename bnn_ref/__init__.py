@@ -7,7 +7,7 @@ Start with `Network`, `DenseFlipout` and a likelihood; train with `Trainer` or `
 from ._version import __version__
 from .errors import NonFinite, ObjectiveWarning, PredictionWarning
 from .layers import DenseFlipout
-from .likelihoods import Bernoulli, Categorical, Normal
+from .likelihoods import Bernoulli, Categorical, Normal, PredictedNormal
 from .network import Network, Parameters
 from .noise import LayerNoise, Noise, draw_noise
 from .prediction import Prediction, predict
@@ -33,6 +33,7 @@ __all__ = [
     "NormalPrior",
     "ObjectiveWarning",
     "Parameters",
+    "PredictedNormal",
     "Prediction",
     "PredictionWarning",
     "State",

@@ -51,6 +51,7 @@ class Network:
         if not isinstance(self.likelihood, Likelihood):
             raise expected("likelihood", "an instance of one, as Categorical()",
                            repr(self.likelihood))  # fmt: skip
+        self.likelihood.targets_of(self.outputs)
 
     @property
     def inputs(self):

@@ -75,16 +75,19 @@ def forward(network, parameters, x, noise):
     return h.reshape(*leading, network.outputs)
 
 
-def kl(network, parameters):
+def kl(network, parameters, noise=None):
     """Return each layer's KL divergence, float64 (L,), in nats; their sum is the loss's kl.
 
     Parameters
     ----------
     network : Network
     parameters : Parameters
+    noise : Noise, optional
+        For a prior whose KL is taken at the drawn weights.
     """
-    layers = zip(network.layers, parameters.layers, strict=True)
-    return np.array([layer.kl(p) for layer, p in layers])
+    drawn = [None] * len(network.layers) if noise is None else noise.layers
+    layers = zip(network.layers, parameters.layers, drawn, strict=True)
+    return np.array([layer.kl(p, n) for layer, p, n in layers])
 
 
 def kl_parts(network, parameters):
@@ -147,7 +150,7 @@ def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_we
         h, y, weight, parameters.likelihood
     )
     kl_layers = np.array(
-        [layer.kl(p, t) for (layer, p, _), t in zip(layers, traces, strict=True)]  # E5
+        [layer.kl(p, n, t) for (layer, p, n), t in zip(layers, traces, strict=True)]  # E5
     )
     loss = nll + kl_weight * np.sum(kl_layers)  # E6
 
@@ -172,17 +175,21 @@ def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_we
 
 
 def average(results):
-    """Return nll, outputs and flat gradient averaged over the draws of a step.
+    """Return nll, KL by layer, outputs and flat gradient averaged over the draws of a step.
 
-    Each draw's gradient has the whole KL in it, so the average has it once.
+    Each draw's gradient has the whole KL in it, so the average has it once. A KL in closed form is
+    the same in every draw.
 
     Parameters
     ----------
     results : list of Result, at least one
     """
     share = 1 / len(results)  # E16
+    kl_layers = results[0].kl_layers
+    same = all(np.array_equal(result.kl_layers, kl_layers) for result in results)
     return (
         sum(result.nll for result in results) * share,  # E16
+        kl_layers if same else sum(result.kl_layers for result in results) * share,  # E16
         sum(result.outputs for result in results) * share,  # E16
         sum(result.gradients.flat for result in results) * share,  # E16
     )
@@ -232,9 +239,9 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
                                dtype=parameters.dtype, estimator=estimator)  # fmt: skip
             results.append(loss_and_gradients(network, parameters, x, y, noise, kl_weight,
                                               sample_weight=sample_weight))  # fmt: skip
-    nll, outputs, flat = average(results)  # E16
+    nll, kl_layers, outputs, flat = average(results)  # E16
     gradients = Parameters(network, flat, parameters.scale_shift)
-    kl_layers, kl_total = results[0].kl_layers, results[0].kl
+    kl_total = np.sum(kl_layers)  # E5
     refuse_non_finite(state.step + 1, x, nll, kl_layers, gradients)
     flats = (parameters.flat, flat, state.moment_1.flat, state.moment_2.flat)
     with np.errstate(all="ignore"):  # it refuses what is not finite

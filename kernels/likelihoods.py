@@ -12,19 +12,24 @@ from .arrays import total
 from .elementary import exp, log, softplus_sigmoid
 from .jit import kernel
 
-CATEGORICAL, BERNOULLI, NORMAL = range(3)
-CODES = {"categorical": CATEGORICAL, "bernoulli": BERNOULLI, "normal": NORMAL}
+CATEGORICAL, BERNOULLI, NORMAL, PREDICTED_NORMAL = range(4)
+CODES = {
+    "categorical": CATEGORICAL,
+    "bernoulli": BERNOULLI,
+    "normal": NORMAL,
+    "predicted_normal": PREDICTED_NORMAL,
+}
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 
 @kernel
-def nll_row(code, z, target, label, grad, factor, scale, grad_scale):
+def nll_row(code, z, target, label, grad, factor, scale, grad_scale, floor, beta):
     """Return the nll of one example, float64, and set grad to its gradient by z times factor.
 
     Parameters
     ----------
     code : int
-    z, target, grad : arrays (O,)
+    z, target, grad : arrays (O,); target (O / 2,) where the scale is predicted
         Outputs; targets that are numbers; out.
     label : int
         A target that is a class.
@@ -33,11 +38,15 @@ def nll_row(code, z, target, label, grad, factor, scale, grad_scale):
         Of the Normal likelihood.
     grad_scale : array (O,)
         Where the scale is learned: its gradient times factor is added.
+    floor, beta : float
+        Of the Normal likelihood whose scale is predicted.
     """
     if code == CATEGORICAL:
         return _categorical(z, label, grad, factor)
     if code == BERNOULLI:
         return _bernoulli(z, target, grad, factor)
+    if code == PREDICTED_NORMAL:
+        return _predicted_normal(z, target, grad, factor, floor, beta)
     return _normal(z, target, grad, factor, scale, grad_scale)
 
 
@@ -87,4 +96,22 @@ def _normal(z, target, grad, factor, scale, grad_scale):
         found += 0.5 * np.float64(t) * np.float64(t) + (np.log(np.float64(s)) + HALF_LOG_TAU)
         if learned:
             grad_scale[o] += (T(1.0) - t) * (T(1.0) + t) / s * factor
+    return found
+
+
+@kernel
+def _predicted_normal(z, target, grad, factor, floor, beta):
+    """Return sum_d t^2/2 + log(s) + log(2 pi)/2, s = floor + softplus(z[D + d]), and set grad."""
+    T = type(z[0])
+    found, targets = 0.0, target.size
+    for d in range(targets):
+        soft, slope = softplus_sigmoid(z[targets + d])
+        s = T(floor) + soft
+        t = (target[d] - z[d]) / s
+        share = factor
+        if beta > 0:
+            share = factor * exp(T(2.0 * beta) * log(s))
+        grad[d] = -t / s * share
+        grad[targets + d] = (T(1.0) - t) * (T(1.0) + t) / s * slope * share
+        found += 0.5 * np.float64(t) * np.float64(t) + (np.log(np.float64(s)) + HALF_LOG_TAU)
     return found

@@ -82,7 +82,10 @@ class Run(ctypes.Structure):
                     *("seed_low", "seed_high", "step", "draw", "stream"),
                     "likelihood",  # a code of `likelihoods.py`
                     "scale_rho",  # place in the parameters
-                    *("targets", "weight"),  # places in work: (B, O) and (B,)
+                    *(
+                        "targets",
+                        "weight",
+                    ),  # places in work: (B, O), or (B, O / 2), and (B,)
                     *("grad_x", "grad_x_flipped"),  # places in work: (B, I) each
                     # addresses of vectors of the network's dtype
                     *("parameters", "gradients", "moment_1", "moment_2", "work", "out"),
@@ -99,6 +102,7 @@ class Run(ctypes.Structure):
                     *("rate", "scale", "epsilon"),  # p -= rate * m / (sqrt(v) * scale + epsilon)
                     *("beta_1", "beta_2", "rest_1", "rest_2"),  # rest = 1 - beta
                     "noise_scale",  # of the Normal likelihood, where it is not learned
+                    *("noise_floor", "noise_beta"),  # of the one that predicts its scale
                     *("nll", "kl", "loss"),  # found
                 ),
             ),

@@ -30,7 +30,7 @@ from .dense_flipout import (
 )
 from .elementary import sigmoid, softplus
 from .jit import entry, kernel
-from .likelihoods import nll_row
+from .likelihoods import PREDICTED_NORMAL, nll_row
 from .machine import fetch_add, give_way, load_atomic, memory_at, memory_of, view
 from .records import (
     ADAM,
@@ -73,13 +73,15 @@ def _loss(task, layers, run, memory, part):
             scale[o] = softplus(scale_rho[o])
         fill(grad_scale, 0.0)
     nll = magnitude = 0.0
+    targets = n // 2 if run.likelihood == PREDICTED_NORMAL else n
     for r in range(task.begin, task.end):
         row = r * n
         grad = view(work, layer.grad + row, n)
         weight = view(work, run.weight + r, 1)[0] if run.weight >= 0 else T(1.0)
         found = nll_row(
-            run.likelihood, view(work, layer.output + row, n), view(work, run.targets + row, n),
-            view(memory.labels, r, 1)[0], grad, T(weight * T(run.share)), scale, grad_scale,
+            run.likelihood, view(work, layer.output + row, n),
+            view(work, run.targets + r * targets, targets), view(memory.labels, r, 1)[0], grad,
+            T(weight * T(run.share)), scale, grad_scale, run.noise_floor, run.noise_beta,
         )  # fmt: skip
         nll += found * weight
         multiply_into(grad, view(work, layer.slope + row, n))

@@ -22,7 +22,7 @@ def house(tmp_path_factory):
     """A copy of the sources laid out as an installation has them, kernels within."""
     pytest.importorskip("importlinter")
     place = tmp_path_factory.mktemp("house")
-    sources = shutil.ignore_patterns("__pycache__", "*.npz", "*.gz")
+    sources = shutil.ignore_patterns("__pycache__", "*.npz", "*.gz", "bench")
     shutil.copytree(PACKAGE, place / "bnn_ref", ignore=sources)
     kernels = PACKAGE / "kernels" if (PACKAGE / "kernels").is_dir() else PACKAGE.parent / "kernels"
     shutil.copytree(kernels, place / "bnn_ref" / "kernels", ignore=sources, dirs_exist_ok=True)

@@ -23,9 +23,9 @@ from bnn_ref import explain as explain_room
 MODULES = [
     "activations", "backends", "border.numbers", "border.rows", "elementary", "errors",
     "layers", "layers.dense_flipout", "likelihoods", "likelihoods.bernoulli",
-    "likelihoods.categorical", "likelihoods.normal", "network", "noise.draws", "noise.generator",
+    "likelihoods.categorical", "likelihoods.normal", "likelihoods.predicted_normal", "network", "noise.draws", "noise.generator",
     "layers.base", "layers.local", "likelihoods.base", "likelihoods.reduction",
-    "prediction.predicting", "priors.base", "priors.normal", "reference", "registry",
+    "prediction.predicting", "priors.base", "priors.laplace", "priors.learned", "priors.mixture", "priors.none", "priors.normal", "reference", "registry",
     "sklearn.base", "sklearn.classifier", "sklearn.regressor",
     "step.adam", "step.checks", "step.results", "training.fitting", "training.history",
     "training.trainer", "data.dataset", "data.encoding", "data.load", "data.rows",
@@ -181,7 +181,8 @@ ENTRY = re.compile(r"^(\w[\w, ]*) : (array\b.*(?:\n    .*)*)", re.MULTILINE)
 ROOMS = ("reference", "likelihoods.normal", "likelihoods.categorical", "likelihoods.bernoulli",
          "priors.normal", "step.adam", "step.checks", "step.results", "noise.generator",
          "noise.draws", "prediction.predicting", "layers.base", "layers.dense_flipout",
-         "layers.local", "likelihoods.base", "likelihoods.reduction", "network")  # fmt: skip
+         "layers.local", "likelihoods.base", "likelihoods.reduction", "network",
+         "priors.laplace", "priors.mixture", "priors.learned", "priors.none")  # fmt: skip
 
 
 @pytest.mark.parametrize("room", ROOMS)

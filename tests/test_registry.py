@@ -20,7 +20,9 @@ from bnn_ref import (
     predict,
     priors,
 )
+from bnn_ref.backends import why_not_numba
 from bnn_ref.noise import Noise, draw_noise
+from bnn_ref.priors import LaplacePrior, NormalPrior
 
 LEAKY = activations.Activation(
     "leaky",
@@ -167,6 +169,26 @@ def test_it_trains_predicts_and_comes_back_from_json():
     assert np.isfinite(found.nats)
     assert Network.from_json(json.loads(json.dumps(net.to_json()))) == net
     assert "kernel prior square(3)" in repr(net)
+
+
+@pytest.mark.usefixtures("registered")
+def test_the_compiled_back_end_refuses_each_by_name():
+    pytest.importorskip("numba")
+    if why_not_numba() is not None:
+        pytest.skip(why_not_numba())
+    for net, name in (
+        (Network([DenseFlipout(3, 2, "leaky")]), "leaky"),
+        (Network([DenseFlipout(3, 2, kernel_prior=Square())]), "square"),
+        (Network([DenseFlipout(3, 2)], Poisson()), "poisson"),
+        (Network([DenseFlipout(3, 2), Gain(2)]), "Gain"),
+        (Network([DenseFlipout(3, 2, kernel_prior=LaplacePrior())]), "laplace"),
+        (Network([DenseFlipout(3, 2, kernel_prior=NormalPrior(np.zeros(2)))]), "with arrays"),
+        (Network([DenseFlipout(3, 2, bias_prior=(0, 1))]), "deterministic"),
+    ):
+        x, y = data()
+        y = y[:, 0] > 0 if isinstance(net.likelihood, Categorical) else y
+        with pytest.raises(ValueError, match=rf"backend 'numpy' has it.*{name}"):
+            Trainer(net, len(x), backend="numba").step(x, y)
 
 
 def test_a_name_that_is_taken_is_refused():

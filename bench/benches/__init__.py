@@ -7,7 +7,10 @@ rule, ``CONTENDERS``, ``PROCESSES``, ``ROUNDS``, and ``AGAIN = False`` for one w
 
 from importlib import import_module
 
-NAMES = ("step", "predict", "start", "fit", "memory", "kernels", "threads", "black", "variance")
+NAMES = (
+    "step", "growth", "predict", "start", "fit", "memory", "kernels", "threads", "black",
+    "variance",
+)  # fmt: skip
 
 
 def get_bench(name):

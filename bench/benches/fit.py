@@ -9,6 +9,7 @@ from bnn_ref import predict
 
 from .. import plots
 from ..comparison import group, step_table, timed, title_of
+from ..contenders import MAIN_FORMS
 from ..crew import Crew
 from ..fitting import read, training_problem
 from ..results import cell_to_json
@@ -16,6 +17,7 @@ from ..workers import Worker, WorkerError, last_line
 
 HELP = "seconds to a held-out quality, start included (--data digits, MNIST's or a UCI folder, ...)"
 WORKLOADS = []
+CONTENDERS = MAIN_FORMS
 PROCESSES = 10  # each has a seed of its own
 LOOKS = 60  # at the held-out rows, at most
 DRAWS = 10

@@ -2,6 +2,7 @@
 
 from .. import plots
 from ..comparison import group, title_of
+from ..contenders import MAIN_FORMS
 from ..crew import Cell
 from ..machine import Watch
 from ..results import cell_to_json
@@ -11,6 +12,7 @@ from ..workloads import GROWTH, growth_value, parse
 
 HELP = "peak memory of a process, by width and by batch"
 WORKLOADS = list(dict.fromkeys([*GROWTH["width"], *GROWTH["batch"]]))
+CONTENDERS = MAIN_FORMS
 PROCESSES = 1
 STEPS = 3
 

@@ -6,15 +6,17 @@ from bnn_ref import predict as predict_by
 
 from .. import plots
 from ..comparison import group, step_table
+from ..contenders import MAIN_FORMS
 from ..crew import Cell, Crew
 from ..results import cell_to_json
 from ..workloads import make_problem, make_rows, parse
 
-HELP = "50 draws for one row and for 10,000, of whole weights and of Flipout's noise"
+HELP = "50 draws for one row and for 1,000, of whole weights and of Flipout's noise"
 WORKLOADS = ["784-128-128-10/128"]
+CONTENDERS = MAIN_FORMS
 ROUNDS = 2
 ROWS_A_WORKLOAD = 4  # two kinds of draw, two numbers of rows
-ROWS, DRAWS, KEPT = (1, 10_000), 50, 64
+ROWS, DRAWS, KEPT = (1, 1_000), 50, 64
 BURST = 0.2  # seconds that a sample of a short prediction fills
 WIDE = 6.0  # standard errors of a mean over draws
 
@@ -84,7 +86,7 @@ def run(settings, say):
 
 
 def words_of(rows):
-    """Return a number of rows in words: "1 row", "10,000 rows"."""
+    """Return a number of rows in words: "1 row", "1,000 rows"."""
     return f"{rows:,} row" + "s" * (rows != 1)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .. import plots
 from ..comparison import group, step_table, timed, title_of
+from ..contenders import MAIN_FORMS
 from ..crew import Cell
 from ..machine import Watch
 from ..results import cell_to_json
@@ -16,6 +17,7 @@ from ..workers import Worker, WorkerError, caches, last_line
 
 HELP = "process start to the first step, with an empty and a filled cache; peak memory"
 WORKLOADS = ["784-128-128-10/128"]
+CONTENDERS = MAIN_FORMS
 PROCESSES = 10
 COLD, WARM = "cold, once", "warm"
 

@@ -1,14 +1,17 @@
 """A training step: noise, forward, KL, every gradient, Adam."""
 
+import numpy as np
+
 from ..bounds import bound_table, bounds_of
-from ..comparison import group, medians, step_table, timed, title_of
+from ..comparison import group, step_table, timed, title_of
 from ..crew import REFERENCE, Crew
 from ..results import cell_to_json
-from ..workloads import GROWTH, STEP, growth_value, parse
+from ..tables import Table
+from ..workloads import STEP
 
-HELP = "a training step at several widths, depths and batch sizes"
+HELP = "a training step of every contender: small to wide, a regression, a Bernoulli network"
 WORKLOADS = STEP
-ROUNDS = 3
+ROUNDS = 2
 
 
 def run(settings, say):
@@ -23,33 +26,32 @@ def run(settings, say):
             "dtype": settings.dtype, "shares": shares}  # fmt: skip
 
 
-def tables(found):
+def tables(found, title="step: one training step"):
     """Return the table of times and that of the bound."""
     bounds = bounds_of(found, found["dtype"])
-    table = step_table("step: one training step", found["cells"], bounds)
+    table = step_table(title, found["cells"], bounds)
     table.notes.append("first step: with every contender building and compiling at the same time; "
                        "`start` measures a start alone")  # fmt: skip
-    return [table, bound_table(found, found["dtype"])]
+    joules = energy_table(found)
+    return [table, bound_table(found, found["dtype"]), *([joules] if joules else [])]
+
+
+def energy_table(found):
+    """Return the joules of a step, or None where no counter could be read."""
+    rows = [
+        [cell["workload"], title_of(cell["contender"]), f"{1e3 * np.median(joules):.3g}"]
+        for cell in found["cells"]
+        if timed(cell) and (joules := cell["seen"].get("joules"))
+    ]
+    notes = ["of the processor's packages, warm-up counted as steps, whatever else ran included"]
+    header = ["workload", "contender", "mJ a step"]
+    return Table("step: energy", header, rows, notes) if rows else None
 
 
 def plot(found, path):
-    """Draw times by workload, and the growth with width, depth and batch."""
+    """Draw times by workload."""
     from .. import plots
 
-    names = plots.names_in(found["cells"])
-    figure, axes = plots.panels(2, 2, "A training step: time against the network's size")
-    workloads = group(found["cells"])
-    plots.bars(axes[0], workloads, names)
-    for axis, (what, members) in zip(axes[1:], GROWTH.items(), strict=True):
-        members = [name for name in members if name in workloads]
-        for name in names:
-            cells = [(one, workloads[one].get(name)) for one in members]
-            points = [(growth_value(what, parse(one)), medians(cell))
-                      for one, cell in cells if cell and timed(cell)]  # fmt: skip
-            if points:
-                plots.line(axis, name, title_of(name), points)
-        axis.set(xlabel={"width": "hidden width", "depth": "hidden layers",
-                         "batch": "batch size"}[what], ylabel="a step, ms",
-                 xscale="log", yscale="log")  # fmt: skip
-        plots.plain_ticks(axis, sorted({growth_value(what, parse(one)) for one in members}))
+    figure, axes = plots.panels(1, 1, "A training step", width=9, height=6)
+    plots.bars(axes[0], group(found["cells"]), plots.names_in(found["cells"]))
     plots.save(figure, path)

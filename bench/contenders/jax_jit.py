@@ -40,23 +40,44 @@ def sigma(rho):
     return jnp.finfo(rho.dtype).eps + jax.nn.softplus(rho)
 
 
-def forward(parameters, noise, h):
-    """Return the logits: Flipout, each layer's mean product and perturbation product."""
+ACTIVATIONS = {
+    "linear": lambda a: a,
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+    "sigmoid": jax.nn.sigmoid,
+    "softplus": jax.nn.softplus,
+    "elu": jax.nn.elu,
+    "gelu": partial(jax.nn.gelu, approximate=False),
+}
+
+
+def forward(layers, noise, h, activation):
+    """Return the outputs: Flipout, each layer's mean product and perturbation product."""
     for k, ((mu, rho, bias), (eps, sign_input, sign_output)) in enumerate(
-        zip(parameters, noise, strict=True)
+        zip(layers, noise, strict=True)
     ):
         h = h @ mu + ((h * sign_input) @ (sigma(rho) * eps)) * sign_output + bias
-        h = h if k == len(parameters) - 1 else jax.nn.relu(h)
+        h = h if k == len(layers) - 1 else ACTIVATIONS[activation](h)
     return h
 
 
-def loss_of(parameters, noise, x, y, kl_weight):
-    """Return nll + kl_weight * kl, priors N(0, 1)."""
-    logits = forward(parameters, noise, x)
-    picked = jnp.take_along_axis(logits, y[:, None], 1)[:, 0]
-    nll = jnp.mean(jax.nn.logsumexp(logits, -1) - picked)
+def nll_of(likelihood, z, y, scale_rho):
+    """Return the nll, the mean over rows, summed over outputs."""
+    if likelihood == "categorical":
+        return jnp.mean(jax.nn.logsumexp(z, -1) - jnp.take_along_axis(z, y[:, None], 1)[:, 0])
+    if likelihood == "bernoulli":
+        return jnp.mean(jnp.sum(jax.nn.softplus((1 - 2 * y) * z), -1))
+    s = jax.nn.softplus(scale_rho)
+    t = (y - z) / s
+    return jnp.mean(jnp.sum(0.5 * t * t + jnp.log(s) + 0.5 * jnp.log(2 * jnp.pi), -1))
+
+
+def loss_of(parameters, noise, x, y, work, kl_weight):
+    """Return nll + kl_weight * kl, priors N(0, 1); parameters: (layers, scale_rho or None)."""
+    layers, scale_rho = parameters
+    nll = nll_of(work.likelihood, forward(layers, noise, x, work.activation), y, scale_rho)
     kl = 0
-    for mu, rho, _ in parameters:
+    for mu, rho, _ in layers:
         s = sigma(rho)
         kl = kl + jnp.sum(0.5 * (s * s + mu * mu) - 0.5 - jnp.log(s))
     return nll + kl_weight * kl
@@ -78,35 +99,37 @@ def adam(state, gradients, rate):
     return parameters, m, v, t
 
 
-@partial(jax.jit, donate_argnums=(0, 1), static_argnums=5)
-def step(state, key, x, y, rate, kl_weight):
+@partial(jax.jit, donate_argnums=(0, 1), static_argnums=(5, 6))
+def step(state, key, x, y, rate, work, kl_weight):
     """Return state, key and loss after one training step."""
     key, now = jax.random.split(key)
-    noise = draw_noise(now, state[0], x.shape[0])
-    loss, gradients = jax.value_and_grad(loss_of)(state[0], noise, x, y, kl_weight)
+    noise = draw_noise(now, state[0][0], x.shape[0])
+    loss, gradients = jax.value_and_grad(loss_of)(state[0], noise, x, y, work, kl_weight)
     return adam(state, gradients, rate), key, loss
 
 
-@partial(jax.jit, static_argnums=(3, 4))
-def average_draws(parameters, key, x, draws, kind):
+@partial(jax.jit, static_argnums=(3, 4, 5))
+def average_draws(layers, key, x, draws, kind, activation):
     """Return probabilities averaged over draws, one draw after the other."""
 
     def one(total, key):
         if kind == "flipout":
-            logits = forward(parameters, draw_noise(key, parameters, x.shape[0]), x)
+            logits = forward(layers, draw_noise(key, layers, x.shape[0]), x, activation)
         else:
             logits = x
-            for k, (mu, rho, bias) in enumerate(parameters):
+            for k, (mu, rho, bias) in enumerate(layers):
                 eps = jax.random.normal(jax.random.fold_in(key, k), mu.shape, mu.dtype)
                 logits = logits @ (mu + sigma(rho) * eps) + bias
-                logits = logits if k == len(parameters) - 1 else jax.nn.relu(logits)
+                logits = logits if k == len(layers) - 1 else ACTIVATIONS[activation](logits)
         return total + jax.nn.softmax(logits), None
 
-    zero = jnp.zeros((x.shape[0], parameters[-1][2].shape[0]), x.dtype)
+    zero = jnp.zeros((x.shape[0], layers[-1][2].shape[0]), x.dtype)
     return jax.lax.scan(one, zero, jax.random.split(key, draws))[0] / draws
 
 
 class Contender(base.Contender):
+    likelihoods = ("categorical", "bernoulli", "normal")
+
     def __init__(self, dtype, threads):
         super().__init__(dtype, threads)
         jax.config.update("jax_enable_x64", dtype == "float64")
@@ -114,12 +137,16 @@ class Contender(base.Contender):
     def open(self, problem):
         self.problem = problem
         self.names = base.parameter_names(problem.network)
-        self.batches = [(jnp.asarray(x), jnp.asarray(y, jnp.int32)) for x, y in problem.batches]
+        of_class = problem.workload.likelihood == "categorical"
+        dtype = jnp.int32 if of_class else self.dtype
+        self.batches = [(jnp.asarray(x), jnp.asarray(y, dtype)) for x, y in problem.batches]
         self.key = jax.random.key(1)
 
     def initial(self):
+        """Return (layers, scale_rho or None)."""
         given = self.problem.parameters
-        return [tuple(jnp.array(given[name]) for name in names) for names in self.names]
+        layers = [tuple(jnp.array(given[name]) for name in names) for names in self.names]
+        return layers, jnp.array(given[base.SCALE]) if base.SCALE in given else None
 
     def reset(self, learning_rate):
         zeros = jax.tree.map(jnp.zeros_like, self.initial())
@@ -127,32 +154,36 @@ class Contender(base.Contender):
         self.rate = jnp.asarray(learning_rate, self.dtype)
 
     def run(self, steps):
-        losses, batches, kl_weight = [], self.batches, self.problem.kl_weight
+        losses, batches, problem = [], self.batches, self.problem
         for t in range(steps):
             x, y = batches[t % len(batches)]
-            self.state, self.key, loss = step(self.state, self.key, x, y, self.rate, kl_weight)
+            self.state, self.key, loss = step(
+                self.state, self.key, x, y, self.rate, problem.workload, problem.kl_weight
+            )
             losses.append(loss)
         jax.block_until_ready(self.state)
         return losses
 
+    def by_name(self, parameters):
+        """Return full name to array of (layers, scale_rho or None)."""
+        layers, scale_rho = parameters
+        found = {n: np.array(v) for names, values in zip(self.names, layers, strict=True)
+                 for n, v in zip(names, values, strict=True)}  # fmt: skip
+        return found if scale_rho is None else {**found, base.SCALE: np.array(scale_rho)}
+
     def parameters(self):
-        pairs = zip(self.names, self.state[0], strict=True)
-        return {n: np.array(v) for names, values in pairs
-                for n, v in zip(names, values, strict=True)}  # fmt: skip
+        return self.by_name(self.state[0])
 
     def replay(self, noise):
         noise = [tuple(jnp.asarray(a) for a in layer[:3]) for layer in noise.layers]
-        differentiate = jax.jit(jax.value_and_grad(loss_of), static_argnums=4)
-        loss, gradients = differentiate(
-            self.initial(), noise, *self.batches[0], self.problem.kl_weight
-        )
-        pairs = zip(self.names, gradients, strict=True)
-        return {
-            "loss": float(loss),
-            "gradients": {n: np.array(v) for names, values in pairs
-                          for n, v in zip(names, values, strict=True)},
-        }  # fmt: skip
+        differentiate = jax.jit(jax.value_and_grad(loss_of), static_argnums=(4, 5))
+        loss, gradients = differentiate(self.initial(), noise, *self.batches[0],
+                                        self.problem.workload, self.problem.kl_weight)  # fmt: skip
+        return {"loss": float(loss), "gradients": self.by_name(gradients)}
 
     def predict(self, x, draws, kind):
         self.key, now = jax.random.split(self.key)
-        return np.asarray(average_draws(self.state[0], now, jnp.asarray(x), draws, kind))
+        activation = self.problem.workload.activation
+        return np.asarray(
+            average_draws(self.state[0][0], now, jnp.asarray(x), draws, kind, activation)
+        )

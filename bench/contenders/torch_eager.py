@@ -1,4 +1,4 @@
-"""PyTorch as it comes: autograd over a hand-written Flipout network, fused Adam."""
+"""PyTorch as a person would write it: autograd over a hand-written Flipout network, fused Adam."""
 
 import torch
 from torch.nn import functional as F
@@ -6,33 +6,42 @@ from torch.nn import functional as F
 from . import base
 
 HALF = 0.5 - 2**-25
+ACTIVATIONS = {
+    "linear": lambda a: a,
+    "relu": F.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "softplus": F.softplus,
+    "elu": F.elu,
+    "gelu": F.gelu,
+}
 
 
-def signs(like):
-    """Return -1 or +1 of a tensor's shape.
+def signs(rows, columns, like):
+    """Return -1 or +1 (rows, columns), of a tensor's dtype: a uniform draw each.
 
-    One uniform draw each was the fastest of five ways tried. Uniform draws are multiples of 2^-24,
-    so that none minus HALF is 0 and half of them are below.
+    Uniform draws are multiples of 2^-24, so that none minus HALF is 0 and half of them are below.
     """
-    return torch.rand_like(like).sub_(HALF).sign_()
+    return torch.rand(rows, columns, dtype=like.dtype).sub_(HALF).sign_()
 
 
 def sigma(rho):
     return torch.finfo(rho.dtype).eps + F.softplus(rho)
 
 
-def fresh_noise(layers):
+def fresh_noise(layers, signs=signs):
     """Return a function of (k, inputs) that draws layer k's noise."""
 
     def draw(k, h):
         mu = layers[k][0]
-        return torch.randn_like(mu), signs(h), signs(h.new_empty(h.shape[0], mu.shape[1]))
+        rows, (inputs, outputs) = h.shape[0], mu.shape
+        return torch.randn_like(mu), signs(rows, inputs, mu), signs(rows, outputs, mu)
 
     return draw
 
 
-def forward(layers, noise, h):
-    """Return the logits: Flipout, each layer's mean product and perturbation product.
+def forward(layers, noise, h, activation):
+    """Return the outputs: Flipout, each layer's mean product and perturbation product.
 
     ``noise(k, h)`` gives layer k's (kernel_eps, sign_input, sign_output).
     """
@@ -40,7 +49,7 @@ def forward(layers, noise, h):
         eps, sign_input, sign_output = noise(k, h)
         perturbation = ((h * sign_input) @ (sigma(rho) * eps)) * sign_output
         h = torch.addmm(bias, h, mu) + perturbation
-        h = h if k == len(layers) - 1 else F.relu(h)
+        h = h if k == len(layers) - 1 else ACTIVATIONS[activation](h)
     return h
 
 
@@ -53,28 +62,35 @@ def kl_of(layers):
     return kl
 
 
-def loss_of(layers, noise, x, y, kl_weight):
+def nll_of(work, z, y, scale_rho):
+    """Return the nll of a workload's likelihood, the mean over rows, summed over outputs."""
+    if work.likelihood == "categorical":
+        return F.cross_entropy(z, y)
+    if work.likelihood == "bernoulli":
+        return F.binary_cross_entropy_with_logits(z, y, reduction="sum") / len(z)
+    variance = F.softplus(scale_rho).square().expand_as(z)
+    return F.gaussian_nll_loss(z, y, variance, full=True, eps=0, reduction="sum") / len(z)
+
+
+def loss_of(work, layers, scale_rho, noise, x, y, kl_weight):
     """Return nll + kl_weight * kl."""
-    return F.cross_entropy(forward(layers, noise, x), y) + kl_weight * kl_of(layers)
+    z = forward(layers, noise, x, work.activation)
+    return nll_of(work, z, y, scale_rho) + kl_weight * kl_of(layers)
 
 
-def fresh_loss(layers, x, y, kl_weight):
-    """Return the loss under noise drawn now."""
-    return loss_of(layers, fresh_noise(layers), x, y, kl_weight)
-
-
-def draw_probabilities(layers, x, kind):
+def draw_probabilities(layers, x, kind, activation, signs):
     """Return one draw of the class probabilities."""
     if kind == "flipout":
-        return forward(layers, fresh_noise(layers), x).softmax(-1)
+        return forward(layers, fresh_noise(layers, signs), x, activation).softmax(-1)
     for k, (mu, rho, bias) in enumerate(layers):
         x = torch.addmm(bias, x, mu + sigma(rho) * torch.randn_like(mu))
-        x = x if k == len(layers) - 1 else F.relu(x)
+        x = x if k == len(layers) - 1 else ACTIVATIONS[activation](x)
     return x.softmax(-1)
 
 
 class Contender(base.Contender):
-    fresh_loss = staticmethod(fresh_loss)
+    likelihoods = ("categorical", "bernoulli", "normal")
+    signs = staticmethod(signs)
     draw_probabilities = staticmethod(draw_probabilities)
 
     def __init__(self, dtype, threads):
@@ -88,16 +104,25 @@ class Contender(base.Contender):
         self.names = base.parameter_names(problem.network)
         self.batches = [(torch.tensor(x), torch.tensor(y)) for x, y in problem.batches]
 
+    def fresh_loss(self, layers, scale_rho, x, y, kl_weight):
+        """Return the loss under noise drawn now."""
+        noise = fresh_noise(layers, self.signs)
+        return loss_of(self.problem.workload, layers, scale_rho, noise, x, y, kl_weight)
+
     def initial(self):
+        """Return the layers' tensors, and scale_rho or None."""
         given = self.problem.parameters
-        return [
-            tuple(torch.tensor(given[name], requires_grad=True) for name in names)
-            for names in self.names
-        ]
+
+        def tensor(name):
+            return torch.tensor(given[name], requires_grad=True)
+
+        layers = [tuple(tensor(name) for name in names) for names in self.names]
+        return layers, tensor(base.SCALE) if base.SCALE in given else None
 
     def reset(self, learning_rate):
-        self.layers = self.initial()
+        self.layers, self.scale_rho = self.initial()
         tensors = [tensor for layer in self.layers for tensor in layer]
+        tensors += [] if self.scale_rho is None else [self.scale_rho]
         self.optimiser = torch.optim.Adam(tensors, lr=learning_rate, fused=True)
 
     def run(self, steps):
@@ -105,33 +130,35 @@ class Contender(base.Contender):
         for t in range(steps):
             x, y = batches[t % len(batches)]
             self.optimiser.zero_grad(set_to_none=True)
-            loss = self.fresh_loss(self.layers, x, y, kl_weight)
+            loss = self.fresh_loss(self.layers, self.scale_rho, x, y, kl_weight)
             loss.backward()
             self.optimiser.step()
             losses.append(loss.detach())
         return losses
 
+    def by_name(self, layers, scale_rho, of):
+        """Return full name to array of every tensor, `of` taking what is wanted of it."""
+        found = {name: of(tensor) for names, layer in zip(self.names, layers, strict=True)
+                 for name, tensor in zip(names, layer, strict=True)}  # fmt: skip
+        return found if scale_rho is None else {**found, base.SCALE: of(scale_rho)}
+
     def parameters(self):
-        pairs = zip(self.names, self.layers, strict=True)
-        return {n: t.detach().numpy().copy() for names, layer in pairs
-                for n, t in zip(names, layer, strict=True)}  # fmt: skip
+        return self.by_name(self.layers, self.scale_rho, lambda one: one.detach().numpy().copy())
 
     def replay(self, noise):
         given = [tuple(torch.tensor(a) for a in layer[:3]) for layer in noise.layers]
-        layers = self.initial()
-        loss = loss_of(layers, lambda k, h: given[k], *self.batches[0], self.problem.kl_weight)
+        layers, scale_rho = self.initial()
+        x, y = self.batches[0]
+        work, kl_weight = self.problem.workload, self.problem.kl_weight
+        loss = loss_of(work, layers, scale_rho, lambda k, h: given[k], x, y, kl_weight)
         loss.backward()
-        pairs = zip(self.names, layers, strict=True)
-        return {
-            "loss": float(loss),
-            "gradients": {n: t.grad.numpy() for names, layer in pairs
-                          for n, t in zip(names, layer, strict=True)},
-        }  # fmt: skip
+        gradients = self.by_name(layers, scale_rho, lambda one: one.grad.numpy())
+        return {"loss": float(loss.detach()), "gradients": gradients}
 
     @torch.no_grad()
     def predict(self, x, draws, kind):
-        x = torch.as_tensor(x)
+        x, activation = torch.as_tensor(x), self.problem.workload.activation
         total = 0
         for _ in range(draws):
-            total = total + self.draw_probabilities(self.layers, x, kind)
+            total = total + self.draw_probabilities(self.layers, x, kind, activation, self.signs)
         return (total / draws).numpy()

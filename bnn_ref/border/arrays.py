@@ -12,13 +12,32 @@ from ..errors import expected
 NUMBERS = "buif"  # dtype kinds that are real numbers
 
 
-def _refusal(value, thing):
-    """Return the error for something that is no plain array of numbers, or None."""
+def as_array(value, thing):
+    """Return a value as `numpy.asarray` does, or raise where that would drop what it says.
+
+    Parameters
+    ----------
+    value : array-like
+    thing : str
+        What the message calls it.
+
+    Raises
+    ------
+    TypeError
+        For a masked array, whose mask would be lost, and a sparse one.
+    ValueError
+        For rows of different lengths.
+    """
+    if type(value) is np.ndarray:
+        return value
     if isinstance(value, np.ma.MaskedArray):
-        return TypeError(f"{thing}: expected a plain array, found a masked array (fill or drop it)")
+        raise TypeError(f"{thing}: expected a plain array, found a masked array (fill or drop it)")
     if hasattr(value, "tocsr") or hasattr(value, "todense"):
-        return TypeError(f"{thing}: expected a dense array, found {type(value).__name__} (sparse)")
-    return None
+        raise TypeError(f"{thing}: expected a dense array, found {type(value).__name__} (sparse)")
+    try:
+        return np.asarray(value)
+    except ValueError:  # ragged rows
+        raise expected(thing, "rows of one length", "rows of different lengths") from None
 
 
 def take_array(value, thing, *, dtype=None, shape=None, kinds=NUMBERS, finite=True, first_row=0):
@@ -53,13 +72,7 @@ def take_array(value, thing, *, dtype=None, shape=None, kinds=NUMBERS, finite=Tr
     ValueError
         For another shape, or a value that is not finite: the message names row and column.
     """
-    error = _refusal(value, thing)
-    if error is not None:
-        raise error
-    try:
-        array = np.asarray(value)
-    except ValueError:  # ragged rows
-        raise expected(thing, "rows of one length", "rows of different lengths") from None
+    array = as_array(value, thing)
     if array.dtype.kind not in kinds:
         found = "fields " + ", ".join(array.dtype.names) if array.dtype.names else array.dtype
         raise TypeError(f"{thing}: expected numbers, found dtype {found}")

@@ -90,7 +90,7 @@ def _dataset(args, config, checkpoint, encoding):
     options = {
         "target": args.target,
         "task": choices.task_of(settings["likelihood"]),
-        "seed": settings["seed"],
+        "seed": config["data"]["seed"],
         "dtype": checkpoint.dtype,
         "encoding": encoding,
         "reading": reading_of(args, source, settings, args.run_folder),

@@ -27,6 +27,7 @@ DEFAULTS = {
     "draws": 50,
     "draws_per_step": 1,
     "seed": 0,
+    "split": None,
     "backend": "numba",
     "dtype": "float32",
     **dict.fromkeys(OPTIONS),
@@ -95,6 +96,7 @@ def add_settings(parser):
     add("--draws-per-step", "noise draws averaged in a step (default 1)", type=int, metavar="N")
     add("--seed", "of initial values, noise, order and held-out rows (default 0)", type=int,
         metavar="N")  # fmt: skip
+    add("--split", "what draws held-out rows (default: the seed)", type=int, metavar="N")
     add("--backend", "numba (default) or numpy", choices=("numba", "numpy"))
     add("--dtype", "float32 (default) or float64", choices=("float32", "float64"))
     add_reading(parser)
@@ -124,7 +126,8 @@ def resolve(args, config=None, run=None):
         settings["epochs"] = None
     if "epochs" in given:
         settings["steps"] = None
-    for name in ("batch_size", "draws", "draws_per_step", "holdout", "steps", "epochs", "seed"):
+    for name in ("batch_size", "draws", "draws_per_step", "holdout", "steps", "epochs", "seed",
+                 "split"):  # fmt: skip
         _check_whole(name, settings[name], least=name in ("batch_size", "draws", "draws_per_step"))
     if settings["likelihood"] is not None:
         settings["likelihood"] = _canonical("likelihood", settings["likelihood"])

@@ -12,6 +12,7 @@ likelihood, steps, epochs, batch_size, learning_rate (a number, cosine or cosine
 temperature, kl_warm_up, adam, estimator, holdout, draws, draws_per_step, backend, dtype, seed
 (initial values, noise, order) and split (which rows are held out). seed and split may be a range:
 seed=0-4. `bnn-ref train` takes the same ones as options: --learning-rate and so on.
+The command that trains the cell of the best held-out log-probability is printed at the end.
 
 Each finished cell is kept in SWEEP/cells at once: the same command goes on where a killed one was.
 SWEEP/table.csv has a line a cell; SWEEP/plot.png shows the scores (with matplotlib). Exit code 1
@@ -60,7 +61,8 @@ def run(args):
     source = args.data if args.data == "digits" else os.path.abspath(args.data)
     cells = grid(choices)
     whole = {**fit.DEFAULTS, **cells[0]}
-    reading = Reading.from_settings(given_reading(args, source))
+    given = given_reading(args, source)
+    reading = Reading.from_settings(given)
     dataset = fit.load_split(whole, source, args.target, reading)
     if len(choices.get("split", [0])) > 1 and dataset.test is not None:
         raise ValueError(f"split: expected one (the first rows of {args.data} are held out)")
@@ -83,7 +85,24 @@ def run(args):
     print(f"table: {path}")
     if any(outcome.error is None for outcome in outcomes):
         draw(outcomes, Path(args.out) / "plot.png", args.metric)
+    print_winner(outcomes, {"data": source, "target": args.target, **given})
     return report_failures(outcomes)
+
+
+def print_winner(outcomes, data):
+    """Say which cell has the best held-out log-probability, and the command that trains it."""
+    from ..runs.opened import train_command
+    from ..sweep import fit, name_of
+
+    scored = [one for one in outcomes if one.result and one.result.get("heldout_nats") is not None]
+    if not scored:
+        return
+    best = max(scored, key=lambda one: one.result["heldout_nats"])
+    settings = {**data, **fit.DEFAULTS, **best.cell}
+    if settings["epochs"] is not None:
+        settings["steps"] = None
+    print(f"best heldout_nats {best.result['heldout_nats']:.4f}: {name_of(best.cell)}")
+    print(f"next: {train_command(settings)}")
 
 
 def draw(outcomes, path, metric):

@@ -63,7 +63,7 @@ def _run(args, folder):
         target=settings["target"],
         task=choices.task_of(settings["likelihood"]),
         holdout=settings["holdout"],
-        seed=settings["seed"],
+        seed=settings["seed"] if settings["split"] is None else settings["split"],
         dtype=settings["dtype"],
         reading=Reading.from_settings(settings),
     )

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..border import as_array
 from ..errors import expected
 
 
@@ -34,7 +35,8 @@ class Rows:
     """
 
     def __init__(self, values, *, loc=0.0, scale=1.0, dtype="float32"):
-        values = values if isinstance(values, np.ndarray) else np.asarray(values)
+        if not isinstance(values, np.memmap):
+            values = as_array(values, "rows")
         if values.dtype.kind not in "biuf":
             raise expected("rows", "numbers", f"dtype {values.dtype}")
         if values.ndim < 2 or 0 in values.shape:

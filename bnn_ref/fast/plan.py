@@ -98,7 +98,8 @@ def describe(network):
         code_of(dense_flipout.CODES, layer.type, thing)
         record["inputs"], record["outputs"] = layer.inputs, layer.outputs
         record["activation"] = code_of(activations.CODES, layer.activation, f"{thing}.activation")
-        record["bias_kind"] = code_of(dense_flipout.BIASES, layer.bias, thing)
+        kind = layer.bias + (" with a prior" if layer.point_priors else "")
+        record["bias_kind"] = code_of(dense_flipout.BIASES, kind, f"{thing}.bias")
         for tensor in ("sign_input", "sign_output"):
             record[f"{tensor}_stream"] = TENSORS[tensor] << 24 | k
         for tensor in ("kernel", "bias"):

@@ -95,8 +95,10 @@ class Runner:
         this.width, this.capacity = int(max(inputs.max(), outputs.max())), capacity
         this.scale_rho, this.weight, this.grad_x = scale_rho, -1, -1
         self.likelihood = likelihood = network.likelihood
-        this.likelihood = code_of(likelihoods.CODES, likelihood.to_json()["type"], "likelihood")
+        this.likelihood = code_of(likelihoods.CODES, likelihood.type, "likelihood")
         this.noise_scale = getattr(likelihood, "scale", 1.0)
+        this.noise_floor = getattr(likelihood, "floor", 0.0)
+        this.noise_beta = getattr(likelihood, "beta", 0.0)
         self.outputs_count = network.outputs
         buffers = Buffers()
         place_weights(self.layers, buffers)

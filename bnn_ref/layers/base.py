@@ -136,7 +136,26 @@ class Layer:
         for name, prior in self.priors.items():
             yield name, prior, getattr(p, f"{name}_mu"), getattr(p, f"{name}_rho")
 
-    def kl(self, p, trace=None):
+    @property
+    def point_priors(self):
+        """Name ("bias") to prior of each point estimate that has one: its -log p joins the KL."""
+        return {}
+
+    def bound(self, name, prior, p, noise):
+        """Return a tensor's prior as this step sees it: with its draw and what it has learned.
+
+        Parameters
+        ----------
+        name : str
+            "kernel".
+        prior : Prior
+        p : LayerParameters
+        noise : what `draw_noise` returns, or None
+        """
+        own = {one: getattr(p, f"{name}_prior_{one}") for one in prior.parameter_shapes}
+        return prior.bind(getattr(noise, f"{name}_eps", None), own)
+
+    def kl(self, p, noise=None, trace=None):
         """Return the layer's KL divergence in nats, the sum over its tensors' weights.
 
         Elements are of the parameters' dtype, the sum is float64 (complex128 for complex).
@@ -144,12 +163,20 @@ class Layer:
         Parameters
         ----------
         p : LayerParameters
+        noise : what `draw_noise` returns, optional
+            For a prior whose KL is taken at the drawn weights.
         trace : LayerTrace, optional
             Of a forward pass, which has computed every sigma already.
         """
         total = 0.0
+        for name, prior in self.point_priors.items():
+            mu = getattr(p, f"{name}_mu")
+            total += np.sum(prior.penalty(mu), dtype=np.result_type(mu, np.float64))  # E24
         for name, prior, mu, rho in self.posteriors(p):
-            wide = np.complex128 if np.iscomplexobj(mu) else np.float64
+            if not prior.has_kl:
+                continue
+            prior = self.bound(name, prior, p, noise)
+            wide = np.result_type(mu, np.float64)
             its = sigma(p.scale_shift, rho) if trace is None else getattr(trace, f"{name}_sigma")
             its, _, added = sigma_for_kl(rho, its)
             total += np.sum(prior.kl(mu, its), dtype=wide) + np.sum(added, dtype=wide)  # E1, E5
@@ -163,9 +190,10 @@ class Layer:
         p : LayerParameters
         """
         parts = []
-        for _, prior, mu, rho in self.posteriors(p):
+        for name, prior, mu, rho in self.posteriors(p):
             rho = rho.astype(np.float64)
             its, _, added = sigma_for_kl(rho, sigma(p.scale_shift, rho))  # E1
+            prior = self.bound(name, prior, p, None)
             part = prior.kl_parts(mu, its)
             parts.append(part._replace(log=part.log + np.sum(added)))  # E5
         return KLParts(*(sum(part) for part in zip(*parts, strict=True)))  # E5

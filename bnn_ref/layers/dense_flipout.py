@@ -42,15 +42,16 @@ class DenseFlipout(Layer):
         I and O, at least 1.
     activation : str
         f: "linear", "relu", "tanh", "sigmoid", "softplus", "elu" or "gelu" (the exact, erf form).
-    kernel_prior : NormalPrior or (loc, scale)
-        Mean and standard deviation of every kernel weight's prior.
+    kernel_prior : Prior or (loc, scale)
+        Every kernel weight's prior; a pair is the mean and standard deviation of a Normal.
     bias : str
         "none"; "deterministic" (a point estimate: no noise, no KL); "normal" (a Normal posterior,
         one draw shared by the batch: bias = bias_mu + sigma_b * bias_eps, as TensorFlow
         Probability); "normal_flipped" (the draw takes each example's output signs:
         bias_n = bias_mu + (sigma_b * bias_eps) * sign_output_n, as Bayesian-Torch).
-    bias_prior : NormalPrior or (loc, scale), optional
-        Only with a Normal posterior; N(0, 1) unless given.
+    bias_prior : Prior or (loc, scale), optional
+        With a Normal posterior N(0, 1) unless given. With a deterministic bias none unless given;
+        -log p(bias_mu), its constant included, then joins the KL (NumPy back end).
     scale_shift : float, optional
         c >= 0 in sigma = c + softplus(rho). None means the machine epsilon of the parameters'
         dtype, settled when parameters are made (as TensorFlow Probability).
@@ -76,7 +77,8 @@ class DenseFlipout(Layer):
     initializer: str = "tfp"
 
     type = "DenseFlipout"
-    tensors = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")
+    tensors = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho", "kernel_prior_loc",
+               "kernel_prior_rho", "bias_prior_loc", "bias_prior_rho")  # fmt: skip
 
     def __post_init__(self):
         settle = object.__setattr__
@@ -90,7 +92,14 @@ class DenseFlipout(Layer):
             prior = STANDARD_NORMAL if self.bias_prior is None else self.bias_prior
             settle(self, "bias_prior", make_prior(prior, "bias_prior"))
         elif self.bias_prior is not None:
-            raise expected("bias_prior", f"None for bias {self.bias!r}", repr(self.bias_prior))
+            if self.bias == "none":
+                raise expected("bias_prior", "None for bias 'none'", repr(self.bias_prior))
+            settle(self, "bias_prior", make_prior(self.bias_prior, "bias_prior"))
+            if not hasattr(self.bias_prior, "penalty"):
+                raise expected("bias_prior", "a prior with a density, for a deterministic bias",
+                               self.bias_prior.describe())  # fmt: skip
+        for tensor, prior in {**self.priors, **self.point_priors}.items():
+            prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
         if self.scale_shift is not None:
             try:
                 shift = float(self.scale_shift)
@@ -119,7 +128,16 @@ class DenseFlipout(Layer):
             shapes["bias_mu"] = (self.outputs,)
         if self.bias_is_random:
             shapes["bias_rho"] = (self.outputs,)
+        for tensor, prior in self.priors.items():
+            for name, shape in prior.parameter_shapes.items():
+                shapes[f"{tensor}_prior_{name}"] = shape
         return shapes
+
+    @property
+    def point_priors(self):
+        """Name to prior of a deterministic bias that has one."""
+        alone = self.bias == "deterministic" and self.bias_prior is not None
+        return {"bias": self.bias_prior} if alone else {}
 
     @property
     def priors(self):
@@ -141,7 +159,10 @@ class DenseFlipout(Layer):
         """
         he = {"kernel_mu": float(np.sqrt(2 / self.inputs)), "bias_mu": 0.0}
         found = {}
-        for name, shape in self.parameter_shapes.items():
+        for tensor, prior in self.priors.items():
+            found |= {f"{tensor}_prior_{name}": value for name, value in prior.initial.items()}
+        for name in self.parameter_shapes.keys() - found.keys():
+            shape = self.parameter_shapes[name]
             location, scale = (-3.0, 0.1) if name.endswith("rho") else (0.0, 0.1)
             if self.initializer == "he":
                 scale = he.get(name, scale)
@@ -261,25 +282,37 @@ class DenseFlipout(Layer):
             t.grad_inputs = t.grad_inputs + (flipped_a @ t.kernel_delta.T) * noise.sign_input  # E12
             t.grad_sigma = t.grad_delta * noise.kernel_eps  # delta = sigma * eps, E11
 
-        kl_sigma, t.sigma_grad_rho, _ = sigma_for_kl(p.kernel_rho, t.kernel_sigma)  # E14
-        t.kl_grad_mu, t.kl_grad_sigma = self.kernel_prior.kl_gradient(p.kernel_mu, kl_sigma)  # E13
-        gradients.kernel_mu[...] = grad_mu + kl_weight * t.kl_grad_mu  # E14
-        grad_sigma = t.grad_sigma + kl_weight * t.kl_grad_sigma  # E14
-        gradients.kernel_rho[...] = grad_sigma * t.sigma_grad_rho  # E14
-
+        gradients.kernel_mu[...] = grad_mu
         if self.bias != "none":
             gradients.bias_mu[...] = np.sum(grad_a, axis=0)  # a = ... + bias_mu, E15
-        if self.bias_is_random:
-            if not isinstance(noise, LocalLayerNoise):
-                flipped = self.bias == "normal_flipped"  # a = ... + sigma_b * eps_b (* sign_output)
-                summed = np.sum(flipped_a if flipped else grad_a, axis=0)  # (O,), E15
-                t.grad_bias_sigma = summed * noise.bias_eps  # E15
-            kl_sigma, sigma_grad_rho, _ = sigma_for_kl(p.bias_rho, t.bias_sigma)  # E15
-            by_mu, by_sigma = self.bias_prior.kl_gradient(p.bias_mu, kl_sigma)  # E13
-            gradients.bias_mu[...] += kl_weight * by_mu  # E15
-            grad_sigma = t.grad_bias_sigma + kl_weight * by_sigma  # E15
-            gradients.bias_rho[...] = grad_sigma * sigma_grad_rho  # E15
+        if self.bias_is_random and not isinstance(noise, LocalLayerNoise):
+            flipped = self.bias == "normal_flipped"  # a = ... + sigma_b * eps_b (* sign_output)
+            summed = np.sum(flipped_a if flipped else grad_a, axis=0)  # (O,), E15
+            t.grad_bias_sigma = summed * noise.bias_eps  # E15
+        self.kl_backward(p, noise, t, kl_weight, gradients)  # E13 to E15
         return t.grad_inputs
+
+    def kl_backward(self, p, noise, t, kl_weight, gradients):
+        """Add the KL's gradient by mu, and set that by rho; arguments as for `backward`.
+
+        The trace has the gradients of the nll by sigma, and gets kl_grad_mu, kl_grad_sigma and
+        sigma_grad_rho (I, O) of the kernel.
+        """
+        for name, prior in self.point_priors.items():
+            mu = getattr(p, f"{name}_mu")
+            getattr(gradients, f"{name}_mu")[...] += kl_weight * prior.penalty_gradient(mu)  # E24
+        for name, prior, mu, rho in self.posteriors(p):
+            prior = self.bound(name, prior, p, noise)
+            kl_sigma, sigma_grad_rho, _ = sigma_for_kl(rho, getattr(t, f"{name}_sigma"))  # E14
+            by_mu, by_sigma = prior.kl_gradient(mu, kl_sigma)  # E13
+            getattr(gradients, f"{name}_mu")[...] += kl_weight * by_mu  # E14, E15
+            grad_sigma = t.grad_sigma if name == "kernel" else t.grad_bias_sigma
+            grad_rho = (grad_sigma + kl_weight * by_sigma) * sigma_grad_rho  # E14, E15
+            getattr(gradients, f"{name}_rho")[...] = grad_rho
+            for one, by in prior.kl_gradient_own(mu, kl_sigma).items():
+                getattr(gradients, f"{name}_prior_{one}")[...] = kl_weight * by  # E28
+            if name == "kernel":
+                t.kl_grad_mu, t.kl_grad_sigma, t.sigma_grad_rho = by_mu, by_sigma, sigma_grad_rho
 
     def draw_weights(self, p, stream):
         """Return one draw of the whole weights: kernel (I, O) and bias (O,) or None.
@@ -325,7 +358,7 @@ class DenseFlipout(Layer):
 
     def describe(self):
         """Return the layer in one line, for `repr` of the network."""
-        bias = f" prior {self.bias_prior.describe()}" if self.bias_is_random else ""
+        bias = "" if self.bias_prior is None else f" prior {self.bias_prior.describe()}"
         return (
             f"{self.inputs} -> {self.outputs} {self.activation}, "
             f"kernel prior {self.kernel_prior.describe()}, bias {self.bias}{bias}"
@@ -348,7 +381,7 @@ class DenseFlipout(Layer):
             "scale_shift": self.scale_shift if dtype is None else self.settled_shift(dtype),
             "kernel_prior": self.kernel_prior.to_json(),
             "bias": self.bias,
-            "bias_prior": self.bias_prior.to_json() if self.bias_is_random else None,
+            "bias_prior": None if self.bias_prior is None else self.bias_prior.to_json(),
             **whole,
         }
 

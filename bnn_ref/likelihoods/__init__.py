@@ -4,6 +4,7 @@ from .base import LIKELIHOODS, NOTHING, Likelihood, likelihood_from_json, regist
 from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .normal import Normal
+from .predicted_normal import PredictedNormal
 
 __all__ = [
     "LIKELIHOODS",
@@ -12,6 +13,7 @@ __all__ = [
     "Categorical",
     "Likelihood",
     "Normal",
+    "PredictedNormal",
     "likelihood_from_json",
     "register",
 ]

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ..border import as_array
 from ..errors import expected
 from ..registry import Registry
 from .reduction import Reduction
@@ -26,7 +27,7 @@ def numbers(y, shape, hint=""):
 
     What is in the hint stands behind the shape in the message.
     """
-    y = np.asarray(y)
+    y = as_array(y, "y")
     if y.dtype.kind not in "buif":
         raise TypeError(f"y: expected numbers, found dtype {y.dtype}")
     if y.shape != shape:
@@ -101,6 +102,10 @@ class Likelihood:
     learn_scale = False
     reduction = Reduction
     formula = slope_formula = "(its own formula)"
+
+    def targets_of(self, outputs):
+        """Return how many targets a row has for so many outputs, or raise for a number unfit."""
+        return outputs
 
     def parameter_shapes(self, outputs):
         """Return name to shape of the parameters that are learned with the layers'.

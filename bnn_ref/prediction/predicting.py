@@ -159,7 +159,8 @@ def predict(
         x = np.asarray(x).reshape(-1, network.inputs)
     rows = x.shape[0]
     own = {name: array.astype(np.float64) for name, array in parameters.likelihood.items()}
-    samples = _room(draws, rows, network.outputs, parameters.dtype) if return_draws else None
+    targets = network.likelihood.targets_of(network.outputs)
+    samples = _room(draws, rows, targets, parameters.dtype) if return_draws else None
     workspace = backend.prepare(network, min(rows, rows_at_once), parameters.dtype, threads)
     blocks = []
     for start in range(0, max(rows, 1), rows_at_once):

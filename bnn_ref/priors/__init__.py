@@ -1,6 +1,21 @@
 """The priors, a file each, and the one list of them."""
 
 from .base import PRIORS, KLParts, Prior, make_prior, register
+from .laplace import LaplacePrior
+from .learned import LearnedNormalPrior
+from .mixture import MixturePrior
+from .none import NoPrior
 from .normal import NormalPrior
 
-__all__ = ["PRIORS", "KLParts", "NormalPrior", "Prior", "make_prior", "register"]
+__all__ = [
+    "PRIORS",
+    "KLParts",
+    "LaplacePrior",
+    "LearnedNormalPrior",
+    "MixturePrior",
+    "NoPrior",
+    "NormalPrior",
+    "Prior",
+    "make_prior",
+    "register",
+]

@@ -7,6 +7,8 @@ elementwise; sums are the layer's.
 
 from typing import NamedTuple
 
+import numpy as np
+
 from ..errors import expected
 from ..registry import Registry
 
@@ -25,7 +27,7 @@ class KLParts(NamedTuple):
     log : float
         -log(sigma / s).
     constant : float
-        -1/2 a weight. The four add up to the KL.
+        -1/2 a weight; of a prior whose KL has no such split all of it. The four add up to the KL.
     """
 
     squared_mean: float
@@ -39,15 +41,61 @@ class Prior:
 
     Each has ``kl(mu, sigma)``, elementwise and in nats; ``kl_gradient(mu, sigma)``, its
     derivatives by mu and sigma; ``describe()``, a few letters for people; and ``to_json()``. One
-    whose KL has the four terms of `KLParts` has ``kl_parts(mu, sigma)`` too.
+    that may stand on a point estimate has ``penalty(mu)``, -log p(mu) with its constant, and
+    ``penalty_gradient(mu)``.
 
     Attributes
     ----------
     type : str
         Its name in `PRIORS`, in JSON, and among the compiled kernels.
+    has_kl : bool
+        False where the KL is 0 whatever the posterior is.
     """
 
     type = None
+    has_kl = True
+
+    @property
+    def parameter_shapes(self):
+        """Name to shape of what the prior learns with the weights; nothing unless it says so."""
+        return {}
+
+    @property
+    def initial(self):
+        """Name to number: the initial values of `parameter_shapes`."""
+        return {}
+
+    def check_shape(self, shape, thing):
+        """Raise a `ValueError` where the prior's arrays do not fit a tensor of that shape.
+
+        The message calls it by the name of the thing.
+        """
+
+    def bind(self, eps=None, own=None):
+        """Return the prior as one step sees it: with its draw, and with what it has learned.
+
+        Parameters
+        ----------
+        eps : array or None
+            The standard normals behind the weights' draw, where there is one draw.
+        own : mapping of str to array, optional
+            The values of `parameter_shapes`.
+        """
+        return self
+
+    def kl_gradient_own(self, mu, sigma):
+        """Return name to derivative of the summed KL by what a bound prior has learned.
+
+        Arguments as for `NormalPrior.kl`.
+        """
+        return {}
+
+    def kl_parts(self, mu, sigma):
+        """Return the summed KL as `KLParts`, all of it in ``constant`` where there is no split.
+
+        Arguments as for `NormalPrior.kl`.
+        """
+        return KLParts(0.0, 0.0, 0.0, float(np.sum(self.kl(mu, sigma), dtype=np.float64)))
 
     @classmethod
     def from_json(cls, description):

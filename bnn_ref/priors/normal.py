@@ -15,17 +15,34 @@ from ..errors import expected
 from .base import KLParts, Prior, register
 
 
+def settle(prior, *names):
+    """Make the names of a prior a float each, or an array that nothing writes to."""
+    for name in names:
+        value = getattr(prior, name)
+        try:
+            array = np.array(value, np.float64)
+        except (TypeError, ValueError):
+            raise expected(name, "a number or an array of them", repr(value)) from None
+        array.flags.writeable = False
+        object.__setattr__(prior, name, float(array) if array.ndim == 0 else array)
+        if not np.all(np.isfinite(array)) and name != "scale":
+            raise expected(name, "a finite number", getattr(prior, name))
+        if name == "scale" and not np.all((array > 0) & np.isfinite(array)):
+            raise expected(name, "a finite standard deviation above 0", getattr(prior, name))
+
+
 @register
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NormalPrior(Prior):
-    """A Normal prior, the same for every weight of a tensor.
+    """A Normal prior, the same for every weight of a tensor or an array that fits it.
 
     Parameters
     ----------
-    loc : float
+    loc : float or array
         The mean m.
-    scale : float
-        The standard deviation s > 0 (not a variance).
+    scale : float or array
+        The standard deviation s > 0 (not a variance). Of a kernel (I, O) an array has the shape
+        (O,), (I, 1) or (I, O); of a bias (O,). Arrays: NumPy back end.
 
     Raises
     ------
@@ -39,26 +56,62 @@ class NormalPrior(Prior):
     type = "normal"
 
     def __post_init__(self):
+        settle(self, "loc", "scale")
+        if self._arrays():
+            object.__setattr__(self, "type", "normal with arrays")
+
+    def _arrays(self):
+        return [array for array in (self.loc, self.scale) if isinstance(array, np.ndarray)]
+
+    def _key(self):
+        return tuple((*np.shape(v), np.asarray(v).tobytes()) for v in (self.loc, self.scale))
+
+    def __eq__(self, other):
+        return type(other) is type(self) and self._key() == other._key()
+
+    def __hash__(self):
+        return hash(self._key())
+
+    def check_shape(self, shape, thing):
+        """Raise where an array has not the shape (O,), (I, 1) or (I, O) of a tensor's.
+
+        Arguments as for `Prior.check_shape`.
+        """
+        fits = {shape, shape[-1:], (*shape[:-1], 1)} if len(shape) == 2 else {shape}
         for name in ("loc", "scale"):
-            try:
-                object.__setattr__(self, name, float(getattr(self, name)))
-            except (TypeError, ValueError):
-                raise expected(name, "a number", repr(getattr(self, name))) from None
-        if not np.isfinite(self.loc):
-            raise expected("loc", "a finite number", self.loc)
-        if not (np.isfinite(self.scale) and self.scale > 0):
-            raise expected("scale", "a finite standard deviation above 0", self.scale)
+            found = np.shape(getattr(self, name))
+            if found and found not in fits:
+                wanted = "a number or shape " + " or ".join(map(str, sorted(fits)))
+                raise expected(f"{thing}.{name}", wanted, found)
 
     def describe(self):
-        """Return "N(m, s)"."""
-        return f"N({self.loc:g}, {self.scale:g})"
+        """Return "N(m, s)"; of an array its shape."""
+        words = [f"{value:g}" if np.ndim(value) == 0 else f"array {np.shape(value)}"
+                 for value in (self.loc, self.scale)]  # fmt: skip
+        return f"N({', '.join(words)})"
 
     def to_json(self):
         """Return the prior as `docs/vectors.md` writes it: ``{"loc": m, "scale": s}``."""
-        return {"loc": self.loc, "scale": self.scale}
+        return {name: np.asarray(getattr(self, name)).tolist() for name in ("loc", "scale")}
 
     def _numbers(self, dtype):
-        return dtype.type(self.loc), dtype.type(self.scale)
+        return np.asarray(self.loc, dtype)[()], np.asarray(self.scale, dtype)[()]
+
+    def penalty(self, mu):
+        """Return -log p(mu) of each weight: z^2/2 + log(s) + log(2 pi)/2, z = (mu - m)/s, nats.
+
+        Parameters
+        ----------
+        mu : array (any shape), float or complex
+        """
+        m, s = self._numbers(mu.real.dtype)
+        z = (mu - m) / s
+        return 0.5 * z * z + (np.log(s) + s.dtype.type(0.5 * np.log(2 * np.pi)))  # E24
+
+    def penalty_gradient(self, mu):
+        """Return the derivative of `penalty` by mu, (mu - m) / s^2; arguments as for `penalty`."""
+        m, s = self._numbers(mu.real.dtype)
+        return (mu - m) / s / s  # E24
 
     def kl(self, mu, sigma):
         """Return the KL divergence of each weight, in nats.

@@ -80,15 +80,26 @@ class OpenedRun(NamedTuple):
     @property
     def command(self):
         """The command that repeats the run, every setting spelled out."""
-        words = ["bnn-ref", "train"]
-        for name, value in self.settings.items():
-            if value is None:
-                continue
-            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-            option = "--" + name.replace("_", "-")
-            joined = [f"{option}={text}"] if text.startswith("-") else [option, text]
-            words += map(shlex.quote, joined)
-        return " ".join([*words, "--out", "RUN"])
+        return train_command(self.settings)
+
+
+def train_command(settings, out="RUN"):
+    """Return the command line that trains with settings, each of them spelled out and quoted.
+
+    Parameters
+    ----------
+    settings : mapping
+        By the names that a run records; what is None is left out.
+    out : str
+    """
+    words = ["bnn-ref", "train"]
+    for name, value in settings.items():
+        if value is None:
+            continue
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        option = "--" + name.replace("_", "-")
+        words += [f"{option}={text}"] if text.startswith("-") else [option, text]
+    return shlex.join([*words, "--out", out])
 
 
 def open_run(folder, data=None, reading=None):
@@ -120,7 +131,7 @@ def open_run(folder, data=None, reading=None):
         source,
         task=config["data"]["encoding"]["task"],
         holdout=settings["holdout"],
-        seed=settings["seed"],
+        seed=config["data"]["seed"],
         dtype=checkpoint.dtype,
         encoding=Encoding.from_json(config["data"]["encoding"]),
         reading=reading or Reading.from_settings(settings),

@@ -16,6 +16,7 @@ LATER = {
     "kl_warm_up": 0.0,
     "adam": "paper",
     "estimator": "flipout",
+    "split": None,
     **dict.fromkeys(READING),
 }
 # Every setting of `bnn-ref train`; Maybe for those of `LATER`.
@@ -41,6 +42,7 @@ SETTINGS = {
     "draws": int,
     "draws_per_step": int,
     "seed": int,
+    "split": Maybe((int, NoneType)),
     "backend": {"numba", "numpy"},
     "dtype": {"float32", "float64"},
     **dict.fromkeys(READING, Maybe((str, NoneType))),

@@ -5,7 +5,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import validate_data
 
 from ..errors import expected
-from ..likelihoods import Normal
+from ..likelihoods import Normal, PredictedNormal
 from .base import SETTINGS, Flipout
 
 
@@ -17,9 +17,9 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
 
     Parameters
     ----------
-    scale : float, default 1.0
+    scale : float or "predicted", default 1.0
         The likelihood's standard deviation, in units of the (normalised) target; where it is
-        learned, its initial value.
+        learned, its initial value. "predicted": the network gives every row one of its own.
     learn_scale : bool, default True
         Learn one standard deviation per output.
     normalize_y : bool, default True
@@ -147,6 +147,8 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
             scale = np.sqrt(np.average((y - self.y_loc_) ** 2, axis=0, weights=weight))
             constant = scale <= 1e-12 * np.max(np.abs(y), axis=0)
             self.y_scale_ = np.where(constant, 1.0, scale)
+        if isinstance(self.scale, str) and self.scale == "predicted":
+            return PredictedNormal(), 2 * y.shape[1]
         return Normal(self.scale, self.learn_scale), y.shape[1]
 
     def _encode(self, y):

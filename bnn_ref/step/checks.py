@@ -5,6 +5,7 @@ Both back ends use these, so that both accept and refuse the same things with th
 
 import numpy as np
 
+from ..border import as_array
 from ..errors import NonFinite, expected
 from ..noise import LocalNoise, Noise
 
@@ -30,7 +31,7 @@ def check_inputs(network, x, dtype):
     ValueError
         For rank below 2 or another number of inputs.
     """
-    x = np.asarray(x)
+    x = as_array(x, "x")
     if x.dtype.kind not in ("buifc" if np.dtype(dtype).kind == "c" else "buif"):
         raise TypeError(f"x: expected numbers, found dtype {x.dtype}")
     if x.ndim < 2:
@@ -57,7 +58,7 @@ def check_sample_weight(sample_weight, leading):
     """
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight)
+    weight = as_array(sample_weight, "sample_weight")
     if weight.dtype.kind not in "buif":
         raise TypeError(f"sample_weight: expected numbers, found dtype {weight.dtype}")
     if weight.shape != leading:

@@ -8,7 +8,16 @@ import pytest
 from needs_numba import numba
 from tolerances import relative
 
-from bnn_ref import Bernoulli, Categorical, DenseFlipout, Network, Normal, draw_noise, reference
+from bnn_ref import (
+    Bernoulli,
+    Categorical,
+    DenseFlipout,
+    Network,
+    Normal,
+    PredictedNormal,
+    draw_noise,
+    reference,
+)
 from bnn_ref.activations import ACTIVATIONS
 from bnn_ref.fast import compiled
 from bnn_ref.layers import BIASES, INITIALIZERS
@@ -23,6 +32,7 @@ def random_problem(seed):
     """Return network, float64 parameters, inputs, targets, noise, KL weight and sample weights."""
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 41, rng.integers(2, 6)).tolist()
+    sizes[-1] *= 2 if seed % 5 == 4 else 1
     kinds = [str(a) for a in rng.choice([a for a in ACTIVATIONS if ACTIVATIONS[a].in_vectors],
                                         len(sizes) - 1)]  # fmt: skip
     layers = []
@@ -40,7 +50,8 @@ def random_problem(seed):
         (Bernoulli(), rng.integers(0, 2, (rows, outputs))),
         (Normal(0.7), rng.normal(size=(rows, outputs))),
         (Normal(0.7, learn_scale=True), rng.normal(size=(rows, outputs))),
-    ][seed % 4]
+        (PredictedNormal(0.1, beta=seed % 2 * 0.5), rng.normal(size=(rows, outputs // 2))),
+    ][seed % 5]
     network = Network(layers, likelihood)
     p = network.init(seed, "float32").astype("float64")
     x = rng.normal(size=(rows, sizes[0])).astype(np.float32).astype(np.float64)

@@ -10,7 +10,7 @@ pytest.importorskip("bench", reason="no bench/ beside these tests")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_moments_of_black_inputs_end_at_0_and_never_stay_subnormal(dtype):
     from bench.benches import black
-    from bench.cli import Settings
+    from bench.settings import Settings
 
     rounds = 25 if dtype == "float32" else 140  # 0.9^t reaches 1e-38, 1e-308
     settings = Settings(["13-50-2/32"], ["ours_numba"], 1, rounds, dtype, 1, 0.1, "digits", 20)

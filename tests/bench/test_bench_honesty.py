@@ -11,14 +11,17 @@ pytest.importorskip("bench", reason="the bench is not in this checkout")
 pytest.importorskip("psutil", reason="psutil is not installed")
 
 from bench import equality
-from bench.cli import main
-from bench.contenders import missing
+from bench.cli import exit_code, main
+from bench.contenders import CONTENDERS, missing
 from bench.crew import Crew
 from bench.machine import noise_report
+from bench.results import cell_to_json
+from bench.template import FOLDER
 from bench.workers import Worker, WorkerError
 from bench.workloads import make_problem, parse
 
 SMALL = "20-16-4/32"
+OWN_NUMPY = FOLDER / "own_numpy.py"
 PLANTED = {
     "no-kl": "mean loss",
     "stale-noise": "1 different losses in 64 steps: noise not fresh",
@@ -61,18 +64,67 @@ def test_refused_contender_is_never_timed():
     assert any("REFUSED no-kl:ours_numpy" in line for line in said)
 
 
+QUICK = ("ours_numpy", "ours_numba", "jax_jit", "torch_manual")
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["ours_numpy", "ours_numba", "jax_jit", "torch_eager", "tfp",
-                                  "bayesian_torch"])  # fmt: skip
-def test_honest_contender_passes(name, dtype):
+@pytest.mark.parametrize(
+    "name",
+    [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in CONTENDERS],
+)
+def test_honest_contender_passes(name, dtype, request):
     if reason := missing(name):
         pytest.skip(reason)
-    problem = make_problem(parse(SMALL), dtype)
+    if dtype == "float64" and name != "ours_numpy" and not request.config.getoption("--slow"):
+        pytest.skip("slow: runs with --slow")
+    _check(name, dtype, SMALL)
+
+
+def _check(name, dtype, workload):
+    problem = make_problem(parse(workload), dtype)
     with Worker(name, dtype) as worker:
-        worker.call("open", workload=SMALL)
+        worker.call("open", workload=workload)
         refusal, seen = equality.check(worker, problem, equality.expect(problem))
     assert refusal is None
-    assert seen["replayed"] == (name not in ("tfp", "bayesian_torch"))
+    assert seen["replayed"] == (not name.startswith(("tfp", "bayesian")))
+
+
+@pytest.mark.parametrize("workload", ["6-5-1/8/normal/tanh/dense", "6-5-3/8/bernoulli"])
+@pytest.mark.parametrize(
+    "name",
+    ["ours_numba", "torch_manual", *(pytest.param(one, marks=pytest.mark.slow) for one in (
+        "jax_jit", "jax_plain", "torch_eager", "torch_compiled"))],
+)  # fmt: skip
+def test_other_likelihoods_and_activations_are_the_same_work(name, workload):
+    if reason := missing(name):
+        pytest.skip(reason)
+    _check(name, "float32", workload)
+
+
+def test_a_contender_not_written_for_a_likelihood_is_left_out_not_refused():
+    said = []
+    with Crew([f"{OWN_NUMPY}:Mine"], "float32", 1, said.append) as crew:
+        (cell,) = crew.open(["6-5-1/8/normal"])
+    assert cell.refusal == "left out: it is not written for a normal likelihood"
+    document = {"benches": {"step": {"cells": [cell_to_json(cell)]}}}
+    assert exit_code(document) == 0
+
+
+def test_signs_for_pytorch_are_fair_fresh_and_independent():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from bench.contenders.torch_signs import signs
+
+    torch.manual_seed(3)
+    for dtype in (torch.float32, torch.float64):
+        drawn = signs(1000, 77, torch.empty(0, dtype=dtype))
+        assert drawn.dtype == dtype
+        assert set(drawn.unique().tolist()) == {-1.0, 1.0}
+        # 77,000 of them: a standard deviation of .0036 for the mean, and for a product of two
+        # neighbours, or of those that come from the same place of two words or bytes
+        flat = drawn.flatten()
+        for product in [flat, *(flat[:-lag] * flat[lag:] for lag in (1, 7, 8, 63, 64, 77))]:
+            assert abs(float(product.mean())) < 0.0036 * 5.5  # 4e-8 to fail by chance
+        assert not torch.equal(drawn, signs(1000, 77, torch.empty(0, dtype=dtype)))
 
 
 def test_replay_refuses_a_gradient_wrong_in_one_entry(expected):

@@ -12,7 +12,7 @@ pytest.importorskip("pyperf", reason="pyperf is not installed (pip install -e '.
 pytest.importorskip("threadpoolctl", reason="threadpoolctl is not installed")
 
 from bench import equality, results
-from bench.benches import NAMES
+from bench.benches import NAMES, get_bench
 from bench.cli import main
 from bench.comparison import title_of
 from bench.planted import split_name
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 QUICK = ["--threads", "1", "--burst", "0.002", "--processes", "1", "--rounds", "1"]
 
 
-@pytest.mark.parametrize("kind", ["numpy", "jax"])
+@pytest.mark.parametrize("kind", ["numpy", pytest.param("jax", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_templates_are_contenders_that_pass_every_check(kind, dtype, tmp_path, capsys):
     if kind == "jax":
@@ -49,7 +49,8 @@ def test_an_own_contender_that_forgets_the_kl_is_refused(tmp_path, capsys):
                SMALL, *QUICK, "--json", str(tmp_path / "run.json")]  # fmt: skip
     assert main(command) == 3
     assert "refused, Mine on 20-16-4/32: loss on replayed noise" in capsys.readouterr().out
-    found = results.read(tmp_path / "run.json")["contenders"][f"{path}:Mine"]
+    found = results.read(tmp_path / "run.json")["contenders"]["mine.py:Mine"]
+    assert str(tmp_path) not in (tmp_path / "run.json").read_text()  # nobody's folders
     assert (found["title"], found["form"]) == ("Mine", "own")
 
 
@@ -145,7 +146,6 @@ ARGUMENTS = {
     "fit": ["--data", "digits"],
     "black": ["--workloads", "13-50-2/32", "--rounds", "3"],
     "variance": ["--draws", "20"],
-    "kernels": ["--workloads", SMALL],
 }
 
 
@@ -181,3 +181,39 @@ def test_regressions_and_bernoulli_networks_are_checked_and_timed_too(tmp_path):
     checked = [one for one in cells if one["contender"] == "ours_numpy"]
     assert [one["workload"] for one in checked] == workloads.split(",")
     assert all(one["seen"]["replayed"] and one["processes"] for one in checked)
+
+
+PAGE = ROOT / "docs" / "benchmarking.md"
+
+
+def test_every_command_of_the_page_is_one_that_the_bench_takes():
+    """Parsed, not run: each option and name of the page is there."""
+    import shlex
+
+    from bench import compare, versus
+    from bench.cli import COMMANDS, make_parser
+    from bench.settings import settings_for
+
+    text = PAGE.read_text("utf-8")
+    commands = [shlex.split(line.partition(">")[0]) for line in text.splitlines()
+                if line.startswith("python -m bench ")]  # fmt: skip
+    assert len(commands) >= 10
+    parsers = {"versus": versus.make_parser, "compare": compare.make_parser}
+    for _, _, _, *words in commands:
+        if words[0] in parsers:
+            parsers[words[0]]().parse_args(words[1:])
+        elif words[0] not in COMMANDS:
+            options = make_parser().parse_args(words)
+            options.contender = []  # the page's mine.py is the reader's
+            for name in options.benches or ["step"]:
+                settings_for(get_bench(name), options)
+
+
+def test_the_page_tells_every_exit_code_and_method():
+    from bench.contenders.base import Contender
+
+    text = PAGE.read_text("utf-8")
+    for name in ("open", "reset", "run", "parameters", "replay", "predict"):
+        assert hasattr(Contender, name)
+        assert f"| `{name}(" in text
+    assert all(f"| {code} |" in text for code in range(5))

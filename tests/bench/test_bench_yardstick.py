@@ -126,6 +126,25 @@ def test_joules_are_those_of_every_package_and_a_counter_may_wrap(tmp_path):
     assert energy.Meter(tmp_path / "absent").joules() is None
 
 
+def test_joules_of_a_step_are_noted_and_shown_where_they_are_counted(monkeypatch):
+    from bench import crew
+    from bench.benches import step
+
+    class Meter:
+        def joules(self):
+            return 0.6
+
+    monkeypatch.setattr(crew, "Meter", Meter)
+    monkeypatch.setattr(crew.Crew, "call", lambda self, cell, method, **asked: 0.5)
+    cell = crew.Cell("4-3/2", "ours_numpy", [[1.0]], steps=100)
+    assert crew.Crew.time_steps(object.__new__(crew.Crew), cell) == pytest.approx(0.005)
+    assert cell.seen["joules"] == [pytest.approx(0.6 / 120)]
+    table = step.energy_table({"cells": [vars(cell)]})
+    assert table.rows == [["4-3/2", "bnn_ref, NumPy", "5"]]
+    cell.seen.clear()
+    assert step.energy_table({"cells": [vars(cell)]}) is None
+
+
 def test_what_a_machine_is_is_read_off_it(tmp_path):
     (tmp_path / "cpuinfo").write_text("processor: 0\nflags : fma avx2 sse2\n")
     assert machine.vector_bits(machine.cpu_flags(tmp_path / "cpuinfo")) == 256

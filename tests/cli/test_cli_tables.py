@@ -1,6 +1,7 @@
 """A person's own tables on the command line: what is said, what is matched, what is refused."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -208,3 +209,24 @@ def test_a_sweep_reads_tables_the_same_way(tmp_path, capsys):
     assert "target y: 2 classes, 0, 1" in called.out
     assert "dropped: b" in called.out
     assert (tmp_path / "sweep" / "table.csv").read_text().count("\n") == 2
+
+
+def test_the_command_that_a_sweep_ends_with_trains_its_winner(tmp_path, capsys):
+    """The same scores to the bit, from a table whose target is what a shell would run."""
+    name = "-t$(touch X)"
+    path = write(tmp_path / "my t.csv", ";", **{"a": A, name: np.arange(60) % 2, "b": B})
+    called = good(call(capsys, "sweep", "--data", path, f"--target={name}", "--out", tmp_path / "s",
+                       "--workers", 1, "layers=4,3x3", "steps=20", "backend=numpy", "seed=4",
+                       "split=2", "likelihood=categorical", "draws=3"))  # fmt: skip
+    best, command = called.out.splitlines()[-2:]
+    words = shlex.split(command.removeprefix("next: bnn-ref "))
+    words[words.index("RUN")] = tmp_path / "run"
+    found = last_json(call(capsys, *words, "--json"))
+    assert best.startswith(f"best heldout_nats {found['heldout_nats']:.4f}: layers=")
+    cells = [json.loads(file.read_text()) for file in (tmp_path / "s" / "cells").iterdir()]
+    kept = [cell["result"]["heldout_nats"] for cell in cells]
+    assert found["heldout_nats"] == max(kept)
+    assert last_json(call(capsys, "evaluate", tmp_path / "run", "--json")).items() <= found.items()
+    good(call(capsys, "report", tmp_path / "run"))
+    other = last_json(call(capsys, *words[:-2], "--split", 3, "--json"))
+    assert other["heldout_nats"] != found["heldout_nats"]

@@ -130,3 +130,22 @@ def test_a_lost_folder_is_the_folders_error(tmp_path):
         enter(path)
     assert caught.value.filename == str(path)
     assert lock.NAME not in str(caught.value)
+
+
+def test_who_locks_what_the_one_before_has_removed_begins_again(tmp_path, monkeypatch):
+    """The file goes between its opening and its locking: the lock would be on nothing."""
+    true, path = lock._lock, tmp_path / NAME
+    seen = []
+
+    def late(handle, folder):
+        if not seen:
+            os.unlink(path)
+        seen.append(handle)
+        true(handle, folder)
+
+    monkeypatch.setattr(lock, "_lock", late)
+    with sole_writer(tmp_path):
+        assert len(seen) == 2
+        assert path.exists()
+        with pytest.raises(ValueError, match="another process"):
+            enter(tmp_path)

@@ -174,3 +174,19 @@ def test_the_published_bar(data_folder):
         bar = uci.PUBLISHED["PBP"][name][2]
         assert one["splits"] == 20
         assert one["log_likelihood"] > bar - (0 if name in ("energy", "power", "yacht") else 0.05)
+
+
+@pytest.mark.parametrize("name", ["data", "index_features", "index_target", "index_train_3",
+                                  "index_test_3"])  # fmt: skip
+def test_case_54_a_split_is_known_by_every_file_that_it_is_read_from(folder, name):
+    """A test row exchanged for another is another cell; another split's rows are none of it."""
+    before = uci.checksum(folder, "yacht", 3)
+    path = folder / "yacht" / f"{name}.txt"
+    path.write_text("\n".join(reversed(path.read_text().split("\n"))))
+    assert uci.checksum(folder, "yacht", 3) != before
+
+
+def test_case_54_other_splits_files_are_not_part_of_a_split(folder):
+    before = uci.checksum(folder, "yacht", 3)
+    (folder / "yacht" / "index_test_4.txt").write_text("0\n")
+    assert uci.checksum(folder, "yacht", 3) == before

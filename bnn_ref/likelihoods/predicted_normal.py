@@ -1,0 +1,148 @@
+"""Real targets whose standard deviation the network predicts, row by row: 2 outputs a target."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..elementary import sigmoid, softplus
+from ..errors import expected
+from .base import NOTHING, Likelihood, register
+from .normal import Normal
+from .reduction import Reduction
+
+
+class PredictedReduction(Reduction):
+    """A mixture of Normals of different scales: the mean of their variances, plus their means'.
+
+    Arguments as for `Reduction`.
+    """
+
+    def __init__(self, likelihood, own):
+        super().__init__(likelihood, own)
+        self.aleatoric = 0.0
+
+    def add(self, z):
+        """Add one draw of the outputs z, float64 (rows, 2 D), and return its means (rows, D)."""
+        mean, s, _ = self.likelihood.parts(z)
+        self.aleatoric = self.aleatoric + s * s  # E23
+        return super().add(mean)
+
+    def result(self):
+        """Return name to array: mean, variance, and the two that add up to it."""
+        found = super().result()
+        aleatoric = self.aleatoric / self.draws  # E23
+        return {**found, "aleatoric": aleatoric, "variance": aleatoric + found["epistemic"]}
+
+
+@register
+@dataclass(frozen=True)
+class PredictedNormal(Likelihood):
+    """Real targets; of 2 D outputs the first D are the mean, the others the rho of its scale.
+
+    nll_nd = t^2/2 + log(s) + log(2 pi)/2 with t = (y - z_mean)/s and
+    s = floor + softplus(z_rho).
+
+    Parameters
+    ----------
+    floor : float
+        The least standard deviation, >= 0: what keeps a row that is fitted exactly from an nll
+        without bound.
+    beta : float, 0 to 1
+        Multiply each target's gradient by s^(2 beta), held fixed (Seitzer et al. 2022): rows whose
+        scale is large are fitted as well as the others. The gradient is then not the nll's; 0,
+        the default, leaves it the nll's.
+
+    Raises
+    ------
+    ValueError
+        For a number out of range.
+
+    Source: Nix and Weigend (1994); Seitzer, Tavakoli, Antic and Martius (2022), "On the pitfalls
+    of heteroscedastic uncertainty estimation".
+    """
+
+    floor: float = 1e-3
+    beta: float = 0.0
+
+    type = "predicted_normal"
+    metric = "rmse"
+    reduction = PredictedReduction
+    formula = Normal.formula
+    slope_formula = Normal.slope_formula
+
+    def __post_init__(self):
+        for name, most in (("floor", np.inf), ("beta", 1.0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise expected(f"likelihood.{name}", "a number", repr(value))
+            if not (0 <= value <= most and np.isfinite(value)):
+                raise expected(f"likelihood.{name}", f"a number from 0 to {most:g}", value)
+            object.__setattr__(self, name, float(value))
+
+    def targets_of(self, outputs):
+        """Return D = outputs / 2, or raise for an odd number of outputs."""
+        if outputs % 2:
+            raise expected("outputs of the last layer",
+                           "an even number, a mean and a rho for each target", outputs)  # fmt: skip
+        return outputs // 2
+
+    def check_targets(self, y, leading, outputs):
+        """Return targets as float64 (B, D); as for `Normal.check_targets`, with 2 D outputs.
+
+        Parameters
+        ----------
+        y : array, shape (*leading, D)
+        leading : tuple of int
+        outputs : int
+            2 D.
+        """
+        return Normal().check_targets(y, leading, self.targets_of(outputs))
+
+    def parts(self, z):
+        """Return mean, scale and rho of the outputs, each (B, D).
+
+        Parameters
+        ----------
+        z : array (B, 2 D), float or complex
+        """
+        mean, rho = np.split(z, 2, axis=-1)
+        return mean, z.real.dtype.type(self.floor) + softplus(rho), rho  # E29
+
+    def nll_rows(self, z, y, own=NOTHING):
+        """Return sum_d t^2/2 + log(s_d) + log(2 pi)/2 for each example: array (B,), nats.
+
+        Parameters
+        ----------
+        z : array (B, 2 D), float or complex
+        y : array (B, D)
+            As `check_targets` returns it.
+        own : mapping
+            Empty.
+        """
+        mean, s, _ = self.parts(z)
+        t = (y.astype(z.real.dtype) - mean) / s  # E29
+        constant = z.real.dtype.type(0.5 * np.log(2 * np.pi))
+        return np.sum(0.5 * t * t + (np.log(s) + constant), -1)  # E29
+
+    def slope(self, z, y, own):
+        """Return d nll_n / d z_n, (B, 2 D), times s^(2 beta); arguments as for `nll_rows`."""
+        mean, s, rho = self.parts(z)
+        t = (y.astype(z.real.dtype) - mean) / s
+        by_rho = (1 - t) * (1 + t) / s * sigmoid(rho)  # E29
+        found = np.concatenate([-t / s, by_rho], axis=-1)  # E29
+        if not self.beta:
+            return found
+        factor = (s * s) ** z.real.dtype.type(self.beta)  # E29
+        return found * np.concatenate([factor, factor], axis=-1)  # E29
+
+    def score(self, z, y):
+        """Return the sum over rows of the mean over targets of the squared errors.
+
+        Arguments as for `nll_rows`.
+        """
+        mean, _, _ = self.parts(z)
+        return Normal().score(mean, y)
+
+    def to_json(self):
+        """Return ``{"type": "predicted_normal", "floor": ..., "beta": ...}``."""
+        return {"type": "predicted_normal", "floor": self.floor, "beta": self.beta}

@@ -1,0 +1,151 @@
+"""The Laplace prior: its KL divergence from one weight's Normal posterior, and the derivatives.
+
+p(w) = exp(-|w - m| / b) / (2 b). With E|w - m| under the posterior,
+
+KL = E|w - m| / b + log(2 b) - log(sigma) - log(2 pi e) / 2, in nats.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..elementary import NEAR, erf, x_minus_log1p
+from .base import Prior, register
+from .normal import settle
+
+LEAST = 0.04841729471054514  # 1/2 + log(2) - log(pi), the least KL: a Normal is no Laplace
+ROOT = np.sqrt(0.5 * np.pi)
+SERIES = 16  # terms of `excess` for |z| <= 1: the next is below 1e-20
+
+
+def excess(z):
+    """Return E|z + eps| / E|eps| - 1 for a standard normal eps, elementwise, for |z| <= 1.
+
+    The sum over k >= 1 of (-1)^(k+1) z^(2k) / (2^k k! (2k - 1)): z^2/2 - z^4/24 + z^6/240 - ...
+
+    Parameters
+    ----------
+    z : array (any shape), float or complex
+
+    Source: derived in `docs/derivation.md`.
+    """
+    half = 0.5 * z * z
+    term, total = half, half
+    for k in range(2, SERIES):
+        term = term * (-half / k)  # (-1)^(k+1) z^(2k) / (2^k k!)
+        total = total + term / (2 * k - 1)  # E25
+    return total
+
+
+@register
+@dataclass(frozen=True)
+class LaplacePrior(Prior):
+    """A Laplace prior, the same for every weight of a tensor. NumPy back end.
+
+    Parameters
+    ----------
+    loc : float
+        The mean m.
+    scale : float
+        b > 0; the standard deviation is sqrt(2) b.
+
+    Raises
+    ------
+    ValueError
+        For a loc that is not finite, or a scale that is not finite and above 0.
+    """
+
+    loc: float = 0.0
+    scale: float = 1.0
+
+    type = "laplace"
+
+    def __post_init__(self):
+        settle(self, "loc", "scale")
+
+    def check_shape(self, shape, thing):
+        """Raise where loc or scale is an array: arguments as for `Prior.check_shape`."""
+        for name in ("loc", "scale"):
+            if np.ndim(getattr(self, name)):
+                raise ValueError(f"{thing}.{name}: expected a number, found an array")
+
+    def describe(self):
+        """Return "Laplace(m, b)"."""
+        return f"Laplace({self.loc:g}, {self.scale:g})"
+
+    def to_json(self):
+        """Return ``{"type": "laplace", "loc": m, "scale": b}``."""
+        return {"type": "laplace", "loc": self.loc, "scale": self.scale}
+
+    def kl(self, mu, sigma):
+        """Return the KL divergence of each weight, in nats.
+
+        With u = sigma / (b sqrt(pi/2)) and z = |mu - m| / sigma, E|w - m| / b = u (1 + excess(z)):
+
+        - z <= 1:  LEAST + (u - 1 - log(u)) + u excess(z), three terms that are never negative;
+        - else:  LEAST - 1 - log(u) + u exp(-z^2/2) + |mu - m|/b erf(z / sqrt(2)).
+
+        Parameters
+        ----------
+        mu, sigma : array of one shape, float or complex, sigma > 0
+
+        Returns
+        -------
+        array of that shape, at least .0484
+
+        Source: derived in `docs/derivation.md`.
+        """
+        mu, sigma = np.asarray(mu), np.asarray(sigma)
+        real = mu.real.dtype.type
+        away = mu - real(self.loc)
+        away = np.where(away.real < 0, -away, away)  # |mu - m|
+        z = away / sigma
+        u = sigma / real(self.scale * ROOT)
+        inside = z.real <= 1
+        d = np.where(np.abs(u.real - 1) <= NEAR, u - 1, 0)
+        gap = np.where(np.abs(u.real - 1) <= NEAR, x_minus_log1p(d), u - 1 - np.log(u))
+        near = real(LEAST) + gap + u * excess(np.where(inside, z, 0))  # E25
+        outer = np.exp(-0.5 * np.where(inside, 1, z) ** 2)
+        reach = away / real(self.scale) * erf(np.where(inside, 1, z) * real(np.sqrt(0.5)))
+        far = real(LEAST - 1) - np.log(u) + u * outer + reach  # E25
+        return np.where(inside, near, far)
+
+    def kl_gradient(self, mu, sigma):
+        """Return the derivatives of `kl` by mu and by sigma, elementwise.
+
+        d/dmu = erf(z / sqrt(2)) / b  and  d/dsigma = (u exp(-z^2/2) - 1) / sigma, with u as in
+        `kl` and z = (mu - m) / sigma.
+
+        Parameters
+        ----------
+        mu, sigma : array of one shape, float or complex, sigma > 0
+
+        Returns
+        -------
+        (grad_mu, grad_sigma) : arrays of that shape, nats per unit of mu and of sigma
+
+        Source: derived in `docs/derivation.md`.
+        """
+        mu, sigma = np.asarray(mu), np.asarray(sigma)
+        real = mu.real.dtype.type
+        z = (mu - real(self.loc)) / sigma
+        u = sigma / real(self.scale * ROOT)
+        by_mu = erf(z * real(np.sqrt(0.5))) / real(self.scale)  # E26
+        outer = np.exp(-0.5 * z * z)
+        return by_mu, ((u - 1) * outer + (outer - 1)) / sigma  # E26
+
+    def penalty(self, mu):
+        """Return -log p(mu) of each weight: |mu - m| / b + log(2 b), nats.
+
+        Parameters
+        ----------
+        mu : array (any shape), float or complex
+        """
+        away = mu - mu.real.dtype.type(self.loc)
+        away = np.where(away.real < 0, -away, away)
+        return away / self.scale + np.log(2 * self.scale)  # E24
+
+    def penalty_gradient(self, mu):
+        """Return the derivative of `penalty`, sign(mu - m) / b; arguments as for `penalty`."""
+        away = mu - mu.real.dtype.type(self.loc)
+        return np.sign(away.real).astype(mu.dtype) / self.scale  # E24
