@@ -1,5 +1,7 @@
 """``bnn-ref explain``."""
 
+from . import objective
+
 EPILOG = """\
 Without --run a network small enough to print is explained; with it the run's own layers, and the
 step that it would take next. Every result stands beside the same number computed in another way;
@@ -11,10 +13,11 @@ def add_arguments(parser):
     """Add the command's arguments to its parser."""
     from ..explain import TOPICS
 
-    topics = "".join(f"  {name:<9}{summary}\n" for name, summary in TOPICS.items())
+    known = {**TOPICS, "objective": "what your loss is: the KL's weight, the temperature"}
+    topics = "".join(f"  {name:<11}{summary}\n" for name, summary in known.items())
     parser.epilog = "topics:\n" + topics + "\n" + EPILOG
-    parser.add_argument("topic", choices=tuple(TOPICS), metavar="TOPIC",
-                        help="one of " + ", ".join(TOPICS))  # fmt: skip
+    parser.add_argument("topic", choices=tuple(known), metavar="TOPIC",
+                        help="one of " + ", ".join(known))  # fmt: skip
     parser.add_argument("--run", dest="run_folder", metavar="RUN", help="folder of a trained run")
     parser.add_argument("--data", metavar="digits|PATH",
                         help="where the run's data are now, if they have moved")  # fmt: skip
@@ -26,12 +29,16 @@ def add_arguments(parser):
                         help="also write it as a page with pictures; flipout: with a part to "
                         "move sigma, the batch and the signs in")  # fmt: skip
 
+    objective.add_arguments(parser)
+
 
 def run(args):
     """Print a topic's sheet; return 0, or 1 where a check disagrees."""
     from ..border import check_word
     from ..explain import explain, small_subject
 
+    if args.topic == "objective":
+        return objective.run(args)
     check_word(args.seed, "--seed", 64)
     if args.vector and args.topic != "step":
         raise ValueError(f"--vector: expected the topic step with it, found {args.topic}")

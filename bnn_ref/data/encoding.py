@@ -1,17 +1,32 @@
 """Encoding: how stored rows become a network's inputs and targets, and its outputs come back."""
 
 from dataclasses import asdict, dataclass
+from types import NoneType
 
 import numpy as np
 
 from ..border import refuse_not_finite
+from ..border.schema import Maybe, check_schema
 from ..errors import expected
 from .cells import any_of
+from .layout import SCHEMA as LAYOUT
 from .layout import Layout
 from .rows import Rows
 
 TASKS = ("categorical", "bernoulli", "normal")
 PIECE = 1 << 22  # numbers that are checked at once
+SCHEMA = {
+    "task": set(TASKS),
+    "inputs": int,
+    "x_loc": (float, [float]),
+    "x_scale": (float, [float]),
+    "classes": ([str], NoneType),
+    "y_loc": ([float], NoneType),
+    "y_scale": ([float], NoneType),
+    "x_range": Maybe(([float], NoneType)),
+    "x_whole": Maybe(bool),
+    "layout": Maybe((LAYOUT, NoneType)),
+}
 
 
 def moments(columns):
@@ -111,15 +126,16 @@ class Encoding:
             raise expected(thing, f"pixels from 0 to {self.x_scale:g}", f"{least:g} to {most:g}")
         if low < 0 or least < 0 or most == 0:
             return
-        whole, what = is_whole(rows.values), None
-        if high > 1 >= most and self.x_whole:
-            what = "divided already" if pixels or not whole else None
-            what = what if rows.values.dtype.kind == "f" else None
-        elif most > 1 >= high and not self.x_whole and (whole or most > 16):
-            what = "to be divided first"
-        if what is not None:
-            wanted = f"numbers in the training rows' unit, {low:g} to {high:g}"
-            raise expected(thing, wanted, f"{least:g} to {most:g} ({what}?)")
+        values = rows.values
+        if (high > 1 >= most and self.x_whole and values.dtype.kind == "f"
+                and (pixels or not is_whole(values))):  # fmt: skip
+            doubt = "divided already"
+        elif most > 1 >= high and (most > 16 or (is_whole(values) and not self.x_whole)):
+            doubt = "to be divided first"
+        else:
+            return
+        wanted = f"numbers in the training rows' unit, {low:g} to {high:g}"
+        raise expected(thing, wanted, f"{least:g} to {most:g} ({doubt}?)")
 
     def encode_y(self, values, thing="targets"):
         """Return stored targets as class ids (N,), 0/1 (N, O), or numbers (N, O).
@@ -200,44 +216,32 @@ class Encoding:
         Raises
         ------
         ValueError
-            For other keys, or an unknown task.
+            For other keys, or a value of another kind; the message names the key.
         """
-        try:
-            layout = description.get("layout")
-            layout = None if layout is None else Layout.from_json(layout)
-            encoding = cls(**{**description, "layout": layout})
-        except (TypeError, AttributeError):
-            raise expected("encoding", "an object as a run records it", repr(description)) from None
-        if encoding.task not in TASKS:
-            raise expected("encoding task", "one of " + ", ".join(TASKS), repr(encoding.task))
-        encoding._check()
+        check_schema(description, SCHEMA, "encoding")
+        layout = description.get("layout")
+        layout = None if layout is None else Layout.from_json(layout)
+        encoding = cls(**{**description, "layout": layout})
+        encoding._check_lengths()
         return encoding
 
-    def _check(self):
-        """Raise the `ValueError` for a field of another kind or length than `learn` gives it."""
-        if type(self.inputs) is not int or self.inputs < 1:
-            raise expected("encoding inputs", "a whole number above 0", repr(self.inputs))
-        for name in ("x_loc", "x_scale", "y_loc", "y_scale", "x_range"):
+    def _check_lengths(self):
+        """Raise the `ValueError` for no inputs, lists of another length, or a scale below 0."""
+        if self.inputs < 1:
+            raise expected("encoding: inputs", "a whole number above 0", self.inputs)
+        lengths = {"x_loc": self.inputs, "x_scale": self.inputs, "x_range": 2}
+        for name, length in lengths.items():
             value = getattr(self, name)
-            if (value is None and name[0:2] != "x_") or (name == "x_range" and value is None):
-                continue
-            length = {"x_loc": self.inputs, "x_scale": self.inputs, "x_range": 2}.get(name)
-            listed = isinstance(value, list) and (length is None or len(value) == length)
-            entries = value if listed else [value]
-            if (name[0] == "y" or name == "x_range") and not listed:
-                raise expected(f"encoding {name}", "a list of numbers", repr(value))
-            if not all(_is_finite(one) and (one > 0 or "scale" not in name) for one in entries):
-                wanted = "a finite number" + (" above 0" if "scale" in name else "")
-                raise expected(f"encoding {name}", f"{wanted}, or one for each input", repr(value))
-        names = self.classes
-        if names is not None and not (
-            isinstance(names, list) and names and all(type(name) is str for name in names)
+            if isinstance(value, list) and len(value) != length:
+                raise expected(f"encoding: {name}", f"{length} numbers", len(value))
+        for name in ("x_scale", "y_scale"):
+            value = getattr(self, name)
+            if value is not None and not np.all(np.asarray(value) > 0):
+                raise expected(f"encoding: {name}", "numbers above 0", repr(value))
+        if (self.y_loc is None) != (self.y_scale is None) or (
+            self.y_loc is not None and len(self.y_loc) != len(self.y_scale)
         ):
-            raise expected("encoding classes", "a list of names", repr(names))
-
-
-def _is_finite(value):
-    return type(value) in (int, float) and np.isfinite(float(value))
+            raise expected("encoding: y_scale", "as many numbers as y_loc", repr(self.y_scale))
 
 
 def value_range(values):

@@ -2,10 +2,21 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import NamedTuple
 
+from ..border.schema import check_schema
 from ..errors import expected
 
+SCHEMA = {
+    "columns": [str],
+    "places": [int],
+    "width": int,
+    "named": bool,
+    "target": (str, NoneType),
+    "target_place": (int, NoneType),
+    "levels": {...: [str]},
+}
 INDEX_NAMES = ("", "Unnamed: 0")  # how pandas writes an index, and how it names it when read again
 
 
@@ -53,28 +64,15 @@ class Layout:
         ValueError
             For anything else.
         """
-        try:
-            layout = cls(**description)
-            sound = (
-                _is_list(layout.columns, str)
-                and _is_list(layout.places, int)
-                and len(layout.columns) == len(layout.places) == len(set(layout.columns))
-                and type(layout.width) is int
-                and type(layout.named) is bool
-                and isinstance(layout.target, str | None)
-                and isinstance(layout.target_place, int | None)
-                and all(_is_list(names, str) for names in layout.levels.values())
-                and set(layout.levels) <= set(layout.columns)
+        layout = cls(**check_schema(description, SCHEMA, "encoding: layout"))
+        names = set(layout.columns)
+        if not len(layout.columns) == len(layout.places) == len(names) > 0:
+            raise expected(
+                "encoding: layout", "a place for each of its columns", len(layout.places)
             )
-        except (TypeError, AttributeError):
-            sound = False
-        if not sound:
-            raise expected("encoding, layout", "an object as a run records it", repr(description))
+        if not set(layout.levels) <= names:
+            raise expected("encoding: layout", "levels of its columns", ", ".join(layout.levels))
         return layout
-
-
-def _is_list(value, kind):
-    return isinstance(value, list) and all(type(one) is kind for one in value)
 
 
 class Selection(NamedTuple):

@@ -10,6 +10,7 @@
 - `complex_step`, `central_difference`, `random_direction`, `check_gradients`, `assert_gradients`:
   derivatives of a person's own loss function by numbers.
 - `check_layer`: a black box that draws its own noise, tested for what kind of noise it is.
+- `explain_objective`, `check_objective`: what a training loss is: the KL's weight, the temperature.
 - `verify`: every installed framework, live.
 
 Each is imported from its file when first asked for; frameworks only when they are named.
@@ -19,6 +20,7 @@ import importlib
 
 _HOMES = {
     "ImplementationReport": "implementations.checking",
+    "assert_answer": "implementations.checking",
     "check_implementation": "implementations.checking",
     "random_question": "vectors.questions",
     "Check": "vectors.checking",
@@ -39,6 +41,8 @@ _HOMES = {
     "check_gradients": "gradients.numeric",
     "complex_step": "gradients.numeric",
     "random_direction": "gradients.numeric",
+    "check_objective": "objective.probing",
+    "explain_objective": "objective.describing",
     "check_layer": "noise.moments",
     "verify": "live",
 }

@@ -200,7 +200,8 @@ BROKEN = {
     "x_scale": [0, -1, [0.0] * 3, [1.0] * 4],
     "y_scale": [2.0, ["1"], [0.0]],
     "inputs": [0, 2.5, "3", True],
-    "classes": [[], "ab", [1, 2]],
+    "classes": ["ab", [1, 2]],
+    "y_loc": [None, [1.0, 2.0]],
     "x_range": [3, [1.0]],
     "task": ["poisson", None, ["normal"]],
 }

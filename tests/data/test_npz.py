@@ -88,7 +88,7 @@ def test_case_33_what_is_not_finite_is_found_when_the_file_is_read(
     tmp_path, monkeypatch, name, place, value
 ):
     monkeypatch.setattr("bnn_ref.data.encoding.PIECE", 3)  # a row at a time
-    content = arrays()
+    content = arrays(x_train=np.full((4, 3), 2.0))
     content[name][place] = value
     np.savez(tmp_path / "d.npz", **content)
     part = ", test part" if name == "x_test" else ""

@@ -38,6 +38,7 @@ REFUSED = {
     "0 to 1, asked about pixels": (DIVIDED, PIXELS, r"to be divided first\?"),
     "0 to 1, asked about float pixels": (DIVIDED, PIXELS.astype("f4"), r"to be divided first\?"),
     "0 to 1, asked about smoothed pixels": (DIVIDED, PIXELS + 0.5, r"to be divided first\?"),
+    "float 0 and 1, asked about pixels": (np.float32(PIXELS > 99), PIXELS, r"divided first\?"),
     "int64, asked about 0 to 1": (PIXELS.astype("i8"), DIVIDED, r"divided already\?"),
 }
 

@@ -22,10 +22,11 @@ QUICK = ("pytorch_layer",)  # the others wait for their compilers
 def run(name, *words):
     return subprocess.run(
         [sys.executable, FOLDER / f"{name}.py", *words], capture_output=True, text=True,
-        timeout=280, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
              for name in PROGRAMS]

@@ -50,10 +50,16 @@ def _sigma(rho, shift, form, chain):
     return _apply(rho, function, slope if chain else 1.0)
 
 
-def _kl(mu, sigma, prior, power):
-    scale = prior["scale"] ** power
-    each = np.log(scale) - np.log(sigma) - 0.5
-    each = each + (sigma**2 + (mu - prior["loc"]) ** 2) / (2 * scale**2)
+def _kl(mu, sigma, eps, prior, s):
+    scale, loc = prior["scale"] ** s["prior_power"], prior["loc"]
+    if s["kl_form"] == "sampled":
+        w = mu + sigma * eps
+        each = -np.log(sigma) - eps**2 / 2 + np.log(scale) + (w - loc) ** 2 / (2 * scale**2)
+    elif s["kl_form"] == "reverse":
+        each = np.log(sigma) - np.log(scale) - 0.5 + (scale**2 + (mu - loc) ** 2) / (2 * sigma**2)
+    else:
+        loc = 0 if s["kl_form"] == "no_loc" else loc
+        each = np.log(scale) - np.log(sigma) - 0.5 + (sigma**2 + (mu - loc) ** 2) / (2 * scale**2)
     return each.reshape(len(mu), -1).sum(axis=1)
 
 
@@ -62,7 +68,10 @@ def _nll(likelihood, z, y, s):
     if likelihood["type"] == "categorical":
         shifted = z - z.real.max(axis=2, keepdims=True)
         each = np.log(np.exp(shifted).sum(axis=2, keepdims=True)) - shifted
-        each = each[:, np.arange(len(y)), y][:, :, None]
+        smooth = s["smoothing"] * each.mean(axis=2)
+        each = each[:, np.arange(len(y)), y]
+        right = each.mean(axis=1)
+        each = ((1 - s["smoothing"]) * each + smooth)[:, :, None]
     elif likelihood["type"] == "bernoulli":
         each = _apply(z, lambda a: np.logaddexp(0, a), _sigmoid(z.real)) - y * z
     else:
@@ -73,8 +82,9 @@ def _nll(likelihood, z, y, s):
                  "half_square_unscaled": (z - y) ** 2 / 2, "square": (z - y) ** 2}  # fmt: skip
         right, each = each.sum(axis=2).mean(axis=1), forms[s["normal"]]
     rows = each.sum(axis=2)
-    if likelihood["type"] != "normal":
+    if likelihood["type"] == "bernoulli":
         right = rows.mean(axis=1)
+    rows = rows * s["nll_factor"]
     if s["outputs_averaged"]:
         rows = rows / z.shape[2]
     return rows.sum(axis=1) if s["nll"] == "sum" else rows.mean(axis=1), right
@@ -84,7 +94,9 @@ DEFAULTS = {
     "sigma": "softplus", "shift": None, "mean_flipped": "", "sign_input": True, "sign_output": True,
     "signs_swapped": False, "bias_flip": "", "transposed": "", "derivative": "", "rho_chain": "",
     "nll": "", "outputs_averaged": False, "normal": "", "prior_power": 1.0, "kl_average": "",
-    "kl_weight": None, "kl_factor": 1.0,
+    "kl_weight": None, "kl_factor": 1.0, "kl_form": "", "bias_kl": "", "signs_shared": "",
+    "eps_shared": "", "activation_first": False, "centred": False, "hidden_scale": 1.0,
+    "smoothing": 0.0, "nll_factor": 1.0,
 }  # fmt: skip
 
 
@@ -100,6 +112,11 @@ def _layer(layer, p, noise, h, s):
         si, so = so, si
     si = si if s["sign_input"] else np.ones_like(si)
     so = so if s["sign_output"] else np.ones_like(so)
+    si = np.tile(si[0], (len(si), 1)) if s["signs_shared"] in ("input", "both") else si
+    so = np.tile(so[0], (len(so), 1)) if s["signs_shared"] in ("output", "both") else so
+    if s["eps_shared"]:
+        eps = {"outputs": eps[:, [0] * eps.shape[1]], "inputs": eps[[0] * len(eps)],
+               "all": np.full(eps.shape, eps[0, 0])}[s["eps_shared"]]  # fmt: skip
     shift = layer["scale_shift"] if s["shift"] is None else s["shift"]
     sigma = _sigma(rho, shift, s["sigma"], s["rho_chain"] not in ("all", "nll"))
     flips = si[:, :, None] * so[:, None, :]  # (B, I, O): each example's own
@@ -108,20 +125,24 @@ def _layer(layer, p, noise, h, s):
     noisy = np.einsum("pbi,pbio->pbo", h, delta)
     still = np.einsum("pbi,pbio->pbo", h, mean)
     kl_sigma = _sigma(rho, shift, s["sigma"], s["rho_chain"] not in ("all", "kl"))
-    kls = [_kl(mu, kl_sigma, layer["kernel_prior"], s["prior_power"])]
+    kls, bias = [_kl(mu, kl_sigma, eps, layer["kernel_prior"], s)], 0.0
     if layer["bias"] != "none":
         flip_mean = s["mean_flipped"] == "all" or s["bias_flip"] == "whole"
-        still = still + p["bias_mu"][:, None] * (so if flip_mean else 1)
+        bias = p["bias_mu"][:, None] * (so if flip_mean else 1)
+        still = still if s["activation_first"] else still + bias
     if layer["bias"].startswith("normal"):
         draw = _sigma(p["bias_rho"], shift, s["sigma"], s["rho_chain"] not in ("all", "nll"))
         flip = (layer["bias"] == "normal_flipped") ^ (s["bias_flip"] == "other") or flip_mean
-        noisy = noisy + (draw * noise["bias_eps"])[:, None] * (so if flip else 1)
+        drawn = (draw * noise["bias_eps"])[:, None] * (so if flip else 1)
+        bias, noisy = bias + drawn, noisy if s["activation_first"] else noisy + drawn
         kl_sigma = _sigma(p["bias_rho"], shift, s["sigma"], s["rho_chain"] not in ("all", "kl"))
-        kls.append(_kl(p["bias_mu"], kl_sigma, layer["bias_prior"], s["prior_power"]))
+        prior = layer["kernel_prior" if s["bias_kl"] == "kernel_prior" else "bias_prior"]
+        kls.append((s["bias_kl"] != "missing")
+                   * _kl(p["bias_mu"], kl_sigma, noise["bias_eps"], prior, s))  # fmt: skip
     a, (function, slope) = still + noisy, ACTIVATIONS[layer["activation"]]
     place = {"": a, "output": function(a.real), "mean": still, "missing": a}[s["derivative"]].real
     slope = np.ones_like(place) if s["derivative"] == "missing" else slope(place)
-    return _apply(a, function, slope), kls
+    return _apply(a, function, slope) + (bias if s["activation_first"] else 0.0), kls
 
 
 def _averaged(kls, sizes, how):
@@ -157,11 +178,13 @@ def results(question, report="wrong", **switches):
     moved = {name: part.reshape(-1, *arrays[name].shape)
              for name, part in zip(names, parts, strict=True)}  # fmt: skip
     h, kls, right_kls, sizes = moved["x"], [], [], []
+    h = h - h.mean(axis=1, keepdims=True) if s["centred"] else h
     for k, layer in enumerate(question.meta["layers"]):
         p = {name.rpartition(".")[2]: a for name, a in moved.items()
              if name.startswith(f"layers.{k}.")}  # fmt: skip
         noise = {name.rpartition(".")[2]: a for name, a in arrays.items()
                  if name.startswith(f"layers.{k}.")}  # fmt: skip
+        h = h * (s["hidden_scale"] if k else 1.0)
         right_kls.append(sum(_layer(layer, p, noise, h, DEFAULTS)[1]))
         h, kl = _layer(layer, p, noise, h, s)
         kls.append(kl)

@@ -117,6 +117,12 @@ def suite_questions():
     return published + own
 
 
+def random_questions(count, seed=0):
+    """Return [(id, question)] of random networks, half in float64 and half in float32."""
+    return [(f"random-{k}", random_question(k, ("float64", "float32")[k % 2]))
+            for k in range(seed, seed + count)]  # fmt: skip
+
+
 def _richest(asked, exercised):
     """Return the place of the question that adds most to the features exercised; None for none."""
     gains = [sum(f.has(question) for f in FEATURES if f not in exercised) for _, question in asked]
@@ -185,8 +191,8 @@ def check_implementation(function, questions=None, *, suite="whole", random=0, s
         if place is None:
             break
         ask(*asked.pop(place))
-    for k in range(seed, seed + random):
-        ask(f"random-{k}", random_question(k, ("float64", "float32")[k % 2]))
+    for key, question in random_questions(random, seed):
+        ask(key, question)
     end = monotonic() + seconds
     diagnosed = tuple(
         check.diagnosed(max(0.0, end - monotonic())) if check.vector else check for check in checks
@@ -206,10 +212,40 @@ def _ask(function, key, question, partial, limit):
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         where = f"{Path(place.filename).name}, line {place.lineno}"
         return Check(key, f"no answer: {reason} ({where})")
+    return _compared(question, found, key, limit)
+
+
+def _compared(question, found, key, limit):
+    """Return the `Check` of results that were taken, whole or in part."""
     if set(found) == set(result_shapes(question.meta, question.x.shape)):
         return compare_vector(question.answer(found, "the function"), key, limit)
     comparison = compare_results(question, found, limit)
     return Check(key, None, "the function", question.dtype, comparison)
+
+
+def assert_answer(question, returned, *, partial=False, limit=None):
+    """Pass where an answer to one question agrees; else table and diagnosis are the message.
+
+    Parameters
+    ----------
+    question : Vector
+    returned : mapping
+        What the function returned, as for `check_implementation`.
+    partial, limit
+        As for `check_implementation`.
+
+    Raises
+    ------
+    AssertionError
+        Where a tensor disagrees.
+    ValueError
+        Where a result is missing, unknown or of another shape.
+    """
+    found = take_results(question, returned, partial)
+    check = _compared(question.question(), found, "question", limit)
+    if not check.agrees:
+        check = check.diagnosed() if check.vector else check
+        raise AssertionError("results disagree with the truth\n" + check.text())
 
 
 def _with_ids(questions):

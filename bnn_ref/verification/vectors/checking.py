@@ -8,6 +8,7 @@ from ...storage.archive import LIMIT
 from ..vectors import Vector, VectorError, read
 from .comparison import Comparison, check_limit, compare
 from .diagnosis import SECONDS, investigate
+from .parts import explain_parts
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Check:
     comparison : Comparison or None
     explanations : tuple of Explanation
         Known mistakes that explain a disagreement; all that tie.
+    parts : tuple of str
+        Where no known mistake explains it: what each gradient is made of, see `parts.py`.
     complete : bool
         False where the diagnosis was given up for want of time, or not begun.
     vector : Vector or None
@@ -35,6 +38,7 @@ class Check:
     dtype: str = ""
     comparison: Comparison | None = None
     explanations: tuple = ()
+    parts: tuple = ()
     complete: bool = True
     vector: Vector | None = field(default=None, repr=False)
 
@@ -67,7 +71,8 @@ class Check:
         if self.refused or self.agrees:
             return self
         explanations, complete = investigate(self.vector, self.comparison, seconds)
-        return replace(self, explanations=explanations, complete=complete)
+        parts = () if explanations else explain_parts(self.vector, self.comparison)
+        return replace(self, explanations=explanations, parts=parts, complete=complete)
 
     def text(self):
         """Return table, diagnosis and verdict as text."""
@@ -88,6 +93,9 @@ class Check:
     def _diagnosis(self):
         given_up = ["diagnosis: given up, the time is over; not every mistake was tried"]
         if not self.explanations:
+            if self.parts:
+                title = "diagnosis: no known mistake, but the parts that these are made of show:"
+                return [title, *(f"  - {sentence}" for sentence in self.parts)]
             none = "diagnosis: no known mistake explains this; the first wrong number is above"
             return [none] if self.complete else given_up
         count = len(self.explanations[0].mistakes)
@@ -112,6 +120,7 @@ class Check:
             "first": None if first is None else first.to_json(),
             "undecided": list(self.comparison.undecided),
             "notes": list(self.comparison.notes),
+            "parts": list(self.parts),
             "diagnosis_complete": self.complete,
             "diagnosis": [explanation.to_json() for explanation in self.explanations],
         }

@@ -96,6 +96,14 @@ class _Search:
             self.shifts[key] = fit_shift(self.problem, variant, self.found)
         return self.shifts[key]
 
+    def fitted_nll(self, variant):
+        """Return the factor on the nll that fits the answer's, None where none but 1 does."""
+        if not self.outputs_agree(variant, self.limit):
+            return None
+        right = compute(self.problem, variant).nll
+        factor = float(self.found["nll"] / right) if right else 0.0
+        return factor if np.isfinite(factor) and abs(factor - 1) > self.limit else None
+
     def explains(self, variant, limit):
         """Return whether a variant with no number left to fit gives the whole answer."""
         if not self.outputs_agree(variant, limit):
@@ -146,6 +154,12 @@ class _Search:
             if shift is None:
                 return
             variants = [(replace(variants[0][0], shift=shift), {"shift": shift_name(shift)})]
+        if change.get("nll_factor") is FIT:
+            factor = self.fitted_nll(variants[0][0])
+            if factor is None:
+                return
+            named = {**variants[0][1], "nll_factor": f"factor {factor:.6g}"}
+            variants = [(replace(variants[0][0], nll_factor=factor), named)]
         for variant, details in variants:
             if change.get("kl_weight") is not FIT:
                 yield variant, details
@@ -228,7 +242,12 @@ def _combinations(forms):
 
 
 def _without_shadows(explanations):
-    """Drop a fitted KL weight that a KL mistake by name explains too, unless it has a meaning."""
+    """Drop a fitted KL weight that a KL mistake by name explains too, unless it has a meaning.
+
+    Likewise a fitted factor on the nll, where anything explains the answer without one.
+    """
+    plain = [one for one in explanations if "nll-scaled" not in one.keys]
+    explanations = plain or explanations
 
     def others(explanation):
         return {key for key in explanation.keys if not key.startswith("kl-")}

@@ -18,10 +18,15 @@ _SHIFTS = {
 MEANT = {
     " = 1/B, the batch size": lambda weight, rows, count: 1 / rows,
     " = 1": lambda weight, rows, count: 1.0,
+    " = kl_weight + 1: added twice, once undivided (Keras adds model.losses by itself)":
+        lambda weight, rows, count: weight + 1,
+    " = kl_weight + 1/B: added twice, once divided by the batch size":
+        lambda weight, rows, count: weight + 1 / rows,
+    " = kl_weight^2: divided by N twice": lambda weight, rows, count: weight**2,
     " = 1/the number of weights": lambda weight, rows, count: 1 / count,
     " = kl_weight / B": lambda weight, rows, count: weight / rows,
     " = kl_weight * B": lambda weight, rows, count: weight * rows,
-}
+}  # fmt: skip
 
 
 def fit_kl_weight(out, found):

@@ -166,6 +166,68 @@ MISTAKES = {
             "Keras' mse give it",
             ({"normal": "square"},),
         ),
+        Mistake(
+            "prior-loc-ignored",
+            "the prior's loc is taken for 0, seen where a closed form for mean 0 is used",
+            ({"kl_form": "no_loc"},),
+        ),
+        Mistake(
+            "kl-reversed",
+            "the KL of the prior from the posterior, seen where the arguments of kl_divergence are "
+            "exchanged",
+            ({"kl_form": "reverse"},),
+        ),
+        Mistake(
+            "kl-sampled",
+            "log q - log p at the drawn weights stands for the KL: a sample of it, as Blitz and "
+            "Bayes by Backprop take it",
+            ({"kl_form": "sampled"},),
+        ),
+        Mistake("bias-kl-missing", "the bias's KL is left out", ({"bias_kl": "missing"},)),
+        Mistake(
+            "bias-prior-of-kernel",
+            "the kernel's prior is used for the bias",
+            ({"bias_kl": "kernel_prior"},),
+        ),
+        Mistake(
+            "signs-shared",
+            "one row of signs is used for the whole batch, seen where signs of shape (I,) "
+            "are broadcast",
+            tuple({"signs_shared": how} for how in ("input", "output", "both")),
+        ),
+        Mistake(
+            "eps-shared",
+            "one draw of eps is used for several weights, seen where eps of shape (I, 1) or () "
+            "is broadcast",
+            tuple({"eps_shared": how} for how in ("outputs", "inputs", "all")),
+        ),
+        Mistake(
+            "activation-before-bias",
+            "the bias is added behind the activation",
+            ({"activation_first": True},),
+        ),
+        Mistake(
+            "batch-centred",
+            "the batch's mean is subtracted from the inputs, as a normalisation does",
+            ({"centred": True},),
+        ),
+        Mistake(
+            "dropout-scale",
+            "hidden layers' outputs are divided by a keep probability of .9, .8, .75 or .5, as "
+            "dropout does",
+            tuple({"hidden_scale": 1 / keep} for keep in (0.9, 0.8, 0.75, 0.5)),
+        ),
+        Mistake(
+            "label-smoothing",
+            "the labels are smoothed by .1, .05 or .2",
+            tuple({"smoothing": alpha} for alpha in (0.1, 0.05, 0.2)),
+        ),
+        Mistake(
+            "nll-scaled",
+            "the negative log-likelihood has a factor: divided by a nominal batch size where the "
+            "batch has another, or scaled with its gradients",
+            ({"nll_factor": FIT},),
+        ),
     )
 }
 
@@ -193,8 +255,15 @@ BFLOAT16_PRODUCTS = Mistake(
 # Pairs that occur together. A wrong weight of the KL is so common that it is tried beside every
 # other mistake; so is float32, where every result is a float32 number (see diagnosis.py).
 _KL = ("kl-averaged-over-weights", "kl-averaged-over-layers", "kl-missing", "kl-twice", "kl-weight")
+_OF_THE_KL = ("prior-scale-as-variance", "prior-variance-as-scale", "prior-loc-ignored",
+              "kl-reversed", "kl-sampled", "bias-kl-missing", "bias-prior-of-kernel")  # fmt: skip
 PAIRS = (
-    *((kl, other) for kl in _KL for other in MISTAKES if other not in _KL),
+    *(
+        (kl, other)
+        for kl in _KL
+        for other in MISTAKES
+        if other not in _KL and not (kl == "kl-missing" and other in _OF_THE_KL)
+    ),
     ("kl-averaged-over-weights", "kl-weight"),  # a mean KL, then divided by the batch size
     ("kl-averaged-over-weights", "kl-twice"),
     ("sign-input-missing", "sign-output-missing"),  # the plain reparameterisation

@@ -7,7 +7,7 @@ import numpy as np
 from ...activations import ACTIVATIONS
 from ...errors import expected
 from ...layers import BIASES, DenseFlipout
-from ...likelihoods import Bernoulli, Categorical, Normal
+from ...likelihoods import Bernoulli, Categorical, likelihood_from_json
 from ...network import Network
 from ...noise import draw_noise, normals
 from ..vectors import make_question
@@ -93,35 +93,61 @@ def random_question(seed, dtype="float64", *, layers=(1, 3), width=(1, 6), rows=
     count = int(rng.integers(layers[0], layers[1] + 1))
     sizes = [int(n) for n in rng.integers(width[0], width[1] + 1, count + 1)]
     batch = int(rng.integers(rows[0], rows[1] + 1))
+    described = [
+        {
+            "activation": "linear" if k == count - 1 else str(rng.choice(activations)),
+            "bias": str(rng.choice(biases)),
+            "scale_shift": float(rng.choice([0.0, 1e-3, 0.1, np.finfo(dtype).eps])),
+            "kernel_prior": _random_prior(rng),
+            "bias_prior": _random_prior(rng),
+        }
+        for k in range(count)
+    ]
+    likelihood = {"type": str(rng.choice(likelihoods))}
+    if likelihood["type"] == "normal":
+        likelihood["scale"] = float(np.exp(rng.normal(-0.5, 0.5)))
+    return described_question(sizes, described, likelihood, batch, float(10 ** rng.uniform(-2, 0)),
+                              seed, dtype)  # fmt: skip
 
-    def prior():
-        return float(rng.normal(0, 0.5)), float(np.exp(rng.normal(-0.3, 0.5)))
 
-    made = []
-    for k, (inputs, outputs) in enumerate(pairwise(sizes)):
-        last, bias = k == count - 1, str(rng.choice(biases))
-        shift = rng.choice([0.0, 1e-3, 0.1, np.finfo(dtype).eps])
-        activation = "linear" if last else str(rng.choice(activations))
-        made.append(DenseFlipout(
-            inputs, outputs, activation, kernel_prior=prior(), bias=bias, scale_shift=float(shift),
-            bias_prior=prior() if bias.startswith("normal") else None,
-        ))  # fmt: skip
-    likelihood = {
-        "categorical": Categorical(),
-        "bernoulli": Bernoulli(),
-        "normal": Normal(float(np.exp(rng.normal(-0.5, 0.5)))),
-    }[str(rng.choice(likelihoods))]
-    network = Network(made, likelihood)
+def described_question(sizes, described, likelihood, rows, kl_weight, seed, dtype="float64"):
+    """Return a question whose network is described, and whose numbers are drawn from a seed.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        The inputs, then each layer's outputs.
+    described : sequence of dict
+        For each layer activation, bias, scale_shift, kernel_prior and bias_prior as (loc, scale);
+        the last is not used where the bias has no posterior.
+    likelihood : dict
+        As in `docs/vectors.md`.
+    rows : int
+    kl_weight : float
+    seed : int
+    dtype : "float64" or "float32"
+    """
+    rng = np.random.default_rng(seed)
+    layers = []
+    for (inputs, outputs), layer in zip(pairwise(sizes), described, strict=True):
+        random_bias = layer["bias"].startswith("normal")
+        prior = layer["bias_prior"] if random_bias else None
+        layers.append(DenseFlipout(inputs, outputs, **{**layer, "bias_prior": prior}))
+    network = Network(layers, likelihood_from_json(likelihood))
     drawn = {
         name: rng.normal(-1.5, 0.7, shape) if name.endswith("rho") else rng.normal(0, 0.5, shape)
         for name, shape in network.parameter_shapes.items()
     }
-    noise = draw_noise(network, batch, seed, dtype=dtype)
+    targets = _targets(network.likelihood, rng.normal(size=(rows, sizes[-1])))
     return make_question(
-        network, network.parameters(drawn, dtype), rng.normal(size=(batch, sizes[0])),
-        _targets(likelihood, rng.normal(size=(batch, sizes[-1]))), noise,
-        float(10 ** rng.uniform(-2, 0)), source=f"bnn_ref, random question {seed}",
+        network, network.parameters(drawn, dtype), rng.normal(size=(rows, sizes[0])), targets,
+        draw_noise(network, rows, seed, dtype=dtype), kl_weight,
+        source=f"bnn_ref, random question {seed}",
     )  # fmt: skip
+
+
+def _random_prior(rng):
+    return float(rng.normal(0, 0.5)), float(np.exp(rng.normal(-0.3, 0.5)))
 
 
 def _each_layer(value, layers, name):

@@ -58,6 +58,25 @@ class Variant:
         Replaces the factor on the KL.
     kl_factor : float
         Multiplies it.
+    kl_form : str
+        "" | "no_loc" (every prior's loc taken for 0) | "reverse" (KL of the prior from the
+        posterior) | "sampled" (log q - log p at the drawn weights).
+    bias_kl : str
+        "" | "missing" | "kernel_prior" (the kernel's prior for the bias).
+    signs_shared : str
+        "" | "input" | "output" | "both": the first example's signs for the whole batch.
+    eps_shared : str
+        "" | "outputs" | "inputs" | "all": one draw for every output, input or weight: the first.
+    activation_first : bool
+        The bias is added behind the activation.
+    centred : bool
+        The batch's mean is subtracted from the inputs.
+    hidden_scale : float
+        Multiplies the outputs of hidden layers.
+    smoothing : float
+        Of the labels of a categorical likelihood.
+    nll_factor : float
+        Multiplies the nll.
     """
 
     sigma: str = "softplus"
@@ -77,11 +96,21 @@ class Variant:
     kl_average: str = ""
     kl_weight: float | None = None
     kl_factor: float = 1.0
+    kl_form: str = ""
+    bias_kl: str = ""
+    signs_shared: str = ""
+    eps_shared: str = ""
+    activation_first: bool = False
+    centred: bool = False
+    hidden_scale: float = 1.0
+    smoothing: float = 0.0
+    nll_factor: float = 1.0
 
 
 # The fields that the forward pass depends on.
 FORWARD = ("sigma", "shift", "mean_flipped", "sign_input", "sign_output", "signs_swapped",
-           "bias_flip", "transposed")  # fmt: skip
+           "bias_flip", "transposed", "signs_shared", "eps_shared", "activation_first", "centred",
+           "hidden_scale")  # fmt: skip
 
 
 class Problem:
@@ -121,6 +150,8 @@ def forward(problem, variant):
     says so), pre-activation ``a`` and outputs ``h``.
     """
     h, traces = problem.x, []
+    if variant.centred:
+        h = h - np.mean(h, axis=0)
     layers = zip(
         problem.network.layers, problem.parameters.layers, problem.noise.layers, strict=True
     )
@@ -132,7 +163,7 @@ def forward(problem, variant):
         if t.turn:
             mu, rho = mu.T, rho.T
             t.eps = t.eps if variant.transposed == "parameters" else t.eps.T
-        t.mu = mu
+        t.mu, t.eps = mu, _shared_eps(t.eps, variant.eps_shared)
         t.sigma, t.chain = _sigma(variant, p.scale_shift, rho)
         t.si, t.so = noise.sign_input, noise.sign_output
         if variant.signs_swapped and square:
@@ -141,6 +172,10 @@ def forward(problem, variant):
             t.si = np.ones_like(t.si)
         if not variant.sign_output:
             t.so = np.ones_like(t.so)
+        if variant.signs_shared in ("input", "both"):
+            t.si = np.broadcast_to(t.si[:1], t.si.shape)
+        if variant.signs_shared in ("output", "both"):
+            t.so = np.broadcast_to(t.so[:1], t.so.shape)
         t.flipped_x = h * t.si
         t.delta = t.sigma * t.eps
         one = np.ones_like(t.so)
@@ -148,18 +183,29 @@ def forward(problem, variant):
         mean = (t.mean_x @ mu) * t.mean_so
         whole = variant.mean_flipped == "all" or variant.bias_flip == "whole"
         t.bias_so = t.so if whole else one
-        if layer.bias != "none":
-            mean = mean + p.bias_mu * t.bias_so
-        t.mean, t.a = mean, mean + (t.flipped_x @ t.delta) * t.so
+        bias = p.bias_mu * t.bias_so if layer.bias != "none" else np.zeros_like(t.so)
+        t.mean, t.a = mean + bias, mean + (t.flipped_x @ t.delta) * t.so
         if layer.bias_is_random:
             t.bias_sigma, t.bias_chain = _sigma(variant, p.scale_shift, p.bias_rho)
             flips = (layer.bias == "normal_flipped") != (variant.bias_flip == "other")
             t.draw_so = t.so if flips or whole else one
             t.bias_eps = noise.bias_eps
-            t.a = t.a + t.bias_sigma * t.bias_eps * t.draw_so
-        t.h = h = get_activation(layer.activation).function(t.a)
+            bias = bias + t.bias_sigma * t.bias_eps * t.draw_so
+        function = get_activation(layer.activation).function
+        if variant.activation_first:
+            t.h = function(t.a) + bias
+        else:
+            t.a = t.a + bias
+            t.h = function(t.a)
         traces.append(t)
+        h = t.h * variant.hidden_scale
     return traces
+
+
+def _shared_eps(eps, how):
+    """Return the draws, of which one may stand for all outputs, all inputs or all weights."""
+    part = {"outputs": eps[:, :1], "inputs": eps[:1], "all": eps[:1, :1]}.get(how, eps)
+    return np.broadcast_to(part, eps.shape)
 
 
 def _nll(problem, variant, z):
@@ -174,7 +220,14 @@ def _nll(problem, variant, z):
         value, slope = factor * np.sum(t * t) / len(z), 2 * factor * t / scale / len(z)
         if variant.normal == "no_two_pi":
             value = value + z.shape[1] * np.log(scale)
+    if variant.smoothing and problem.network.likelihood.to_json()["type"] == "categorical":
+        spread = variant.smoothing / z.shape[1]
+        own = np.mean(z, axis=1) - z[np.arange(len(z)), problem.y]
+        value = value - variant.smoothing * np.mean(own)
+        right = np.eye(z.shape[1])[problem.y]
+        slope = slope + (variant.smoothing * right - spread) / len(z)
     factor = float(len(z)) if variant.nll == "sum" else 1.0
+    factor = factor * variant.nll_factor
     factor = factor / z.shape[1] if variant.outputs_averaged else factor
     return factor * value, plain, factor * slope
 
@@ -186,15 +239,14 @@ def _kl_shares(problem, variant):
     shares = []
     for layer in layers:
         kernel = layer.inputs * layer.outputs
-        shares.append(
-            {
-                "": (1.0, 1.0),
-                "tensors": (1 / kernel, 1 / layer.outputs),
-                "layer_weights": (1 / layer.num_random,) * 2,
-                "weights": (1 / total,) * 2,
-                "layers": (1 / len(layers),) * 2,
-            }[variant.kl_average]
-        )
+        share = {
+            "": (1.0, 1.0),
+            "tensors": (1 / kernel, 1 / layer.outputs),
+            "layer_weights": (1 / layer.num_random,) * 2,
+            "weights": (1 / total,) * 2,
+            "layers": (1 / len(layers),) * 2,
+        }[variant.kl_average]
+        shares.append((share[0], 0.0) if variant.bias_kl == "missing" else share)
     return shares
 
 
@@ -224,26 +276,31 @@ def compute(problem, variant, slopes=None):
     kl_plain, kl_used = [], []
     for k in reversed(range(len(traces))):
         t, key = traces[k], f"grad.layers.{k}."
+        if k < len(traces) - 1:
+            grad_h = grad_h * variant.hidden_scale
         grad_a = grad_h * _derivative(t, variant, k, slopes)
+        grad_b = grad_h if variant.activation_first else grad_a
         mean_a, noise_a = grad_a * t.mean_so, grad_a * t.so
         grad_mu = t.mean_x.T @ mean_a
         grad_sigma = (t.flipped_x.T @ noise_a) * t.eps
         grad_h = mean_a @ t.mu.T * (t.si if variant.mean_flipped else 1)
         grad_h = grad_h + (noise_a @ t.delta.T) * t.si
-        _put(out, variant, t, key + "kernel", grad_mu, grad_sigma, t.mu, t.sigma, t.chain,
+        _put(out, variant, key + "kernel", grad_mu, grad_sigma, t.mu, t.sigma, t.chain, t.eps,
              t.layer.kernel_prior, shares[k][0])  # fmt: skip
         plain = [out.kl_sum]
         if t.layer.bias != "none":
-            grad_bias = np.sum(grad_a * t.bias_so, axis=0)
+            grad_bias = np.sum(grad_b * t.bias_so, axis=0)
             out.nll_grads[key + "bias_mu"] = grad_bias
         if t.layer.bias_is_random:
-            grad_sigma = np.sum(grad_a * t.draw_so, axis=0) * t.bias_eps
-            _put(out, variant, t, key + "bias", grad_bias, grad_sigma, t.p.bias_mu, t.bias_sigma,
-                 t.bias_chain, t.layer.bias_prior, shares[k][1])  # fmt: skip
+            grad_sigma = np.sum(grad_b * t.draw_so, axis=0) * t.bias_eps
+            prior = t.layer.kernel_prior if variant.bias_kl == "kernel_prior" else None
+            _put(out, variant, key + "bias", grad_bias, grad_sigma, t.p.bias_mu, t.bias_sigma,
+                 t.bias_chain, t.bias_eps, prior or t.layer.bias_prior,
+                 shares[k][1])  # fmt: skip
             plain.append(out.kl_sum)
         kl_plain.append(sum(plain))
         kl_used.append(sum(share * kl for share, kl in zip(shares[k], plain, strict=False)))
-    out.nll_grads["grad.x"] = grad_h
+    out.nll_grads["grad.x"] = grad_h - np.mean(grad_h, axis=0) if variant.centred else grad_h
     out.kl_plain, out.kl_used = np.array(kl_plain[::-1]), np.array(kl_used[::-1])
     return out
 
@@ -261,10 +318,25 @@ def _derivative(t, variant, k, slopes):
     return derivative
 
 
-def _put(out, variant, t, key, grad_mu, grad_sigma, mu, sigma, chain, prior, share):
+def _kl_of_form(form, mu, sigma, eps, loc, scale):
+    """Return (KL, d KL / d mu, d KL / d sigma) of a wrong form, each like mu."""
+    if form == "reverse":
+        off = scale**2 + (mu - loc) ** 2
+        kl = np.log(sigma / scale) + off / (2 * sigma**2) - 0.5
+        return kl, (mu - loc) / sigma**2, 1 / sigma - off / sigma**3
+    away = mu + sigma * eps - loc
+    kl = np.log(scale / sigma) - eps**2 / 2 + away**2 / (2 * scale**2)
+    return kl, away / scale**2, -1 / sigma + away * eps / scale**2
+
+
+def _put(out, variant, key, grad_mu, grad_sigma, mu, sigma, chain, eps, prior, share):
     """Add one tensor's gradients to the outcome, and leave its KL, summed, in ``out.kl_sum``."""
-    prior = priors.NormalPrior(prior.loc, prior.scale**variant.prior_power)
-    kl_mu, kl_sigma = prior.kl_gradient(mu, sigma)
+    loc = 0.0 if variant.kl_form == "no_loc" else prior.loc
+    prior = priors.NormalPrior(loc, prior.scale**variant.prior_power)
+    if variant.kl_form in ("reverse", "sampled"):
+        kl, kl_mu, kl_sigma = _kl_of_form(variant.kl_form, mu, sigma, eps, loc, prior.scale)
+    else:
+        kl, (kl_mu, kl_sigma) = prior.kl(mu, sigma), prior.kl_gradient(mu, sigma)
     nll_chain = 1.0 if variant.rho_chain in ("all", "nll") else chain
     kl_chain = 1.0 if variant.rho_chain in ("all", "kl") else chain
     square = mu.ndim == 2 and mu.shape[0] == mu.shape[1]
@@ -276,7 +348,7 @@ def _put(out, variant, t, key, grad_mu, grad_sigma, mu, sigma, chain, prior, sha
         (out.kl_grads, "_rho", share * kl_sigma * kl_chain),
     ):
         grads[key + name] = value.T if turn else value
-    out.kl_sum = float(np.sum(prior.kl(mu, sigma)))
+    out.kl_sum = float(np.sum(kl))
 
 
 def results(out, weight=None):

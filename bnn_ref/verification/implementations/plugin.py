@@ -1,0 +1,65 @@
+"""A pytest plugin: one test a vector, with ids that read well.
+
+A test that takes ``bnn_question`` runs once for every question of the suite; ``bnn_check`` holds
+what the code under test returned against the truth:
+
+    @pytest.mark.bnn_vectors(random=20)
+    def test_my_layer(bnn_question, bnn_check):
+        bnn_check(answer(bnn_question))
+
+A question that the code declines by NotImplementedError is a test to skip: `bnn_check` takes a
+function as well, and does so. Loaded by itself where bnn_ref is installed.
+"""
+
+import pytest
+
+MARKER = (
+    "bnn_vectors(random=0, seed=0, partial=False, limit=None): questions for a test that takes "
+    "bnn_question (bnn_ref, docs/verify.md)"
+)
+OPTIONS = {"random": 0, "seed": 0, "partial": False, "limit": None}
+
+
+def pytest_configure(config):
+    """Register the marker."""
+    config.addinivalue_line("markers", MARKER)
+
+
+def _options(node):
+    """Return the options of a test's marker, every one of them."""
+    marker = node.get_closest_marker("bnn_vectors")
+    given = marker.kwargs if marker else {}
+    unknown = set(given) - set(OPTIONS)
+    if unknown:
+        raise pytest.UsageError(f"bnn_vectors: expected {', '.join(OPTIONS)}, found "
+                                f"{', '.join(sorted(unknown))}")  # fmt: skip
+    return {**OPTIONS, **given}
+
+
+def pytest_generate_tests(metafunc):
+    """Run a test that takes ``bnn_question`` once for each question."""
+    if "bnn_question" not in metafunc.fixturenames:
+        return
+    from .checking import random_questions, suite_questions
+
+    options = _options(metafunc.definition)
+    asked = suite_questions() + random_questions(options["random"], options["seed"])
+    metafunc.parametrize("bnn_question", [pytest.param(q, id=key) for key, q in asked])
+
+
+@pytest.fixture
+def bnn_check(request, bnn_question):
+    """Return a function that takes results, or the function that computes them, and asserts."""
+    from .checking import assert_answer
+
+    options = _options(request.node)
+
+    def check(results):
+        if callable(results):
+            try:
+                results = results(bnn_question)
+            except NotImplementedError as error:
+                pytest.skip(f"declined: {error}")
+        assert_answer(bnn_question, results, partial=options["partial"], limit=options["limit"])
+
+    return check

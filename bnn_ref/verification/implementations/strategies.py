@@ -1,0 +1,50 @@
+"""Hypothesis strategies: questions that shrink to the smallest network that still fails.
+
+>>> from hypothesis import given
+>>> @given(questions())                                                       # doctest: +SKIP
+... def test_my_layer(question):
+...     assert_answer(question, answer(question))
+"""
+
+from hypothesis import strategies as st
+
+from ...activations import ACTIVATIONS
+from ...layers import BIASES
+from ..vectors.questions import described_question
+
+PRIORS = st.tuples(
+    st.sampled_from([0.0, 0.5, -0.25]), st.sampled_from([1.0, 0.5, 2.0])
+)  # (loc, scale), the plainest first
+
+
+@st.composite
+def questions(draw, *, dtype="float64", layers=3, width=5, rows=5, activations=tuple(ACTIVATIONS),
+              biases=BIASES, likelihoods=("normal", "categorical", "bernoulli")):  # fmt: skip
+    """Return a strategy of question `Vector`s; a failing one shrinks to few, small, plain layers.
+
+    Parameters
+    ----------
+    dtype : "float64" or "float32"
+    layers, width, rows : int
+        At most so many layers, units of each (inputs too) and rows.
+    activations, biases, likelihoods : sequence of str
+        What may occur, the plainest first.
+    """
+    sizes = draw(st.lists(st.integers(1, width), min_size=2, max_size=layers + 1))
+    described = [
+        {
+            "activation": draw(st.sampled_from(list(activations))),
+            "bias": draw(st.sampled_from(list(biases))),
+            "scale_shift": draw(st.sampled_from([0.0, 1e-3, 0.1])),
+            "kernel_prior": draw(PRIORS),
+            "bias_prior": draw(PRIORS),
+        }
+        for _ in sizes[1:]
+    ]
+    likelihood = {"type": draw(st.sampled_from(list(likelihoods)))}
+    if likelihood["type"] == "normal":
+        likelihood["scale"] = draw(st.sampled_from([1.0, 0.5]))
+    return described_question(
+        sizes, described, likelihood, draw(st.integers(1, rows)),
+        draw(st.sampled_from([1.0, 0.1, 0.01])), draw(st.integers(0, 2**16)), dtype,
+    )  # fmt: skip

@@ -1,0 +1,268 @@
+"""Each gradient of an answer fitted by the parts it should be made of: what is missing or foreign.
+
+Where no mistake of the catalogue explains an answer whose forward pass is right, each gradient that
+disagrees is taken for a sum of parts with unknown coefficients: the nll's, through the means of the
+layers behind and through their perturbations; the KL's mean, location, variance and entropy parts;
+and parts that do not belong there, the parameter itself and its sign. The fewest coefficients that
+must change are changed; a fit must give every entry within the limit and have more entries than
+coefficients. A tensor that no such sum gives gets no explanation.
+"""
+
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from ...activations import get_activation
+from .comparison import error_of
+from .variants import Problem, Variant, forward
+
+ENTRIES = 2000  # of a tensor, that coefficients are fitted to
+MOST = 3  # coefficients that may change in one tensor
+WORDS = {0.0: "is missing", 2.0: "is doubled", -1.0: "is negated"}
+THROUGH_MEANS = "the nll's part through the means behind"
+THROUGH_NOISE = "the nll's part through the perturbations behind"
+
+
+class Part(NamedTuple):
+    """A part of a gradient.
+
+    Attributes
+    ----------
+    name : str
+    right : float
+        The coefficient it should have: 1, or 0 where it does not belong there.
+    values : array
+    scale : float
+        What the parameter itself is multiplied by, in the KL's mean part.
+    """
+
+    name: str
+    right: float
+    values: np.ndarray
+    scale: float = 0.0
+
+
+class Change(NamedTuple):
+    """A part of one tensor whose coefficient is not what it should be."""
+
+    tensor: str
+    part: Part
+    found: float
+
+    def text(self):
+        """Return what became of the part, in words, without the tensor's name."""
+        if self.part.right == 0:
+            return f"has {self.found:.3g} of {self.part.name} too much"
+        word = next((word for value, word in WORDS.items() if abs(self.found - value) < 1e-4), None)
+        text = f"{self.part.name} {word or f'has the factor {self.found:.4g}'}"
+        if self.part.scale and not word:
+            extra, own = (self.found - 1) * self.part.scale, self.tensor.rpartition(".")[2]
+            text += f" ({extra:.3g} of {own} too much: weight decay?)"
+        return text
+
+
+def _backward(problem, traces):
+    """Return gradients of the nll by name, whole and through the means of later layers alone.
+
+    For the inputs a third, "first": through the means of later layers, whole through the first.
+    """
+    likelihood, outputs = problem.network.likelihood, traces[-1].h
+    slope = likelihood.nll_and_gradient(outputs, problem.y)[1]
+    flows = [slope, slope]
+    whole, means = {}, {}
+    for k in reversed(range(len(traces))):
+        t, key = traces[k], f"grad.layers.{k}."
+        activation = get_activation(t.layer.activation)
+        derivative = activation.derivative(t.a, activation.function(t.a))
+        for flow, named in enumerate((whole, means)):
+            grad_a = flows[flow] * derivative
+            named[key + "kernel_mu"] = t.x.T @ grad_a
+            named[key + "kernel_rho"] = (t.flipped_x.T @ (grad_a * t.so)) * t.eps * t.chain
+            if t.layer.bias != "none":
+                named[key + "bias_mu"] = np.sum(grad_a, axis=0)
+            if t.layer.bias_is_random:
+                draw = np.sum(grad_a * t.draw_so, axis=0)
+                named[key + "bias_rho"] = draw * t.bias_eps * t.bias_chain
+            noise = ((grad_a * t.so) @ t.delta.T) * t.si
+            flows[flow] = grad_a @ t.mu.T + (noise if flow == 0 else 0.0)
+    whole["grad.x"], means["grad.x"] = flows
+    return whole, means, flows[1] + noise
+
+
+def parts_of(problem, traces):
+    """Return result name to the list of `Part` of every gradient.
+
+    Parameters
+    ----------
+    problem : Problem
+    traces : list
+        Of `variants.forward`.
+    """
+    whole, means, first = _backward(problem, traces)
+    parts = {}
+    for name, value in whole.items():
+        through = means[name]
+        parts[name] = [Part("the nll's part", 1.0, value)]
+        if not np.array_equal(through, value):
+            parts[name] = [Part(THROUGH_MEANS, 1.0, through),
+                           Part(THROUGH_NOISE, 1.0, value - through)]  # fmt: skip
+    parts["grad.x"] = [
+        Part("the part through every layer's mean", 1.0, means["grad.x"]),
+        Part("the part through the first layer's perturbation", 1.0, first - means["grad.x"]),
+        Part(THROUGH_NOISE, 1.0, whole["grad.x"] - first),
+    ]
+    for k, t in enumerate(traces):
+        kernel = (t.mu, t.p.kernel_rho, t.sigma, t.chain, t.layer.kernel_prior)
+        _add_kl(parts, f"grad.layers.{k}.kernel", problem.kl_weight, *kernel)
+        if t.layer.bias_is_random:
+            bias = (t.p.bias_mu, t.p.bias_rho, t.bias_sigma, t.bias_chain, t.layer.bias_prior)
+            _add_kl(parts, f"grad.layers.{k}.bias", problem.kl_weight, *bias)
+        elif t.layer.bias != "none":
+            parts[f"grad.layers.{k}.bias_mu"].append(Part("bias_mu", 0.0, t.p.bias_mu))
+    return parts
+
+
+def _add_kl(parts, key, weight, mu, rho, sigma, chain, prior):
+    """Add the KL's parts of a tensor with a posterior, and those that do not belong there."""
+    precision, name = 1 / prior.scale**2, key.rpartition(".")[2]
+    parts[key + "_mu"] += [
+        Part("the KL's mean part", 1.0, weight * precision * mu, weight * precision)
+    ]
+    if prior.loc:
+        loc = np.full_like(mu, -weight * precision * prior.loc)
+        parts[key + "_mu"] += [Part("the KL's prior-location part", 1.0, loc)]
+    parts[key + "_mu"] += [Part(f"{name}_mu's sign", 0.0, np.sign(mu))]
+    parts[key + "_rho"] += [
+        Part("the KL's variance part", 1.0, weight * precision * sigma * chain),
+        Part("the KL's entropy part", 1.0, -weight * chain / sigma),
+        Part(f"{name}_rho", 0.0, rho),
+        Part(f"{name}_rho's sign", 0.0, np.sign(rho)),
+    ]
+
+
+def fit_parts(parts, found, limit):
+    """Return the fewest (`Part`, coefficient) that must change to give a tensor; None for no fit.
+
+    Parameters
+    ----------
+    parts : list of Part
+    found : array
+    limit : float
+        Of the largest difference over the largest magnitude of the answer's tensor.
+    """
+    right = sum(part.right * part.values for part in parts)
+    size = np.max(np.abs(found))
+    used = [part for part in parts if np.max(np.abs(part.values)) > limit * size]
+    some = np.unique(np.linspace(0, found.size - 1, min(found.size, ENTRIES)).astype(int))
+    whole = _fitted((Part("the whole gradient", 1.0, right),), found, right, some, limit)
+    if whole:
+        return whole
+    for count in range(1, min(MOST, len(used)) + 1):
+        chosen = combinations(used, count)
+        fits = [fit for c in chosen if (fit := _fitted(c, found, right, some, limit))]
+        if fits:
+            return min(fits, key=_strangeness)
+    return None
+
+
+def _fitted(chosen, found, right, some, limit):
+    """Return [(Part, coefficient)] where changing these parts alone gives a tensor, else None.
+
+    The coefficients are fitted to some of the entries; all of them must then agree.
+    """
+    if found.size <= len(chosen):
+        return None
+    columns = np.stack([part.values.ravel() for part in chosen], axis=1)
+    off = (found - right).ravel()
+    moved, _, rank, _ = np.linalg.lstsq(columns[some], off[some], rcond=None)
+    if (
+        rank < len(chosen)
+        or error_of(found, right + (columns @ moved).reshape(found.shape)) > limit
+    ):
+        return None
+    fit = [(part, part.right + float(m)) for part, m in zip(chosen, moved, strict=True)]
+    return fit if all(_is_plain(value) for part, value in fit if "through" in part.name) else None
+
+
+def _is_plain(value):
+    """Return whether a coefficient has a word: what is detached or repeated is so whole."""
+    return min(abs(value - word) for word in WORDS) < 1e-4
+
+
+def _strangeness(fit):
+    """Return what orders fits of equal length: foreign parts last, plain coefficients first."""
+    foreign = sum(part.right == 0 for part, _ in fit)
+    plain = sum(_is_plain(value) for _, value in fit)
+    return foreign, -plain
+
+
+def explain_parts(vector, comparison):
+    """Return sentences on what an answer's gradients and loss are made of; () where none fits.
+
+    Parameters
+    ----------
+    vector : Vector
+        An answer whose forward pass agrees.
+    comparison : Comparison
+    """
+    rows = {row.name: row for row in comparison.rows}
+    values = [np.asarray(row.found) for row in comparison.rows]
+    if not rows["outputs"].agrees or not all(np.all(np.isfinite(value)) for value in values):
+        return ()
+    gradients = [row for row in comparison.rows if row.name.startswith("grad.")]
+    factor = _common_factor(gradients)
+    if factor is not None:
+        return (f"all {len(gradients)} gradients have the common factor {factor:.4g}: clipped or "
+                "rescaled",)  # fmt: skip
+    problem = Problem(vector)
+    with np.errstate(all="ignore"):
+        parts = parts_of(problem, forward(problem, Variant()))
+        changes, lost = [], []
+        for row in gradients:
+            if row.agrees:
+                continue
+            limit = max(comparison.limit, 1e-9)
+            fit = fit_parts(parts[row.name], np.asarray(row.found, float), limit)
+            if fit is None:
+                lost.append(row.name)
+            else:
+                changes += [Change(row.name, part, value) for part, value in fit]
+    if len(lost) >= len({change.tensor for change in changes}):
+        changes, lost = [], []  # what fits a few small tensors alone is chance
+    sentences = _of_loss(rows, problem.kl_weight) + _grouped(changes)
+    if lost:
+        sentences.append(f"not explained: {', '.join(lost)}")
+    return tuple(sentences)
+
+
+def _common_factor(gradients):
+    """Return the one factor that all gradients have, None where there is none or it is 1."""
+    top = sum(float(np.sum(row.expected * row.found)) for row in gradients)
+    bottom = sum(float(np.sum(row.expected**2)) for row in gradients)
+    if not gradients or all(row.agrees for row in gradients) or not bottom:
+        return None
+    factor = top / bottom
+    fits = all(error_of(factor * row.expected, row.found) <= max(row.limit, 1e-9)
+               for row in gradients)  # fmt: skip
+    return factor if fits and factor else None
+
+
+def _of_loss(rows, weight):
+    """Return what the loss is made of, [sentence], where it is wrong and nll and KL are right."""
+    kl = weight * rows["kl"].expected
+    if rows["loss"].agrees or not (rows["nll"].agrees and rows["kl"].agrees) or not kl:
+        return []
+    factor = float((rows["loss"].found - rows["nll"].expected) / kl)
+    if abs(factor) < 1e-6:
+        return ["loss: the KL is missing"]
+    return [f"loss: the weighted KL has the factor {factor:.4g}"]
+
+
+def _grouped(changes):
+    """Return one sentence for each change that several tensors share, tensors named together."""
+    groups = {}
+    for change in changes:
+        kind = change.tensor.rpartition(".")[2]
+        groups.setdefault((kind, change.text()), []).append(change.tensor)
+    return [f"{', '.join(names)}: {text}" for (_, text), names in groups.items()]
