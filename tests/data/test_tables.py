@@ -233,6 +233,13 @@ def test_other_encodings_and_damage_are_refused(tmp_path):
         read(written(tmp_path, gzip.compress(b"1,2\n" * 1000)[:-9]))
 
 
+def test_a_line_that_never_ends_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("bnn_ref.data.tables.LONGEST_LINE", 1 << 19)  # two of pandas' pieces
+    text = "a,b\n1,2\n3," + "4" * (1 << 20) + "\n5,6\n"
+    with pytest.raises(ValueError, match="lines below 524288 characters, found more"):
+        read(written(tmp_path, text))
+
+
 def test_a_bomb_is_refused_before_it_is_parsed(tmp_path):
     path = written(tmp_path, gzip.compress(b"0,0\n" * (17 << 20), 1))
     with pytest.raises(ValueError, match="67,108,864 bytes unpacked"):
