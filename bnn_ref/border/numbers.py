@@ -68,7 +68,7 @@ def check_dtype(dtype, allowed=DTYPES):
         return dtype
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # NumPy evaluates "," and the like
         raise expected("dtype", " or ".join(allowed), repr(dtype)) from None
     if found.name not in allowed or not found.isnative:
         raise expected("dtype", " or ".join(allowed), found.str if not found.isnative else found)

@@ -20,7 +20,8 @@ def add_arguments(parser):
     new.add_argument("--scale", type=float, default=1.0,
                      help="standard deviation of a normal likelihood (default 1)")  # fmt: skip
     new.add_argument("--batch", type=int, default=32, help="rows (default 32)")
-    new.add_argument("--dtype", default="float64", help="float64 (default) or float32")
+    new.add_argument("--dtype", default="float64", choices=("float64", "float32"),
+                     help="float64 (default) or float32")  # fmt: skip
     new.add_argument("--seed", type=int, default=1)
     new.add_argument("--kl-weight", type=float, default=0.01, help="default 0.01")
     new.add_argument("--prior", metavar="LOC,SCALE",

@@ -13,6 +13,7 @@ import pytest
 from command import call, contents, edit_json
 
 from bnn_ref.border.schema import Maybe, check_schema
+from bnn_ref.runs import environment
 from bnn_ref.runs.checkpoints import load_checkpoint
 from bnn_ref.runs.run import Run
 from bnn_ref.storage.jsonfile import checksum_of, read_json, write_json
@@ -48,7 +49,7 @@ def is_sound(folder):
 
 
 @pytest.mark.parametrize(
-    ("kills", "different"), [(4, 1), pytest.param(20, 5, marks=pytest.mark.slow)]
+    ("kills", "different"), [(3, 1), pytest.param(20, 5, marks=pytest.mark.slow)]
 )
 def test_killed_at_random_moments(tmp_path, capsys, kills, different):
     """The moments are random within the run; the bits afterwards are not."""
@@ -301,3 +302,14 @@ def test_every_setting_has_a_schema_and_later_ones_what_was_done_before_them():
     assert set(SETTINGS) == set(DEFAULTS)
     assert set(LATER) == {name for name, one in SETTINGS.items() if isinstance(one, Maybe)}
     check_schema(LATER, {name: SETTINGS[name] for name in LATER}, "settings")
+
+
+def test_a_resume_on_a_processor_of_another_kind_says_so(run, capsys, monkeypatch):
+    model, features = environment.processor()
+    monkeypatch.setattr(environment, "processor", lambda: ("Other 1", "avx"))
+    called = call(capsys, "train", "--resume", "--steps", 7, "--out", run)
+    assert called.code == 0
+    told = "; the last bits may differ from an uninterrupted run's\n"
+    assert f"note: processor: recorded {model}, now Other 1{told}" in called.out
+    if features != "avx":
+        assert f"note: features: recorded {features}, now avx{told}" in called.out
