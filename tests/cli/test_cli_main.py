@@ -82,7 +82,7 @@ def test_a_fallback_is_said_on_one_line_and_recorded(tmp_path):
         "--steps",
         "2",
         "--draws",
-        "1",
+        "2",
         "--out",
         str(tmp_path / "run"),
     ]
