@@ -10,6 +10,7 @@
 - `complex_step`, `central_difference`, `random_direction`, `check_gradients`, `assert_gradients`:
   derivatives of a person's own loss function by numbers.
 - `check_layer`: a black box that draws its own noise, tested for what kind of noise it is.
+- `check_kl`: a library's KL, by its numbers: what it sums or averages, and whether it is one.
 - `explain_objective`, `check_objective`: what a training loss is: the KL's weight, the temperature.
 - `verify`: every installed framework, live.
 
@@ -43,6 +44,7 @@ _HOMES = {
     "random_direction": "gradients.numeric",
     "check_objective": "objective.probing",
     "explain_objective": "objective.describing",
+    "check_kl": "noise.kl",
     "check_layer": "noise.moments",
     "verify": "live",
 }

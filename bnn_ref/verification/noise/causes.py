@@ -8,10 +8,18 @@ shared by the two rows of a pair, what are its signs, its scale, its law.
 import numpy as np
 
 from ..noise import exact
+from .disguises import (
+    BIAS_PER_ROW,
+    FITS,
+    MEAN_AS_NOISE,
+    SURE,
+    find_hiding,
+    is_whole_draw,
+    student,
+    with_own_mean,
+    wrong_bias_scale,
+)
 from .hypotheses import equal_magnitudes, equal_rows, make_view, pair_signs, repeated
-
-SURE = 1e-9  # p-value below which a reading is taken for certain
-FITS = 1e-4  # p-value above which a candidate explains what is seen
 
 FLIPPED_MEAN = "mean flipped with the noise"
 NOT_SIGNS = "{} signs are no signs"
@@ -29,14 +37,24 @@ def find_causes(answers, layer):
     Returns
     -------
     (str, tuple of str)
-        kind is "flipout", "shared", "independent", "frozen" or "none".
+        kind is "flipout", "shared", "independent", "frozen", "none", or "unknown" where a fault
+        hides the rest.
     """
     y = answers.outputs
+    hidden = find_hiding(answers)
+    if hidden:
+        return "unknown", (hidden,)
     view = make_view(answers, layer)
     if np.all(np.abs(y - y[:1]) <= view.close):
         still = np.all(np.abs(view.residual[0]) <= view.close)
         return ("none", ("no noise",)) if still else ("frozen", ("the same noise at each call",))
     residual, flipped, faults = _without_bias(answers, layer, view)
+    if faults == [BIAS_PER_ROW]:
+        return "unknown", tuple(faults)
+    centred, wrong_mean = with_own_mean(answers, layer, view, residual)
+    if wrong_mean:
+        kind, found = _estimator(answers, layer, view._replace(residual=centred), flipped)
+        return kind, (*faults, wrong_mean, *found)
     residual, moved = _without_mean(answers, layer, view, residual, flipped)
     faults += moved
     view = view._replace(residual=residual)
@@ -69,13 +87,14 @@ def _without_bias(answers, layer, view):
         return answers.outputs - (zero[:, :1, None] if same else bias_mu), False, [fault]
     if constant:
         return answers.outputs - zero[:, :1, None], False, ["the bias has no noise"]
+    scale = wrong_bias_scale(off, layer.bias_sigma[answers.chosen])
     if mirrored_off:
-        wrong = layer.bias != "normal_flipped"
-        return answers.outputs - bias_mu, True, ["bias flipped with the output signs"] * wrong
+        wrong = ["bias flipped with the output signs"] * (layer.bias != "normal_flipped")
+        return answers.outputs - bias_mu, True, wrong + scale
     if same:
-        wrong = layer.bias == "normal_flipped"
-        return answers.outputs - zero[:, :1, None], False, ["bias not flipped"] * wrong
-    return answers.outputs - bias_mu, False, []
+        wrong = ["bias not flipped"] * (layer.bias == "normal_flipped")
+        return answers.outputs - zero[:, :1, None], False, wrong + scale
+    return answers.outputs - bias_mu, False, [BIAS_PER_ROW, *scale]
 
 
 def _without_mean(answers, layer, view, outputs, flipped):
@@ -175,6 +194,12 @@ def _scale(answers, layer, view, flipped):
 
     if fit(sigma) > FITS:
         return []
+    if is_whole_draw(view.residual[:, 0, singles], rows, layer, chosen) > FITS:
+        return [MEAN_AS_NOISE]
+    z = view.residual[:, 0, singles] / view.sigma[singles]
+    heavy = student(z) or student(z, scaled=False)
+    if heavy:
+        return [heavy]
     excess = np.maximum(squares / answers.calls - extra, 0) / size**2
     factor = np.sqrt(excess.sum() / np.sum(sigma**2))
     for candidate, fault in (
@@ -197,7 +222,7 @@ def _law(answers, layer, view, moved):
         if trials and count > 0.9 * trials:
             return [f"one draw shared by the {between}"]
     if exact.kolmogorov_smirnov(z) < SURE:
-        return ["the noise is not normal"]
+        return [student(z) or "the noise is not normal"]
     tested = answers.sigma > 0
     mean = answers.total[tested] / answers.sigma[tested] / np.sqrt(answers.calls)
     if not moved and exact.smallest(exact.normal(mean)) < SURE:

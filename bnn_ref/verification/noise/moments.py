@@ -18,6 +18,7 @@ NAMES = {
     "independent": "independent or local noise (the two cannot be told apart in one layer)",
     "frozen": "noise that is not drawn anew",
     "none": "no noise",
+    "unknown": "noise that could not be looked at",
 }
 
 
@@ -28,7 +29,7 @@ class LayerReport(NamedTuple):
     ----------
     expect : str, "flipout", "shared" or "independent"
     agrees : bool, whether no test contradicts what was expected
-    kind : str, what the noise was found to be: one of the three, "frozen" or "none"
+    kind : str, what the noise was found to be: one of the three, "frozen", "none" or "unknown"
     faults : tuple of str, what is wrong with it, empty for a sound estimator
     tests : tuple of (name, p), smallest p first; below ``level`` it contradicts ``expect``
     level : float, error_probability over the number of tests
