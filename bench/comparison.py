@@ -161,8 +161,19 @@ def step_table(title, cells, bounds=None, first=True, per="a step"):
         notes.append("this project loses: " + "; ".join(losses))
     elif base:
         notes.append("this project loses no row whose interval excludes 1")
-    notes += [level_words(found), again_words(found)[0]]
+    notes += [level_words(found), again_words(found)[0], *form_lines(cells)]
     return Table(title, header, rows, notes)
+
+
+def form_lines(cells):
+    """Return a line that says in which form each contender stands in the table."""
+    forms = {}
+    for name in dict.fromkeys(cell["contender"] for cell in cells if timed(cell)):
+        if name in CONTENDERS:
+            forms.setdefault(CONTENDERS[name].form, []).append(title_of(name))
+    words = {"specification": "specification, not tuned"}
+    return ["; ".join(f"{words.get(form, form)}: {', '.join(names)}"
+                      for form, names in forms.items())] if forms else []  # fmt: skip
 
 
 def spread_of(times):

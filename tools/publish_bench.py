@@ -27,7 +27,23 @@ def tables(documents):
     """Return `tables.md`."""
     from bench.summary import summarize
 
-    return "# Tables\n\n" + "\n".join(summarize(documents)) + "\n"
+    return "# Tables\n\n" + "\n".join(summarize(documents)) + "\n\n" + peers()
+
+
+def peers():
+    """Return the contenders, the form that each stands for, and what was tried."""
+    from bench.contenders import CONTENDERS
+
+    lines = [
+        "## Contenders",
+        "",
+        "Figures are times over the form named, on two cores without AVX-512.",
+        "",
+        "| contender | form | what was tried |",
+        "| :--- | :--- | :--- |",
+    ]
+    lines += [f"| {one.title} | {one.form} | {one.tried} |" for one in CONTENDERS.values()]
+    return "\n".join(lines) + "\n"
 
 
 def readme(documents, text):

@@ -32,18 +32,23 @@ def test_each_thread_stays_on_a_processor_of_its_own(pinned):
     assert os.sched_getaffinity(0) == before  # of this thread
 
 
-def test_threads_start_together_and_the_best_window_counts(pinned, monkeypatch):
+def test_the_best_window_counts(pinned, monkeypatch):
     lengths = iter([0.004, 0.020, 0.030, 0.010, 0.040])
     monkeypatch.setattr(pinned, "window", lambda work, turns: next(lengths))
     assert pinned.best_rate(None) == pytest.approx(16 * 0.020 / 0.004 / 0.010)
-    ready = []
 
-    def work(thread, turns):
-        ready.append(threading.active_count())
 
-    monkeypatch.undo()
-    pinned.window(work, 1)
-    assert len(ready) == pinned.threads  # no one began before all had come
+def test_no_thread_begins_before_all_have_come(pinned, monkeypatch):
+    come, wait = [], pinned.barrier.wait
+
+    def counted():
+        come.append(threading.get_ident())
+        return wait()
+
+    monkeypatch.setattr(pinned.barrier, "wait", counted)
+    begun_with = []
+    pinned.window(lambda thread, turns: begun_with.append(len(set(come))), 1)
+    assert begun_with == [pinned.threads] * pinned.threads
 
 
 def test_the_peak_is_at_least_the_rate_of_blas():
