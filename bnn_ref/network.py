@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .border import check_dtype, own_array
+from .border import check_dtype, own_array, take_array
+from .elementary import softplus_inverse
 from .errors import expected
-from .layers import Layer, layer_from_json
+from .layers import Layer, layer_from_json, sigma
 from .likelihoods import Categorical, Likelihood, likelihood_from_json
 from .noise import Stream
 
@@ -97,7 +98,8 @@ class Network:
         dtype = check_dtype(dtype, ("float32", "float64"))
         parameters = Parameters(self, np.zeros(self.num_parameters, dtype))
         for k, layer in enumerate(self.layers):
-            for name, values in layer.initial(Stream(seed, "init", k)).items():
+            initial = layer.initial(Stream(seed, "init", k), parameters.scale_shift[k])
+            for name, values in initial.items():
                 parameters[f"layers.{k}.{name}"][...] = values
         for name, values in self.likelihood.initial(self.outputs, dtype).items():
             parameters[f"likelihood.{name}"][...] = values
@@ -226,6 +228,55 @@ class Parameters(Mapping):
     def _below(self, prefix):
         """Return the views whose names start so, by the rest of their names."""
         return {n.removeprefix(prefix): v for n, v in self._views.items() if n.startswith(prefix)}
+
+    def _posterior(self, tensor):
+        """Return (rho, scale_shift) of "layers.K.NAME", or raise for one without a posterior."""
+        known = [name.removesuffix("_rho") for name in self._views
+                 if name.endswith("_rho") and f"{name[:-3]}mu" in self._views]  # fmt: skip
+        if tensor not in known:
+            raise expected("tensor", "one of " + ", ".join(known), repr(tensor))
+        return self._views[f"{tensor}_rho"], self.scale_shift[int(tensor.split(".")[1])]
+
+    def sigma(self, tensor):
+        """Return the posterior's standard deviations of a tensor, an array of its shape.
+
+        Parameters
+        ----------
+        tensor : str
+            "layers.0.kernel", say.
+
+        Raises
+        ------
+        ValueError
+            For a tensor that has no posterior.
+        """
+        rho, shift = self._posterior(tensor)
+        return sigma(shift, rho)
+
+    def set_sigma(self, tensor, values):
+        """Set the posterior's standard deviations of a tensor, in place, through its rho.
+
+        What `sigma` then returns is as near as the last place of rho allows: half a unit of rho is
+        |rho| / 2 relative units of a small sigma.
+
+        Parameters
+        ----------
+        tensor : str
+            "layers.0.kernel", say.
+        values : float, or array that broadcasts to the tensor's shape
+            Each above the layer's scale_shift.
+
+        Raises
+        ------
+        ValueError
+            For a tensor that has no posterior, or a value not above scale_shift.
+        """
+        rho, shift = self._posterior(tensor)
+        values = take_array(values, f"sigma of {tensor}", dtype=np.float64)
+        if np.min(values) <= shift:
+            raise expected(f"sigma of {tensor}", f"numbers above scale_shift ({shift:g})",
+                           float(np.min(values)))  # fmt: skip
+        rho[...] = softplus_inverse(values - shift)
 
     @property
     def scale_rho(self):

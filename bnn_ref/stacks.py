@@ -8,7 +8,7 @@ from .network import Network
 
 
 def dense_stack(inputs, hidden, outputs, likelihood, activation="relu", *, prior_scale=1.0,
-                bias="deterministic", initializer="tfp"):  # fmt: skip
+                bias="deterministic", initializer="tfp", initial_sigma=None):  # fmt: skip
     """Return the `Network` inputs -> hidden[0] -> ... -> outputs, the last layer linear.
 
     Parameters
@@ -21,7 +21,7 @@ def dense_stack(inputs, hidden, outputs, likelihood, activation="relu", *, prior
         Of the hidden layers.
     prior_scale : float
         Standard deviation of every kernel's prior, whose mean is 0.
-    bias, initializer : str
+    bias, initializer, initial_sigma
         Of every layer, as `DenseFlipout` takes them.
 
     Raises
@@ -33,7 +33,8 @@ def dense_stack(inputs, hidden, outputs, likelihood, activation="relu", *, prior
         raise expected("hidden layers", "a list of whole numbers", repr(hidden))
     widths = [inputs, *np.atleast_1d(np.asarray(hidden, dtype=object)).tolist(), outputs]
     kinds = [activation] * (len(widths) - 2) + ["linear"]
-    options = {"kernel_prior": (0.0, prior_scale), "bias": bias, "initializer": initializer}
+    options = {"kernel_prior": (0.0, prior_scale), "bias": bias, "initializer": initializer,
+               "initial_sigma": initial_sigma}  # fmt: skip
     layers = [
         DenseFlipout(*sizes, kind, **options)
         for *sizes, kind in zip(widths, widths[1:], kinds, strict=False)

@@ -23,9 +23,11 @@ from bnn_ref import explain as explain_room
 MODULES = [
     "activations", "backends", "border.numbers", "border.rows", "elementary", "errors",
     "layers", "layers.dense_flipout", "likelihoods", "likelihoods.bernoulli",
-    "likelihoods.categorical", "likelihoods.normal", "likelihoods.predicted_normal", "network", "noise.draws", "noise.generator",
+    "likelihoods.categorical", "likelihoods.normal", "likelihoods.predicted_normal", "network",
+    "noise.draws", "noise.generator", "starting",
     "layers.base", "layers.local", "likelihoods.base", "likelihoods.reduction",
-    "prediction.predicting", "priors.base", "priors.laplace", "priors.learned", "priors.mixture", "priors.none", "priors.normal", "reference", "registry",
+    "prediction.predicting", "priors.base", "priors.laplace", "priors.learned", "priors.mixture",
+    "priors.none", "priors.normal", "reference", "registry",
     "sklearn.base", "sklearn.classifier", "sklearn.regressor",
     "step.adam", "step.checks", "step.results", "training.fitting", "training.history",
     "training.trainer", "data.dataset", "data.encoding", "data.load", "data.rows",

@@ -91,7 +91,7 @@ class Gain(layers.Layer):
     def parameter_shapes(self):
         return {"gain": (self.inputs,)}
 
-    def initial(self, stream):
+    def initial(self, stream, scale_shift):
         return {"gain": np.ones(self.inputs)}
 
     def noise_shapes(self, noise, rows):

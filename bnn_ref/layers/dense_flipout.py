@@ -13,6 +13,7 @@ import numpy as np
 
 from ..activations import get_activation
 from ..border import check_size
+from ..elementary import softplus_inverse
 from ..errors import expected
 from ..noise import LayerNoise, LocalLayerNoise
 from ..priors import NormalPrior, make_prior
@@ -58,6 +59,8 @@ class DenseFlipout(Layer):
     initializer : str
         "tfp": kernel_mu and bias_mu from N(0, 0.1), every rho from N(-3, 0.1), second number a
         standard deviation. "he": kernel_mu from N(0, sqrt(2 / inputs)), bias_mu 0, rho as before.
+    initial_sigma : float or "prior", optional
+        Where every sigma starts instead: a number above scale_shift, or the prior's scale.
 
     Raises
     ------
@@ -75,6 +78,7 @@ class DenseFlipout(Layer):
     bias_prior: NormalPrior | None = None
     scale_shift: float | None = None
     initializer: str = "tfp"
+    initial_sigma: float | str | None = None
 
     type = "DenseFlipout"
     tensors = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho", "kernel_prior_loc",
@@ -111,6 +115,27 @@ class DenseFlipout(Layer):
         if self.initializer not in INITIALIZERS:
             wanted = "one of " + ", ".join(INITIALIZERS)
             raise expected("initializer", wanted, repr(self.initializer))
+        self._settle_sigma()
+
+    def _settle_sigma(self):
+        """Check ``initial_sigma``: a number above 0, or "prior" where every prior has a scale."""
+        given = self.initial_sigma
+        if given is None:
+            return
+        if isinstance(given, str):
+            if given != "prior":
+                raise expected("initial_sigma", 'a number or "prior"', repr(given))
+            for tensor, prior in self.priors.items():
+                if not hasattr(prior, "scale"):
+                    raise expected(f"{tensor}_prior", 'one with a scale, for initial_sigma="prior"',
+                                   prior.describe())  # fmt: skip
+            return
+        try:
+            object.__setattr__(self, "initial_sigma", float(given))
+        except (TypeError, ValueError):
+            raise expected("initial_sigma", 'a number or "prior"', repr(given)) from None
+        if not 0 < self.initial_sigma < np.inf:
+            raise expected("initial_sigma", "a finite number above 0", given)
 
     @property
     def bias_is_random(self):
@@ -149,13 +174,15 @@ class DenseFlipout(Layer):
         """Return scale_shift as a float, None replaced by the machine epsilon of the dtype."""
         return float(np.finfo(dtype).eps) if self.scale_shift is None else self.scale_shift
 
-    def initial(self, stream):
+    def initial(self, stream, scale_shift):
         """Return name to array of the initial values, drawn tensor by tensor.
 
         Parameters
         ----------
         stream : Stream
             Purpose "init".
+        scale_shift : float
+            Settled.
         """
         he = {"kernel_mu": float(np.sqrt(2 / self.inputs)), "bias_mu": 0.0}
         found = {}
@@ -167,6 +194,13 @@ class DenseFlipout(Layer):
             if self.initializer == "he":
                 scale = he.get(name, scale)
             found[name] = location + scale * stream.normals(shape, name)
+        if self.initial_sigma is not None:
+            for tensor, prior in self.priors.items():
+                given = prior.scale if self.initial_sigma == "prior" else self.initial_sigma
+                if np.min(given) <= scale_shift:
+                    raise expected("initial_sigma", f"a number above scale_shift ({scale_shift:g})",
+                                   np.min(given))  # fmt: skip
+                found[f"{tensor}_rho"] = softplus_inverse(np.asarray(given) - scale_shift)
         return found
 
     def noise_shapes(self, noise, rows):
@@ -373,7 +407,9 @@ class DenseFlipout(Layer):
             With one: as `docs/vectors.md` writes a layer whose parameters are of it, scale_shift
             settled and no initializer. Without: all of the layer's options.
         """
-        whole = {"initializer": self.initializer} if dtype is None else {}
+        whole = {}
+        if dtype is None:
+            whole = {"initializer": self.initializer, "initial_sigma": self.initial_sigma}
         return {
             "type": "DenseFlipout",
             "units": self.outputs,
@@ -401,7 +437,7 @@ class DenseFlipout(Layer):
             For a key or value that `to_json` does not write.
         """
         keys = {"type", "units", "activation", "scale_shift", "kernel_prior", "bias", "bias_prior"}
-        if set(description) - {"initializer"} != keys:
+        if set(description) - {"initializer", "initial_sigma"} != keys:
             raise expected("layer", f"an object with keys {sorted(keys)}", sorted(description))
         options = {key: value for key, value in description.items() if key not in ("type", "units")}
         shift = options["scale_shift"]

@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "derivation.md").read_text(encoding="utf-8")
 FILES = ("reference", "layers.base", "layers.dense_flipout", "layers.local", "likelihoods.base",
          "likelihoods.bernoulli", "likelihoods.categorical", "likelihoods.normal",
-         "likelihoods.predicted_normal", "likelihoods.reduction", "priors.normal", "priors.laplace", "priors.mixture",
-         "priors.learned", "step.adam", "activations", "elementary",
-         "prediction.predicting")  # fmt: skip
+         "likelihoods.predicted_normal", "likelihoods.reduction", "priors.normal",
+         "priors.laplace", "priors.mixture", "priors.learned", "step.adam", "activations",
+         "elementary", "prediction.predicting")  # fmt: skip
 OF_THE_STEP = ("reference", "layers.base", "layers.dense_flipout", "layers.local")
 NUMBERS = re.compile(r"E(\d+)(?: to E(\d+))?")
 FORMULAS = {"softplus", "sigmoid", "sigma", "kl", "kl_parts", "kl_gradient", "perturb",

@@ -1,0 +1,83 @@
+"""From a trained network: its weights as posterior means, a share of each as its deviation."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from .border import take_array
+from .errors import expected
+from .network import Network
+from .priors import NormalPrior
+
+
+def weights_of(trained):
+    """Return a list of (kernel (I, O), bias (O,) or None) of a trained network.
+
+    Parameters
+    ----------
+    trained : scikit-learn MLP, or sequence of arrays and pairs (kernel, bias)
+    """
+    if hasattr(trained, "coefs_"):
+        trained = zip(trained.coefs_, trained.intercepts_, strict=True)
+    pairs = [one if isinstance(one, tuple | list) else (one, None) for one in trained]
+    return [tuple(pair) for pair in pairs]
+
+
+def init_from(network, trained, delta=0.1, floor=1e-3, *, centred=False, dtype="float32"):
+    """Return (network, parameters) that start from a trained network's weights.
+
+    Every mean is the trained weight w, and every sigma = max(delta |w|, floor): the share delta of
+    it is what MOPED calls the initial perturbation.
+
+    Parameters
+    ----------
+    network : Network of DenseFlipout layers
+        Of the trained network's shapes.
+    trained : scikit-learn MLP, or sequence of arrays and pairs (kernel, bias)
+        First layer to last, kernels (I, O).
+    delta : float, > 0
+    floor : float, > 0
+        The least sigma: a weight that is 0 has it.
+    centred : bool
+        Replace each prior by a Normal that is the initial posterior, so that the KL starts at 0
+        (array priors: NumPy back end).
+    dtype : "float32" or "float64"
+
+    Returns
+    -------
+    (Network, Parameters)
+        The network given, but for its priors where they are centred.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, the layer named, or a delta or floor out of range.
+
+    Source: Krishnan, Subedar and Tickoo (2020), "Specifying weight priors in Bayesian deep neural
+    networks with empirical Bayes".
+    """
+    for name, value in (("delta", delta), ("floor", floor)):
+        if not 0 < value < np.inf:
+            raise expected(name, "a finite number above 0", value)
+    weights = weights_of(trained)
+    if len(weights) != len(network.layers):
+        raise expected("trained", f"{len(network.layers)} layers", len(weights))
+    parameters, layers = network.init(0, dtype), []
+    for k, (layer, arrays) in enumerate(zip(network.layers, weights, strict=True)):
+        priors = {}
+        for tensor, array in zip(("kernel", "bias"), arrays, strict=True):
+            name = f"layers.{k}.{tensor}"
+            if f"{name}_mu" not in parameters:
+                if array is not None and np.any(array):
+                    raise expected(name, f"none, for bias {layer.bias!r}", "an array")
+                continue
+            mu = parameters[f"{name}_mu"]
+            mu[...] = 0 if array is None else take_array(array, name, shape=mu.shape)
+            if tensor in layer.priors:
+                parameters.set_sigma(name, np.maximum(delta * np.abs(mu.astype(float)), floor))
+                priors[f"{tensor}_prior"] = NormalPrior(mu, parameters.sigma(name))
+        layers.append(replace(layer, **priors) if centred else layer)
+    if not centred:
+        return network, parameters
+    network = Network(layers, network.likelihood)
+    return network, network.parameters(parameters, dtype)
