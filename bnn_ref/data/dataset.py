@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..border import refuse_not_finite
-from ..errors import expected
+from ..errors import expected, one_line
 from ..likelihoods import LIKELIHOODS
 from .cells import sort_names
 from .encoding import TASKS, Encoding, is_whole, moments, value_range
@@ -105,7 +105,7 @@ def _class_names(source, targets, task):
     if len(names) > max(FEW_CLASSES, rows // 2):
         found = f"{len(names)} in {rows} rows"
         raise expected(f"{source}: classes", "two rows for each, or more", found)
-    if task == "bernoulli" and len(names) > 2:
+    if task == "bernoulli" and len(names) != 2:
         thing = f"{source}: targets of a bernoulli likelihood"
         raise expected(thing, "two classes", ", ".join(names[:6]))
     return names
@@ -250,8 +250,10 @@ def _warn_of_classes(source, encoding, trained, others):
         names = unseen if encoding.classes is None else [encoding.classes[k] for k in unseen]
         more = f" and {len(names) - 6} more" if names[6:] else ""
         warnings.warn(
-            f"{source}: no training row has the class {', '.join(map(str, names[:6]))}{more}: "
-            "only held-out or test rows have it",
+            one_line(
+                f"{source}: no training row has the class {', '.join(map(str, names[:6]))}{more}"
+            )
+            + ": only held-out or test rows have it",
             stacklevel=4,
         )
 

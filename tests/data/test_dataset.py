@@ -193,6 +193,9 @@ def test_text_classes(tmp_path):
         data.encoding.encode_y(np.array(["x", "w"]))
     with pytest.raises(ValueError, match="two classes, found x, y, z"):
         load(path, target=-1, task="bernoulli")
+    (tmp_path / "one").write_text("1,x\n2,x\n3,x\n")
+    with pytest.raises(ValueError, match="two classes, found x"):
+        load(tmp_path / "one", target=-1, task="bernoulli")
     with pytest.raises(ValueError, match="line 1, target 'column 1': expected a finite .*'x'"):
         load(path, target=-1, task="normal")
 
