@@ -192,7 +192,10 @@ def _read_meta(archive):
     if shape != () or dtype.kind != "U" or dtype.itemsize > LARGEST_META:
         wanted = f"a text of at most {LARGEST_META // 4:,} characters"
         raise expected("meta", wanted, f"shape {shape} of {dtype}")
-    plain = archive.read("meta").tobytes().decode("utf-32-le").rstrip("\0")
+    try:
+        plain = archive.read("meta").tobytes().decode("utf-32-le").rstrip("\0")
+    except UnicodeDecodeError:
+        raise expected("meta", "a text", "other data") from None
     return check_schema(parse_object(plain, "meta"), META, "meta")
 
 

@@ -4,10 +4,10 @@
 guessed or ignored, and a message never repeats more than a few characters of what was found.
 """
 
-import json
 import math
 
 from ...activations import ACTIVATIONS
+from ...border.schema import parse_object
 from ...border.text import show
 from ...layers import BIASES
 
@@ -36,13 +36,11 @@ def parse_meta(text):
     """
     try:
         plain = text.tobytes().decode("utf-32-le").rstrip("\0")  # item() trusts every code point
-        meta = json.loads(plain, parse_constant=_refuse_constant, object_pairs_hook=_unique_object)
-    except MetaError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise MetaError(f"meta: expected a JSON object, found text that is none "
-                        f"({show(str(error))})") from None  # fmt: skip
-    return check_meta(meta)
+        return check_meta(parse_object(plain, "meta"))
+    except UnicodeDecodeError:
+        raise MetaError("meta: expected text, found other data") from None
+    except ValueError as error:
+        raise MetaError(str(error)) from None
 
 
 def check_meta(meta):
@@ -170,14 +168,3 @@ def _number(value, name, above=None, least=None):
         sound = False
     if not sound or (above is not None and value <= above) or (least is not None and value < least):
         raise MetaError(f"{name}: expected {wanted}, found {show(value)}")
-
-
-def _refuse_constant(text):
-    raise MetaError(f"meta: expected finite numbers, found {text}")
-
-
-def _unique_object(pairs):
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise MetaError("meta: expected every key once, found one twice")
-    return found
