@@ -39,16 +39,23 @@ def add_arguments(parser):
 
     suite = commands.add_parser("suite", help="copy the published vectors to a folder")
     suite.add_argument("folder", metavar="DIR")
+    suite.add_argument("--json", action="store_true",
+                       help="the questions that a reader must answer, as JSON")  # fmt: skip
+
+    convert = commands.add_parser("convert", help="write a vector as JSON, or one in JSON as npz")
+    convert.add_argument("file", metavar="FILE")
+    convert.add_argument("-o", "--output", required=True, metavar="FILE.json|FILE.npz")
 
 
 def run(args):
     """Run one of the commands and return the exit code."""
-    return {"new": _new, "answer": _answer, "suite": _suite}[args.action](args)
+    return {"new": _new, "answer": _answer, "suite": _suite,
+            "convert": _convert}[args.action](args)  # fmt: skip
 
 
 def _new(args):
     from ..likelihoods import likelihood_from_json
-    from ..verification.vectors import write
+    from ..verification.vectors.json_files import write_any
     from ..verification.vectors.questions import new_question
 
     likelihood = {"type": args.likelihood}
@@ -62,19 +69,19 @@ def _new(args):
         priors=_numbers(args.prior, float, "--prior") if args.prior else None,
         scale_shift=args.scale_shift,
     )  # fmt: skip
-    write(args.output, vector)
+    write_any(args.output, vector)
     print(f"{args.output}: a question, {args.layers}, {args.batch} rows, {args.dtype}")
     return 0
 
 
 def _answer(args):
     from ..verification.frameworks import load
-    from ..verification.vectors import read, write
+    from ..verification.vectors.json_files import read_any, write_any
 
-    vector = read(args.file)
+    vector = read_any(args.file)
     framework = load(args.framework)
     answered = vector.answer(framework.answer(vector), framework.source())
-    write(args.output, answered)
+    write_any(args.output, answered)
     print(f"{args.output}: answered by {framework.source()}")
     return 0
 
@@ -84,6 +91,8 @@ def _suite(args):
 
     folder = Path(args.folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if args.json:
+        return _json_suite(folder)
     counts = {}
     for path in files():
         shutil.copyfile(path, folder / path.name)
@@ -91,6 +100,25 @@ def _suite(args):
         counts[verdict] = counts.get(verdict, 0) + 1
     told = ", ".join(f"{count} that must {verdict}" for verdict, count in counts.items())
     print(f"{folder}: {told.replace('must refuse', 'must be refused')}")
+    return 0
+
+
+def _json_suite(folder):
+    from ..verification.implementations.checking import suite_questions
+    from ..verification.vectors.json_files import write_any
+
+    asked = suite_questions()
+    for key, question in asked:
+        write_any(folder / f"{key}.json", question, key)
+    print(f"{folder}: {len(asked)} questions as JSON")
+    return 0
+
+
+def _convert(args):
+    from ..verification.vectors.json_files import read_any, write_any
+
+    write_any(args.output, read_any(args.file))
+    print(f"{args.output}: written")
     return 0
 
 

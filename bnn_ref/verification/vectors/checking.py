@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...storage.archive import LIMIT
-from ..vectors import Vector, VectorError, read
+from ..vectors import Vector, VectorError
 from .comparison import Comparison, check_limit, compare
 from .diagnosis import SECONDS, investigate
+from .json_files import read_any
 from .parts import explain_parts
 
 
@@ -164,9 +165,9 @@ def compare_file(path, limit=None, max_bytes=LIMIT, question=None):
     path = str(path)
     if limit is not None:
         check_limit(limit)
-    asked = None if question is None else read(question, max_bytes)
+    asked = None if question is None else read_any(question, max_bytes)
     try:
-        vector = read(path, max_bytes)
+        vector = read_any(path, max_bytes)
         if asked is not None:
             check_question(vector, asked)
         return compare_vector(vector, path, limit)
