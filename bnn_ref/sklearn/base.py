@@ -1,81 +1,41 @@
 """What the two estimators share: their settings, training over passes, and prediction."""
 
+import warnings
+from typing import ClassVar, NamedTuple
+
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ..border import check_size
-from ..errors import expected
-from ..likelihoods import Categorical
+from ..border import check_size, refuse_rows
+from ..errors import ObjectiveWarning, expected
 from ..noise import permutation
 from ..prediction import predict
+from ..reference import kl as kl_of
 from ..stacks import dense_stack
+from ..training import Cosine, convergence, drift, prior_line
+from ..training.guards import warn_of_few_examples
+from ..training.schedules import parse_rate, rise_of
 from ..training.trainer import Trainer
+from .settings import CAN_CHANGE, CONSTRAINTS, LEAST_PASSES, LEAST_STEPS, TEMPERATURES
 
-SETTINGS = """hidden_layer_sizes : sequence of int, default (50,)
-        Units of the hidden layers; () for a linear model.
-    activation : str, default "relu"
-        Of the hidden layers, as `DenseFlipout` takes it.
-    prior_scale : float, default 1.0
-        Standard deviation of the weights' prior N(0, prior_scale).
-    bias, initializer : str, default "deterministic" and "tfp"
-        As `DenseFlipout` takes them.
-    learning_rate : float, default 0.01
-        Of Adam.
-    batch_size : int, default 128
-    max_iter : int, default 200
-        Passes over the rows.
-    draws : int, default 50
-        Weight draws that a prediction averages.
-    draws_per_step : int, default 1
-        Noise draws that a training step averages.
-    kl_weight : float or function of the step, optional
-        The factor on the KL; by default 1/N.
-    num_examples : float, optional
-        N. By default the sum of the rows' weights (1 each without any) that `fit` trains on, or
-        that all calls of `partial_fit` were given: give it where the same rows come again.
-    early_stopping : bool, default False
-        Hold rows out, score them at the posterior mean after every pass, stop where the score has
-        not risen by `tol` for `n_iter_no_change` passes, and keep the parameters of the best.
-    validation_fraction : float, default 0.1
-    n_iter_no_change : int, default 10
-    tol : float, default 1e-4
-        Nats.
-    warm_start : bool, default False
-        `fit` goes on from where the last one ended, for `max_iter` more passes.
-    random_state : int, RandomState or None
-        Settles `seed_`, from which come initial values, order, noise, held-out rows, and the
-        weights that predictions draw.
-    backend : "numba" (default), "numpy" or a module
-    dtype : "float32" (default) or "float64"
-    threads : int, default 1
-        Of the numba back end. One by default, so that a search over many fits may run one on each
-        core.
+FIXED = ("hidden_layer_sizes", "activation", "prior_scale", "bias", "initializer", "dtype",
+         "scale", "learn_scale", "normalize_y")  # fmt: skip
 
-    Attributes
-    ----------
-    n_iter_ : int
-        Passes over the rows so far.
-    loss_curve_ : list of float
-        The loss of each pass: nll + kl / N in nats, the mean over its rows.
-    loss_ : float
-        The last of these.
-    validation_scores_ : list of float
-        Mean log-probability (nats) of the held-out rows after each pass, with early stopping.
-    n_features_in_, feature_names_in_
-        As everywhere in scikit-learn.
-    network_ : Network
-    state_ : State
-        Parameters, Adam's moments, steps taken.
-    seed_ : int
-    num_rows_, num_examples_ : int and float
-        How many rows were trained on, and the sum of their weights."""
+
+class Rows(NamedTuple):
+    """Rows, encoded targets and weights (None: 1 each)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+
+    def part(self, index):
+        """Return the rows of that index."""
+        return Rows(*(None if one is None else one[index] for one in self))
 
 
 class Flipout(BaseEstimator):
@@ -83,8 +43,11 @@ class Flipout(BaseEstimator):
 
     A row of weight 0 is left out. The others' weights are divided by their mean before they enter
     the nll of a step, and N is their sum, so that a row of weight k counts as k copies of it: both
-    objectives are (sum_n w_n nll_n + kl) / sum_n w_n. Arguments as `SETTINGS` describes them.
+    objectives are (sum_n w_n nll_n + temperature * kl) / sum_n w_n. Arguments as
+    `bnn_ref.sklearn.settings.SETTINGS` describes them.
     """
+
+    _parameter_constraints: ClassVar = CONSTRAINTS
 
     def __init__(
         self,
@@ -94,12 +57,14 @@ class Flipout(BaseEstimator):
         prior_scale=1.0,
         bias="deterministic",
         initializer="tfp",
-        learning_rate=0.01,
+        learning_rate="cosine",
         batch_size=128,
-        max_iter=200,
+        max_iter=None,
         draws=50,
         draws_per_step=1,
         kl_weight=None,
+        temperature=1.0,
+        kl_warm_up=None,
         num_examples=None,
         early_stopping=False,
         validation_fraction=0.1,
@@ -122,6 +87,8 @@ class Flipout(BaseEstimator):
         self.draws = draws
         self.draws_per_step = draws_per_step
         self.kl_weight = kl_weight
+        self.temperature = temperature
+        self.kl_warm_up = kl_warm_up
         self.num_examples = num_examples
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -134,57 +101,93 @@ class Flipout(BaseEstimator):
         self.threads = threads
 
     def fit(self, X, y, sample_weight=None):
-        """Train for `max_iter` passes over the rows and return self.
+        """Train over the rows and return self.
 
         Parameters
         ----------
         X : array (N, I)
-        y : array (N,), for the regressor also (N, O)
+        y : array (N,), or (N, O) where there are several outputs
         sample_weight : array (N,), optional
             At least 0; a row of weight k counts as k copies of it.
         """
-        passes = check_size(self.max_iter, "max_iter")
+        self._check_settings()
         again = self.warm_start and hasattr(self, "state_")
-        X, y = self._check(X, y, reset=not again)
-        X, y, weight = self._positive(X, y, sample_weight)
-        if not again:
-            self._start(y, weight)
-        y = self._encode(y)
+        if again:
+            self._refuse_changes()
+        rows = self._take(X, y, sample_weight, first=not again)
+        total = len(rows.x) if rows.weight is None else float(rows.weight.sum())
+        warn_of_few_examples(total, len(rows.x), self.num_examples is not None)
+        temperature = self.temperature
+        if temperature == "held-out":
+            temperature = self._choose_temperature(rows)
+        self.temperature_ = float(temperature)
         held_out = None
         if self.early_stopping:
-            X, y, weight, held_out = self._hold_out(X, y, weight)
+            rows, held_out = self._hold_out(rows, "early_stopping")
         self.num_rows_, self.num_examples_ = 0, 0
-        self._train(X, y, weight, passes, held_out)
+        stopped = self._train(rows, held_out)
+        self._say(stopped)
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
+        self._check_settings()
+        for name, value in (("early_stopping", True), ("temperature", "held-out")):
+            if getattr(self, name) is value or getattr(self, name) == value:
+                raise ValueError(f"partial_fit does not support {name}={value!r}")
         first = not hasattr(self, "state_")
-        X, y = self._check(X, y, reset=first)
-        X, y, weight = self._positive(X, y, sample_weight)
+        rows = self._take(X, y, sample_weight, first, classes)
+        self.temperature_ = float(self.temperature)
         if first:
-            self._start(y if classes is None else classes, weight)
             self.num_rows_, self.num_examples_ = 0, 0
-        self._train(X, self._encode(y), weight, passes=1)
+        self._train(rows, passes=1)
         return self
 
-    def _positive(self, X, y, weight):
-        """Return rows, targets and weights without the rows of weight 0."""
-        if weight is None:
-            return X, y, None
-        weight = _check_sample_weight(weight, X, dtype=np.float64, ensure_non_negative=True)
-        kept = weight > 0
-        if not np.any(kept):
-            raise expected("sample_weight", "at least one weight above 0", "none")
-        return (X, y, weight) if np.all(kept) else (X[kept], y[kept], weight[kept])
+    def _check_settings(self):
+        """Refuse settings by their own names, before any work."""
+        self._validate_params()
+        for size in np.atleast_1d(np.asarray(self.hidden_layer_sizes, object)).ravel():
+            check_size(size, "hidden_layer_sizes")
+        parse_rate(self.learning_rate)
 
-    def _start(self, y, weight):
+    def _settled(self):
+        """Return the settings that a warm start may not change, as they are now."""
+        return {
+            name: tuple(np.atleast_1d(value)) if name == "hidden_layer_sizes" else value
+            for name, value in self.get_params(deep=False).items()
+            if name in FIXED
+        }
+
+    def _refuse_changes(self):
+        for name, value in self._settled().items():
+            if value != self._fitted_settings[name]:
+                found = f"{value!r} (between fits of a warm start can change: {CAN_CHANGE})"
+                raise expected(name, f"{self._fitted_settings[name]!r}, as in the first fit", found)
+
+    def _take(self, X, y, sample_weight, first, classes=None):
+        """Return the checked `Rows` of weight above 0; the first call settles the network."""
+        X, y = self._check(X, y, reset=first)
+        self._refuse_not_finite(X)
+        weight = self._weights(y, None if sample_weight is None else _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True))  # fmt: skip
+        if weight is not None and not np.any(weight > 0):
+            raise expected("sample_weight", "at least one weight above 0", "none")
+        if first:
+            self._start(y, weight, classes)
+        rows = Rows(X, self._encode(y), weight)
+        return rows if weight is None or np.all(weight > 0) else rows.part(weight > 0)
+
+    def _weights(self, y, weight):
+        return weight
+
+    def _start(self, y, weight, classes):
         """Settle everything that the first call of `fit` or `partial_fit` settles."""
-        for name in ("state_", "network_", "validation_scores_"):
+        for name in ("state_", "network_", "validation_scores_", "temperature_scores_"):
             if hasattr(self, name):
                 delattr(self, name)
         self.seed_ = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self.n_iter_, self.loss_curve_ = 0, []
-        likelihood, outputs = self._settle_targets(y, weight)
+        self._fitted_settings = self._settled()
+        likelihood, outputs = self._settle_targets(y, weight, classes)
         self.network_ = dense_stack(
             self.n_features_in_,
             self.hidden_layer_sizes,
@@ -196,66 +199,170 @@ class Flipout(BaseEstimator):
             initializer=self.initializer,
         )
 
-    def _hold_out(self, X, y, weight):
-        """Return rows, targets and weights to train on, and the held-out (rows, targets)."""
+    def _hold_out(self, rows, why):
+        """Return the `Rows` to train on, and those held out, drawn by the seed."""
+        count = len(rows.x)
+        strata = self._strata(rows.y)
+        groups = 1 if strata is None else len(np.unique(strata))
+        held = max(int(np.ceil(self.validation_fraction * count)), groups)
+        if held < 2 or count - held < max(2, groups):
+            wanted = f"rows enough to hold {self.validation_fraction:g} of them out"
+            raise expected(why, wanted, f"{count} rows")
         index, held = train_test_split(
-            np.arange(len(X)),
-            test_size=self.validation_fraction,
-            random_state=self.seed_,
-            stratify=y if self.network_.likelihood == Categorical() else None,
+            np.arange(count), test_size=held, random_state=self.seed_, stratify=strata
         )
-        return X[index], y[index], None if weight is None else weight[index], (X[held], y[held])
+        return rows.part(index), rows.part(held)
 
-    def _train(self, X, y, weight, passes, held_out=None):
-        """Take that many passes over the rows, in the order that `bnn_ref.fit` takes."""
-        self.num_rows_ += len(X)
-        self.num_examples_ += len(X) if weight is None else float(np.sum(weight))
-        mean_weight = self.num_examples_ / self.num_rows_
-        if mean_weight != 1:
-            weight = (np.ones(len(X)) if weight is None else weight) / mean_weight
-        trainer = Trainer(
+    def _strata(self, y):
+        return None
+
+    def _passes(self, rows):
+        """Return how many passes to take over so many rows."""
+        if self.max_iter is not None:
+            return self.max_iter
+        return max(LEAST_PASSES, -(-LEAST_STEPS // -(-len(rows.x) // self.batch_size)))
+
+    def _trainer(self, rows, temperature, steps, num_examples, state):
+        """Return the `Trainer`; steps None: no length is known, and the rate is constant."""
+        rate = parse_rate(self.learning_rate)
+        rise = rise_of(rate) if self.kl_warm_up is None else self.kl_warm_up
+        if steps is None:
+            rate, rise = (rate.peak if isinstance(rate, Cosine) else rate), 0.0
+        return Trainer(
             self.network_,
-            self.num_examples_ if self.num_examples is None else self.num_examples,
-            self.learning_rate,
+            num_examples if self.num_examples is None else self.num_examples,
+            rate,
             self.seed_,
             self.backend,
             self.dtype,
             draws_per_step=self.draws_per_step,
             kl_weight=self.kl_weight,
+            temperature=temperature,
+            kl_warm_up=rise,
             threads=self.threads,
-            state=getattr(self, "state_", None),
+            state=state,
+            steps=steps,
         )
-        batch_size = check_size(self.batch_size, "batch_size")
-        best, best_parameters, waited = -np.inf, None, 0
-        for _ in range(passes):
-            order = permutation(len(X), self.seed_, "shuffle", step=self.n_iter_)
-            total = 0.0
-            for start in range(0, len(X), batch_size):
-                index = order[start : start + batch_size]
-                part = None if weight is None else weight[index]
-                total += len(index) * trainer.step(X[index], y[index], part).loss
+
+    def _train(self, rows, held_out=None, passes=None):
+        """Go on training; return whether early stopping ended it."""
+        self.num_rows_ += len(rows.x)
+        self.num_examples_ += len(rows.x) if rows.weight is None else float(np.sum(rows.weight))
+        mean_weight = self.num_examples_ / self.num_rows_
+        if mean_weight != 1:
+            weight = np.ones(len(rows.x)) if rows.weight is None else rows.weight
+            rows = rows._replace(weight=weight / mean_weight)
+        state, steps = getattr(self, "state_", None), None
+        if passes is None:
+            passes = self._passes(rows)
+            steps = passes * -(-len(rows.x) // self.batch_size)
+            steps += state.step if state is not None else 0
+        trainer = self._trainer(rows, self.temperature_, steps, self.num_examples_, state)
+        best, best_parameters, waited, drifts = -np.inf, None, 0, []
+        if held_out is not None and state is not None:  # of a warm start: what it begins from
+            best, best_parameters = self._score(held_out), trainer.parameters.flat.copy()
+        for one in range(passes):
+            self.loss_ = take_pass(trainer, rows, self.batch_size, self.n_iter_)
             self.state_ = trainer.state
             self.n_iter_ += 1
-            self.loss_ = float(total / len(X))
             self.loss_curve_.append(self.loss_)
+            if one % max(1, passes // 60) == 0 or one == passes - 1:
+                drifts.append(drift(trainer.state, trainer.adam))
             if held_out is None:
                 continue
-            score = self._predict(*held_out, draws=1, kind="mean").nats
+            score = self._score(held_out)
             self.validation_scores_ = [*getattr(self, "validation_scores_", []), score]
             waited = 0 if score > best + self.tol else waited + 1
             if score > best:
                 best, best_parameters = score, trainer.parameters.flat.copy()
             if waited >= self.n_iter_no_change:
                 break
+        constant = trainer.is_constant and not trainer.kl_warm_up
+        losses = self.loss_curve_[-passes:]
+        self.convergence_ = convergence(drifts, losses, is_constant=constant and len(drifts) > 1)
         if best_parameters is not None:
             self.state_.parameters.flat[...] = best_parameters
+        return held_out is not None and waited >= self.n_iter_no_change
 
-    def _predict(self, X, y=None, **options):
+    def _score(self, held_out):
+        """Return the weighted mean log-probability of held-out rows at the posterior mean."""
+        found = self._predict(held_out.x, held_out.y, draws=1, kind="mean")
+        return float(np.average(found.log_prob, weights=held_out.weight))
+
+    def _choose_temperature(self, rows):
+        """Return the temperature whose averaged predictions of held-out rows are best."""
+        if self.kl_weight is not None:
+            raise expected("temperature", "a number where kl_weight is given", "'held-out'")
+        kept, held = self._hold_out(rows, "temperature='held-out'")
+        total = len(kept.x) if kept.weight is None else float(kept.weight.sum())
+        if kept.weight is not None:
+            kept = kept._replace(weight=kept.weight * (len(kept.x) / total))
+        passes = self._passes(kept)
+        steps = passes * -(-len(kept.x) // self.batch_size)
+        found = {}
+        for temperature in TEMPERATURES:
+            trainer = self._trainer(kept, temperature, steps, total, None)
+            for one in range(passes):
+                take_pass(trainer, kept, self.batch_size, one)
+            found[temperature] = self._predict(
+                held.x, held.y, parameters=trainer.parameters
+            ).log_prob
+        self.temperature_scores_ = {
+            t: float(np.average(one, weights=held.weight)) for t, one in found.items()
+        }
+        best = max(self.temperature_scores_, key=self.temperature_scores_.get)
+        gain = found[best] - found[1.0]
+        weight = np.ones(len(gain)) if held.weight is None else held.weight
+        share = weight / weight.sum()
+        mean = np.sum(share * gain)
+        error = np.sqrt(np.sum(share**2 * (gain - mean) ** 2))
+        return best if mean > error else 1.0
+
+    def _say(self, stopped):
+        """Warn where training has not settled, or the posterior is still the prior."""
+        if not stopped and not self.convergence_.settled:
+            line = self.convergence_.line.replace("the number of steps (or passes)", "max_iter")
+            warnings.warn(line, ConvergenceWarning, stacklevel=3)
+        kl = float(kl_of(self.network_, self.state_.parameters).sum())
+        line = prior_line(self.state_.parameters, kl)
+        if line is not None:
+            warnings.warn(line, ObjectiveWarning, stacklevel=3)
+
+    def _predict(self, X, y=None, parameters=None, **options):
         """Return the `Prediction` for validated rows."""
         options = {"draws": self.draws, "seed": self.seed_, "backend": self.backend,
                    "threads": self.threads, **options}  # fmt: skip
-        return predict(self.network_, self.state_.parameters, X, y, **options)
+        parameters = self.state_.parameters if parameters is None else parameters
+        return predict(self.network_, parameters, X, y, **options)
 
     def _rows(self, X):
         check_is_fitted(self, "state_")
-        return validate_data(self, X, reset=False)
+        X = validate_data(self, X, reset=False, ensure_all_finite=False)
+        self._refuse_not_finite(X)
+        return X
+
+    def _refuse_not_finite(self, X):
+        """Refuse what is not finite in the model's dtype, naming row and column."""
+        try:
+            refuse_rows(X, "X", np.dtype(self.dtype), range(len(X)))
+        except ValueError as error:
+            raise ValueError(f"Input X contains NaN or inf in {self.dtype}: {error}") from None
+
+
+def take_pass(trainer, rows, batch_size, number):
+    """Take one pass over the rows, in the order that `bnn_ref.fit` takes, and return its loss.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    rows : Rows
+    batch_size : int
+    number : int
+        Of the pass, from 0.
+    """
+    order = permutation(len(rows.x), trainer.seed, "shuffle", step=number)
+    total = 0.0
+    for start in range(0, len(order), batch_size):
+        batch = rows.part(order[start : start + batch_size])
+        total += len(batch.x) * trainer.step(*batch).loss
+    return float(total / len(order))

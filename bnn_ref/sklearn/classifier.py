@@ -1,28 +1,33 @@
-"""`FlipoutClassifier`: class labels, a Categorical likelihood."""
+"""`FlipoutClassifier`: class labels (Categorical), or several labels a row (Bernoulli)."""
+
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
-from sklearn.utils.validation import (
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from ..errors import expected
-from ..likelihoods import Categorical
-from .base import SETTINGS, Flipout
+from ..likelihoods import Bernoulli, Categorical
+from .base import Flipout
+from .settings import CONSTRAINTS, SETTINGS
 
 
 class FlipoutClassifier(ClassifierMixin, Flipout):
     __doc__ = f"""A Bayesian neural network of Flipout layers that tells classes.
 
     Predictions average `draws` whole weight draws from the posterior that was learned. What they
-    draw is fixed by `seed_`, so a row's prediction depends on the row alone.
+    draw is fixed by `seed_`, so a row's prediction depends on the row alone. With a 0/1 target of
+    several columns every column is a label of its own.
 
     Parameters
     ----------
+    class_weight : dict, "balanced" or None
+        What rows of each class weigh, as in scikit-learn; it multiplies `sample_weight`.
     {SETTINGS}
     classes_ : array
+        The classes, also those whose rows all weigh 0; of several labels their places.
 
     Examples
     --------
@@ -35,6 +40,63 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
     >>> model.score(x, y) > 0.95
     True
     """
+
+    _parameter_constraints: ClassVar = {**CONSTRAINTS, "class_weight": [dict, str, None]}
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(50,),
+        activation="relu",
+        *,
+        class_weight=None,
+        prior_scale=1.0,
+        bias="deterministic",
+        initializer="tfp",
+        learning_rate="cosine",
+        batch_size=128,
+        max_iter=None,
+        draws=50,
+        draws_per_step=1,
+        kl_weight=None,
+        temperature=1.0,
+        kl_warm_up=None,
+        num_examples=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        random_state=None,
+        backend="numba",
+        dtype="float32",
+        threads=1,
+    ):
+        super().__init__(
+            hidden_layer_sizes,
+            activation,
+            prior_scale=prior_scale,
+            bias=bias,
+            initializer=initializer,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            draws=draws,
+            draws_per_step=draws_per_step,
+            kl_weight=kl_weight,
+            temperature=temperature,
+            kl_warm_up=kl_warm_up,
+            num_examples=num_examples,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            random_state=random_state,
+            backend=backend,
+            dtype=dtype,
+            threads=threads,
+        )
+        self.class_weight = class_weight
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Take one pass over these rows, going on from where training is, and return self.
@@ -62,15 +124,25 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         """
         return self._predict(self._rows(X)).probabilities
 
-    def predict(self, X):
-        """Return the most probable class of each row, (N,).
+    def predict_log_proba(self, X):
+        """Return the logarithm of `predict_proba`, nats; -inf where that is 0.
 
         Parameters
         ----------
         X : array (N, I)
         """
-        place = np.argmax(self.predict_proba(X), axis=1)
-        return self.classes_[place]
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def predict(self, X):
+        """Return the most probable class of each row, (N,); of several labels 0 or 1, (N, labels).
+
+        Parameters
+        ----------
+        X : array (N, I)
+        """
+        found = self._predict(self._rows(X)).classes
+        return found if self._is_multilabel else self.classes_[found]
 
     def predict_uncertainty(self, X):
         """Return (total entropy, mutual information) of each row, both (N,), in nats.
@@ -84,19 +156,51 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         prediction = self._predict(self._rows(X))
         return prediction.total_entropy, prediction.mutual_information
 
-    def _check(self, X, y, reset):
-        X, y = validate_data(self, X, y, reset=reset)
-        check_classification_targets(y)
-        return X, column_or_1d(y, warn=True)
+    @property
+    def _is_multilabel(self):
+        return self.network_.likelihood == Bernoulli()
 
-    def _settle_targets(self, y, weight):
-        self.classes_ = np.unique(y)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y: expected at least 2 classes, found 1 class, {self.classes_[0]!r}")
+    def _check(self, X, y, reset):
+        several = y is not None and type_of_target(y) == "multilabel-indicator"
+        X, y = validate_data(self, X, y, reset=reset, ensure_all_finite=False, multi_output=several)
+        check_classification_targets(y)
+        return X, y if several else column_or_1d(y, warn=True)
+
+    def _weights(self, y, weight):
+        if self.class_weight is None:
+            return weight
+        found = compute_sample_weight(self.class_weight, y)
+        return found if weight is None else found * weight
+
+    def _strata(self, y):
+        if y.ndim == 2 or np.min(np.unique(y, return_counts=True)[1]) < 2:
+            return None
+        return y
+
+    def _settle_targets(self, y, weight, classes):
+        if y.ndim == 2:
+            self.classes_ = np.arange(y.shape[1])
+            return Bernoulli(), y.shape[1]
+        self.classes_ = np.unique(y if classes is None else classes)
+        weighted = self.classes_ if classes is not None else np.unique(
+            y if weight is None else y[weight > 0])  # fmt: skip
+        if len(weighted) < 2:
+            raise ValueError(f"y: expected at least 2 classes, found 1 class, {weighted[0]!r}")
         return Categorical(), len(self.classes_)
 
     def _encode(self, y):
+        several = self._is_multilabel
+        if several != (y.ndim == 2) or (several and y.shape[1] != len(self.classes_)):
+            raise expected("y", f"{len(self.classes_)} labels a row, as before" if several else
+                           "one class a row, as before", f"shape {y.shape}")  # fmt: skip
+        if several:
+            return y
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise expected("y", f"classes among {self.classes_}", unknown[0])
         return np.searchsorted(self.classes_, y)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,12 +1,19 @@
 """`FlipoutRegressor`: numbers, a Normal likelihood whose scale is learned."""
 
+from numbers import Real
+from typing import ClassVar
+
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
 from ..errors import expected
 from ..likelihoods import Normal, PredictedNormal
-from .base import SETTINGS, Flipout
+from .base import Flipout
+from .settings import CONSTRAINTS, SETTINGS
+
+AT_ONCE = 1 << 20  # rows times draws of an interval's block
 
 
 class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
@@ -40,6 +47,13 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
     True
     """
 
+    _parameter_constraints: ClassVar = {
+        **CONSTRAINTS,
+        "scale": [Interval(Real, 0, None, closed="neither")],
+        "learn_scale": ["boolean"],
+        "normalize_y": ["boolean"],
+    }
+
     def __init__(
         self,
         hidden_layer_sizes=(50,),
@@ -51,12 +65,14 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
         prior_scale=1.0,
         bias="deterministic",
         initializer="tfp",
-        learning_rate=0.01,
+        learning_rate="cosine",
         batch_size=128,
-        max_iter=200,
+        max_iter=None,
         draws=50,
         draws_per_step=1,
         kl_weight=None,
+        temperature=1.0,
+        kl_warm_up=None,
         num_examples=None,
         early_stopping=False,
         validation_fraction=0.1,
@@ -80,6 +96,8 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
             draws=draws,
             draws_per_step=draws_per_step,
             kl_weight=kl_weight,
+            temperature=temperature,
+            kl_warm_up=kl_warm_up,
             num_examples=num_examples,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
@@ -131,14 +149,36 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
         parts = [self._shape(np.sqrt(v) * self.y_scale_) for v in variances]
         return (mean, *parts) if return_parts else (mean, parts[0])
 
+    def predict_interval(self, X, coverage=0.9):
+        """Return (low, high) of the central interval of that probability, of y's shape and units.
+
+        Of the predictive mixture: the likelihood's noise and the spread of the draws. Rows are
+        taken a block at a time, so that memory does not grow with them.
+
+        Parameters
+        ----------
+        X : array (N, I)
+        coverage : float, 0 < coverage < 1
+        """
+        rows = self._rows(X)
+        at_once = max(128, AT_ONCE // self.draws)
+        blocks = [
+            self._predict(rows[start : start + at_once], return_draws=True).interval(coverage)
+            for start in range(0, len(rows), at_once)
+        ]
+        return tuple(
+            self._shape(np.concatenate(ends) * self.y_scale_ + self.y_loc_)
+            for ends in zip(*blocks, strict=True)
+        )
+
     def _shape(self, values):
         return values[:, 0] if self._y_ndim == 1 else values
 
     def _check(self, X, y, reset):
-        X, y = validate_data(self, X, y, reset=reset, multi_output=True, y_numeric=True)
-        return X, y
+        return validate_data(self, X, y, reset=reset, ensure_all_finite=False, multi_output=True,
+                             y_numeric=True)  # fmt: skip
 
-    def _settle_targets(self, y, weight):
+    def _settle_targets(self, y, weight, classes):
         self._y_ndim = y.ndim
         y = y.reshape(len(y), -1).astype(np.float64)
         self.y_loc_, self.y_scale_ = np.zeros(y.shape[1]), np.ones(y.shape[1])

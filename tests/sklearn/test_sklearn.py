@@ -20,6 +20,9 @@ import bnn_ref
 from bnn_ref.sklearn import FlipoutClassifier, FlipoutRegressor
 
 REASON = "repeated rows draw other noise; the exact statements are tests of this file"
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:training has not settled:sklearn.exceptions.ConvergenceWarning"
+)
 SMALL = {"hidden_layer_sizes": (10,), "max_iter": 60, "draws": 5, "learning_rate": 0.03}
 QUICK = {"backend": "numpy", "hidden_layer_sizes": (10,), "draws": 10, "random_state": 0}
 
@@ -48,9 +51,9 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("estimator", "check"), checks(), ids=name_of)
+@pytest.mark.parametrize(("estimator", "check"), checks(max_iter=200), ids=name_of)
 @pytest.mark.filterwarnings("ignore:Can't check:sklearn.exceptions.SkipTestWarning")
-def test_scikit_learn_checks_of_the_defaults(estimator, check):
+def test_scikit_learn_checks_of_the_default_sizes(estimator, check):
     check(estimator)
 
 
@@ -72,7 +75,7 @@ def test_fit_takes_the_steps_of_bnn_ref_fit(iris):
     x, y = iris
     model = FlipoutClassifier(max_iter=3, batch_size=64, **QUICK).fit(x, y)
     trained = bnn_ref.fit(
-        model.network_, (x, y), epochs=3, batch_size=64, learning_rate=0.01, seed=model.seed_,
+        model.network_, (x, y), epochs=3, batch_size=64, kl_warm_up=0.5, seed=model.seed_,
         backend="numpy", report_every=3,
     )  # fmt: skip
     assert model.n_iter_ == 3
@@ -142,10 +145,11 @@ def test_classes_may_be_text_and_come_back(iris):
 
 def test_partial_fit_of_all_rows_is_a_pass_of_fit(iris):
     x, y = iris
+    constant = {"learning_rate": 0.01, **QUICK}
     streamed = FlipoutClassifier(num_examples=150, **QUICK)
     for _ in range(3):
         streamed.partial_fit(x, y, classes=[0, 1, 2])
-    fitted = FlipoutClassifier(max_iter=3, **QUICK).fit(x, y)
+    fitted = FlipoutClassifier(max_iter=3, **constant).fit(x, y)
     np.testing.assert_array_equal(streamed.state_.parameters.flat, fitted.state_.parameters.flat)
     assert streamed.n_iter_ == 3
     assert streamed.loss_curve_ == fitted.loss_curve_
@@ -163,10 +167,11 @@ def test_partial_fit_counts_the_rows_it_was_given(iris):
 
 def test_warm_start_goes_on(iris):
     x, y = iris
-    warm = FlipoutClassifier(max_iter=2, warm_start=True, **QUICK).fit(x, y)
+    constant = {"learning_rate": 0.01, **QUICK}
+    warm = FlipoutClassifier(max_iter=2, warm_start=True, **constant).fit(x, y)
     warm.fit(x, y)
     assert (warm.n_iter_, len(warm.loss_curve_), warm.state_.step) == (4, 4, 8)
-    cold = FlipoutClassifier(max_iter=4, **QUICK).fit(x, y)
+    cold = FlipoutClassifier(max_iter=4, **constant).fit(x, y)
     np.testing.assert_array_equal(warm.state_.parameters.flat, cold.state_.parameters.flat)
     cold.fit(x, y)
     assert cold.n_iter_ == 4
@@ -291,12 +296,21 @@ def recording_backend(seen):
 def test_bad_settings_are_named(iris):
     x, y = iris
     for settings, message in [
-        ({"hidden_layer_sizes": (0,)}, "outputs: expected a whole number, at least 1, found 0"),
+        ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes: expected .*, at least 1, found 0"),
+        ({"hidden_layer_sizes": "a"}, "'hidden_layer_sizes' parameter"),
         ({"activation": "swish"}, "activation"),
-        ({"max_iter": 0}, "max_iter: expected a whole number, at least 1, found 0"),
-        ({"batch_size": -1}, "batch_size"),
-        ({"prior_scale": -1.0}, "prior"),
-        ({"learning_rate": 0}, "learning_rate"),
+        ({"max_iter": 0}, "'max_iter' parameter of FlipoutClassifier must be .* Got 0 instead"),
+        ({"batch_size": -1}, "'batch_size' parameter"),
+        ({"prior_scale": 0}, "'prior_scale' parameter"),
+        ({"prior_scale": -1.0}, "'prior_scale' parameter"),
+        ({"learning_rate": 0}, "'learning_rate' parameter"),
+        ({"learning_rate": "linear"}, "learning_rate: expected a number, 'cosine'"),
+        ({"draws": 0}, "'draws' parameter"),
+        ({"n_iter_no_change": 0}, "'n_iter_no_change' parameter"),
+        ({"tol": float("nan")}, "'tol' parameter"),
+        ({"warm_start": "no"}, "'warm_start' parameter"),
+        ({"validation_fraction": 1}, "'validation_fraction' parameter"),
+        ({"temperature": "cold"}, "'temperature' parameter"),
         ({"backend": "torch"}, "backend"),
         ({"dtype": "float16"}, "dtype"),
     ]:

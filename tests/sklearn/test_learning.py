@@ -1,0 +1,265 @@
+"""How the estimators learn as they come: cases 36, 68, 70, 86 to 90, 94, 95, and warnings."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+pytest.importorskip("numba", reason="numba is not installed")
+
+from sklearn.base import clone
+from sklearn.datasets import load_iris, make_moons
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+
+from bnn_ref import ObjectiveWarning
+from bnn_ref.sklearn import FlipoutClassifier, FlipoutRegressor
+
+QUICK = {"hidden_layer_sizes": (10,), "draws": 10, "random_state": 0}
+SHORT = pytest.mark.filterwarnings(
+    "ignore:training has not settled:sklearn.exceptions.ConvergenceWarning"
+)
+X, Y = load_iris(return_X_y=True)
+X = (X - X.mean(axis=0)) / X.std(axis=0)
+
+
+def sine_with_a_gap(seed=0):
+    """60 points on each side of a gap, y = sin(1.5 x) + noise of .1."""
+    rng = np.random.default_rng(seed)
+    x = np.concatenate([rng.uniform(-4, -1.5, 60), rng.uniform(1.5, 4, 60)])[:, None]
+    return x, np.sin(1.5 * x[:, 0]) + 0.1 * rng.normal(size=120)
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow),
+                                  pytest.param(2, marks=pytest.mark.slow)])  # fmt: skip
+def test_case_68_the_sine_with_a_gap_as_it_comes(seed):
+    x, y = sine_with_a_gap(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model = FlipoutRegressor(random_state=seed).fit(x, y)
+    mean, _, aleatoric, _ = model.predict(x, return_parts=True)
+    assert np.sqrt(np.mean((mean - y) ** 2)) < 0.15
+    assert 0.07 < aleatoric[0] < 0.16
+    low, high = model.predict_interval(x, 0.9)
+    assert 0.85 < np.mean((low <= y) & (y <= high)) <= 1
+
+
+def test_case_68_a_short_fit_warns():
+    x, y = sine_with_a_gap()
+    with pytest.warns(ConvergenceWarning, match="training has not settled: .* raise max_iter"):
+        model = FlipoutRegressor(max_iter=200, random_state=0).fit(x, y)
+    assert not model.convergence_.settled
+
+
+def test_case_70_two_moons_as_they_come():
+    x, y = make_moons(200, noise=0.15, random_state=0)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model = FlipoutClassifier(random_state=0).fit(x, y)
+    assert model.score(x, y) > 0.95
+    angle = np.linspace(0, 2 * np.pi, 64)
+    far = model.predict_proba(20 * np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    assert far.max() < 0.98
+
+
+def test_the_default_length_is_in_steps_not_in_passes():
+    few, many = FlipoutClassifier(), FlipoutClassifier(batch_size=10)
+    assert few._passes(_rows(120)) == 6000
+    assert many._passes(_rows(1000)) == 60
+    assert many._passes(_rows(60_000)) == 20
+
+
+def _rows(count):
+    from bnn_ref.sklearn.base import Rows
+
+    return Rows(np.zeros((count, 1)), np.zeros(count), None)
+
+
+@SHORT
+def test_case_36_boosting_warns_and_learns_with_num_examples():
+    weight = np.full(150, 1 / 150)
+    with pytest.warns(ObjectiveWarning, match="sum to 1, so N = 1 for 150 rows .*num_examples=150"):
+        FlipoutClassifier(max_iter=1, **QUICK).fit(X, Y, sample_weight=weight)
+    given = FlipoutClassifier(max_iter=300, num_examples=150, **QUICK)
+    assert given.fit(X, Y, sample_weight=weight).score(X, Y) > 0.9
+
+
+@SHORT
+def test_case_87_early_stopping_scores_by_weight():
+    """Half of 200 rows are mislabelled with weight 1e-9: they must not say when to stop."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    truth = (x[:, 0] > 0).astype(int)
+    wrong = np.arange(200) % 2 == 0
+    weight = np.where(wrong, 1e-9, 1.0)
+    model = FlipoutClassifier(max_iter=300, early_stopping=True, learning_rate=0.01, **QUICK)
+    model.fit(x, np.where(wrong, 1 - truth, truth), sample_weight=weight)
+    assert model.score(x, truth) > 0.94
+
+
+def test_case_87_early_stopping_needs_rows():
+    for estimator in (FlipoutClassifier, FlipoutRegressor):
+        with pytest.raises(
+            ValueError, match="early_stopping: expected rows enough .* found 2 rows"
+        ):
+            estimator(early_stopping=True, **QUICK).fit(X[[0, 149]], Y[[0, 149]])
+        with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
+            estimator(early_stopping=True, **QUICK).partial_fit(X, Y)
+
+
+@SHORT
+def test_case_88_a_warm_start_keeps_the_best_of_all_its_fits():
+    model = FlipoutClassifier(
+        max_iter=60, early_stopping=True, n_iter_no_change=60, warm_start=True, **QUICK
+    ).fit(X, Y)
+    first, best = model.state_.parameters.flat.copy(), max(model.validation_scores_)
+    model.set_params(learning_rate=1.0, max_iter=3).fit(X, Y)  # ruins it
+    assert max(model.validation_scores_[60:]) < best
+    np.testing.assert_array_equal(model.state_.parameters.flat, first)
+
+
+@SHORT
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("activation", "tanh"), ("prior_scale", 2.0), ("bias", "normal"),
+     ("hidden_layer_sizes", (11,)), ("dtype", "float64"), ("scale", 0.5), ("learn_scale", False)],
+)  # fmt: skip
+def test_case_88_a_warm_start_refuses_what_cannot_change(name, value):
+    model = FlipoutRegressor(max_iter=1, warm_start=True, **QUICK).fit(X, Y)
+    step = model.state_.step
+    model.set_params(**{name: value})
+    with pytest.raises(ValueError, match=rf"{name}: expected .*, as in the first fit, found .* can "
+                       "change: learning_rate, batch_size"):  # fmt: skip
+        model.fit(X, Y)
+    assert model.state_.step == step
+
+
+@SHORT
+def test_case_88_other_classes_are_refused_and_other_lengths_taken():
+    model = FlipoutClassifier(max_iter=1, warm_start=True, **QUICK).fit(X[:100], Y[:100])
+    with pytest.raises(ValueError, match="y: expected classes among"):
+        model.fit(X, Y)
+    model.set_params(max_iter=2, batch_size=10, learning_rate=0.1, draws=3, temperature=0.5)
+    model.fit(X[:100], Y[:100])
+    assert (model.n_iter_, model.temperature_) == (3, 0.5)
+
+
+@SHORT
+def test_case_33_and_90_a_feature_that_is_not_finite_is_named_by_row_and_column():
+    for value in (np.nan, np.inf, 1e39):
+        x = X.copy()
+        x[77, 2] = value
+        for call in (
+            lambda x=x: FlipoutClassifier(**QUICK).fit(x, Y),
+            lambda x=x: FlipoutRegressor(**QUICK).partial_fit(x, Y),
+            lambda x=x: FITTED.predict(x),
+        ):
+            with pytest.raises(ValueError, match="NaN or inf in float32: X: .* row 77, column 2"):
+                call()
+
+
+FITTED = FlipoutRegressor(backend="numpy", **QUICK).partial_fit(X, Y)
+
+
+@SHORT
+def test_case_94_a_class_whose_rows_all_weigh_nothing_keeps_its_column():
+    model = FlipoutClassifier(max_iter=100, learning_rate=0.03, **QUICK)
+    model.fit(X, Y, sample_weight=(Y != 1).astype(float))
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert model.predict_proba(X).shape == (150, 3)
+    assert model.score(X[Y != 1], Y[Y != 1]) > 0.95
+
+
+@SHORT
+def test_case_95_log_probabilities_and_several_labels():
+    labels = np.column_stack([Y == 0, Y == 2, X[:, 0] > 0]).astype(int)
+    model = FlipoutClassifier(max_iter=300, learning_rate=0.03, **QUICK).fit(X, labels)
+    assert model.predict(X).shape == model.predict_proba(X).shape == (150, 3)
+    assert np.mean(model.predict(X) == labels) > 0.95
+    np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X))
+    with pytest.raises(ValueError, match="y: expected 3 labels a row, as before"):
+        model.partial_fit(X, labels[:, :2])
+
+
+def test_case_95_sparse_inputs_are_refused_in_scikit_learns_words():
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        FlipoutClassifier(**QUICK).fit(sparse.csr_matrix(X), Y)
+
+
+@SHORT
+def test_class_weight_is_the_sample_weight_it_stands_for():
+    weight = np.where(Y == 1, 3.0, 1.0)
+    model = FlipoutClassifier(max_iter=2, class_weight={1: 3.0}, **QUICK).fit(X, Y)
+    other = FlipoutClassifier(max_iter=2, **QUICK).fit(X, Y, sample_weight=weight)
+    np.testing.assert_array_equal(model.state_.parameters.flat, other.state_.parameters.flat)
+    assert model.num_examples_ == 250
+    skewed = np.concatenate([np.flatnonzero(Y == 0)[:10], np.flatnonzero(Y == 1)])
+    model = FlipoutClassifier(max_iter=1, class_weight="balanced", **QUICK).fit(
+        X[skewed], Y[skewed]
+    )
+    assert model.num_examples_ == pytest.approx(60)
+
+
+@SHORT
+def test_temperature_is_a_multiple_of_the_kl_weight():
+    cold = FlipoutClassifier(max_iter=2, temperature=0.25, **QUICK).fit(X, Y)
+    same = FlipoutClassifier(max_iter=2, kl_weight=0.25 / 150, **QUICK).fit(X, Y)
+    np.testing.assert_array_equal(cold.state_.parameters.flat, same.state_.parameters.flat)
+
+
+@SHORT
+def test_a_held_out_temperature_is_the_best_on_rows_not_trained_on():
+    """Each score is that of the same fit without the held-out rows, made here by hand."""
+    model = FlipoutClassifier(max_iter=30, temperature="held-out", **QUICK).fit(X, Y)
+    from sklearn.model_selection import train_test_split
+
+    assert set(model.temperature_scores_) == {1.0, 0.3, 0.1, 0.03}
+    kept, held = train_test_split(np.arange(150), test_size=15, random_state=model.seed_,
+                                  stratify=Y)  # fmt: skip
+    for temperature in (1.0, 0.1):
+        alone = clone(model).set_params(temperature=temperature).fit(X[kept], Y[kept])
+        nats = -log_loss(Y[held], alone.predict_proba(X[held]), labels=[0, 1, 2])
+        assert model.temperature_scores_[temperature] == pytest.approx(nats, rel=1e-6)
+    final = clone(model).set_params(temperature=model.temperature_).fit(X, Y)
+    np.testing.assert_array_equal(final.state_.parameters.flat, model.state_.parameters.flat)
+    with pytest.raises(ValueError, match="temperature: expected a number where kl_weight is given"):
+        clone(model).set_params(kl_weight=0.001).fit(X, Y)
+    with pytest.raises(ValueError, match="partial_fit does not support temperature='held-out'"):
+        clone(model).partial_fit(X, Y, [0, 1, 2])
+
+
+@SHORT
+def test_case_30_a_mapped_estimator_trains_on_a_copy(tmp_path):
+    joblib = pytest.importorskip("joblib")
+    path = tmp_path / "model.joblib"
+    model = FlipoutRegressor(max_iter=1, **QUICK).fit(X, Y)
+    joblib.dump(model, path)
+    before = path.read_bytes()
+    mapped = joblib.load(path, mmap_mode="r").partial_fit(X, Y)
+    assert path.read_bytes() == before
+    copied = pickle.loads(pickle.dumps(model)).partial_fit(X, Y)
+    np.testing.assert_array_equal(mapped.state_.parameters.flat, copied.state_.parameters.flat)
+
+
+@pytest.mark.slow
+@SHORT
+def test_case_30_workers_train_on_copies_of_what_is_mapped():
+    joblib = pytest.importorskip("joblib")
+    big = {**QUICK, "hidden_layer_sizes": (400, 400)}  # 1.3 MB of parameters: loky maps them
+    model = FlipoutRegressor(max_iter=1, **big).fit(X, Y)
+    before = model.state_.parameters.flat.copy()
+    workers = joblib.Parallel(n_jobs=2)(joblib.delayed(model.partial_fit)(X, Y) for _ in range(2))
+    np.testing.assert_array_equal(model.state_.parameters.flat, before)
+    here = clone(model).set_params(max_iter=1).fit(X, Y).partial_fit(X, Y)
+    for one in workers:
+        np.testing.assert_array_equal(one.state_.parameters.flat, here.state_.parameters.flat)
+
+
+@SHORT
+def test_case_75_a_posterior_that_stayed_its_prior_is_said():
+    with pytest.warns(ObjectiveWarning, match="the posterior is the prior .* nothing was learned"):
+        FlipoutRegressor(kl_weight=lambda step: 1.0, max_iter=2000, **QUICK).fit(X, Y)
