@@ -86,7 +86,7 @@ def add_settings(parser):
     add("--temperature", "the KL's weight as a multiple of 1 / training rows (default 1: Bayes' "
         "posterior; below it a cold posterior)", type=float, metavar="X")  # fmt: skip
     add("--kl-warm-up", "share of the steps in which the KL's weight rises to its value (default "
-        "0.5 with cosine, else 0)", type=float, metavar="X")  # fmt: skip
+        "0.5 with cosine and a learned scale, else 0)", type=float, metavar="X")  # fmt: skip
     add("--adam", "paper (default), tensorflow1 or keras", metavar="NAME")
     add("--estimator", "flipout (default), shared or local", metavar="NAME")
     add("--holdout", "training rows held out: drawn by the seed from the digits (default 360), "
@@ -132,10 +132,6 @@ def resolve(args, config=None, run=None):
     if settings["likelihood"] is not None:
         settings["likelihood"] = _canonical("likelihood", settings["likelihood"])
     settings["learning_rate"] = _canonical("learning_rate", settings["learning_rate"])
-    if settings["kl_warm_up"] is None:
-        from ..training.schedules import rise_of
-
-        settings["kl_warm_up"] = rise_of(settings["learning_rate"])
     return settings
 
 
@@ -187,14 +183,18 @@ def make_likelihood(text):
 def make_network(settings, dataset):
     """Return the network, and settle the likelihood that was left to the data."""
     from ..stacks import dense_stack
+    from ..training.schedules import rise_of
 
     if settings["likelihood"] is None:
         settings["likelihood"] = _canonical("likelihood", dataset.encoding.task)
+    likelihood = make_likelihood(settings["likelihood"])
+    if settings["kl_warm_up"] is None:
+        settings["kl_warm_up"] = rise_of(settings["learning_rate"], likelihood)
     return dense_stack(
         dataset.inputs,
         settings["layers"],
         dataset.outputs,
-        make_likelihood(settings["likelihood"]),
+        likelihood,
         settings["activation"],
         **{name: settings[name] for name in ("prior_scale", "bias", "initializer")},
     )

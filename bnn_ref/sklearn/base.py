@@ -27,7 +27,15 @@ FIXED = ("hidden_layer_sizes", "activation", "prior_scale", "bias", "initializer
 
 
 class Rows(NamedTuple):
-    """Rows, encoded targets and weights (None: 1 each)."""
+    """Rows to train on or to score.
+
+    Attributes
+    ----------
+    x, y : array
+        Checked and encoded.
+    weight : array or None
+        None: 1 each.
+    """
 
     x: np.ndarray
     y: np.ndarray
@@ -225,7 +233,9 @@ class Flipout(BaseEstimator):
     def _trainer(self, rows, temperature, steps, num_examples, state):
         """Return the `Trainer`; steps None: no length is known, and the rate is constant."""
         rate = parse_rate(self.learning_rate)
-        rise = rise_of(rate) if self.kl_warm_up is None else self.kl_warm_up
+        rise = self.kl_warm_up
+        if rise is None:
+            rise = rise_of(rate, self.network_.likelihood)
         if steps is None:
             rate, rise = (rate.peak if isinstance(rate, Cosine) else rate), 0.0
         return Trainer(

@@ -161,7 +161,7 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         return self.network_.likelihood == Bernoulli()
 
     def _check(self, X, y, reset):
-        several = y is not None and type_of_target(y) == "multilabel-indicator"
+        several = np.asarray(y).ndim == 2 and type_of_target(y) == "multilabel-indicator"
         X, y = validate_data(self, X, y, reset=reset, ensure_all_finite=False, multi_output=several)
         check_classification_targets(y)
         return X, y if several else column_or_1d(y, warn=True)

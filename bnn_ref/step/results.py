@@ -93,6 +93,9 @@ class State:
     def step(self, step):
         self.count[0] = step
 
+    def __reduce__(self):
+        return State, (self.parameters, self.moment_1, self.moment_2, self.step)
+
     @classmethod
     def start(cls, parameters):
         """Return the state before the first step: moments 0.

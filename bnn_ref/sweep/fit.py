@@ -122,8 +122,6 @@ def train_cell(cell, threads, *, source="digits", target=None, reading=None):
         For a setting that is none, or whatever loading and training refuse.
     """
     cell = {**DEFAULTS, **cell}
-    if cell["kl_warm_up"] is None:
-        cell["kl_warm_up"] = rise_of(cell["learning_rate"])
     dataset = load_split(cell, source, target, reading)
     network = dense_stack(
         dataset.inputs,
@@ -135,6 +133,8 @@ def train_cell(cell, threads, *, source="digits", target=None, reading=None):
         bias=cell["bias"],
         initializer=cell["initializer"],
     )
+    if cell["kl_warm_up"] is None:
+        cell["kl_warm_up"] = rise_of(cell["learning_rate"], network.likelihood)
     trained = fit(
         network,
         (dataset.train.x, dataset.train.y),

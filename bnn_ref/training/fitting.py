@@ -14,7 +14,7 @@ from .convergence import convergence, drift
 from .examples import take_examples, take_held_out
 from .guards import warn_of_reach
 from .history import History, batch_score
-from .schedules import RISE, Cosine, parse_rate
+from .schedules import parse_rate, rise_of
 from .trainer import Trainer
 
 FLOATS = ("float32", "float64")
@@ -270,6 +270,5 @@ def _new_trainer(network, num_examples, steps, settings):
     """Return the `Trainer` of `fit`'s settings, with the schedule that serves most."""
     scheduled = not isinstance(settings.get("adam"), Adam)
     rate = parse_rate(settings.get("learning_rate", "cosine" if scheduled else 1e-3))
-    rise = RISE if network.likelihood.learn_scale and isinstance(rate, Cosine) else 0.0
-    settings = {"kl_warm_up": rise, **settings, "learning_rate": rate}
+    settings = {"kl_warm_up": rise_of(rate, network.likelihood), **settings, "learning_rate": rate}
     return Trainer(network, num_examples, steps=steps, **settings)

@@ -75,7 +75,7 @@ def test_fit_takes_the_steps_of_bnn_ref_fit(iris):
     x, y = iris
     model = FlipoutClassifier(max_iter=3, batch_size=64, **QUICK).fit(x, y)
     trained = bnn_ref.fit(
-        model.network_, (x, y), epochs=3, batch_size=64, kl_warm_up=0.5, seed=model.seed_,
+        model.network_, (x, y), epochs=3, batch_size=64, seed=model.seed_,
         backend="numpy", report_every=3,
     )  # fmt: skip
     assert model.n_iter_ == 3
