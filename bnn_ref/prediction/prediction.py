@@ -108,7 +108,8 @@ class Prediction:
         level : float, 0 < level < 1
         kind : "predictive" or "epistemic"
             Of the target (the mixture over draws, noise and all), or of its mean alone (how far
-            the draws disagree).
+            the draws disagree). Of a predicted scale every Normal of a row has the root of the
+            row's aleatoric variance.
 
         Raises
         ------

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from ..errors import expected
@@ -49,7 +49,7 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
 
     _parameter_constraints: ClassVar = {
         **CONSTRAINTS,
-        "scale": [Interval(Real, 0, None, closed="neither")],
+        "scale": [Interval(Real, 0, None, closed="neither"), StrOptions({"predicted"})],
         "learn_scale": ["boolean"],
         "normalize_y": ["boolean"],
     }
