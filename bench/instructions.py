@@ -1,9 +1,9 @@
 """Instructions of a training step, counted by valgrind: what a noisy machine cannot blur.
 
-A process is run twice, for few steps and for many, on one thread; what more steps cost, divided by
-their number, is a step's own. valgrind knows no AVX-512, so that both sides are counted as a
-processor with AVX2 runs them. Hashes are the same in every process: with hashes drawn anew, two
-counts of the same code differed by .6 %.
+A process is run for few steps and for many, on one thread; what more steps cost, divided by their
+number, is a step's own. Starting an interpreter takes some ten million instructions more or less
+each time, so that the steps are to take two thousand million. valgrind knows no AVX-512: both sides
+are counted as a processor with AVX2 runs them.
 """
 
 import re
@@ -15,6 +15,7 @@ from .tables import Table
 from .workers import PACKAGE, environment
 
 FEW, MANY = 2, 12
+ENOUGH, MOST_STEPS = 2e9, 2000  # instructions that the steps are to take
 SURROUNDINGS = {
     "PYTHONHASHSEED": "0",
     "NUMBA_CPU_NAME": "haswell",
@@ -56,8 +57,10 @@ def count(launch, workload, dtype, steps):
 
 def of_a_step(launch, workload, dtype):
     """Return the instructions of one step."""
-    few, many = (count(launch, workload, dtype, steps) for steps in (FEW, MANY))
-    return (many - few) / (MANY - FEW)
+    few = count(launch, workload, dtype, FEW)
+    rough = (count(launch, workload, dtype, MANY) - few) / (MANY - FEW)
+    steps = int(min(MOST_STEPS, max(MANY, ENOUGH / max(rough, 1))))
+    return (count(launch, workload, dtype, steps) - few) / (steps - FEW)
 
 
 def versus(sides, names, workloads, options):
