@@ -149,7 +149,13 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
+LONG = ("growth", "predict", "fit", "kernels", "threads")  # seconds each, several processes
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(one, marks=pytest.mark.slow) if one in LONG else one for one in NAMES],
+)
 def test_every_bench_of_the_list_runs(name, tmp_path, capsys, monkeypatch):
     numba = name in ("kernels", "black")
     if numba:
