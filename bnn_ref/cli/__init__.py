@@ -43,6 +43,7 @@ def make_parser(chosen=None):
     parser = _Parser(
         prog="bnn-ref",
         description="Bayesian neural networks of Flipout layers, every gradient derived by hand.",
+        epilog=f"{faults.VARIABLE}=1 in the environment shows where an error arose.",
     )
     parser.add_argument("--version", action="version", version=f"bnn-ref {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -43,6 +43,12 @@ def _take_first_version(path, encoding):
         encoding.pop(name, None)
 
 
+def _reason(error, path):
+    """Return what an error says of a file, without its path."""
+    text = error.strerror if isinstance(error, OSError) else str(error)
+    return text.removeprefix(f"{path}: ")
+
+
 def identity_of(config):
     """Return what tells one run from another: a hash of settings, data and network.
 
@@ -183,6 +189,8 @@ class Run:
     def save(self, trainer, history):
         """Write history and checkpoint; what `fit` calls as its ``on_checkpoint``.
 
+        A history that cannot be written is warned of: the checkpoint is what a run goes on from.
+
         Parameters
         ----------
         trainer : Trainer
@@ -193,10 +201,16 @@ class Run:
         ValueError
             Where the state is not finite.
         OSError
-            Where one cannot be written; the last checkpoint is as it was.
+            Where the checkpoint cannot be written; the last one is as it was.
         """
-        write_json(self.path("history.json"), {"records": [plain(r) for r in history.records]})
+        path, lost = self.path("history.json"), None
+        try:
+            write_json(path, {"records": [plain(record) for record in history.records]})
+        except (OSError, ValueError) as error:
+            lost = error
         save_checkpoint(self.path("checkpoint.npz"), trainer, history, self.identity)
+        if lost is not None:
+            warnings.warn(f"{path}: not written ({_reason(lost, path)})", stacklevel=2)
 
     def load(self, network=None):
         """Return the `Checkpoint`, and the `History` up to it.
@@ -235,12 +249,11 @@ class Run:
 
     def _optional(self, name, schema, config):
         """Return a file that a run can do without, or None and a warning where it is not sound."""
-        old = config["version"] == 1
+        path, old = self.path(name), config["version"] == 1
         try:
-            return read_json(self.path(name), schema, unsigned=lambda value: old)
+            return read_json(path, schema, unsigned=lambda value: old)
         except (ValueError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            warnings.warn(f"{self.path(name)}: left out ({reason})", stacklevel=3)
+            warnings.warn(f"{path}: left out ({_reason(error, path)})", stacklevel=3)
             return None
 
     def save_results(self, results):

@@ -19,6 +19,7 @@ from command import SMALL, call, edit_json
 
 from bnn_ref.cli import main
 from bnn_ref.runs import schema
+from bnn_ref.runs.checkpoints import load_checkpoint
 from bnn_ref.storage.jsonfile import checksum_of
 
 LIMIT_MB, LIMIT_SECONDS = 300, 2  # of the whole process, and of one command on an idle machine
@@ -135,15 +136,20 @@ def test_something_else_in_the_place_of_a_file_of_a_run(run, child, name, make):
         assert_refused(child(*words), name)
 
 
-@pytest.mark.parametrize("name", ["history.json", "results.json"])
-def test_something_else_in_the_place_of_what_a_run_can_do_without(run, child, name):
-    for make in (os.mkfifo, os.mkdir):
-        (run / name).rmdir() if (run / name).is_dir() else (run / name).unlink()
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_something_else_in_the_place_of_what_a_run_can_do_without(run, child, make):
+    for name in ("history.json", "results.json"):
+        (run / name).unlink()
         make(run / name)
-        code, err, _, seconds = child("train", "--resume", "--out", str(run))
-        assert code == 0 or (code == 2 and "Is a directory" in err), err
-        assert "left out (" in err or make is os.mkdir, err
-        assert seconds < LIMIT_SECONDS * BUSY
+    code, err, _, seconds = child("train", "--resume", "--out", run, "--steps", "5")
+    assert "history.json: left out (" in err
+    assert load_checkpoint(run / "checkpoint.npz").state.step == 5
+    assert seconds < LIMIT_SECONDS * BUSY
+    if make is os.mkdir:  # a pipe is replaced by the file, a folder cannot be
+        assert "history.json: not written (Is a directory)" in err
+        assert (code, "results.json: Is a directory" in err) == (2, True)
+    else:
+        assert code == 0, err
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/dev/zero", path)],
