@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from .defaults import OF_NETWORK
 from .errors import expected
 from .layers import DenseFlipout
+from .likelihoods import LIKELIHOODS, Normal
 from .network import Network
 
 
@@ -40,3 +42,29 @@ def dense_stack(inputs, hidden, outputs, likelihood, activation="relu", *, prior
         for *sizes, kind in zip(widths, widths[1:], kinds, strict=False)
     ]
     return Network(layers, likelihood)
+
+
+def usual_likelihood(task):
+    """Return the likelihood of a kind of targets, where nothing else is asked for.
+
+    Parameters
+    ----------
+    task : str
+        The likelihood's type. "normal" learns its scale.
+    """
+    return Normal(learn_scale=True) if task == "normal" else LIKELIHOODS.find(task)()
+
+
+def network_of(settings, inputs, outputs, likelihood):
+    """Return the `dense_stack` that a run's settings describe.
+
+    Parameters
+    ----------
+    settings : dict
+        With the names of `bnn_ref.defaults.SETTINGS`.
+    inputs, outputs, likelihood
+        As for `dense_stack`.
+    """
+    chosen = {name: settings[name] for name in OF_NETWORK}
+    return dense_stack(inputs, settings["layers"], outputs, likelihood, settings["activation"],
+                       **chosen)  # fmt: skip

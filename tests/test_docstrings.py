@@ -25,7 +25,7 @@ MODULES = [
     "layers", "layers.dense_flipout", "likelihoods", "likelihoods.bernoulli",
     "likelihoods.categorical", "likelihoods.normal", "likelihoods.predicted_normal", "network",
     "noise.draws", "noise.generator", "starting",
-    "layers.base", "layers.local", "likelihoods.base", "likelihoods.reduction",
+    "defaults", "layers.base", "layers.local", "likelihoods.base", "likelihoods.reduction",
     "prediction.predicting", "priors.base", "priors.laplace", "priors.learned", "priors.mixture",
     "priors.none", "priors.normal", "reference", "registry",
     "sklearn.base", "sklearn.classifier", "sklearn.regressor",

@@ -2,48 +2,12 @@
 
 import os
 
+from ..activations import ACTIVATIONS
+from ..defaults import OF_TRAINER, SETTINGS
 from ..runs.schema import FREE
 from .reading import OPTIONS, add_reading
 
-DEFAULTS = {
-    "data": "digits",
-    "target": None,
-    "layers": [128, 128],
-    "activation": "relu",
-    "prior_scale": 1.0,
-    "bias": "deterministic",
-    "initializer": "tfp",
-    "likelihood": None,
-    "steps": 6000,
-    "epochs": None,
-    "batch_size": 128,
-    "learning_rate": "cosine",
-    "kl_weight": None,
-    "temperature": 1.0,
-    "kl_warm_up": None,
-    "adam": "paper",
-    "estimator": "flipout",
-    "holdout": None,
-    "draws": 50,
-    "draws_per_step": 1,
-    "seed": 0,
-    "split": None,
-    "backend": "numba",
-    "dtype": "float32",
-    **dict.fromkeys(OPTIONS),
-}
-OF_TRAINER = (
-    "learning_rate",
-    "seed",
-    "dtype",
-    "draws_per_step",
-    "kl_weight",
-    "temperature",
-    "kl_warm_up",
-    "adam",
-    "estimator",
-)
-ACTIVATIONS = "linear, relu, tanh, sigmoid, softplus, elu or gelu"
+DEFAULTS = {"data": "digits", "target": None, **SETTINGS, **dict.fromkeys(OPTIONS)}
 
 
 def sizes(text):
@@ -67,7 +31,8 @@ def add_settings(parser):
     add("--target", "a text table's column to predict: name, or index (-1: the last)",
         metavar="COLUMN")  # fmt: skip
     add("--layers", "units of the hidden layers (default 128,128)", metavar="N,N")
-    add("--activation", f"of the hidden layers: {ACTIVATIONS} (default relu)", metavar="NAME")
+    names = ", ".join(ACTIVATIONS)
+    add("--activation", f"of the hidden layers: {names} (default relu)", metavar="NAME")
     add("--prior-scale", "standard deviation of the weights' prior N(0, X) (default 1)", type=float,
         metavar="X")  # fmt: skip
     add("--bias", "deterministic (default), normal, normal_flipped or none", metavar="NAME")
@@ -165,24 +130,23 @@ def make_likelihood(text):
         For other text.
     """
     from ..likelihoods import LIKELIHOODS, Normal
+    from ..stacks import usual_likelihood
 
     kind, _, option = text.partition(":")
-    if kind == "normal":
-        if option == "learned":
-            return Normal(learn_scale=True)
+    if kind == "normal" and option != "learned":
         try:
             return Normal(float(option))
         except ValueError as error:
             raise ValueError(f"--likelihood {text}: {error}") from None
-    if kind not in LIKELIHOODS or option:
+    if kind not in LIKELIHOODS or (option and kind != "normal"):
         wanted = "categorical, bernoulli, normal or normal:SCALE"
         raise ValueError(f"--likelihood: expected {wanted}, found {text!r}")
-    return LIKELIHOODS[kind]()
+    return usual_likelihood(kind)
 
 
 def make_network(settings, dataset):
     """Return the network, and settle the likelihood that was left to the data."""
-    from ..stacks import dense_stack
+    from ..stacks import network_of
     from ..training.schedules import rise_of
 
     if settings["likelihood"] is None:
@@ -190,14 +154,7 @@ def make_network(settings, dataset):
     likelihood = make_likelihood(settings["likelihood"])
     if settings["kl_warm_up"] is None:
         settings["kl_warm_up"] = rise_of(settings["learning_rate"], likelihood)
-    return dense_stack(
-        dataset.inputs,
-        settings["layers"],
-        dataset.outputs,
-        likelihood,
-        settings["activation"],
-        **{name: settings[name] for name in ("prior_scale", "bias", "initializer")},
-    )
+    return network_of(settings, dataset.inputs, dataset.outputs, likelihood)
 
 
 def make_trainer(settings, network, dataset, threads, state=None):

@@ -6,53 +6,13 @@ import zlib
 import numpy as np
 
 from ..data import load
-from ..likelihoods import Bernoulli, Categorical, Normal
+from ..defaults import OF_TRAINER, SETTINGS
 from ..runs.evaluation import score_parts
-from ..stacks import dense_stack
+from ..stacks import network_of, usual_likelihood
 from ..training import fit
 from ..training.schedules import rise_of
 
-LIKELIHOODS = {
-    "categorical": Categorical(),
-    "bernoulli": Bernoulli(),
-    "normal": Normal(learn_scale=True),
-}
-DEFAULTS = {
-    "layers": [128, 128],
-    "activation": "relu",
-    "prior_scale": 1.0,
-    "bias": "deterministic",
-    "initializer": "tfp",
-    "likelihood": None,
-    "steps": 6000,
-    "epochs": None,
-    "batch_size": 128,
-    "learning_rate": "cosine",
-    "kl_weight": None,
-    "temperature": 1.0,
-    "kl_warm_up": None,
-    "adam": "paper",
-    "estimator": "flipout",
-    "holdout": None,
-    "draws": 50,
-    "draws_per_step": 1,
-    "backend": "numba",
-    "dtype": "float32",
-    "split": 0,
-    "seed": 0,
-}
-OF_TRAINER = (
-    "learning_rate",
-    "seed",
-    "backend",
-    "dtype",
-    "draws_per_step",
-    "kl_weight",
-    "temperature",
-    "kl_warm_up",
-    "adam",
-    "estimator",
-)
+DEFAULTS = {**SETTINGS, "split": 0}
 
 
 def load_split(cell, source, target=None, reading=None):
@@ -123,16 +83,8 @@ def train_cell(cell, threads, *, source="digits", target=None, reading=None):
     """
     cell = {**DEFAULTS, **cell}
     dataset = load_split(cell, source, target, reading)
-    network = dense_stack(
-        dataset.inputs,
-        cell["layers"],
-        dataset.outputs,
-        LIKELIHOODS[dataset.encoding.task],
-        cell["activation"],
-        prior_scale=cell["prior_scale"],
-        bias=cell["bias"],
-        initializer=cell["initializer"],
-    )
+    likelihood = usual_likelihood(dataset.encoding.task)
+    network = network_of(cell, dataset.inputs, dataset.outputs, likelihood)
     if cell["kl_warm_up"] is None:
         cell["kl_warm_up"] = rise_of(cell["learning_rate"], network.likelihood)
     trained = fit(
@@ -143,6 +95,7 @@ def train_cell(cell, threads, *, source="digits", target=None, reading=None):
         batch_size=cell["batch_size"],
         progress=False,
         threads=threads,
+        backend=cell["backend"],
         **{name: cell[name] for name in OF_TRAINER},
     )
     options = {"draws": cell["draws"], "seed": cell["seed"], "backend": cell["backend"]}

@@ -1,0 +1,38 @@
+"""The settings of a run that have a default, once: `train` and `sweep` read them here."""
+
+SETTINGS = {
+    "layers": [128, 128],
+    "activation": "relu",
+    "prior_scale": 1.0,
+    "bias": "deterministic",
+    "initializer": "tfp",
+    "likelihood": None,
+    "steps": 6000,
+    "epochs": None,
+    "batch_size": 128,
+    "learning_rate": "cosine",
+    "kl_weight": None,
+    "temperature": 1.0,
+    "kl_warm_up": None,
+    "adam": "paper",
+    "estimator": "flipout",
+    "holdout": None,
+    "draws": 50,
+    "draws_per_step": 1,
+    "seed": 0,
+    "split": None,
+    "backend": "numba",
+    "dtype": "float32",
+}
+OF_NETWORK = ("prior_scale", "bias", "initializer")  # that `dense_stack` takes by name
+OF_TRAINER = (  # that `Trainer` and `fit` take by name
+    "learning_rate",
+    "seed",
+    "dtype",
+    "draws_per_step",
+    "kl_weight",
+    "temperature",
+    "kl_warm_up",
+    "adam",
+    "estimator",
+)
