@@ -32,9 +32,28 @@ def explain(topic, subject=None, seed=0):
     Raises
     ------
     ValueError
-        For an unknown topic.
+        For an unknown topic, or a prior or likelihood that the sheets have no formula of.
     """
     if topic not in TOPICS:
         raise expected("topic", "one of " + ", ".join(TOPICS), repr(topic))
     module = import_module(f".{topic}", __name__)
-    return module.explain(small_subject(seed) if subject is None else subject, seed)
+    subject = small_subject(seed) if subject is None else subject
+    refuse_unwritten(subject.network)
+    return module.explain(subject, seed)
+
+
+def refuse_unwritten(network):
+    """Raise where a network has something that no sheet is written for.
+
+    Parameters
+    ----------
+    network : Network
+    """
+    for k, layer in enumerate(network.layers):
+        for tensor, prior in {**layer.priors, **layer.point_priors}.items():
+            if prior.type != "normal" or tensor in layer.point_priors:
+                raise expected(f"layers[{k}].{tensor}_prior", "N(m, s) of a posterior, which the "
+                               "sheets are written for", prior.describe())  # fmt: skip
+    if network.likelihood.type not in ("categorical", "bernoulli", "normal"):
+        raise expected("likelihood", "categorical, bernoulli or normal, which the sheets are "
+                       "written for", network.likelihood.type)  # fmt: skip

@@ -1,14 +1,17 @@
 """`explain step`: every gradient is held against an oracle, and the step can be written down."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from explained import disagreeing, random_subject
 
-from bnn_ref import DenseFlipout, NormalPrior, reference
+from bnn_ref import DenseFlipout, Network, NormalPrior, PredictedNormal, reference
 from bnn_ref.explain import explain, run_subject, small_subject
 from bnn_ref.explain.step import vector_of
 from bnn_ref.explain.step_checks import loss_along
 from bnn_ref.layers import base, dense_flipout
+from bnn_ref.priors import LaplacePrior
 from bnn_ref.runs.opened import open_run
 from bnn_ref.verification import check_file, check_vector
 from bnn_ref.verification.vectors import write
@@ -158,3 +161,17 @@ def test_nothing_of_the_subject_changes():
     assert subject.state.step == before.step
     for part in ("parameters", "moment_1", "moment_2"):
         np.testing.assert_array_equal(getattr(subject.state, part).flat, getattr(before, part).flat)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (Network([DenseFlipout(3, 2, kernel_prior=LaplacePrior())]), r"layers\[0\].kernel_prior"),
+        (Network([DenseFlipout(3, 2, bias_prior=(0, 1))]), r"layers\[0\].bias_prior"),
+        (Network([DenseFlipout(3, 2)], PredictedNormal()), "likelihood: expected categorical"),
+    ],
+)
+def test_what_no_sheet_is_written_for_is_refused(network, words):
+    subject = replace(small_subject(), network=network)
+    with pytest.raises(ValueError, match=words):
+        explain("kl", subject)
