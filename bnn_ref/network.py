@@ -1,14 +1,18 @@
 """A network: layers and a likelihood; its parameters: one flat vector, named views."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .border import check_dtype, own_array, take_array
 from .elementary import softplus_inverse
 from .errors import expected
-from .layers import Layer, layer_from_json, sigma
+from .layers import Layer, LayerParameters, layer_from_json, sigma
 from .likelihoods import Categorical, Likelihood, likelihood_from_json
 from .noise import Stream
 
@@ -31,10 +35,10 @@ class Network:
         Where there is no layer, or two neighbours do not fit; the message names the layer.
     """
 
-    layers: tuple
-    likelihood: object = Categorical()
+    layers: Sequence[Layer]
+    likelihood: Likelihood = Categorical()  # noqa: RUF009, it is frozen
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         layers = self.layers
         if isinstance(layers, Layer):
             layers = (layers,)
@@ -55,17 +59,17 @@ class Network:
         self.likelihood.targets_of(self.outputs)
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """I of the first layer."""
         return self.layers[0].inputs
 
     @property
-    def outputs(self):
+    def outputs(self) -> int:
         """O of the last layer."""
         return self.layers[-1].outputs
 
     @property
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Full name ("layers.0.kernel_mu") to shape, in the order of the flat vector."""
         shapes = {
             f"layers.{k}.{name}": shape
@@ -77,11 +81,11 @@ class Network:
         return shapes
 
     @property
-    def num_parameters(self):
+    def num_parameters(self) -> int:
         """P, the length of the flat vector: means and rhos both counted."""
         return sum(int(np.prod(shape)) for shape in self.parameter_shapes.values())
 
-    def init(self, seed=0, dtype="float32"):
+    def init(self, seed: int = 0, dtype: DTypeLike = "float32") -> Parameters:
         """Return initial `Parameters`, every tensor drawn from a stream of its own.
 
         Parameters
@@ -105,7 +109,9 @@ class Network:
             parameters[f"likelihood.{name}"][...] = values
         return parameters
 
-    def parameters(self, arrays, dtype=None):
+    def parameters(
+        self, arrays: Mapping[str, ArrayLike], dtype: DTypeLike | None = None
+    ) -> Parameters:
         """Return `Parameters` filled from a mapping of full names to arrays.
 
         Parameters
@@ -135,7 +141,7 @@ class Network:
             parameters[name][...] = value
         return parameters
 
-    def to_json(self, dtype=None):
+    def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
         """Return the network's description, ``{"layers": [...], "likelihood": {...}}``.
 
         Parameters
@@ -153,7 +159,7 @@ class Network:
         }
 
     @classmethod
-    def from_json(cls, description, inputs=None):
+    def from_json(cls, description: Mapping[str, Any], inputs: int | None = None) -> Network:
         """Return the network that `to_json` described, in either form.
 
         Parameters
@@ -182,7 +188,7 @@ class Network:
         return "\n".join([f"Network with {self.likelihood!r}, {total}", *lines])
 
 
-class Parameters(Mapping):
+class Parameters(Mapping[str, NDArray[Any]]):
     """The parameters of a network (or their gradients, or moments): one flat vector, named views.
 
     A mapping from full names ("layers.0.kernel_mu") to arrays; ``parameters.layers[0].kernel_mu``
@@ -206,7 +212,14 @@ class Parameters(Mapping):
         The likelihood's own parameters.
     """
 
-    def __init__(self, network, flat, scale_shift=None):
+    flat: NDArray[Any]
+    layers: tuple[LayerParameters, ...]
+    likelihood: dict[str, NDArray[Any]]
+    scale_shift: tuple[float, ...]
+
+    def __init__(
+        self, network: Network, flat: NDArray[Any], scale_shift: Sequence[float] | None = None
+    ) -> None:
         if np.shape(flat) != (network.num_parameters,):
             raise expected("flat", f"shape ({network.num_parameters},)", np.shape(flat))
         self.network = network
@@ -237,7 +250,7 @@ class Parameters(Mapping):
             raise expected("tensor", "one of " + ", ".join(known), repr(tensor))
         return self._views[f"{tensor}_rho"], self.scale_shift[int(tensor.split(".")[1])]
 
-    def sigma(self, tensor):
+    def sigma(self, tensor: str) -> NDArray[Any]:
         """Return the posterior's standard deviations of a tensor, an array of its shape.
 
         Parameters
@@ -253,7 +266,7 @@ class Parameters(Mapping):
         rho, shift = self._posterior(tensor)
         return sigma(shift, rho)
 
-    def set_sigma(self, tensor, values):
+    def set_sigma(self, tensor: str, values: ArrayLike) -> None:
         """Set the posterior's standard deviations of a tensor, in place, through its rho.
 
         What `sigma` then returns is as near as the last place of rho allows: half a unit of rho is
@@ -279,33 +292,33 @@ class Parameters(Mapping):
         rho[...] = softplus_inverse(values - shift)
 
     @property
-    def scale_rho(self):
+    def scale_rho(self) -> NDArray[Any] | None:
         """The Normal likelihood's learned scale_rho (O,), or None."""
         return self.likelihood.get("scale_rho")
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         """The dtype of every array."""
         return self.flat.dtype
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> NDArray[Any]:
         return self._views[name]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._views)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._views)
 
-    def copy(self):
+    def copy(self) -> Parameters:
         """Return a copy with a flat vector of its own."""
         return Parameters(self.network, self.flat.copy(), self.scale_shift)
 
-    def zeros_like(self):
+    def zeros_like(self) -> Parameters:
         """Return parameters of the same shapes, all 0: what gradients and moments start from."""
         return Parameters(self.network, np.zeros_like(self.flat), self.scale_shift)
 
-    def astype(self, dtype):
+    def astype(self, dtype: DTypeLike) -> Parameters:
         """Return a copy in another dtype; the settled scale_shift stays as it is."""
         return Parameters(self.network, self.flat.astype(check_dtype(dtype)), self.scale_shift)
 

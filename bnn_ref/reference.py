@@ -9,12 +9,18 @@ Source: Wen, Vicol, Ba, Tran and Grosse (2018), "Flipout: efficient pseudo-indep
 perturbations on mini-batches", equations 3 and 4; Blundell et al. (2015) for the loss.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .border import check_size, check_word
 from .layers import sigma
-from .network import Parameters
-from .noise import Stream, draw_noise
+from .network import Network, Parameters
+from .noise import Noise, Stream, draw_noise
+from .priors import KLParts
 from .step import (
     Metrics,
     Result,
@@ -51,7 +57,7 @@ def prepare(network, rows, dtype, threads=None):
     return None
 
 
-def forward(network, parameters, x, noise):
+def forward(network: Network, parameters: Parameters, x: ArrayLike, noise: Noise) -> NDArray[Any]:
     """Return the last layer's outputs (..., O) for inputs (..., I); no rows give (0, O).
 
     Parameters
@@ -75,7 +81,7 @@ def forward(network, parameters, x, noise):
     return h.reshape(*leading, network.outputs)
 
 
-def kl(network, parameters, noise=None):
+def kl(network: Network, parameters: Parameters, noise: Noise | None = None) -> NDArray[np.float64]:
     """Return each layer's KL divergence, float64 (L,), in nats; their sum is the loss's kl.
 
     Parameters
@@ -90,7 +96,7 @@ def kl(network, parameters, noise=None):
     return np.array([layer.kl(p, n) for layer, p, n in layers])
 
 
-def kl_parts(network, parameters):
+def kl_parts(network: Network, parameters: Parameters) -> list[KLParts]:
     """Return for each layer its KL split into `KLParts` (squared mean, variance, log, constant).
 
     All its tensors together, in nats; computed in float64.
@@ -104,8 +110,18 @@ def kl_parts(network, parameters):
     return [layer.kl_parts(p) for layer, p in layers]
 
 
-def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_weight=None,
-                       trace=False, workspace=None):  # fmt: skip
+def loss_and_gradients(
+    network: Network,
+    parameters: Parameters,
+    x: ArrayLike,
+    y: ArrayLike,
+    noise: Noise,
+    kl_weight: float,
+    *,
+    sample_weight: ArrayLike | None = None,
+    trace: bool = False,
+    workspace: Any = None,
+) -> Result:
     """Return the loss of one step, loss = nll + kl_weight * kl, and its gradient by everything.
 
     Parameters

@@ -58,6 +58,13 @@ class Dataset:
     notes: tuple = field(default=(), compare=False)
 
     @property
+    def held_out(self) -> Examples:
+        """The validation part; a `ValueError` where the data have none."""
+        if self.validation is None:
+            raise expected(self.source, "held-out rows", "none: ask for them with holdout")
+        return self.validation
+
+    @property
     def inputs(self):
         """I, how many inputs a network for it has."""
         return self.encoding.inputs

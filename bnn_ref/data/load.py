@@ -1,21 +1,25 @@
 """Data by name or path: the bundled digits, a folder of IDX files, an npz, a text table."""
 
+from __future__ import annotations
+
 import gzip
 import io
+import os
 import zipfile
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..border.files import open_content, open_file
 from ..errors import expected
 from ..storage.archive import open_npy
 from .cells import parse_numbers
 from .columns import read_table, target_names, target_numbers
-from .dataset import make_dataset
+from .dataset import Dataset, make_dataset
 from .idx import read_idx, read_idx_folder
 from .layout import select_to_score, select_to_train
 from .npz import array_names, read_arrays, read_npz
@@ -65,8 +69,17 @@ def kind_of(source):
         return "npz" if zipfile.is_zipfile(file) or path.suffix == ".npz" else "table"
 
 
-def load(source="digits", *, target=None, task=None, holdout=None, seed=0, dtype="float32",
-         encoding=None, reading=None):  # fmt: skip
+def load(
+    source: str | os.PathLike[str] = "digits",
+    *,
+    target: str | int | None = None,
+    task: str | None = None,
+    holdout: int | None = None,
+    seed: int = 0,
+    dtype: DTypeLike = "float32",
+    encoding: Any = None,
+    reading: Any = None,
+) -> Dataset:
     """Return the `Dataset` of a name or path.
 
     Parameters

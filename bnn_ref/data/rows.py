@@ -1,8 +1,11 @@
 """Rows of a table, kept as they are stored and scaled only when a batch of them is taken."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..border import as_array
 from ..errors import expected
@@ -99,4 +102,4 @@ class Examples(NamedTuple):
     """
 
     x: Rows
-    y: np.ndarray
+    y: NDArray[Any]

@@ -7,6 +7,8 @@ Source: Wen, Vicol, Ba, Tran and Grosse (2018), "Flipout: efficient pseudo-indep
 perturbations on mini-batches", equations 3 and 4.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +18,7 @@ from ..border import check_size
 from ..elementary import softplus_inverse
 from ..errors import expected
 from ..noise import LayerNoise, LocalLayerNoise
-from ..priors import NormalPrior, make_prior
+from ..priors import NormalPrior, Prior, make_prior
 from . import local
 from .base import Layer, LayerTrace, in_blocks, register, sigma, sigma_for_kl
 
@@ -73,9 +75,9 @@ class DenseFlipout(Layer):
     inputs: int
     outputs: int
     activation: str = "linear"
-    kernel_prior: NormalPrior = STANDARD_NORMAL
+    kernel_prior: Prior | tuple[float, float] = STANDARD_NORMAL
     bias: str = "deterministic"
-    bias_prior: NormalPrior | None = None
+    bias_prior: Prior | tuple[float, float] | None = None
     scale_shift: float | None = None
     initializer: str = "tfp"
     initial_sigma: float | str | None = None

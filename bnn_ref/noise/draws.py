@@ -3,13 +3,19 @@
 What a layer draws, and in which shapes, is the layer's own: see `bnn_ref.layers`.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..border import check_size
 from ..errors import expected
 from .generator import normals, signs
+
+if TYPE_CHECKING:
+    from ..network import Network
 
 ESTIMATORS = ("flipout", "shared", "local")
 
@@ -29,10 +35,10 @@ class LayerNoise(NamedTuple):
         Standard normal draws, only where the bias has a Normal posterior.
     """
 
-    kernel_eps: np.ndarray
-    sign_input: np.ndarray
-    sign_output: np.ndarray
-    bias_eps: np.ndarray | None = None
+    kernel_eps: NDArray[Any]
+    sign_input: NDArray[Any]
+    sign_output: NDArray[Any]
+    bias_eps: NDArray[Any] | None = None
 
 
 class LocalLayerNoise(NamedTuple):
@@ -50,13 +56,13 @@ class Noise(NamedTuple):
         First to last, each as its layer draws it: a `LayerNoise`, say.
     """
 
-    layers: tuple
+    layers: tuple[Any, ...]
 
 
 class LocalNoise(NamedTuple):
     """As `Noise`, but its layers are those of the estimator "local": `LocalLayerNoise`."""
 
-    layers: tuple
+    layers: tuple[Any, ...]
 
 
 class Stream(NamedTuple):
@@ -105,8 +111,19 @@ def check_estimator(estimator):
     return estimator
 
 
-def draw_noise(network, rows, seed, *, step=0, draw=0, purpose="train", dtype="float32",
-               estimator="flipout", first_row=0, workspace=None):  # fmt: skip
+def draw_noise(
+    network: Network,
+    rows: int,
+    seed: int,
+    *,
+    step: int = 0,
+    draw: int = 0,
+    purpose: str = "train",
+    dtype: DTypeLike = "float32",
+    estimator: str = "flipout",
+    first_row: int = 0,
+    workspace: Any = None,
+) -> Noise:
     """Return the noise of every layer for one draw of one step.
 
     Parameters

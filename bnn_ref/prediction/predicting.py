@@ -4,9 +4,14 @@ Memory does not grow with the number of draws, rows are read in blocks, and a ro
 depends on no other row: see `bnn_ref.reference.draw_outputs`.
 """
 
+from __future__ import annotations
+
 import warnings
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..backends import get_backend
 from ..border import check_size, check_word, refuse_rows
@@ -14,6 +19,7 @@ from ..border.rows import check_rows
 from ..errors import PredictionWarning, expected
 from ..layers import BLOCK_ROWS
 from ..likelihoods import NOTHING
+from ..network import Network, Parameters
 from ..step import check_kind
 from .prediction import Prediction
 
@@ -93,19 +99,19 @@ def _prediction(likelihood, blocks, targets, draws, samples=None):
 
 
 def predict(
-    network,
-    parameters,
-    x,
-    y=None,
+    network: Network,
+    parameters: Parameters,
+    x: Any,
+    y: ArrayLike | None = None,
     *,
-    draws=50,
-    seed=0,
-    kind="weights",
-    return_draws=False,
-    backend="numba",
-    threads=None,
-    rows_at_once=ROWS_AT_ONCE,
-):
+    draws: int = 50,
+    seed: int = 0,
+    kind: str = "weights",
+    return_draws: bool = False,
+    backend: str | ModuleType = "numba",
+    threads: int | None = None,
+    rows_at_once: int = ROWS_AT_ONCE,
+) -> Prediction:
     """Return the `Prediction` for each row of x, averaged over draws from the posterior.
 
     Parameters

@@ -1,8 +1,12 @@
 """The averaged prediction, what it is made of, and its scores."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import expected
 from .calibration import calibration_error
@@ -39,19 +43,19 @@ class Prediction:
         for: with kind "weights" row s is one function drawn from the posterior.
     """
 
-    probabilities: np.ndarray | None
-    mean: np.ndarray | None
-    variance: np.ndarray | None
-    aleatoric: np.ndarray
-    epistemic: np.ndarray
-    total_entropy: np.ndarray | None
-    expected_entropy: np.ndarray | None
-    mutual_information: np.ndarray | None
-    log_prob: np.ndarray | None
-    targets: np.ndarray | None
+    probabilities: NDArray[Any] | None
+    mean: NDArray[Any] | None
+    variance: NDArray[Any] | None
+    aleatoric: NDArray[Any]
+    epistemic: NDArray[Any]
+    total_entropy: NDArray[Any] | None
+    expected_entropy: NDArray[Any] | None
+    mutual_information: NDArray[Any] | None
+    log_prob: NDArray[Any] | None
+    targets: NDArray[Any] | None
     draws: int
     likelihood: object
-    samples: np.ndarray | None = None
+    samples: NDArray[Any] | None = None
 
     def _scored(self):
         if self.targets is None:
@@ -67,40 +71,40 @@ class Prediction:
             raise expected(f"prediction.{name}", f"a likelihood of {wanted}", found)
 
     @property
-    def nats(self):
+    def nats(self) -> float:
         """Mean over rows of `log_prob`: a negative number for class probabilities."""
         self._scored()
         return float(np.mean(self.log_prob))
 
     @property
-    def classes(self):
+    def classes(self) -> NDArray[Any]:
         """The most probable class of each row, (N,); for Bernoulli 0 or 1 per output, (N, O)."""
         self._of("accuracy", "classes")
         return self.likelihood.decide(self.probabilities)[0]
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         """Share of targets that are `classes`."""
         self._of("accuracy", "accuracy")
         self._scored()
         return float(np.mean(self.classes == self.targets))
 
     @property
-    def rmse(self):
+    def rmse(self) -> float:
         """Root of the mean squared error of the predictive mean, in the targets' unit."""
         self._of("rmse", "rmse")
         self._scored()
         return float(np.sqrt(np.mean((self.mean - self.targets) ** 2)))
 
     @property
-    def calibration_error(self):
+    def calibration_error(self) -> float:
         """Expected calibration error of the most probable class, see `calibration_error`."""
         self._of("accuracy", "calibration_error")
         self._scored()
         classes, confidence = self.likelihood.decide(self.probabilities)
         return calibration_error(confidence.ravel(), (classes == self.targets).ravel())
 
-    def quantile(self, level, kind="predictive"):
+    def quantile(self, level: float, kind: str = "predictive") -> NDArray[Any]:
         """Return a quantile for each row and output, (N, O); of Normal likelihoods.
 
         Parameters
@@ -124,7 +128,9 @@ class Prediction:
         scale = np.sqrt(self.aleatoric) if kind == "predictive" else 0.0
         return mixture_quantile(self.samples, scale, level)
 
-    def interval(self, coverage=0.9, kind="predictive"):
+    def interval(
+        self, coverage: float = 0.9, kind: str = "predictive"
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return (low, high) of the central interval of that probability, each (N, O).
 
         Parameters
@@ -136,7 +142,7 @@ class Prediction:
         tail = 0.5 * (1 - check_coverage(coverage))
         return self.quantile(tail, kind), self.quantile(1 - tail, kind)
 
-    def coverage(self, coverage=0.9, kind="predictive"):
+    def coverage(self, coverage: float = 0.9, kind: str = "predictive") -> float:
         """Return the share of targets inside `interval`; of a good predictive one about `coverage`.
 
         Parameters

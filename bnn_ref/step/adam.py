@@ -1,5 +1,7 @@
 """The Adam update, in the three conventions of its epsilon that are in use."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
@@ -46,7 +48,7 @@ class Adam:
     epsilon: float | None = None
     convention: str = "paper"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.convention not in EPSILONS:
             raise expected("adam", "one of " + ", ".join(EPSILONS), repr(self.convention))
         if self.epsilon is None:
@@ -64,13 +66,13 @@ class Adam:
         if not (0 <= self.epsilon < np.inf):
             raise expected("epsilon", "a finite number, at least 0", self.epsilon)
 
-    def at(self, rate):
+    def at(self, rate: float) -> Adam:
         """Return these settings with another learning rate, a float >= 0 that is trusted."""
         other = object.__new__(Adam)
         vars(other).update(vars(self), learning_rate=rate)
         return other
 
-    def factors(self, step):
+    def factors(self, step: int) -> tuple[float, float]:
         """Return (rate, scale) of step t >= 1: p -= rate * m / (sqrt(v) * scale + epsilon).
 
         The one form in which both kinds of epsilon are computed: rate = lr / (1 - b1^t) and

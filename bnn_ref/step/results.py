@@ -1,11 +1,14 @@
 """What a step takes and gives: the state, one step's loss and derivatives, what it reports."""
 
+from __future__ import annotations
+
 from collections import deque
 from itertools import repeat
 from operator import setitem
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..network import Parameters
 
@@ -33,14 +36,14 @@ class Result(NamedTuple):
         Every intermediate, where asked for.
     """
 
-    outputs: np.ndarray
+    outputs: NDArray[Any]
     nll: float
     kl: float
-    kl_layers: np.ndarray
+    kl_layers: NDArray[Any]
     loss: float
     gradients: Parameters
-    grad_x: np.ndarray
-    trace: list | None = None
+    grad_x: NDArray[Any]
+    trace: list[Any] | None = None
 
 
 class Metrics(NamedTuple):
@@ -59,8 +62,8 @@ class Metrics(NamedTuple):
     loss: float
     nll: float
     kl: float
-    kl_layers: np.ndarray
-    outputs: np.ndarray
+    kl_layers: NDArray[Any]
+    outputs: NDArray[Any]
 
 
 class State:
@@ -80,24 +83,26 @@ class State:
         What `step` reads: in memory, so that a step can change it together with the rest.
     """
 
-    def __init__(self, parameters, moment_1, moment_2, step=0):
+    def __init__(
+        self, parameters: Parameters, moment_1: Parameters, moment_2: Parameters, step: int = 0
+    ) -> None:
         self.parameters, self.moment_1, self.moment_2 = parameters, moment_1, moment_2
         self.count = np.array([step], np.int64)
 
     @property
-    def step(self):
+    def step(self) -> int:
         """How many steps have been taken."""
         return self.count.item()
 
     @step.setter
-    def step(self, step):
+    def step(self, step: int) -> None:
         self.count[0] = step
 
     def __reduce__(self):
         return State, (self.parameters, self.moment_1, self.moment_2, self.step)
 
     @classmethod
-    def start(cls, parameters):
+    def start(cls, parameters: Parameters) -> State:
         """Return the state before the first step: moments 0.
 
         Parameters
@@ -107,11 +112,13 @@ class State:
         """
         return cls(parameters, parameters.zeros_like(), parameters.zeros_like(), 0)
 
-    def copy(self):
+    def copy(self) -> State:
         """Return a copy that shares nothing with this one."""
         return State(self.parameters.copy(), self.moment_1.copy(), self.moment_2.copy(), self.step)
 
-    def take(self, parameters, moment_1, moment_2):
+    def take(
+        self, parameters: NDArray[Any], moment_1: NDArray[Any], moment_2: NDArray[Any]
+    ) -> None:
         """Take over the numbers after a step and count it, all at once.
 
         One call of C code, so that no signal's handler sees, or leaves, a part of them.

@@ -1,21 +1,30 @@
 """Training: steps of a `Trainer` over shuffled epochs."""
 
+from __future__ import annotations
+
 import signal
 import sys
 import threading
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numpy.typing import ArrayLike
 
 from ..border import check_dtype, check_size
 from ..errors import expected
+from ..network import Network, Parameters
 from ..noise import permutation
 from ..prediction import predict
 from ..step.adam import Adam
-from .convergence import convergence, drift
+from .convergence import Convergence, convergence, drift
 from .examples import take_examples, take_held_out
 from .guards import warn_of_reach
 from .history import History, batch_score
 from .schedules import parse_rate, rise_of
 from .trainer import Trainer
+
+if TYPE_CHECKING:
+    from ..data import Dataset
 
 FLOATS = ("float32", "float64")
 MOST_RECORDS = 10_000  # where each would be an epoch's: a history is read whole
@@ -37,17 +46,17 @@ class Fit(NamedTuple):
     stopped: str
 
     @property
-    def network(self):
+    def network(self) -> Network:
         """The network."""
         return self.trainer.network
 
     @property
-    def parameters(self):
+    def parameters(self) -> Parameters:
         """The trained `Parameters`."""
         return self.trainer.parameters
 
     @property
-    def convergence(self):
+    def convergence(self) -> Convergence:
         """The `Convergence` that the records show: whether training has settled, and a line."""
         records = [one for one in self.history.records if "drift" in one]
         trainer = self.trainer
@@ -110,24 +119,24 @@ def _as_pair(data):
 
 
 def fit(
-    network,
-    data,
+    network: Network,
+    data: Dataset | tuple[Any, ArrayLike],
     *,
-    steps=None,
-    epochs=None,
-    batch_size=128,
-    validation=None,
-    sample_weight=None,
-    num_examples=None,
-    report_every=None,
-    on_record=None,
-    checkpoint_every=None,
-    on_checkpoint=None,
-    progress=None,
-    trainer=None,
-    history=None,
-    **settings,
-):
+    steps: int | None = None,
+    epochs: int | None = None,
+    batch_size: int = 128,
+    validation: tuple[Any, ArrayLike] | None = None,
+    sample_weight: ArrayLike | None = None,
+    num_examples: float | None = None,
+    report_every: int | None = None,
+    on_record: Callable[[Trainer, dict[str, Any]], object] | None = None,
+    checkpoint_every: int | None = None,
+    on_checkpoint: Callable[[Trainer, History], object] | None = None,
+    progress: bool | None = None,
+    trainer: Trainer | None = None,
+    history: History | None = None,
+    **settings: Any,
+) -> Fit:
     """Train over shuffled epochs and return a `Fit`.
 
     The objective is sum_n w_n nll_n + temperature * KL, over N. The order of an epoch is a function

@@ -1,6 +1,9 @@
 """What a run reports as it trains: a record every so often."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +24,8 @@ class History:
         Sums since the last record, so that an interrupted run's records are the same.
     """
 
-    records: list = field(default_factory=list)
-    pending: dict = field(default_factory=dict)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    pending: dict[str, Any] = field(default_factory=dict)
 
     def add(self, metrics, kl_weight, rows, score):
         """Add one step's metrics; `score` is its sum over rows (hits, or squared errors).

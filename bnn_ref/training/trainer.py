@@ -1,17 +1,23 @@
 """A network in training: one step at a time."""
 
+from __future__ import annotations
+
 import math
 import threading
+from collections.abc import Callable
 from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from ..backends import get_backend
 from ..border import check_dtype, check_share, check_size, check_word
 from ..errors import expected
-from ..network import Network
+from ..network import Network, Parameters
 from ..noise import check_estimator
-from ..step import State, check_kl_weight
+from ..step import Metrics, State, check_kl_weight
 from ..step.adam import Adam
 from .guards import warn_of_kl_weight, warn_of_wide_sigma
 from .schedules import Cosine, check_rate, kl_share, parse_rate
@@ -82,23 +88,23 @@ class Trainer:
 
     def __init__(
         self,
-        network,
-        num_examples,
-        learning_rate=1e-3,
-        seed=0,
-        backend="numba",
-        dtype="float32",
+        network: Network,
+        num_examples: float,
+        learning_rate: float | str | Callable[[int], float] | Cosine = 1e-3,
+        seed: int = 0,
+        backend: str | ModuleType = "numba",
+        dtype: DTypeLike = "float32",
         *,
-        draws_per_step=1,
-        kl_weight=None,
-        temperature=1.0,
-        kl_warm_up=0.0,
-        adam="paper",
-        estimator="flipout",
-        threads=None,
-        state=None,
-        steps=None,
-    ):
+        draws_per_step: int = 1,
+        kl_weight: float | Callable[[int], float] | None = None,
+        temperature: float = 1.0,
+        kl_warm_up: float = 0.0,
+        adam: str | Adam = "paper",
+        estimator: str = "flipout",
+        threads: int | None = None,
+        state: State | None = None,
+        steps: int | None = None,
+    ) -> None:
         if not isinstance(network, Network):
             raise expected("network", "a Network", type(network).__name__)
         if isinstance(num_examples, bool) or not isinstance(num_examples, (int, float, np.number)):
@@ -155,11 +161,11 @@ class Trainer:
         vars(self).update(state, backend=import_module(state["backend"]), _lock=threading.Lock())
 
     @property
-    def parameters(self):
+    def parameters(self) -> Parameters:
         """The `Parameters` as they are now: updated in place by every step."""
         return self.state.parameters
 
-    def kl_weight_at(self, step):
+    def kl_weight_at(self, step: int) -> float:
         """Return the factor on the KL in that step, step 0 being the first."""
         weight = self.kl_weight
         if weight is None:
@@ -169,7 +175,7 @@ class Trainer:
         return weight * kl_share(step, self.steps, self.kl_warm_up) if self.kl_warm_up else weight
 
     @property
-    def final_temperature(self):
+    def final_temperature(self) -> float:
         """The KL's weight as a multiple of 1/N, once it has risen."""
         weight = self.kl_weight
         if weight is None:
@@ -178,7 +184,7 @@ class Trainer:
             weight = check_kl_weight(weight(max(0, (self.steps or 1) - 1)))
         return weight * float(self.num_examples)
 
-    def adam_at(self, step):
+    def adam_at(self, step: int) -> Adam:
         """Return the `Adam` of that step, step 0 being the first."""
         if self.is_constant:
             return self.adam
@@ -186,14 +192,14 @@ class Trainer:
             return self.adam.at(self.learning_rate.rate(step, self.steps))
         return self.adam.at(check_rate(self.learning_rate(step), step))
 
-    def workspace(self, rows):
+    def workspace(self, rows: int) -> Any:
         """Return the back end's workspace for batches of up to that many rows."""
         if rows > self._rows:
             self._workspace = self.backend.prepare(self.network, rows, self.dtype, self.threads)
             self._rows = rows
         return self._workspace
 
-    def step(self, x, y, sample_weight=None):
+    def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Metrics:
         """Take one training step and return its `Metrics` (loss, nll, kl: of before the update).
 
         Parameters, moments and the count of steps change together: an exception, a signal's
