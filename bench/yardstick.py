@@ -145,8 +145,13 @@ class FmaPeak:
 
 
 def copy_loop():
-    """Return a compiled function (turns, source, target) that copies again and again."""
-    import numba
+    """Return a function (turns, source, target) that copies again and again, compiled if it can."""
+    try:
+        import numba
+    except ImportError:
+        return copy_plainly
+    if numba.config.DISABLE_JIT:
+        return copy_plainly
 
     @numba.njit(nogil=True, error_model="numpy")
     def copy(turns, source, target):
@@ -155,6 +160,12 @@ def copy_loop():
                 target[i] = source[i] + turn  # the turn keeps copies from being left out
 
     return copy
+
+
+def copy_plainly(turns, source, target):
+    """Copy again and again, a call of NumPy each: slower where an array is short."""
+    for _ in range(turns):
+        np.copyto(target, source)
 
 
 class Bandwidth:

@@ -59,6 +59,18 @@ def test_the_peak_is_at_least_the_rate_of_blas():
     assert all(1e8 < one["bandwidth"]["1048576"] < 1e13 for one in found)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_copy_copies_with_a_compiler_or_without(compiled, monkeypatch):
+    import numba
+
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", not compiled)
+    copy = yardstick.copy_loop()
+    assert (copy is yardstick.copy_plainly) == (not compiled)
+    source, target = np.arange(9, dtype=np.float32), np.zeros(9, np.float32)
+    copy(1, source, target)
+    assert np.array_equal(source, target)
+
+
 def test_a_peak_below_blas_is_tried_anew_told_and_no_bound(monkeypatch):
     contender = blas.Contender("float32", 1)
     monkeypatch.setattr(contender, "blas_rate", lambda: 1e12)
