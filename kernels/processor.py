@@ -49,9 +49,12 @@ VECTOR_BYTES, VECTOR_REGISTERS = describe(TRIPLE, FEATURES)
 TILE_VECTORS = 2
 TILE_ROWS = 8 if VECTOR_REGISTERS == 32 else 6
 
-# what one task takes
+# what one task takes: whole tiles, so that none computes rows that are not there
+WIDE = 256  # outputs of a wide layer, whose weights are read once, by all rows
+FORWARD_ROWS, FORWARD_ROWS_WIDE = (32, 128) if TILE_ROWS == 8 else (36, 132)
 FORWARD_COLUMNS = 128
-NARROW_ROWS, WIDE_ROWS, WIDE = 32, 128, 256  # a wide layer's weights are read once, by all rows
-UPDATE_WEIGHTS = 4096
-PREDICT_ROWS = 64
+BACKWARD_ROWS, BACKWARD_ROWS_WIDE = 32, 128  # the columns of its tiles, for it is transposed
+BACKWARD_COLUMNS = 128 if TILE_ROWS == 8 else 132
+UPDATE_WEIGHTS, UPDATE_ROWS = 4096, 8 if TILE_ROWS == 8 else 24  # the most, but at least
+PREDICT_ROWS = 64 if TILE_ROWS == 8 else 66
 ADAM_WEIGHTS = 8192

@@ -30,7 +30,7 @@ from .workspace import Runner, Workspace, plain
 
 __all__ = ["draw_noise", "draw_outputs", "loss_and_gradients", "prepare", "train_step"]
 
-LARGE_RATE = 1e6
+LARGE_RATE, SMALL_EPSILON = 1e6, 1e-30
 KINDS = {"weights": at.WEIGHTS, "flipout": at.FLIPOUT, "mean": at.MEAN}
 
 
@@ -191,7 +191,8 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     this.kind, this.first_row = at.TRAINING, 0
     this.signs = at.ONES if estimator == "shared" else at.DRAWN
     this.kl_weight, this.share = kl_weight, 1 / (rows * draws)
-    this.rate, this.scale = adam.factors(step + 1)
+    rate, this.scale = adam.factors(step + 1)
+    this.rate = rate
     this.beta_1, this.beta_2, this.epsilon = adam.beta_1, adam.beta_2, adam.epsilon
     this.rest_1, this.rest_2 = 1 - adam.beta_1, 1 - adam.beta_2
     runner.settle(parameters)
@@ -202,7 +203,7 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     x_taken, plan = runner.fill(x, y, weight), runner.step_plan(rows)
 
     # a larger rate, or nothing beside a root of 0, may overflow where every gradient is finite
-    plain_update = this.rate < LARGE_RATE and flat.dtype.type(adam.epsilon) > 0
+    plain_update = rate < LARGE_RATE and adam.epsilon > SMALL_EPSILON
     if draws == 1 and plain_update:
         runner.key(seed, step, 0, "train")
         this.gradients_to, this.safe = at.ADAM, 0

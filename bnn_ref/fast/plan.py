@@ -29,12 +29,17 @@ from ..kernels import activations, dense_flipout, priors
 from ..kernels import records as at
 from ..kernels.processor import (
     ADAM_WEIGHTS,
+    BACKWARD_COLUMNS,
+    BACKWARD_ROWS,
+    BACKWARD_ROWS_WIDE,
     FORWARD_COLUMNS,
-    NARROW_ROWS,
+    FORWARD_ROWS,
+    FORWARD_ROWS_WIDE,
     PREDICT_ROWS,
+    TILE_ROWS,
+    UPDATE_ROWS,
     UPDATE_WEIGHTS,
     WIDE,
-    WIDE_ROWS,
 )
 from ..kernels.sample import SPARE, STRETCH
 from ..noise import TENSORS
@@ -191,18 +196,18 @@ def _sample(tasks, layers, kernels=True):
         tasks.add(at.SAMPLE_BIAS, k)
 
 
-def _tiles(tasks, kind, k, layer, rows, columns):
+def _tiles(tasks, kind, k, rows, columns, height, width):
     """Add a phase's tasks that compute (rows, columns) in tiles."""
-    height = WIDE_ROWS if layer["outputs"] > WIDE else NARROW_ROWS
     tasks.next_phase()
     for begin, end in _cut(rows, height):
-        for first, last in _cut(columns, FORWARD_COLUMNS):
+        for first, last in _cut(columns, width):
             tasks.add(kind, k, begin, end, first, last)
 
 
 def update_rows(layer):
-    """Return how many rows of a layer's kernel one update task takes: a multiple of 8."""
-    return max(8, UPDATE_WEIGHTS // int(layer["outputs"]) // 8 * 8)
+    """Return how many rows of a layer's kernel one update task takes: whole tiles."""
+    rows = UPDATE_WEIGHTS // int(layer["outputs"])
+    return max(UPDATE_ROWS, rows // TILE_ROWS * TILE_ROWS)
 
 
 def step_tasks(layers, rows, learned, by_inputs):
@@ -212,12 +217,14 @@ def step_tasks(layers, rows, learned, by_inputs):
     for begin, end in _cut(rows, FLIP_ROWS):
         tasks.add(at.FLIP, 0, begin, end)
     for k, layer in enumerate(layers):
-        _tiles(tasks, at.FORWARD, k, layer, rows, layer["outputs"])
+        height = FORWARD_ROWS_WIDE if layer["outputs"] > WIDE else FORWARD_ROWS
+        _tiles(tasks, at.FORWARD, k, rows, layer["outputs"], height, FORWARD_COLUMNS)
     tasks.next_phase()
     for begin, end in _cut(rows, LOSS_ROWS):
         tasks.add(at.LOSS, len(layers) - 1, begin, end)
     for k in reversed(range(0 if by_inputs else 1, len(layers))):
-        _tiles(tasks, at.BACKWARD, k, layers[k], rows, layers[k]["inputs"])
+        height = BACKWARD_ROWS_WIDE if layers[k]["outputs"] > WIDE else BACKWARD_ROWS
+        _tiles(tasks, at.BACKWARD, k, rows, layers[k]["inputs"], height, BACKWARD_COLUMNS)
     tasks.next_phase()
     tasks.add(at.JUDGE)
     tasks.next_phase()
@@ -256,4 +263,4 @@ def scratch_size(layers, capacity):
     if capacity == 0:
         return max(sampling, SPARE + 3 * PREDICT_ROWS * widest)
     updates = max(2 * update_rows(layer) * int(layer["outputs"]) for layer in layers)
-    return max(sampling, updates, WIDE_ROWS * FORWARD_COLUMNS, 3 * widest)
+    return max(sampling, updates, BACKWARD_ROWS_WIDE * BACKWARD_COLUMNS, 3 * widest)

@@ -26,6 +26,7 @@ from .plan import (
 )
 from .threads import Helpers, count_threads
 
+CACHE_LINE = 64  # bytes
 SMALL = 3e-4  # seconds on one thread (estimated) below which a second one is not worth its call
 
 
@@ -110,7 +111,7 @@ class Runner:
             this.grad_x = buffers.take(capacity * network.inputs)
             this.grad_x_flipped = buffers.take(capacity * network.inputs)
         self.output_place = int(self.layers[-1]["output"])
-        self.work = np.zeros(buffers.size + 64, self.dtype)
+        self.work = aligned(buffers.size + 64, self.dtype)
         self.give("work", self.work)
         self.labels = np.zeros(max(capacity, 1), np.int64)
         self.give("labels", self.labels, np.int64)
@@ -119,7 +120,7 @@ class Runner:
         sums = np.zeros((1 + capacity // LOSS_ROWS) * network.outputs)
         self.give("grad_scale", sums, np.float64)
         need = scratch_size(self.layers, capacity)
-        self.scratch = list(np.empty((self.threads, need + 64), self.dtype))
+        self.scratch = [aligned(need, self.dtype) for _ in range(self.threads)]
 
     def give(self, name, array, dtype=None):
         """Tell kernels where an array lies, once it is certain that they can work on it.
@@ -201,6 +202,13 @@ class Runner:
     def outputs(self, leading):
         """Return a copy of the last layer's outputs, (*leading, O)."""
         return self.part(self.output_place, (*leading, self.outputs_count)).copy()
+
+
+def aligned(size, dtype):
+    """Return zeros (size,) that begin with a cache line, as Buffers' places take for granted."""
+    memory = np.zeros(size + CACHE_LINE, dtype)
+    skipped = -memory.ctypes.data % CACHE_LINE // memory.itemsize
+    return memory[skipped : skipped + size]
 
 
 def plain(array):

@@ -6,7 +6,12 @@ from types import SimpleNamespace
 import needs_numba  # noqa: F401
 import pytest
 
+from bnn_ref import DenseFlipout, Network
 from bnn_ref.fast import threads
+from bnn_ref.fast.plan import describe as describe_network
+from bnn_ref.fast.plan import update_rows
+from bnn_ref.fast.workspace import Runner, Workspace
+from bnn_ref.kernels import processor
 from bnn_ref.kernels.machine import yield_symbol
 from bnn_ref.kernels.processor import describe
 
@@ -48,3 +53,20 @@ def test_apples_fast_cores_are_counted(monkeypatch, said, wanted):
     monkeypatch.setattr(subprocess, "run", sysctl)
     assert threads.count_threads() == wanted
     assert asked == ["hw.perflevel0.logicalcpu"]
+
+
+def test_tasks_take_whole_tiles():
+    for name in ("FORWARD_ROWS", "FORWARD_ROWS_WIDE", "BACKWARD_COLUMNS", "UPDATE_ROWS"):
+        assert getattr(processor, name) % processor.TILE_ROWS == 0, name
+    for outputs in (1, 10, 128, 700, 5000):
+        network = Network([DenseFlipout(50, outputs)])
+        assert update_rows(describe_network(network)[0][0]) % processor.TILE_ROWS == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_buffers_begin_with_a_cache_line(dtype):
+    network = Network([DenseFlipout(5, 4), DenseFlipout(4, 3)])
+    runner = Runner(Workspace(network, 9, dtype, 3), 9)
+    places = [runner.layers[name][1] for name in ("output", "grad", "flipped")]
+    for array in (*runner.scratch, *(runner.work[place:] for place in places)):
+        assert array.ctypes.data % 64 == 0
