@@ -14,7 +14,7 @@ from .intervals import check_coverage, mixture_quantile
 from .scores import coverage as share_inside
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """The averaged prediction for each of N rows, and what it is made of.
 
@@ -56,6 +56,14 @@ class Prediction:
     draws: int
     likelihood: object
     samples: NDArray[Any] | None = None
+
+    def __repr__(self) -> str:
+        rows, outputs = self.aleatoric.shape
+        scores = "" if self.log_prob is None else f", {self.nats:.4g} nats per row"
+        return (
+            f"Prediction({rows:,} rows, {outputs} outputs, {self.draws} draws, "
+            f"{self.likelihood!r}{scores})"
+        )
 
     def _scored(self):
         if self.targets is None:

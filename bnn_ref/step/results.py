@@ -89,6 +89,11 @@ class State:
         self.parameters, self.moment_1, self.moment_2 = parameters, moment_1, moment_2
         self.count = np.array([step], np.int64)
 
+    def __repr__(self) -> str:
+        return (
+            f"State({self.step} steps taken, {self.parameters.flat.size:,} {self.parameters.dtype})"
+        )
+
     @property
     def step(self) -> int:
         """How many steps have been taken."""

@@ -45,6 +45,9 @@ class Fit(NamedTuple):
     history: History
     stopped: str
 
+    def __repr__(self) -> str:
+        return f"Fit({self.stopped}: {self.trainer!r}, {self.history!r})"
+
     @property
     def network(self) -> Network:
         """The network."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What training reported: a record every so often, each over the examples since the last.
 
@@ -26,6 +27,27 @@ class History:
 
     records: list[dict[str, Any]] = field(default_factory=list)
     pending: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        if not self.records:
+            return "History(no records)"
+        first, last = self.records[0], self.records[-1]
+        return (
+            f"History({len(self.records)} records, steps {first['step']} to {last['step']}, "
+            f"loss {first['loss']:.4g} to {last['loss']:.4g})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the last records as a table, for a notebook."""
+        shown = self.records[-5:]
+        names = list(shown[-1]) if shown else []
+        head = "".join(f"<th>{escape(str(name))}</th>" for name in names)
+        rows = [
+            "".join(f"<td>{escape(_short(record.get(name)))}</td>" for name in names)
+            for record in shown
+        ]
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<p>{escape(repr(self))}</p><table><tr>{head}</tr>{body}</table>"
 
     def add(self, metrics, kl_weight, rows, score):
         """Add one step's metrics; `score` is its sum over rows (hits, or squared errors).
@@ -73,6 +95,11 @@ class History:
         }
         self.records.append(record)
         return record
+
+
+def _short(value):
+    """Return a number of a record as text of a few digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def batch_score(likelihood, outputs, y):

@@ -146,6 +146,16 @@ class Trainer:
         self._workspace, self._rows = None, -1
         self._lock = threading.Lock()
 
+    def __repr__(self) -> str:
+        layers = self.network.layers
+        sizes = "-".join(str(n) for n in (layers[0].inputs, *(one.outputs for one in layers)))
+        module = self.backend.__name__.rpartition(".")[2]
+        backend = {"compiled": "numba", "reference": "numpy"}.get(module, module)
+        return (
+            f"Trainer({sizes}, N = {self.num_examples:g}, {self.state.step} steps taken, "
+            f"{self.dtype}, {backend})"
+        )
+
     def __getstate__(self):
         """Return what a pickle or a copy holds: buffers and threads are made anew where it goes."""
         kept = {name: value for name, value in vars(self).items() if name != "_lock"}
