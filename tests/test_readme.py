@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -36,7 +37,7 @@ def test_the_example_prints_what_is_printed_below_it():
 
 
 def test_every_file_it_names_exists():
-    named = re.findall(r"`((?:bnn_ref|docs|bench|kernels|tests)/[\w./]*)`", README)
+    named = re.findall(r"`((?:bnn_ref|docs|bench|kernels|tests)/[\w./]*)`", README + CONTRIBUTING)
     assert len(named) > 8
     missing = [name for name in named if not (ROOT / name).exists()]
     assert missing == []
