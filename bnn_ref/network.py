@@ -270,7 +270,7 @@ class Parameters(Mapping[str, NDArray[Any]]):
         """Set the posterior's standard deviations of a tensor, in place, through its rho.
 
         What `sigma` then returns is as near as the last place of rho allows: half a unit of rho is
-        |rho| / 2 relative units of a small sigma.
+        abs(rho) / 2 relative units of a small sigma.
 
         Parameters
         ----------

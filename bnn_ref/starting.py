@@ -26,8 +26,8 @@ def weights_of(trained):
 def init_from(network, trained, delta=0.1, floor=1e-3, *, centred=False, dtype="float32"):
     """Return (network, parameters) that start from a trained network's weights.
 
-    Every mean is the trained weight w, and every sigma = max(delta |w|, floor): the share delta of
-    it is what MOPED calls the initial perturbation.
+    Every mean is the trained weight w, and every sigma = max(delta abs(w), floor): the share
+    delta of it is what MOPED calls the initial perturbation.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class PredictedNormal(Likelihood):
 
         Parameters
         ----------
-        y : array, shape (*leading, D)
+        y : array, shape leading and D
         leading : tuple of int
         outputs : int
             2 D.

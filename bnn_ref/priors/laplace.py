@@ -1,8 +1,8 @@
 """The Laplace prior: its KL divergence from one weight's Normal posterior, and the derivatives.
 
-p(w) = exp(-|w - m| / b) / (2 b). With E|w - m| under the posterior,
+p(w) = exp(-abs(w - m) / b) / (2 b). With E abs(w - m) under the posterior,
 
-KL = E|w - m| / b + log(2 b) - log(sigma) - log(2 pi e) / 2, in nats.
+KL = E abs(w - m) / b + log(2 b) - log(sigma) - log(2 pi e) / 2, in nats.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SERIES = 16  # terms of `excess` for |z| <= 1: the next is below 1e-20
 
 
 def excess(z):
-    """Return E|z + eps| / E|eps| - 1 for a standard normal eps, elementwise, for |z| <= 1.
+    """Return E abs(z + eps) / E abs(eps) - 1 for a standard normal eps, where abs(z) <= 1.
 
     The sum over k >= 1 of (-1)^(k+1) z^(2k) / (2^k k! (2k - 1)): z^2/2 - z^4/24 + z^6/240 - ...
 
@@ -80,10 +80,11 @@ class LaplacePrior(Prior):
     def kl(self, mu, sigma):
         """Return the KL divergence of each weight, in nats.
 
-        With u = sigma / (b sqrt(pi/2)) and z = |mu - m| / sigma, E|w - m| / b = u (1 + excess(z)):
+        With u = sigma / (b sqrt(pi/2)) and z = abs(mu - m) / sigma, E abs(w - m) / b is
+        u (1 + excess(z)):
 
         - z <= 1:  LEAST + (u - 1 - log(u)) + u excess(z), three terms that are never negative;
-        - else:  LEAST - 1 - log(u) + u exp(-z^2/2) + |mu - m|/b erf(z / sqrt(2)).
+        - else:  LEAST - 1 - log(u) + u exp(-z^2/2) + abs(mu - m)/b erf(z / sqrt(2)).
 
         Parameters
         ----------
@@ -135,7 +136,7 @@ class LaplacePrior(Prior):
         return by_mu, ((u - 1) * outer + (outer - 1)) / sigma  # E26
 
     def penalty(self, mu):
-        """Return -log p(mu) of each weight: |mu - m| / b + log(2 b), nats.
+        """Return -log p(mu) of each weight: abs(mu - m) / b + log(2 b), nats.
 
         Parameters
         ----------
