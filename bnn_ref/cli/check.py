@@ -25,10 +25,10 @@ def add_arguments(parser):
 def run(args):
     """Check every file and return the exit code."""
     if args.mistakes:
-        from ..verification.vectors.diagnosis import PRECISIONS
+        from ..verification.vectors.diagnosis import FORMATS, PRODUCTS
         from ..verification.vectors.mistakes import MISTAKES, PAIRS
 
-        for mistake in (*MISTAKES.values(), *PRECISIONS):
+        for mistake in (*MISTAKES.values(), *FORMATS, *PRODUCTS):
             print(f"{mistake.key}: {mistake.what}")
         print("pairs: " + "; ".join(" + ".join(pair) for pair in PAIRS))
         return 0

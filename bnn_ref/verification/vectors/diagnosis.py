@@ -18,6 +18,7 @@ from .kinks import fit_slopes, undecided
 from .mistakes import (
     BFLOAT16,
     BFLOAT16_PRODUCTS,
+    COARSE_PRODUCTS,
     FIT,
     FLOAT16,
     FLOAT32,
@@ -197,13 +198,30 @@ class _Search:
         Every tensor must be as near as that precision leaves it, and most further than the next
         finer one would. Numbers that are all of a format name it; else the size of the errors does.
         """
-        errors = np.array([error_of(self.expected[name], v) for name, v in self.found.items()])
-        worst, least = np.max(errors), LIMITS[self.dtype] / (1 if self.dtype == "float64" else 100)
-        if np.mean(errors > max(self.limit, least)) <= 0.75 and not self.whole32:
+        errors = {name: error_of(self.expected[name], v) for name, v in self.found.items()}
+        worst = max(errors.values())
+        least = max(self.limit, LIMITS["float64"] if self.dtype == "float64" else 1e-6)
+        spread = np.mean([error > least for error in errors.values()]) > 0.75 or self.whole32
+        for mistake, (limit, fits) in FORMATS.items():
+            if mistake is FLOAT32 and self.dtype == "float32":
+                continue
+            if spread and worst <= limit and (not fits or all(map(fits, self.found.values()))):
+                return mistake
+        return self._products(errors)
+
+    def _products(self, errors):
+        """Return the precision of matrix products alone: the KL has none, all else is behind one.
+
+        The median of the errors tells 10 bits of mantissa from 7; no error is many times as large.
+        """
+        kls = [error for name, error in errors.items() if name.endswith("kl")]
+        behind = [error for name, error in errors.items()
+                  if name == "outputs" or name.startswith("grad.")]  # fmt: skip
+        median = float(np.median(behind))
+        if max(kls) > max(self.limit, FLOAT32_LIMIT) or np.min(behind) <= FLOAT32_LIMIT:
             return None
-        finest = {"float64": 0, "float32": 1}[self.dtype]
-        for mistake, (limit, fits) in list(PRECISIONS.items())[finest:]:
-            if worst <= limit and (fits is None or all(map(fits, self.found.values()))):
+        for mistake, (low, high) in PRODUCTS.items():
+            if low < median <= high and max(behind) <= 30 * high:
                 return mistake
         return None
 
@@ -223,13 +241,14 @@ def _float16(value):
 
 
 # The largest error that a step in a precision leaves, and what tells its numbers, finest first.
-PRECISIONS = {
+FORMATS = {
     FLOAT32: (FLOAT32_LIMIT, None),
     BFLOAT16: (2e-1, _of_format(_bfloat16)),  # its few bits are float16 numbers as well
     FLOAT16: (5e-2, _of_format(_float16)),
-    TF32: (3e-3, None),
-    BFLOAT16_PRODUCTS: (3e-2, None),
 }
+# Between which errors the median lies where products alone are in a precision.
+PRODUCTS = {TF32: (3e-5, 3e-4), COARSE_PRODUCTS: (3e-4, 1.2e-3),
+            BFLOAT16_PRODUCTS: (1.2e-3, 1.2e-2)}  # fmt: skip
 
 
 def _combinations(forms):

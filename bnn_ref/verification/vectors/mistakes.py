@@ -245,6 +245,11 @@ TF32 = Mistake(
     "unless float32 precision is asked for",
     (),
 )
+COARSE_PRODUCTS = Mistake(
+    "coarse-products",
+    "the errors are those of matrix products in a coarse precision: TF32, float16 or bfloat16",
+    (),
+)
 BFLOAT16_PRODUCTS = Mistake(
     "bfloat16-products",
     "the errors are those of matrix products in bfloat16, as under autocast and on TPUs unless "

@@ -4,8 +4,6 @@ The mistakes are planted in PyTorch, by detaching, clipping and adding, in progr
 nothing of the parts.
 """
 
-import math
-
 import numpy as np
 import pytest
 
@@ -14,75 +12,14 @@ from bnn_ref.verification.vectors.comparison import compare
 from bnn_ref.verification.vectors.parts import explain_parts
 from bnn_ref.verification.vectors.questions import random_question
 
-torch = pytest.importorskip("torch")
-ACTIVATIONS = {"linear": lambda a: a, "relu": torch.relu, "tanh": torch.tanh,
-               "sigmoid": torch.sigmoid, "softplus": torch.nn.functional.softplus,
-               "elu": torch.nn.functional.elu, "gelu": torch.nn.functional.gelu}  # fmt: skip
-
-
-def kl_of(mu, sigma, prior, how):
-    loc, scale = prior
-    if how == "loc_detached":
-        return kl_of(mu, sigma, (0.0, scale), "") - torch.sum(mu.detach()) * loc / scale**2
-    mu = mu.detach() if how in ("kl_mu_detached", "kl_detached") else mu
-    sigma = sigma.detach() if how in ("kl_sigma_detached", "kl_detached") else sigma
-    second = sigma.detach() if how == "variance_detached" else sigma
-    ratio = (second**2 + (mu - loc) ** 2) / (2 * scale**2)
-    return torch.sum(math.log(scale) - torch.log(sigma) + ratio - 0.5)
+pytest.importorskip("torch")
 
 
 def step(question, how=""):
-    """One step in PyTorch, with a mistake in what is differentiated; returns every result."""
-    x = torch.tensor(question.x, requires_grad=True)
-    h, kls, named = x, [], {}
-    for k, layer in enumerate(question.layers):
-        own = {name: torch.tensor(getattr(layer, name), requires_grad=True)
-               for name in ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")
-               if getattr(layer, name) is not None}  # fmt: skip
-        named |= {f"layers.{k}.{name}": value for name, value in own.items()}
-        sigma = layer.scale_shift + torch.nn.functional.softplus(own["kernel_rho"])
-        drawn = sigma.detach() if how == "sigma_detached" else sigma
-        si, so, eps = (torch.tensor(getattr(layer, name))
-                       for name in ("sign_input", "sign_output", "kernel_eps"))  # fmt: skip
-        inner = h.detach() if how == "perturbation_detached" and k else h
-        a = h @ own["kernel_mu"] + ((inner * si) @ (drawn * eps)) * so
-        kl = kl_of(own["kernel_mu"], sigma, layer.kernel_prior, how)
-        if "bias_mu" in own:
-            a = a + own["bias_mu"]
-        if "bias_rho" in own:
-            sigma = layer.scale_shift + torch.nn.functional.softplus(own["bias_rho"])
-            flip = so if layer.bias == "normal_flipped" else 1.0
-            drawn = sigma.detach() if how == "sigma_detached" else sigma
-            a = a + drawn * torch.tensor(layer.bias_eps) * flip
-            kl = kl + kl_of(own["bias_mu"], sigma, layer.bias_prior, how)
-        kls.append(kl)
-        h = ACTIVATIONS[layer.activation](a)
-    nll = nll_of(question.meta["likelihood"], h, torch.tensor(question.y))
-    loss = nll + question.kl_weight * sum(kls)
-    grads = torch.autograd.grad(loss, [x, *named.values()], allow_unused=True)
-    grads = [torch.zeros_like(v) if g is None else g
-             for v, g in zip([x, *named.values()], grads, strict=True)]  # fmt: skip
-    if how == "accumulated":
-        grads = [grads[0], *(2 * g for g in grads[1:])]
-    if how == "clipped":
-        grads = [0.1016 * g for g in grads]
-    if how == "decayed":
-        grads = [grads[0], *(g + 0.01 * v for g, v in zip(grads[1:], named.values(), strict=True))]
-    found = {"outputs": h, "nll": nll, "kl": sum(kls), "loss": loss, "grad.x": grads[0]}
-    found |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
-    found |= {f"grad.{name}": g for name, g in zip(named, grads[1:], strict=True)}
-    return {name: value.detach().numpy() for name, value in found.items()}
+    """One step in PyTorch with a mistake; PyTorch is imported where it is there."""
+    import torch_step
 
-
-def nll_of(likelihood, z, y):
-    if likelihood["type"] == "categorical":
-        return torch.nn.functional.cross_entropy(z, y.long())
-    if likelihood["type"] == "bernoulli":
-        each = torch.nn.functional.softplus(z) - y * z
-    else:
-        s = likelihood["scale"]
-        each = ((y - z) / s) ** 2 / 2 + math.log(s) + math.log(2 * math.pi) / 2
-    return each.sum(1).mean()
+    return torch_step.step(question, how)
 
 
 # What each must be called, in words that nobody else's explanation holds.
