@@ -225,7 +225,8 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     nll, outputs = nll / draws, outputs / draws
     kl, kl_layers = np.float64(this.kl), runner.kl_layers.copy()
     refuse_non_finite(step + 1, x, nll, kl_layers, gradients)
-    if plain_update:
+    most = 0.5 * np.sqrt(np.finfo(flat.dtype).max)  # below it no square overflows
+    if plain_update and np.max(np.abs(gradients.flat)) < most:
         this.gradients_to, this.safe = at.ADAM, 1
         runner.run(runner.planned("flat", lambda: flat_tasks(flat.size)), 0, x_taken)
     else:
