@@ -131,6 +131,7 @@ def test_a_few_steps_lower_the_loss():
     assert np.mean(losses[-10:]) < np.mean(losses[:10])
 
 
+@pytest.mark.filterwarnings("ignore:training has not settled")
 def test_the_estimator_predicts_a_scale_for_every_row():
     sklearn = pytest.importorskip("bnn_ref.sklearn", exc_type=ImportError)
     x, y = heteroscedastic(200, 0)
