@@ -8,6 +8,7 @@ truth. The layers are not touched: draws are watched, not replaced.
 import numpy as np
 
 from ...errors import expected
+from ...training.guards import warn_of_reach
 from ..containers import as_array
 from ..vectors import Vector, write
 from .seen import activation_of
@@ -45,6 +46,11 @@ def record(model, x, y, *, likelihood=None, kl_weight=1.0, nll=None, kl="summed"
     path : str or path, optional
         Where to write the vector as well.
 
+    Warns
+    -----
+    ObjectiveWarning
+        Where an activation behind the last layer cannot reach what the likelihood asks of it.
+
     Raises
     ------
     ValueError
@@ -68,6 +74,7 @@ def record(model, x, y, *, likelihood=None, kl_weight=1.0, nll=None, kl="summed"
         model, as_array(x), as_array(y), description, float(kl_weight), nll, kl, kl_divided_by
     )
     vector = _vector(layers, results, source, as_array(y), description, float(kl_weight))
+    warn_of_reach(vector.network, vector.y)
     if path is not None:
         write(path, vector)
     return vector

@@ -164,6 +164,12 @@ parts = [torch.nn.Unflatten(1, (1, 4)), torch.nn.Conv1d(1, 2, 3), torch.nn.Flatt
 chain = torch.nn.Sequential(*parts, LinearFlipout(4, 5), torch.nn.Tanh(), LinearFlipout(5, 3))
 show_agrees(record(chain.double(), x, targets["categorical"]))
 refused([LinearFlipout(4, 3).double(), torch.nn.Softmax(1)])
+from bnn_ref.likelihoods import Bernoulli
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    record([LinearFlipout(4, 3).double(), torch.nn.Sigmoid()], x, targets["bernoulli"],
+           likelihood=Bernoulli())
+print(*[warning.message for warning in caught if "layer" in str(warning.message)])
 """,
 }
 TOLD = {
@@ -186,6 +192,7 @@ TOLD = {
         "layers.0: expected one prior for every weight, found several",
         "agrees True (5, 4)", "agrees True (5, 4)",
         "layers.0: expected the outputs of the last layer, found their softmax (logits are wanted",
+        "sigmoid",
     ],
 }  # fmt: skip
 
