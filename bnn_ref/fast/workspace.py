@@ -182,8 +182,11 @@ class Runner:
 
     def step_plan(self, rows):
         """Return the plan of a step of that many rows."""
-        learned, by_inputs = self.this.scale_rho >= 0, self.this.grad_x >= 0
-        return self.planned(rows, lambda: step_tasks(self.layers, rows, learned, by_inputs))
+
+        def make():
+            return step_tasks(self.layers, rows, self.this.scale_rho >= 0, self.this.grad_x >= 0)
+
+        return self.planned(rows, make)
 
     def run(self, plan, rows, x):
         """Do a plan's tasks on x (rows, I), on several threads where they are worth it."""
