@@ -278,5 +278,7 @@ def write_archive(path, arrays, check=None):
     with whole_file(path, check) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             info = zipfile.ZipInfo(name + ".npy")  # its date is 1980, whatever the clock
-            with archive.open(info, "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+            array = np.asarray(array)
+            large = array.nbytes > 2**31 - 2**16  # else in the old form, which all readers know
+            with archive.open(info, "w", force_zip64=large) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)

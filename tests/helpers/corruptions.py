@@ -118,7 +118,7 @@ def corruptions(good):
     for name in tensors[::3]:
         yield f"float32-{name}", pack({**arrays, name: arrays[name].astype(np.float32)})
         yield f"structured-{name}", pack({**arrays, name: np.zeros(2, [("a", "<f8")])})
-        at = good.index(f"{name}.npy".encode()) + len(name) + 154  # ending, zip64, header
+        at = good.index(f"{name}.npy".encode()) + len(name) + 134  # ending, header
         yield f"flipped-{name}", good[:at] + bytes([good[at] ^ 0x40]) + good[at + 1 :]
     for name in inputs:
         for bad in (np.nan, np.inf):

@@ -242,7 +242,7 @@ def write(path, vector):
         Where the folder is absent, full or closed to writing.
     """
     text = json.dumps(vector.meta, sort_keys=True, allow_nan=False)
-    arrays = {"meta": np.array(text), **vector.arrays, **(vector.results or {})}
+    arrays = {**vector.arrays, **(vector.results or {}), "meta": np.array(text)}
     little = {}
     for name, value in arrays.items():
         value = np.asarray(value)

@@ -67,6 +67,14 @@ def test_numpy_reads_it_without_pickle_and_its_meta_is_the_specifications(tmp_pa
     }
 
 
+def test_readers_in_other_languages_find_plain_zip_members_and_the_text_last(tmp_path):
+    write(tmp_path / "a.npz", answer())
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        members = archive.infolist()
+    assert members[-1].filename == "meta.npy"
+    assert all(member.extract_version <= 20 and member.extra == b"" for member in members)
+
+
 def test_the_same_vector_gives_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         write(tmp_path / name, answer())
