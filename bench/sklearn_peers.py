@@ -1,22 +1,30 @@
-"""``python -m bench.sklearn_peers``: FlipoutClassifier beside scikit-learn's MLPClassifier.
+"""``python -m bench.sklearn_peers``: the estimators beside scikit-learn's own, at their defaults.
 
-Both have two hidden layers of 128 ReLU units, batches of 128, the same rows scaled in the same
-way, and as many passes; every other setting is its own default. Fits are interleaved, one thread
-each, after a first small fit that compiles. Figures are of the test rows: mean and standard
-deviation over seeds. The better one of a pair is in bold, whichever it is.
+Classes: digits and, with --mnist, MNIST (two hidden layers of 128, as many passes for both
+networks) and breast cancer. Numbers: diabetes and, with --uci, concrete and energy. Every contender
+sees the same rows, inputs scaled by the training rows (targets too, for the networks and the
+process); fits take turns, one thread each, after a small one that compiles. Figures are of rows not
+trained on, mean and standard deviation over folds or seeds.
+
+The calibration error stands beside the one that a perfectly calibrated model would show at that
+many rows: labels drawn from the predicted probabilities themselves. A 90 % interval is the
+predictive one for Flipout and the process, the mean and 1.645 deviations of the training residuals
+for MLPRegressor, and the trees' 5 % and 95 % quantiles for the forest.
 """
 
 import argparse
 import platform
 import time
+import warnings
+from pathlib import Path
 
 import numpy as np
 
 from bnn_ref.data import load, read_digits
-from bnn_ref.prediction import calibration_error
+from bnn_ref.prediction import calibration_error, coverage
 
-METRICS = ("accuracy", "log loss", "calibration error", "fit seconds")
-HIGHER = ("accuracy",)
+CLASSES = ("accuracy", "log loss", "calibration error", "of a calibrated model", "fit seconds")
+NUMBERS = ("RMSE", "90 % coverage", "mean width", "fit seconds")
 
 
 def digits_rows(seed):
@@ -32,95 +40,179 @@ def digits_rows(seed):
 def mnist_rows(folder):
     """Return x, y and test x, y of MNIST as its files split it."""
     data = load(folder)
-    return (*(part for name in ("train", "test") for part in _whole(getattr(data, name))),)
+    return tuple(np.asarray(part) for name in ("train", "test") for part in getattr(data, name)[:2])
 
 
-def _whole(examples):
-    return np.asarray(examples.x), np.asarray(examples.y)
+def folds(x, y, stratified):
+    """Return five (x, y, test x, test y), inputs scaled by the training rows."""
+    from sklearn.model_selection import KFold, StratifiedKFold
+    from sklearn.preprocessing import StandardScaler
+
+    kind = StratifiedKFold if stratified else KFold
+    found = []
+    for kept, held in kind(5, shuffle=True, random_state=0).split(x, y):
+        scale = StandardScaler().fit(x[kept])
+        found.append((scale.transform(x[kept]), y[kept], scale.transform(x[held]), y[held]))
+    return found
 
 
-def contenders(passes, seed):
-    """Return name to estimator."""
+def uci_rows(folder, name):
+    """Return x and y of a UCI set's whole table."""
+    table = np.loadtxt(Path(folder) / name / "data.txt")
+    inputs = np.loadtxt(Path(folder) / name / "index_features.txt").astype(int)
+    target = int(np.loadtxt(Path(folder) / name / "index_target.txt"))
+    return table[:, inputs], table[:, target]
+
+
+def classifiers(seed, sizes=None, passes=None):
+    """Return name to classifier."""
+    from sklearn.ensemble import RandomForestClassifier
     from sklearn.neural_network import MLPClassifier
 
     from bnn_ref.sklearn import FlipoutClassifier
 
-    sizes = {"hidden_layer_sizes": (128, 128), "batch_size": 128, "max_iter": passes}
+    given = {"random_state": seed}
+    if sizes:
+        given |= {"hidden_layer_sizes": sizes, "batch_size": 128}
+    length = {"max_iter": passes} if passes else {}
     return {
-        "FlipoutClassifier": FlipoutClassifier(**sizes, random_state=seed),
-        "MLPClassifier": MLPClassifier(**sizes, random_state=seed),
+        "FlipoutClassifier": FlipoutClassifier(**given, **length),
+        "the same, temperature .1": FlipoutClassifier(**given, **length, temperature=0.1),
+        "the same, temperature held-out": FlipoutClassifier(**given, **length,
+                                                            temperature="held-out"),
+        "MLPClassifier": MLPClassifier(**given, **length),
+        "RandomForestClassifier": RandomForestClassifier(random_state=seed),
+    }  # fmt: skip
+
+
+def regressors(seed):
+    """Return name to regressor; targets are scaled for all but the forest."""
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, WhiteKernel
+    from sklearn.neural_network import MLPRegressor
+
+    from bnn_ref.sklearn import FlipoutRegressor
+
+    return {
+        "FlipoutRegressor": FlipoutRegressor(random_state=seed),
+        "MLPRegressor": MLPRegressor(random_state=seed),
+        "RandomForestRegressor": RandomForestRegressor(random_state=seed),
+        "GaussianProcessRegressor, RBF + noise": GaussianProcessRegressor(
+            RBF() + WhiteKernel(), normalize_y=True, random_state=seed
+        ),
     }
 
 
-def measure(model, x, y, x_test, y_test):
-    """Return the metrics of one fit."""
-    import warnings
-
+def timed_fit(model, x, y):
+    """Fit and return the seconds; that a length was given is no news."""
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.metrics import log_loss
 
     begin = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of passes is given
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x, y)
-    seconds = time.perf_counter() - begin
+    return time.perf_counter() - begin
+
+
+def measure_classes(model, x, y, x_test, y_test):
+    """Return the `CLASSES` of one fit."""
+    from sklearn.metrics import log_loss
+
+    seconds = timed_fit(model, x, y)
     p = model.predict_proba(x_test)
-    correct = p.argmax(axis=1) == y_test
-    confidence = np.minimum(p.max(axis=1), 1)
+    p = p / p.sum(axis=1, keepdims=True)
+    confidence, chosen = np.minimum(p.max(axis=1), 1), p.argmax(axis=1)
+    rng = np.random.default_rng(0)
+    alike = [calibration_error(confidence, rng.random(len(p)) < confidence) for _ in range(200)]
     return {
-        "accuracy": float(correct.mean()),
+        "accuracy": float(np.mean(chosen == y_test)),
         "log loss": float(log_loss(y_test, p, labels=model.classes_)),
-        "calibration error": calibration_error(confidence, correct),
+        "calibration error": calibration_error(confidence, chosen == y_test),
+        "of a calibrated model": float(np.mean(alike)),
         "fit seconds": seconds,
     }
 
 
-def compare(name, rows_of, passes, seeds):
-    """Return the Markdown lines of one data set: a contender a line."""
+def measure_numbers(model, x, y, x_test, y_test):
+    """Return the `NUMBERS` of one fit."""
+    loc, scale = (np.mean(y), np.std(y)) if type(model).__name__ == "MLPRegressor" else (0.0, 1.0)
+    seconds = timed_fit(model, x, (y - loc) / scale)
+    mean = model.predict(x_test) * scale + loc
+    if hasattr(model, "predict_interval"):
+        low, high = model.predict_interval(x_test, 0.9)
+    elif hasattr(model, "estimators_"):
+        trees = np.stack([tree.predict(x_test) for tree in model.estimators_])
+        low, high = np.quantile(trees, [0.05, 0.95], axis=0)
+    elif hasattr(model, "kernel_"):
+        _, deviation = model.predict(x_test, return_std=True)
+        low, high = mean - 1.645 * deviation, mean + 1.645 * deviation
+    else:
+        half = 1.645 * np.std(y - (model.predict(x) * scale + loc))
+        low, high = mean - half, mean + half
+    return {
+        "RMSE": float(np.sqrt(np.mean((mean - y_test) ** 2))),
+        "90 % coverage": coverage(y_test, low, high),
+        "mean width": float(np.mean(high - low)),
+        "fit seconds": seconds,
+    }
+
+
+def compare(name, parts, contenders_of, measure):
+    """Print the Markdown lines of one data set, a contender a line, as soon as they are known."""
     found = {}
-    for seed in seeds:
-        rows = rows_of(seed)
-        for contender, model in contenders(passes, seed).items():
+    for seed, rows in enumerate(parts):
+        for contender, model in contenders_of(seed).items():
             found.setdefault(contender, []).append(measure(model, *rows))
-    means = {c: {m: np.mean([r[m] for r in runs]) for m in METRICS} for c, runs in found.items()}
-    lines = []
     for contender, runs in found.items():
         cells = []
-        for metric in METRICS:
-            best = (max if metric in HIGHER else min)(one[metric] for one in means.values())
-            text = f"{means[contender][metric]:.4f} ± {np.std([r[metric] for r in runs]):.4f}"
-            cells.append(f"**{text}**" if means[contender][metric] == best else text)
-        shown = f"{name}, {passes} passes, {len(runs)} seeds"
-        lines.append(f"| {shown} | {contender} | " + " | ".join(cells) + " |")
-    return lines
+        for metric in runs[0]:
+            values = [run[metric] for run in runs]
+            cells.append(f"{np.mean(values):.4g} ± {np.std(values):.2g}")
+        print(f"| {name} | {contender} | " + " | ".join(cells) + " |", flush=True)
+
+
+def heading(metrics):
+    """Print the head of a table."""
+    print("\n| data | estimator | " + " | ".join(metrics) + " |")
+    print("| --- " * (2 + len(metrics)) + "|", flush=True)
 
 
 def main(argv=None):
-    """Print the table."""
+    """Print the tables."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="python -m bench.sklearn_peers", description=__doc__, formatter_class=raw
     )
-    parser.add_argument("--mnist", metavar="FOLDER", help="the four IDX files; none: digits only")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--mnist", metavar="FOLDER", help="the four IDX files; none: without it")
+    parser.add_argument("--uci", metavar="FOLDER", help="of the UCI sets; none: without them")
+    parser.add_argument("--seeds", type=int, default=2, help="of digits and MNIST")
     args = parser.parse_args(argv)
     import sklearn
+    from sklearn.datasets import load_breast_cancer, load_diabetes
     from threadpoolctl import threadpool_limits
 
     import bnn_ref
 
+    print(f"bnn_ref {bnn_ref.__version__}, scikit-learn {sklearn.__version__}, "
+          f"numpy {np.__version__}, {platform.machine()}, one thread")  # fmt: skip
     with threadpool_limits(1):
         x, y, *_ = digits_rows(0)
-        contenders(1, 0)["FlipoutClassifier"].fit(x[:256], y[:256]).predict(x[:256])  # compiles
-        lines = compare("digits", digits_rows, 100, range(args.seeds))
+        timed_fit(classifiers(0, None, 1)["FlipoutClassifier"], x[:256], y[:256])  # compiles
+        heading(NUMBERS)
+        numbers = {"diabetes": load_diabetes(return_X_y=True)}
+        if args.uci:
+            numbers |= {name: uci_rows(args.uci, name) for name in ("concrete", "energy")}
+        for name, table in numbers.items():
+            compare(f"{name}, 5 folds", folds(*table, False), regressors, measure_numbers)
+        heading(CLASSES)
+        table = load_breast_cancer(return_X_y=True)
+        compare("breast cancer, 5 folds", folds(*table, True), classifiers, measure_classes)
+        compare(f"digits, {args.seeds} seeds", [digits_rows(s) for s in range(args.seeds)],
+                lambda seed: classifiers(seed, (128, 128)), measure_classes)  # fmt: skip
         if args.mnist:
-            rows = mnist_rows(args.mnist)
-            lines += compare("MNIST", lambda seed: rows, 15, range(args.seeds))
-    print(f"bnn_ref {bnn_ref.__version__}, scikit-learn {sklearn.__version__}, "
-          f"numpy {np.__version__}, {platform.machine()}, one thread\n")  # fmt: skip
-    print("| data | estimator | " + " | ".join(METRICS) + " |")
-    print("| --- " * (2 + len(METRICS)) + "|")
-    print("\n".join(lines))
+            compare(f"MNIST, 15 passes, {args.seeds} seeds", [mnist_rows(args.mnist)] * args.seeds,
+                    lambda seed: classifiers(seed, (128, 128), 15), measure_classes)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -69,7 +69,9 @@ class Adam:
     def at(self, rate: float) -> Adam:
         """Return these settings with another learning rate, a float >= 0 that is trusted."""
         other = object.__new__(Adam)
-        vars(other).update(vars(self), learning_rate=rate)
+        settings = other.__dict__
+        settings.update(self.__dict__)
+        settings["learning_rate"] = rate
         return other
 
     def factors(self, step: int) -> tuple[float, float]:

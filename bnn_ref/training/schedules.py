@@ -59,9 +59,10 @@ class Cosine:
     def rate(self, step, steps):
         """Return the rate of that step, step 0 being the first of `steps`."""
         rising = self.warm_up * steps
-        done = min(max((step - rising) / (steps - rising), 0.0), 1.0) if steps else 1.0
-        height = self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done))
-        return self.peak * height * (min(1.0, (step + 1) / rising) if rising else 1.0)
+        if step < rising:
+            return self.peak * min(1.0, (step + 1) / rising)
+        done = (step - rising) / (steps - rising) if step < steps else 1.0
+        return self.peak * (self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done)))
 
     def __str__(self):
         return f"cosine:{self.peak!r}:{self.floor!r}:{self.warm_up!r}"
