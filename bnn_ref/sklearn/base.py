@@ -320,13 +320,7 @@ class Flipout(BaseEstimator):
         self.temperature_scores_ = {
             t: float(np.average(one, weights=held.weight)) for t, one in found.items()
         }
-        best = max(self.temperature_scores_, key=self.temperature_scores_.get)
-        gain = found[best] - found[1.0]
-        weight = np.ones(len(gain)) if held.weight is None else held.weight
-        share = weight / weight.sum()
-        mean = np.sum(share * gain)
-        error = np.sqrt(np.sum(share**2 * (gain - mean) ** 2))
-        return best if mean > error else 1.0
+        return pick(found, held.weight)
 
     def _say(self, stopped):
         """Warn where training has not settled, or the posterior is still the prior."""
@@ -357,6 +351,23 @@ class Flipout(BaseEstimator):
             refuse_rows(X, "X", np.dtype(self.dtype), range(len(X)))
         except ValueError as error:
             raise ValueError(f"Input X contains NaN or inf in {self.dtype}: {error}") from None
+
+
+def pick(found, weight=None):
+    """Return the temperature that is best by more than a standard error of its gain over 1, or 1.
+
+    Parameters
+    ----------
+    found : dict of float to array (N,)
+        Temperature, 1.0 among them, to the log-probability of each held-out row.
+    weight : array (N,), optional
+    """
+    best = max(found, key=lambda t: np.average(found[t], weights=weight))
+    gain = found[best] - found[1.0]
+    share = np.ones(len(gain)) if weight is None else weight
+    share = share / share.sum()
+    mean = np.sum(share * gain)
+    return best if mean > np.sqrt(np.sum(share**2 * (gain - mean) ** 2)) else 1.0
 
 
 def take_pass(trainer, rows, batch_size, number):

@@ -14,8 +14,9 @@ from sklearn.datasets import load_iris, make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 
-from bnn_ref import ObjectiveWarning
+from bnn_ref import ObjectiveWarning, predict
 from bnn_ref.sklearn import FlipoutClassifier, FlipoutRegressor
+from bnn_ref.sklearn.base import pick
 
 QUICK = {"hidden_layer_sizes": (10,), "draws": 10, "random_state": 0}
 SHORT = pytest.mark.filterwarnings(
@@ -98,6 +99,29 @@ def test_case_87_early_stopping_scores_by_weight():
     model = FlipoutClassifier(max_iter=300, early_stopping=True, learning_rate=0.01, **QUICK)
     model.fit(x, np.where(wrong, 1 - truth, truth), sample_weight=weight)
     assert model.score(x, truth) > 0.94
+
+
+@SHORT
+def test_case_87_a_validation_score_is_the_weighted_mean():
+    from sklearn.model_selection import train_test_split
+
+    weight = np.where(np.arange(150) % 2, 3.0, 0.5)
+    model = FlipoutClassifier(max_iter=1, early_stopping=True, **QUICK)
+    model.fit(X, Y, sample_weight=weight)
+    _, held = train_test_split(np.arange(150), test_size=15, random_state=model.seed_, stratify=Y)
+    found = predict(model.network_, model.state_.parameters, X[held], Y[held], kind="mean")
+    wanted = np.sum(weight[held] * found.log_prob) / np.sum(weight[held])
+    assert model.validation_scores_ == [pytest.approx(wanted, rel=1e-12)]
+
+
+def test_another_temperature_must_be_better_by_more_than_its_error():
+    """Gains of mean .1 over four rows: a standard error of .05 or, spread out, of .5."""
+    one, near = np.zeros(4), np.array([0.2, 0.0, 0.2, 0.0])
+    spread = np.array([1.1, -0.9, 1.1, -0.9])
+    assert pick({1.0: one, 0.3: near}) == 0.3
+    assert pick({1.0: one, 0.3: spread}) == 1.0
+    assert pick({1.0: one, 0.3: spread}, np.array([1.0, 0, 1, 0])) == 0.3
+    assert pick({1.0: one, 0.3: one - 0.1, 0.1: one + 0.1}) == 0.1
 
 
 def test_case_87_early_stopping_needs_rows():
