@@ -47,7 +47,7 @@ def test_page_in_the_run_and_nothing_else_touched(place, capsys):
     called = call(capsys, "report", place / "run")
     assert called.code == 0, called.err
     assert called.err == ""
-    assert called.out.startswith(f"wrote {place / 'run' / 'report.html'} (16 figures, ")
+    assert called.out.startswith(f"wrote {place / 'run' / 'report.html'} (17 figures, ")
     after = contents(place)
     page = after.pop("run/report.html").decode()
     assert after == before
@@ -64,7 +64,7 @@ def test_output_plots_and_draws(place, capsys):
     assert not (place / "run" / "report.html").exists()
     assert "over 7 draws" in (place / "p.html").read_text()
     pictures = sorted((place / "new" / "plots").iterdir())
-    assert len(pictures) == 16  # none is wrong
+    assert len(pictures) == 17  # none is wrong
     assert {picture.suffix for picture in pictures} == {".png"}
     assert "calibration-reliability.png" in {picture.name for picture in pictures}
     assert f"wrote 16 PNG files to {place / 'new' / 'plots'}" in called.out
