@@ -67,7 +67,7 @@ def test_output_plots_and_draws(place, capsys):
     assert len(pictures) == 17  # none is wrong
     assert {picture.suffix for picture in pictures} == {".png"}
     assert "calibration-reliability.png" in {picture.name for picture in pictures}
-    assert f"wrote 16 PNG files to {place / 'new' / 'plots'}" in called.out
+    assert f"wrote 17 PNG files to {place / 'new' / 'plots'}" in called.out
 
 
 def test_data_that_have_moved(place, capsys):
