@@ -174,7 +174,7 @@ def fit(
     progress : bool, optional
         A progress bar (tqdm, where installed); by default where standard error is a terminal.
     trainer, history : optional
-        Go on from these, up to `steps` in all.
+        Go on from these, up to `steps` in all; the settings are then the trainer's own.
     **settings
         Of the `Trainer`: learning_rate ("cosine" unless given, or an `Adam` is), seed, backend,
         dtype, draws_per_step, kl_weight, temperature, kl_warm_up (half of the steps where the
@@ -204,9 +204,10 @@ def fit(
     batch_size = check_size(batch_size, "batch_size")
     if (steps is None) == (epochs is None):
         raise expected("steps or epochs", "one of the two", "neither" if steps is None else "both")
-    dtype = (
-        check_dtype(settings.get("dtype", "float32"), FLOATS) if trainer is None else trainer.dtype
-    )
+    if trainer is None:
+        dtype = check_dtype(settings.get("dtype", "float32"), FLOATS)
+    else:
+        dtype = _refuse_unread(network, trainer, settings).dtype
     examples = take_examples(network, x, y, dtype, sample_weight, num_examples)
     if validation is not None:
         validation = take_held_out(network, *validation, dtype)
@@ -276,6 +277,16 @@ def fit(
     if steps:
         save()
     return Fit(trainer, history, stopped)
+
+
+def _refuse_unread(network, trainer, settings):
+    """Return the trainer, or raise where a network or settings beside it would not be read."""
+    if settings:
+        raise expected("settings", "none where a trainer is given, which has its own",
+                       ", ".join(sorted(settings)))  # fmt: skip
+    if network.to_json(trainer.dtype) != trainer.network.to_json(trainer.dtype):
+        raise expected("network", "the trainer's", "another")
+    return trainer
 
 
 def _new_trainer(network, num_examples, steps, settings):

@@ -46,6 +46,24 @@ def test_a_step_is_draw_differentiate_adam():
     assert trainer.state.step == 3
 
 
+@pytest.mark.parametrize(
+    ("network", "settings", "words"),
+    [
+        (
+            NETWORK,
+            {"seed": 4, "kl_weight": 1.0},
+            "settings: expected none .* found kl_weight, seed",
+        ),
+        (Network([DenseFlipout(3, 4), DenseFlipout(4, 2)]), {}, "network: expected the trainer's"),
+    ],
+)
+def test_what_a_given_trainer_would_not_read_is_refused(network, settings, words):
+    trainer = Trainer(NETWORK, 10, **SETTINGS)
+    with pytest.raises(ValueError, match=words):
+        fit(network, (X, Y), steps=2, trainer=trainer, **settings)
+    assert trainer.state.step == 0
+
+
 def test_case_2_an_epoch_is_every_row_once_and_its_mean_is_over_rows(monkeypatch):
     seen = []
 
