@@ -80,4 +80,5 @@ def init_from(network, trained, delta=0.1, floor=1e-3, *, centred=False, dtype="
     if not centred:
         return network, parameters
     network = Network(layers, network.likelihood)
-    return network, network.parameters(parameters, dtype)
+    kept = {name: parameters[name] for name in network.parameter_shapes}  # no prior that learned
+    return network, network.parameters(kept, dtype)

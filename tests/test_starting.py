@@ -7,7 +7,7 @@ import pytest
 from tolerances import SAME_FLOAT64
 
 from bnn_ref import Categorical, DenseFlipout, Network, Normal, kl
-from bnn_ref.priors import MixturePrior
+from bnn_ref.priors import LearnedNormalPrior, MixturePrior
 from bnn_ref.starting import init_from
 
 NETWORK = Network([DenseFlipout(3, 4, "relu", (0, 0.5), "normal", (0, 2)), DenseFlipout(4, 2)])
@@ -89,6 +89,13 @@ def test_a_prior_that_is_the_initial_posterior_has_kl_0(dtype):
     network, p = init_from(NETWORK, weights, centred=True, dtype=dtype)
     np.testing.assert_array_equal(kl(network, p), 0)
     assert network != NETWORK
+
+
+def test_centring_replaces_a_prior_that_is_learned():
+    network = Network([DenseFlipout(3, 2, kernel_prior=LearnedNormalPrior())])
+    network, p = init_from(network, [np.ones((3, 2))], centred=True)
+    assert kl(network, p) == 0
+    assert "layers.0.kernel_prior_rho" not in p
 
 
 def test_from_scikit_learn_the_mean_predicts_the_same():

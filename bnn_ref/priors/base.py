@@ -71,6 +71,12 @@ class Prior:
         The message calls it by the name of the thing.
         """
 
+    def _check_single(self, thing):
+        """Raise where loc or scale is an array: what `check_shape` is for a prior of numbers."""
+        for name in ("loc", "scale"):
+            if np.ndim(getattr(self, name)):
+                raise ValueError(f"{thing}.{name}: expected a number, found an array")
+
     def bind(self, eps=None, own=None):
         """Return the prior as one step sees it: with its draw, and with what it has learned.
 

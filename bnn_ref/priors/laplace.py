@@ -65,9 +65,7 @@ class LaplacePrior(Prior):
 
     def check_shape(self, shape, thing):
         """Raise where loc or scale is an array: arguments as for `Prior.check_shape`."""
-        for name in ("loc", "scale"):
-            if np.ndim(getattr(self, name)):
-                raise ValueError(f"{thing}.{name}: expected a number, found an array")
+        self._check_single(thing)
 
     def describe(self):
         """Return "Laplace(m, b)"."""

@@ -38,9 +38,13 @@ class LearnedNormalPrior(Prior):
 
     def __post_init__(self):
         settle(self, "loc", "scale")
+        if sorted(self.learn) not in (["loc"], ["scale"], ["loc", "scale"]):
+            raise expected("learn", '("loc",), ("scale",) or both', repr(self.learn))
         object.__setattr__(self, "learn", tuple(self.learn))
-        if not self.learn or not set(self.learn) <= {"loc", "scale"}:
-            raise expected("learn", "loc, scale or both", repr(self.learn))
+
+    def check_shape(self, shape, thing):
+        """Raise where loc or scale is an array: arguments as for `Prior.check_shape`."""
+        self._check_single(thing)
 
     @property
     def parameter_shapes(self):

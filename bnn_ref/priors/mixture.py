@@ -124,7 +124,8 @@ class DrawnMixture:
 
     def __post_init__(self):
         if self.eps is None:
-            raise expected("noise", "a draw of the weights, for the KL of a mixture", "none")
+            raise expected("noise", "a draw of the weights, for the KL of a mixture (estimator "
+                           "'flipout' or 'shared')", "none")  # fmt: skip
 
     def kl(self, mu, sigma):
         """Return log q(w) - log p(w) of each weight at w = mu + sigma eps, nats.

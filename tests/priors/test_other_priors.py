@@ -147,11 +147,17 @@ def test_closed_forms_go_with_local_noise_too(name):
     check_gradients(network(PRIORS[name], "deterministic"), "local")
 
 
+@pytest.mark.parametrize("prior", [LaplacePrior, LearnedNormalPrior])
+def test_a_prior_of_numbers_takes_no_arrays(prior):
+    with pytest.raises(ValueError, match=r"kernel_prior.scale: expected a number, found an array"):
+        DenseFlipout(3, 4, kernel_prior=prior(0, np.ones(4)))
+
+
 def test_a_mixture_needs_a_draw():
     net = network(MIXTURE, "deterministic")
     with pytest.raises(ValueError, match="noise: expected a draw of the weights.* found none"):
         kl(net, net.init())
-    with pytest.raises(ValueError, match="noise: expected a draw of the weights"):
+    with pytest.raises(ValueError, match="estimator 'flipout' or 'shared'"):
         check_gradients(net, "local")
 
 
@@ -197,7 +203,9 @@ def test_an_array_that_does_not_fit_is_refused_by_name(shape):
         ({"type": "mixture", "scales": []}, "kernel_prior.scales: expected 1 finite numbers"),
         ({"type": "mixture", "scales": [1, -1]}, "kernel_prior.scales: expected numbers above 0"),
         ({"type": "mixture", "scales": [1, 2], "weights": [1]}, "kernel_prior.weights: expected 2"),
-        ({"type": "learned_normal", "learn": ["shape"]}, "kernel_prior.learn: expected loc, scale"),
+        ({"type": "learned_normal", "learn": ["shape"]}, r"kernel_prior.learn: expected \("),
+        ({"type": "learned_normal", "learn": "loc"}, "kernel_prior.learn: .* found 'loc'"),
+        ({"type": "learned_normal", "learn": ["loc", "loc"]}, "kernel_prior.learn: expected"),
         ({"type": "none", "loc": 0}, "kernel_prior: expected a pair"),
     ],
 )
