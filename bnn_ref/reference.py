@@ -96,18 +96,16 @@ def kl(network: Network, parameters: Parameters, noise: Noise | None = None) -> 
     return np.array([layer.kl(p, n) for layer, p, n in layers])
 
 
-def kl_parts(network: Network, parameters: Parameters) -> list[KLParts]:
+def kl_parts(
+    network: Network, parameters: Parameters, noise: Noise | None = None
+) -> list[KLParts]:
     """Return for each layer its KL split into `KLParts` (squared mean, variance, log, constant).
 
-    All its tensors together, in nats; computed in float64.
-
-    Parameters
-    ----------
-    network : Network
-    parameters : Parameters
+    All its tensors together, in nats; computed in float64. Arguments as for `kl`.
     """
-    layers = zip(network.layers, parameters.layers, strict=True)
-    return [layer.kl_parts(p) for layer, p in layers]
+    drawn = [None] * len(network.layers) if noise is None else noise.layers
+    layers = zip(network.layers, parameters.layers, drawn, strict=True)
+    return [layer.kl_parts(p, n) for layer, p, n in layers]
 
 
 def loss_and_gradients(

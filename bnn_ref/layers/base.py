@@ -182,18 +182,20 @@ class Layer:
             total += np.sum(prior.kl(mu, its), dtype=wide) + np.sum(added, dtype=wide)  # E1, E5
         return total
 
-    def kl_parts(self, p):
+    def kl_parts(self, p, noise=None):
         """Return the layer's KL split into `KLParts`, computed in float64.
 
-        Parameters
-        ----------
-        p : LayerParameters
+        Arguments as for `kl`; -log p of a point estimate is constant.
         """
-        parts = []
+        points = sum(np.sum(prior.penalty(getattr(p, f"{name}_mu").astype(np.float64)))
+                     for name, prior in self.point_priors.items())  # fmt: skip
+        parts = [KLParts(0.0, 0.0, 0.0, float(points))]  # E24
         for name, prior, mu, rho in self.posteriors(p):
+            if not prior.has_kl:
+                continue
             rho = rho.astype(np.float64)
             its, _, added = sigma_for_kl(rho, sigma(p.scale_shift, rho))  # E1
-            prior = self.bound(name, prior, p, None)
+            prior = self.bound(name, prior, p, noise)
             part = prior.kl_parts(mu, its)
             parts.append(part._replace(log=part.log + np.sum(added)))  # E5
         return KLParts(*(sum(part) for part in zip(*parts, strict=True)))  # E5

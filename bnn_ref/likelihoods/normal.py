@@ -101,6 +101,17 @@ class Normal(Likelihood):
         rho = own.get("scale_rho")
         return dtype.type(self.scale) if rho is None else softplus(rho)  # E18
 
+    def normals(self, z, own=NOTHING):
+        """Return mean and standard deviation of each target; they broadcast to (..., O).
+
+        Parameters
+        ----------
+        z : array (..., O)
+        own : mapping of str to array
+            As for `scales`.
+        """
+        return z, self.scales(own, z.real.dtype)
+
     def nll_rows(self, z, y, own=NOTHING):
         """Return sum_o t^2/2 + log(s_o) + log(2 pi)/2 for each example: array (B,), nats.
 

@@ -108,6 +108,13 @@ class PredictedNormal(Likelihood):
         mean, rho = np.split(z, 2, axis=-1)
         return mean, z.real.dtype.type(self.floor) + softplus(rho), rho  # E29
 
+    def normals(self, z, own=NOTHING):
+        """Return mean and standard deviation of each target, (..., D) of (..., 2 D).
+
+        Arguments as for `Normal.normals`.
+        """
+        return self.parts(z)[:2]
+
     def nll_rows(self, z, y, own=NOTHING):
         """Return sum_d t^2/2 + log(s_d) + log(2 pi)/2 for each example: array (B,), nats.
 

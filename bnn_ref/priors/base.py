@@ -27,7 +27,8 @@ class KLParts(NamedTuple):
     log : float
         -log(sigma / s).
     constant : float
-        -1/2 a weight; of a prior whose KL has no such split all of it. The four add up to the KL.
+        -1/2 a weight; of a prior whose KL has no such split all of it, and -log p of a point
+        estimate that has a prior. The four add up to the KL.
     """
 
     squared_mean: float
@@ -50,10 +51,13 @@ class Prior:
         Its name in `PRIORS`, in JSON, and among the compiled kernels.
     has_kl : bool
         False where the KL is 0 whatever the posterior is.
+    is_sampled : bool
+        True where the KL has no closed form and is that of the draw a prior is bound to.
     """
 
     type = None
     has_kl = True
+    is_sampled = False
 
     @property
     def parameter_shapes(self):

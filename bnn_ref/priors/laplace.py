@@ -98,13 +98,15 @@ class LaplacePrior(Prior):
         real = mu.real.dtype.type
         away = mu - real(self.loc)
         away = np.where(away.real < 0, -away, away)  # |mu - m|
-        z = away / sigma
+        with np.errstate(over="ignore"):  # of a sigma far below |mu - m|
+            z = away / sigma
+            square = z * z
         u = sigma / real(self.scale * ROOT)
         inside = z.real <= 1
         d = np.where(np.abs(u.real - 1) <= NEAR, u - 1, 0)
         gap = np.where(np.abs(u.real - 1) <= NEAR, x_minus_log1p(d), u - 1 - np.log(u))
         near = real(LEAST) + gap + u * excess(np.where(inside, z, 0))  # E25
-        outer = np.exp(-0.5 * np.where(inside, 1, z) ** 2)
+        outer = np.exp(-0.5 * np.where(inside, 1, square))
         reach = away / real(self.scale) * erf(np.where(inside, 1, z) * real(np.sqrt(0.5)))
         far = real(LEAST - 1) - np.log(u) + u * outer + reach  # E25
         return np.where(inside, near, far)
@@ -127,10 +129,12 @@ class LaplacePrior(Prior):
         """
         mu, sigma = np.asarray(mu), np.asarray(sigma)
         real = mu.real.dtype.type
-        z = (mu - real(self.loc)) / sigma
+        with np.errstate(over="ignore"):  # as in `kl`
+            z = (mu - real(self.loc)) / sigma
+            square = z * z
         u = sigma / real(self.scale * ROOT)
         by_mu = erf(z * real(np.sqrt(0.5))) / real(self.scale)  # E26
-        outer = np.exp(-0.5 * z * z)
+        outer = np.exp(-0.5 * square)
         return by_mu, ((u - 1) * outer + (outer - 1)) / sigma  # E26
 
     def penalty(self, mu):

@@ -42,6 +42,7 @@ class MixturePrior(Prior):
     locs: tuple | None = None
 
     type = "mixture"
+    is_sampled = True
 
     def __post_init__(self):
         count = np.size(self.scales)
@@ -109,7 +110,7 @@ class MixturePrior(Prior):
 
 
 @dataclass(frozen=True)
-class DrawnMixture:
+class DrawnMixture(Prior):
     """A `MixturePrior` at one draw.
 
     Parameters
@@ -143,10 +144,6 @@ class DrawnMixture:
         """
         by_w = self.prior.penalty_gradient(mu + sigma * self.eps)
         return by_w, by_w * self.eps - 1 / sigma  # E27
-
-    def kl_gradient_own(self, mu, sigma):
-        """Return nothing: a mixture learns nothing. Arguments as for `kl`."""
-        return {}
 
 
 HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)

@@ -31,18 +31,19 @@ def own_units(evidence, mean, *variances):
     )
 
 
-def likelihood_scale(evidence):
-    """Return the likelihood's standard deviation of the first output, as it is trained."""
+def drawn_normals(evidence, x):
+    """Return every draw's Normal of the first target: mean and scale, (S, N) each, as trained."""
     found = evidence.opened.parameters.likelihood
     own = {name: array.astype(np.float64) for name, array in found.items()}
-    scale = evidence.opened.network.likelihood.scales(own, np.dtype(np.float64))
-    return float(np.ravel(scale)[0])
+    mean, scale = evidence.opened.network.likelihood.normals(evidence.outputs(x), own)
+    return mean[:, :, 0], np.broadcast_to(scale, mean.shape)[:, :, 0]
 
 
 def target_name(evidence):
     """Return what an axis of the target is called."""
     target = evidence.opened.dataset.encoding.target
-    several = evidence.opened.network.outputs
+    network = evidence.opened.network
+    several = network.likelihood.targets_of(network.outputs)
     if several > 1:
         return f"target 0 of {several}, its unit"
     return f"{target}, target unit" if isinstance(target, str) else "target, its unit"
@@ -138,7 +139,7 @@ def central_probability(evidence, x, y):
     With u = mean over draws of Phi((y - z) / s), the row is inside every central interval of
     level |2 u - 1| and more.
     """
-    z, s = evidence.outputs(x)[:, :, 0], likelihood_scale(evidence)
+    z, s = drawn_normals(evidence, x)
     u = normal_cdf((y[:, 0] - z) / s).mean(axis=0)
     return np.abs(2 * u - 1)
 

@@ -6,7 +6,7 @@ from ..elementary import normal_density
 from ..plot.theme import NARROW, legend, new_figure
 from .figure import Plot
 from .predictions import EXAMPLES
-from .regression import likelihood_scale, target_name
+from .regression import drawn_normals, target_name
 from .shifts import ROWS, gradual, noticed, strangers
 
 PARTS = ("total", "aleatoric", "epistemic")
@@ -26,8 +26,7 @@ def example_plots(evidence):
 
 def _group(evidence, name, title, rows):
     encoding = evidence.opened.dataset.encoding
-    s = likelihood_scale(evidence)
-    draws = evidence.outputs(evidence.x[rows])[:, :, 0]  # (S, n)
+    draws, scales = drawn_normals(evidence, evidence.x[rows])  # (S, n)
     unit = encoding.y_scale[0] if encoding.y_scale else 1.0
     shift = encoding.y_loc[0] if encoding.y_loc else 0.0
     y = evidence.prediction.targets[rows, 0]
@@ -41,9 +40,11 @@ def _group(evidence, name, title, rows):
         figure, axes = new_figure(theme, NARROW, 0.45 + 0.85 * len(rows), rows=len(rows),
                                   squeeze=False, sharex=True)  # fmt: skip
         for i, one in enumerate(axes[:, 0]):
-            mean, reach = draws[:, i].mean(), 3.5 * np.hypot(s, draws[:, i].std())
+            s = scales[:, i]
+            mean, reach = draws[:, i].mean(), 3.5 * np.hypot(np.sqrt(np.mean(s * s)),
+                                                             draws[:, i].std())  # fmt: skip
             grid = np.linspace(mean - reach, mean + reach, 240)
-            density = normal_density((grid[:, None] - draws[:, i]) / s).mean(axis=1)
+            density = (normal_density((grid[:, None] - draws[:, i]) / s) / s).mean(axis=1)
             one.fill_between(grid * unit + shift, density / density.max(), color=theme.blue,
                              alpha=0.25, linewidth=0)  # fmt: skip
             one.plot(draws[:, i] * unit + shift, np.full(len(draws), 0.12), "|", color=theme.blue,

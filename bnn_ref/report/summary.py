@@ -2,6 +2,7 @@
 
 import os
 
+from ..noise import draw_noise
 from ..reference import kl, kl_parts
 from ..stacks import dense_stack
 from ..training import prior_line
@@ -29,10 +30,18 @@ def lead(evidence):
     )
 
 
+def _noise(opened):
+    """Return one draw of the weights, for a prior whose KL is taken at one."""
+    return draw_noise(opened.network, 1, opened.settings["seed"], dtype=opened.parameters.dtype)
+
+
+def _total(opened):
+    return float(kl(opened.network, opened.parameters, _noise(opened)).sum())
+
+
 def _end_of_training(opened):
     """Return what the first line says of a run that has not settled or learned nothing, or ""."""
-    total = float(kl(opened.network, opened.parameters).sum())
-    found, lines = opened.convergence, [prior_line(opened.parameters, total)]
+    found, lines = opened.convergence, [prior_line(opened.parameters, _total(opened))]
     if found is not None and not found.settled:
         lines.append(found.line)
     return "".join(f"{line[0].upper()}{line[1:]}. " for line in lines if line)
@@ -41,7 +50,7 @@ def _end_of_training(opened):
 def scores(evidence):
     """Return the numbers at the top of the page: (value, what it is, a note) each."""
     found = _scores(evidence)
-    total = float(kl(evidence.opened.network, evidence.opened.parameters).sum())
+    total = _total(evidence.opened)
     rows = len(evidence.opened.dataset.train.x)
     return [*found, (f"{total:,.1f}", "KL of the posterior, nats", f"{total / rows:.4g} a row")]
 
@@ -136,8 +145,8 @@ def _layers(opened):
             for k, one in layers
         ],
     )  # fmt: skip
-    parts = kl_parts(opened.network, opened.parameters)
-    totals = kl(opened.network, opened.parameters)
+    parts = kl_parts(opened.network, opened.parameters, _noise(opened))
+    totals = kl(opened.network, opened.parameters, _noise(opened))
     lines = [[k, *parts[k], totals[k]] for k, _ in layers]
     if len(layers) > 1:
         lines.append(["all", *(sum(column) for column in zip(*parts, strict=True)), sum(totals)])

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import reference
 from ..plot.theme import SERIES, legend, new_figure
+from ..priors import NormalPrior
 from .figure import Plot
 
 MOST_BINS = 70
@@ -47,10 +48,11 @@ def ratios(kernel):
 
 
 def active(opened):
-    """Return a sentence on how many units of each hidden layer the posterior uses.
+    """Return a sentence on how many units of each hidden layer the posterior uses, or "".
 
     A unit counts where the weights that leave it have moved more than `ACTIVE` nats from the
-    prior: what is left of the others is the prior's own noise.
+    prior: what is left of the others is the prior's own noise. Of a layer without a KL, or with
+    one that is known at a draw alone, nothing is said.
 
     Parameters
     ----------
@@ -59,16 +61,24 @@ def active(opened):
     layers = list(zip(opened.network.layers, opened.parameters.layers, strict=True))[1:]
     if not layers:
         return "There is no hidden layer."
-    words = []
+    words, idle = [], 0
     for k, (layer, p) in enumerate(layers):
+        prior = layer.kernel_prior
+        if not prior.has_kl or prior.is_sampled:
+            continue
         sigma = reference.sigma(p.scale_shift, p.kernel_rho.astype(np.float64))
-        kl = layer.kernel_prior.kl(p.kernel_mu.astype(np.float64), sigma)  # (I, O)
+        prior = layer.bound("kernel", prior, p, None)
+        kl = prior.kl(p.kernel_mu.astype(np.float64), sigma)  # (I, O)
         used = int(np.sum(kl.sum(axis=1) > ACTIVE))
+        idle += layer.inputs - used
         words.append(f"{used} of {layer.inputs} units of layer {k}")
+    if not words:
+        return ""
     return (
         f"In use, with more than {ACTIVE:g} nat of KL in the weights that leave them: "
         + ", ".join(words)
-        + ". The others were pruned by the KL, as a mean-field posterior does."
+        + "."
+        + (" The others were pruned by the KL, as a mean-field posterior does." if idle else "")
     )
 
 
@@ -83,6 +93,8 @@ def plots(evidence):
     layers = evidence.opened.network.layers
     priors = {layer.priors["kernel"] for layer in layers if "kernel" in layer.priors}
     prior = priors.pop() if len(priors) == 1 else None
+    if np.ndim(getattr(prior, "loc", 0)) or np.ndim(getattr(prior, "scale", 0)):
+        prior = None  # another for each weight
     return [_means(shown, prior, few), _scales(shown, prior, few), _ratios(shown, few)]
 
 
@@ -152,10 +164,9 @@ def _means(shown, prior, few):
     words = "; ".join(f"{k.name}: standard deviation {k.mu.std():.3g}" for k in shown)
 
     def density(x):
-        return np.exp(-0.5 * ((x - prior.loc) / prior.scale) ** 2) / (
-            prior.scale * np.sqrt(2 * np.pi)
-        )
+        return np.exp(-prior.penalty(x))
 
+    known = density if hasattr(prior, "penalty") else None
     return Plot(
         "weights-means",
         "Posterior means",
@@ -163,13 +174,13 @@ def _means(shown, prior, few):
         f"is of weights that the data did not ask for.{few}",
         f"Histograms of the posterior means of each layer. {words}.",
         lambda theme: _histograms(theme, [k.name for k in shown], [k.mu for k in shown],
-                                  "posterior mean of a weight", prior=density if prior else None),
+                                  "posterior mean of a weight", prior=known),
     )  # fmt: skip
 
 
 def _scales(shown, prior, few):
     words = "; ".join(f"{k.name}: median {np.median(k.sigma):.3g}" for k in shown)
-    line = np.log10(prior.scale) if prior else None
+    line = np.log10(prior.scale) if isinstance(prior, NormalPrior) else None
     return Plot(
         "weights-scales",
         "Posterior standard deviations",

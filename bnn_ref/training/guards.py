@@ -122,16 +122,16 @@ def posterior_summary(parameters, kl):
     kl : float
         Nats, summed over layers.
     """
-    ratios = [
-        (sigma(p.scale_shift, np.asarray(rho, np.float64)) / prior.scale).ravel()
-        for layer, p in zip(parameters.network.layers, parameters.layers, strict=True)
-        for _, prior, _, rho in layer.posteriors(p)
-        if hasattr(prior, "scale")
-    ]
+    ratios, count = [], 0
+    for layer, p in zip(parameters.network.layers, parameters.layers, strict=True):
+        count += layer.num_random
+        for name, prior, _, rho in layer.posteriors(p):
+            if hasattr(prior, "scale"):
+                scale = layer.bound(name, prior, p, None).scale  # what was learned of it, too
+                ratios.append((sigma(p.scale_shift, np.asarray(rho, np.float64)) / scale).ravel())
     if not ratios:
         return None
-    ratios = np.concatenate(ratios)
-    return float(np.median(ratios)), float(kl) / ratios.size
+    return float(np.median(np.concatenate(ratios))), float(kl) / count
 
 
 def prior_line(parameters, kl):

@@ -17,6 +17,7 @@ from bnn_ref import (
     Trainer,
     draw_noise,
     kl,
+    kl_parts,
     loss_and_gradients,
 )
 from bnn_ref.priors import LaplacePrior, LearnedNormalPrior, MixturePrior, NoPrior, make_prior
@@ -145,6 +146,17 @@ def test_a_deterministic_bias_with_a_prior(prior):
 @pytest.mark.parametrize("name", ["laplace", "learned", "array", "none"])
 def test_closed_forms_go_with_local_noise_too(name):
     check_gradients(network(PRIORS[name], "deterministic"), "local")
+
+
+@pytest.mark.parametrize("bias", ["deterministic", "normal"])
+@pytest.mark.parametrize("name", PRIORS)
+def test_the_parts_add_up_to_the_kl(name, bias):
+    layer = DenseFlipout(3, 4, "relu", PRIORS[name], bias, (0, 0.5), scale_shift=0)
+    net = Network([layer])
+    p, noise = net.init(0, "float64"), draw_noise(net, 2, 0, dtype="float64")
+    p["layers.0.kernel_rho"][0, 0] = -800  # sigma underflows
+    np.testing.assert_allclose([sum(parts) for parts in kl_parts(net, p, noise)],
+                               kl(net, p, noise), rtol=SAME_FLOAT64)  # fmt: skip
 
 
 @pytest.mark.parametrize("prior", [LaplacePrior, LearnedNormalPrior])
