@@ -31,6 +31,8 @@ class Model(NamedTuple):
         Of the draws.
     classes : array or None
         The labels of the classes, where the model names them.
+    backend : "numba", "numpy" or a module
+        The one it was trained with, where the model says so.
     """
 
     network: Network
@@ -40,6 +42,7 @@ class Model(NamedTuple):
     scale: Array | float = 1.0
     seed: int = 0
     classes: npt.NDArray[Any] | None = None
+    backend: Any = "numba"
 
     def predict(self, x: npt.ArrayLike, y: npt.ArrayLike | None = None, draws: int = 200,
                 ) -> Prediction:  # fmt: skip
@@ -52,10 +55,11 @@ class Model(NamedTuple):
         draws : int
         """
         rows = self.encode(np.asarray(x))
-        return predict(self.network, self.parameters, rows, y, draws=draws, seed=self.seed)
+        return predict(self.network, self.parameters, rows, y, draws=draws, seed=self.seed,
+                       backend=self.backend)  # fmt: skip
 
     def outputs(self, x: npt.ArrayLike, draws: int) -> Array:
-        """Return draws of the network's outputs, each of one draw of whole weights.
+        """Return draws of the targets' means, each of one draw of whole weights.
 
         Parameters
         ----------
@@ -64,12 +68,13 @@ class Model(NamedTuple):
 
         Returns
         -------
-        array (draws, N, O), in the person's units
+        array (draws, N, D), in the person's units
         """
-        rows, backend = self.encode(np.asarray(x)), get_backend()
+        rows, backend = self.encode(np.asarray(x)), get_backend(self.backend)
         drawn = [backend.draw_outputs(self.network, self.parameters, rows, self.seed, draw)
                  for draw in range(draws)]  # fmt: skip
-        return self.loc + self.scale * np.stack(drawn).astype(np.float64)
+        means, _ = self.network.likelihood.normals(np.stack(drawn).astype(np.float64))
+        return self.loc + self.scale * means
 
 
 def model_of(thing: Any) -> Model:
@@ -85,6 +90,9 @@ def model_of(thing: Any) -> Model:
     ValueError
         For anything else, or an estimator that was not fitted.
     """
+    if hasattr(thing, "network") and hasattr(thing, "parameters"):
+        backend = getattr(thing, "trainer", thing).backend  # of a `Fit` or a `Trainer`
+        return Model(thing.network, thing.parameters, backend=backend)
     if hasattr(thing, "steps"):
         last = model_of(thing[-1])
         return last._replace(encode=thing[:-1].transform) if len(thing.steps) > 1 else last
@@ -96,9 +104,8 @@ def model_of(thing: Any) -> Model:
             scale=getattr(thing, "y_scale_", 1.0),
             seed=thing.seed_,
             classes=getattr(thing, "classes_", None),
+            backend=thing.backend,
         )
-    if hasattr(thing, "network") and hasattr(thing, "parameters"):
-        thing = (thing.network, thing.parameters)
     if isinstance(thing, tuple) and len(thing) == 2 and isinstance(thing[0], Network):
         return Model(*thing)
     raise expected(

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from bnn_ref import Categorical, DenseFlipout, Network, Normal, fit, predict, reference, toys
+from bnn_ref import (
+    Categorical,
+    DenseFlipout,
+    Network,
+    Normal,
+    PredictedNormal,
+    fit,
+    predict,
+    reference,
+    toys,
+)
 
 pytest.importorskip("matplotlib").use("Agg")
 sklearn = pytest.importorskip("sklearn")
@@ -12,7 +22,10 @@ from sklearn.preprocessing import StandardScaler  # noqa: E402
 
 from bnn_ref import plot  # noqa: E402
 from bnn_ref.plot.classes import chance_error, wilson  # noqa: E402
+from bnn_ref.priors import LaplacePrior  # noqa: E402
 from bnn_ref.sklearn import FlipoutClassifier, FlipoutRegressor  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore:training has not settled")  # a few steps will do
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +70,17 @@ def edges(axes, k):
     high = [points[points[:, 0] == place, 1].max() for place in places]
     assert half >= len(places)
     return places, np.array(low), np.array(high)
+
+
+@pytest.mark.parametrize("hold", [lambda run: run, lambda run: run.trainer])
+def test_a_fit_is_drawn_with_the_back_end_it_was_trained_with(hold):
+    x, y = toys.sine(20)
+    network = Network([DenseFlipout(1, 2, kernel_prior=LaplacePrior())], PredictedNormal())
+    run = fit(network, (x, y[:, None]), steps=2, backend="numpy", dtype="float64")
+    plot.band(hold(run), x, y, draws=3)
+    (first, *_), z = plot.functions(hold(run), x, draws=2).lines, run.parameters
+    outputs = reference.draw_outputs(network, z, first.get_xdata()[:, None], 0, 0)
+    np.testing.assert_allclose(first.get_ydata(), outputs[:, 0], rtol=1e-12)
 
 
 def test_band_is_two_deviations_with_and_without_the_noise(regressor):
