@@ -96,9 +96,7 @@ def kl(network: Network, parameters: Parameters, noise: Noise | None = None) -> 
     return np.array([layer.kl(p, n) for layer, p, n in layers])
 
 
-def kl_parts(
-    network: Network, parameters: Parameters, noise: Noise | None = None
-) -> list[KLParts]:
+def kl_parts(network: Network, parameters: Parameters, noise: Noise | None = None) -> list[KLParts]:
     """Return for each layer its KL split into `KLParts` (squared mean, variance, log, constant).
 
     All its tensors together, in nats; computed in float64. Arguments as for `kl`.
