@@ -8,13 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import expected
-from ..prediction import calibration_bins, calibration_error
+from ..prediction import (
+    calibration_bins,
+    calibration_error,
+    chance_calibration_error,
+    wilson_interval,
+)
 from .axes import new_axes, new_figure
 from .model import Model, model_of
 from .theme import PRINT, legend
 
 SIDE = 90  # places of a map along each axis
-CHANCE_RUNS = 200
 MARKERS = ("o", "^", "s", "D", "v", "P")
 
 
@@ -128,12 +132,10 @@ def reliability(
     if model.classes is not None:
         y = np.searchsorted(model.classes, y)
     found = model.predict(x, y, draws)
-    p = found.probabilities
-    confidence = (np.maximum(p, 1 - p) if found.targets.ndim == 2 else p.max(axis=-1)).ravel()
-    right = (found.classes == found.targets).ravel()
+    confidence, right = found.confidence.ravel(), (found.classes == found.targets).ravel()
     count, mean, accuracy = calibration_bins(confidence, right, bins)
     filled = count > 0
-    low, high = wilson(accuracy[filled], count[filled])
+    low, high = wilson_interval(accuracy[filled], count[filled])
     bars = np.maximum([accuracy[filled] - low, high - accuracy[filled]], 0)
     axes = new_axes(ax)
     axes.plot([0, 1], [0, 1], color=PRINT.muted, linewidth=1.0, label="perfectly calibrated")
@@ -145,40 +147,9 @@ def reliability(
     axes.set_xlabel("mean predicted probability in the bin")
     axes.set_ylabel("share of right predictions")
     error = calibration_error(confidence, right, bins)
-    axes.text(0.98, 0.03, f"calibration error {error:.4f}, by chance alone "
-              f"{chance_error(confidence, bins):.4f}", transform=axes.transAxes, ha="right",
+    chance = chance_calibration_error(confidence, bins)
+    axes.text(0.98, 0.03, f"calibration error {error:.4f}, by chance alone {chance:.4f}",
+              transform=axes.transAxes, ha="right",
               fontsize=8, color=PRINT.ink)  # fmt: skip
     legend(axes, PRINT, 2)
     return axes
-
-
-def chance_error(confidence: npt.NDArray[np.float64], bins: int = 10, seed: int = 0) -> float:
-    """Return the mean calibration error of a perfectly calibrated model at these confidences.
-
-    Parameters
-    ----------
-    confidence : array (N,), 0 to 1
-    bins, seed : int
-    """
-    rng = np.random.default_rng(seed)
-    return float(np.mean([
-        calibration_error(confidence, rng.random(len(confidence)) < confidence, bins)
-        for _ in range(CHANCE_RUNS)
-    ]))  # fmt: skip
-
-
-def wilson(share: npt.NDArray[np.float64], count: npt.NDArray[np.int64], z: float = 1.96,
-           ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:  # fmt: skip
-    """Return (low, high), Wilson's interval of a share of `count`: with z = 1.96 of 95 %.
-
-    It is no point where every one of a few was right, or none.
-
-    Parameters
-    ----------
-    share, count : arrays of one shape
-    z : float
-    """
-    square = z * z / np.maximum(count, 1)
-    middle = (share + square / 2) / (1 + square)
-    reach = np.sqrt(share * (1 - share) * square + square * square / 4) / (1 + square)
-    return middle - reach, middle + reach

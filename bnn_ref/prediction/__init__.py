@@ -3,8 +3,10 @@
 from .calibration import (
     calibration_bins,
     calibration_error,
+    chance_calibration_error,
     classwise_calibration_error,
     rms_calibration_error,
+    wilson_interval,
 )
 from .intervals import mixture_quantile
 from .predicting import predict, reduce_draws
@@ -15,6 +17,7 @@ __all__ = [
     "Prediction",
     "calibration_bins",
     "calibration_error",
+    "chance_calibration_error",
     "classwise_calibration_error",
     "coverage",
     "crps",
@@ -25,4 +28,5 @@ __all__ = [
     "predict",
     "reduce_draws",
     "rms_calibration_error",
+    "wilson_interval",
 ]

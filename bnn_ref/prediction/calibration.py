@@ -6,6 +6,8 @@ from ..border import check_size
 from ..elementary import normal_cdf
 from ..errors import expected
 
+CHANCE_RUNS = 200
+
 
 def calibration_bins(confidence, correct, bins=10):
     """Return count, mean confidence and accuracy of each bin of equal width over [0, 1].
@@ -45,6 +47,39 @@ def calibration_error(confidence, correct, bins=10):
     if count.sum() == 0:
         raise expected("confidence", "at least one row", "none")
     return float(np.sum(count * np.abs(accuracy - mean_confidence)) / count.sum())
+
+
+def chance_calibration_error(confidence, bins=10, seed=0):
+    """Return the mean calibration error of a perfectly calibrated model at these confidences.
+
+    A mean over simulated answers, each right with the probability that it says.
+
+    Parameters
+    ----------
+    confidence : array (N,), 0 to 1
+    bins, seed : int
+    """
+    rng = np.random.default_rng(seed)
+    return float(np.mean([
+        calibration_error(confidence, rng.random(len(confidence)) < confidence, bins)
+        for _ in range(CHANCE_RUNS)
+    ]))  # fmt: skip
+
+
+def wilson_interval(share, count, z=1.96):
+    """Return (low, high), Wilson's interval of a share of `count`: with z = 1.96 of 95 %.
+
+    It is no point where every one of a few was right, or none.
+
+    Parameters
+    ----------
+    share, count : arrays of one shape
+    z : float
+    """
+    square = z * z / np.maximum(count, 1)
+    middle = (share + square / 2) / (1 + square)
+    reach = np.sqrt(share * (1 - share) * square + square * square / 4) / (1 + square)
+    return middle - reach, middle + reach
 
 
 def classwise_calibration_error(probabilities, targets, bins=10):

@@ -91,6 +91,12 @@ class Prediction:
         return self.likelihood.decide(self.probabilities)[0]
 
     @property
+    def confidence(self) -> NDArray[Any]:
+        """The probability that each of `classes` was given, of their shape."""
+        self._of("accuracy", "confidence")
+        return self.likelihood.decide(self.probabilities)[1]
+
+    @property
     def accuracy(self) -> float:
         """Share of targets that are `classes`."""
         self._of("accuracy", "accuracy")
@@ -109,8 +115,7 @@ class Prediction:
         """Expected calibration error of the most probable class, see `calibration_error`."""
         self._of("accuracy", "calibration_error")
         self._scored()
-        classes, confidence = self.likelihood.decide(self.probabilities)
-        return calibration_error(confidence.ravel(), (classes == self.targets).ravel())
+        return calibration_error(self.confidence.ravel(), (self.classes == self.targets).ravel())
 
     def quantile(self, level: float, kind: str = "predictive") -> NDArray[Any]:
         """Return a quantile for each row and output, (N, O); of Normal likelihoods.

@@ -2,26 +2,20 @@
 
 import numpy as np
 
-from ..plot.classes import chance_error, wilson
 from ..plot.theme import legend, new_figure
-from ..prediction import calibration_bins
+from ..prediction import calibration_bins, chance_calibration_error, wilson_interval
 from .figure import Plot
 
 BINS = 10
 
 
-def confidence_and_hits(prediction):
-    """Return (probability of the most probable class, whether it was right), one entry a target."""
-    p = prediction.probabilities
-    confidence = np.maximum(p, 1 - p) if prediction.targets.ndim == 2 else p.max(axis=-1)
-    return confidence.ravel(), (prediction.classes == prediction.targets).ravel()
-
-
 def plots(evidence):
     """Return the reliability diagram, and how often each confidence occurs."""
-    confidence, hits = confidence_and_hits(evidence.prediction)
+    prediction = evidence.prediction
+    confidence = prediction.confidence.ravel()
+    hits = (prediction.classes == prediction.targets).ravel()
     count, mean, accuracy = calibration_bins(confidence, hits, BINS)
-    errors = evidence.prediction.calibration_error, chance_error(confidence, BINS)
+    errors = prediction.calibration_error, chance_calibration_error(confidence, BINS)
     return [
         _reliability(evidence, count, mean, accuracy, *errors),
         _how_often(evidence, confidence, hits),
@@ -30,7 +24,7 @@ def plots(evidence):
 
 def _reliability(evidence, count, mean, accuracy, error, chance):
     filled = count > 0
-    low, high = wilson(accuracy, count)
+    low, high = wilson_interval(accuracy, count)
     bars = np.maximum(np.stack([accuracy - low, high - accuracy])[:, filled], 0)
 
     def draw(theme):

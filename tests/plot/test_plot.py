@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 
 from bnn_ref import plot  # noqa: E402
-from bnn_ref.plot.classes import chance_error, wilson  # noqa: E402
+from bnn_ref.prediction import chance_calibration_error, wilson_interval  # noqa: E402
 from bnn_ref.priors import LaplacePrior  # noqa: E402
 from bnn_ref.sklearn import FlipoutClassifier, FlipoutRegressor  # noqa: E402
 
@@ -137,9 +137,11 @@ def test_reliability_counts_every_row_and_names_both_errors(classifier):
 
 
 def test_the_error_by_chance_alone():
-    assert chance_error(np.ones(50)) == 0
-    assert chance_error(np.array([0.75])) == pytest.approx(0.375, abs=0.05)  # .75*.25 + .25*.75
-    low, high = wilson(np.array([0.5]), np.array([10]))
+    assert chance_calibration_error(np.ones(50)) == 0
+    assert chance_calibration_error(np.array([0.75])) == pytest.approx(
+        0.375, abs=0.05
+    )  # .75*.25 + .25*.75
+    low, high = wilson_interval(np.array([0.5]), np.array([10]))
     assert (low[0], high[0]) == pytest.approx((0.2366, 0.7634), abs=1e-4)
 
 

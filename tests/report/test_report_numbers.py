@@ -8,7 +8,7 @@ import pytest
 from scipy.special import log_softmax
 
 from bnn_ref import reference, toys
-from bnn_ref.plot.classes import wilson
+from bnn_ref.prediction import wilson_interval
 from bnn_ref.report import curves, pruning, shifts, summary, uncertainty, weights
 from bnn_ref.report.evidence import gather
 
@@ -59,7 +59,7 @@ def test_calibration_error_is_the_gap_of_each_bin_by_its_share(digits_report, ev
 
 def test_interval_is_wilsons():
     """Worked by hand for 5 of 10, 0 of 2 and 2 of 2, z = 1.96."""
-    low, high = wilson(np.array([0.5, 0.0, 1.0]), np.array([10, 2, 2]))
+    low, high = wilson_interval(np.array([0.5, 0.0, 1.0]), np.array([10, 2, 2]))
     np.testing.assert_allclose(low, [0.23659, 0, 0.34238], atol=1e-5)
     np.testing.assert_allclose(high, [0.76341, 0.65762, 1], atol=1e-5)
 
