@@ -60,6 +60,7 @@ def test_initial_sigma_as_a_number_and_as_the_priors():
     ("options", "words"),
     [
         ({"initial_sigma": "big"}, "initial_sigma: expected a number or \"prior\", found 'big'"),
+        ({"initial_sigma": True}, 'initial_sigma: expected a number or "prior", found True'),
         ({"initial_sigma": 0}, "initial_sigma: expected a finite number above 0"),
         ({"initial_sigma": "prior", "kernel_prior": MixturePrior()}, "kernel_prior: expected one"),
     ],

@@ -124,7 +124,7 @@ class DenseFlipout(Layer):
         given = self.initial_sigma
         if given is None:
             return
-        if isinstance(given, str):
+        if isinstance(given, str | bool):
             if given != "prior":
                 raise expected("initial_sigma", 'a number or "prior"', repr(given))
             for tensor, prior in self.priors.items():
