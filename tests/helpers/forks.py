@@ -1,4 +1,4 @@
-"""Forks around the numba back end, in a process of their own: `python tests/forks.py NAME`.
+"""Forks around the numba back end, in a process of their own: `python tests/helpers/forks.py NAME`.
 
 The test process may have loaded JAX or TensorFlow, which are not made to be forked.
 """

@@ -1,7 +1,7 @@
 """The published suite: small test vectors computed by the oracle, and bad ones.
 
 `python -m bnn_ref.verification.vectors.suite DIR` computes the whole suite anew (needs mpmath, some
-minutes); the files it writes are shipped in `vectors/suite_files/`. The first word of a name says
+minutes); the files it writes are shipped in `suite_files/` beside it. The first word of a name says
 what a checker must find: ``agree``, ``disagree`` or ``refuse``.
 """
 
