@@ -99,7 +99,11 @@ def _run(argv):
     """Parse, run the command and return its exit code."""
     chosen = next((word for word in argv if not word.startswith("-")), None)
     try:
-        args = make_parser(chosen if chosen in COMMANDS else None).parse_args(argv)
+        parser = make_parser(chosen if chosen in COMMANDS else None)
+        args, unknown = parser.parse_known_args(argv)
+        if unknown:  # the command's help is the one that lists what it takes
+            parser.prog += f" {chosen}"
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         return args.run(args) or 0
     except SystemExit as stop:  # argparse has printed what there is to say
         return stop.code if isinstance(stop.code, int) else 0

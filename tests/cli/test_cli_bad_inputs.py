@@ -16,7 +16,10 @@ TRAIN = ("train", *SMALL, "--steps", "2")
 WORDS = {
     "no command": ((), "the following arguments are required: COMMAND"),
     "unknown command": (("trian",), "invalid choice: 'trian'"),
-    "unknown option": ((*TRAIN, "--step-size", "1"), "unrecognized arguments: --step-size"),
+    "unknown option": (
+        (*TRAIN, "--step-size", "1"),
+        "arguments: --step-size 1 (see bnn-ref train --help)",
+    ),
     "steps of text": (("train", "--steps", "many"), "argument --steps: invalid int value: 'many'"),
     "steps and epochs": (("train", "--steps", "1", "--epochs", "1"), "not allowed with argument"),
     "negative steps": (("train", "--steps", "-1"), "--steps: expected a whole number, at least 0"),
