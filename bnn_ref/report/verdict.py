@@ -51,22 +51,22 @@ def _in_words(evidence):
 
 
 def _beside_rivals(evidence):
-    """Return how the log-probability compares with rivals', better or worse by how much."""
+    """Return how the log-probability compares with rivals', in the target's own unit."""
+    in_own_unit = evidence.opened.dataset.encoding.decode_nats
     ours = evidence.prediction.nats
     mean = evidence.predict(evidence.x, evidence.y, kind="mean").nats
     words = []
     for name, nats in [*rivals(evidence), ("the network at its posterior mean alone", mean)]:
         gap = ours - nats
         side = "level with" if abs(gap) < SAME else "better than" if gap > 0 else "worse than"
-        words.append(f"{side} {name} ({nats:.3f})")
-    return f"In nats a row ({ours:.3f}) that is " + "; ".join(words) + "."
+        words.append(f"{side} {name} ({in_own_unit(nats):.3f})")
+    return f"In nats a row ({in_own_unit(ours):.3f}) that is " + "; ".join(words) + "."
 
 
 def _honesty(evidence):
     """Return whether the probabilities hold what they say, in the mean."""
-    p = evidence.prediction.probabilities
-    confidence = np.maximum(p, 1 - p) if evidence.prediction.targets.ndim == 2 else p.max(axis=1)
-    says, right = float(np.mean(confidence)), evidence.prediction.accuracy
+    says = float(np.mean(evidence.prediction.confidence))
+    right = evidence.prediction.accuracy
     if abs(says - right) < MISS:
         return f"It says {100 * says:.0f} % in the mean and {100 * right:.0f} % are right."
     kind = "less sure than it could be" if says < right else "surer than it should be"

@@ -53,7 +53,11 @@ def test_rivals_of_numbers(line_report):
     assert found["one Normal for every row"] == pytest.approx(
         norm.logpdf(held_y, y.mean(), y.std()).mean(), rel=1e-6
     )
-    assert "root mean square, target unit" in verdict.verdict(evidence)[0]
+    first, second = verdict.verdict(evidence)
+    assert "root mean square, target unit" in first
+    assert f"In nats a row ({evidence.scores['heldout_nats']:.3f}) that is" in second
+    own = found["a linear regression"] - np.log(evidence.opened.dataset.encoding.y_scale[0])
+    assert f"a linear regression ({own:.3f})" in second
 
 
 def test_area_under_the_roc():
