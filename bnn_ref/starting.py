@@ -57,8 +57,8 @@ def init_from(network, trained, delta=0.1, floor=1e-3, *, centred=False, dtype="
     networks with empirical Bayes".
     """
     for name, value in (("delta", delta), ("floor", floor)):
-        if not 0 < value < np.inf:
-            raise expected(name, "a finite number above 0", value)
+        if not isinstance(value, (int, float, np.number)) or not 0 < value < np.inf:
+            raise expected(name, "a finite number above 0", repr(value))
     weights = weights_of(trained)
     if len(weights) != len(network.layers):
         raise expected("trained", f"{len(network.layers)} layers", len(weights))

@@ -81,12 +81,14 @@ def code_of(codes, name, thing):
     return codes[name]
 
 
-def describe(network):
+def describe(network, training=True):
     """Return (layers, scale_rho): LAYER records as far as no buffer is in them, and a place.
 
     Parameters
     ----------
     network : Network
+    training : bool
+        Describe priors too; a prediction asks for none.
 
     Raises
     ------
@@ -103,7 +105,7 @@ def describe(network):
         code_of(dense_flipout.CODES, layer.type, thing)
         record["inputs"], record["outputs"] = layer.inputs, layer.outputs
         record["activation"] = code_of(activations.CODES, layer.activation, f"{thing}.activation")
-        kind = layer.bias + (" with a prior" if layer.point_priors else "")
+        kind = layer.bias + (" with a prior" if training and layer.point_priors else "")
         record["bias_kind"] = code_of(dense_flipout.BIASES, kind, f"{thing}.bias")
         for tensor in ("sign_input", "sign_output"):
             record[f"{tensor}_stream"] = TENSORS[tensor] << 24 | k
@@ -112,7 +114,7 @@ def describe(network):
             for name in ("mu", "rho"):
                 one[name] = places.get(f"layers.{k}.{tensor}_{name}", -1)
             one["stream"] = TENSORS[f"{tensor}_eps"] << 24 | k
-            if one["rho"] >= 0:
+            if training and one["rho"] >= 0:
                 _describe_prior(one["prior"], getattr(layer, f"{tensor}_prior"), thing)
     return layers, places.get("likelihood.scale_rho", -1)
 

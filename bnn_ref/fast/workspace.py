@@ -87,7 +87,7 @@ class Runner:
         network = workspace.network
         self.capacity, self.dtype = capacity, np.dtype(workspace.dtype)
         self.threads, self.helpers = workspace.threads, workspace.helpers
-        self.layers, scale_rho = describe(network)
+        self.layers, scale_rho = describe(network, training=capacity > 0)
         inputs, outputs = self.layers["inputs"], self.layers["outputs"]
         self.weights = int(np.sum(inputs * outputs))
         self.this = this = records.Run()

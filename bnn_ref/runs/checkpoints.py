@@ -101,7 +101,7 @@ def save_checkpoint(path, trainer, history=None, run=None):
         "run": run,
         "dtype": state.parameters.dtype.name,
         "inputs": trainer.network.inputs,
-        **trainer.network.to_json(state.parameters.dtype),
+        **_description(state.parameters),
         "environment": environment.describe(),
         "pending": {} if history is None else history.pending,
     }
@@ -110,6 +110,13 @@ def save_checkpoint(path, trainer, history=None, run=None):
     for prefix, tensors in _tensors(state).items():
         arrays.update({prefix + name: array for name, array in tensors.items()})
     write_archive(path, arrays, check=_read_back)
+
+
+def _description(parameters):
+    """Return the network's description: every option of its own, each scale_shift settled."""
+    whole, settled = (parameters.network.to_json(dtype) for dtype in (None, parameters.dtype))
+    layers = zip(whole["layers"], settled["layers"], strict=True)
+    return {**whole, "layers": [{**one, **other} for one, other in layers]}
 
 
 def _read_back(path):

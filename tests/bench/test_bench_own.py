@@ -1,5 +1,6 @@
 """Contenders of a person's own, two revisions side by side, and every bench of the list."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,12 +84,16 @@ def commits(tmp_path):
     git("commit", "-qm", "one")
     trainer = repository / "bnn_ref" / "training" / "trainer.py"
     text = trainer.read_text("utf-8")
-    head = "    def step(self, x, y, sample_weight=None):\n"
-    assert head in text
-    trainer.write_text(text.replace(head, "    def step(self, *arguments):\n"
-                       "        import time\n        time.sleep(0.004)\n"
-                       "        return self._step(*arguments)\n\n"
-                       "    def _step(self, x, y, sample_weight=None):\n"), "utf-8")  # fmt: skip
+    slower, count = re.subn(
+        r"    def step\(self, .*\n",
+        "    def step(self, *arguments):\n"
+        "        import time\n        time.sleep(0.004)\n"
+        "        return self._step(*arguments)\n\n"
+        "    def _step(self, x, y, sample_weight=None):\n",
+        text,
+    )
+    assert count == 1
+    trainer.write_text(slower, "utf-8")
     git("commit", "-qam", "two")
     return repository
 

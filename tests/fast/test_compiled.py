@@ -30,6 +30,7 @@ from bnn_ref import (
 from bnn_ref.activations import ACTIVATIONS
 from bnn_ref.fast import compiled
 from bnn_ref.layers import BIASES
+from bnn_ref.priors import LaplacePrior
 
 LIMITS = [("float64", COMPILED_FLOAT64), ("float32", COMPILED_FLOAT32)]
 LIKELIHOODS = {
@@ -241,3 +242,26 @@ def test_what_only_numpy_has_is_one_clear_error():
         compiled.draw_noise(network, 1, 0, estimator="local")
     with pytest.raises(ValueError, match="local"):
         Trainer(network, 1, estimator="local").step(x, y)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_prior": LaplacePrior(0.0, 1.0)},
+        {"bias": "normal", "bias_prior": (0.0, np.array([1.0, 2.0, 0.5]))},
+        {"bias": "deterministic", "bias_prior": (0.0, 1.0)},
+    ],
+    ids=["laplace", "array", "bias"],
+)
+def test_a_prediction_asks_for_no_prior(options):
+    network = Network([DenseFlipout(4, 3, **options)])
+    parameters = network.init(0, "float64")
+    x = np.arange(8.0).reshape(2, 4)
+    for kind in ("weights", "flipout", "mean"):
+        found, wanted = (
+            back_end.draw_outputs(network, parameters, x, 0, 1, kind=kind)
+            for back_end in (compiled, reference)
+        )
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    with pytest.raises(ValueError, match="backend 'numpy' has it"):
+        Trainer(network, 10, dtype="float64", seed=0).step(x, [0, 1])

@@ -118,11 +118,13 @@ def search_here_and_there(folder, rates, client=None, kill_after=None):
     return len(list(folders[1].iterdir()))
 
 
+@pytest.mark.filterwarnings("ignore:training has not settled")
 def test_a_grid_search_is_the_same_on_the_cluster(client, tmp_path):
     assert search_here_and_there(tmp_path, [0.003, 0.1]) == 12
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:training has not settled")
 def test_a_grid_search_of_24_fits_is_the_same_where_a_worker_is_killed(own_client, tmp_path):
     rates = [0.003, 0.01, 0.03, 0.1]
     assert search_here_and_there(tmp_path, rates, own_client, kill_after=8) >= 24
