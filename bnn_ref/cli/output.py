@@ -68,8 +68,8 @@ class Output(io.TextIOBase):
         return len(text)
 
     def flush(self):
-        """Send on what has been written."""
-        if self.stream is None:
+        """Send on what has been written; a stream that was closed since holds nothing."""
+        if self.stream is None or self.stream.closed:
             return
         try:
             self.stream.flush()

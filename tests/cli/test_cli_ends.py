@@ -1,5 +1,6 @@
 """How a command ends: by signals, with standard output gone, beside another writer, by a fault."""
 
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from command import SMALL, call, contents
 
 from bnn_ref import cli
 from bnn_ref.cli import faults, info
+from bnn_ref.cli.output import Output
 from bnn_ref.runs.checkpoints import load_checkpoint
 from bnn_ref.runs.run import Run
 
@@ -246,3 +248,12 @@ def test_handlers_are_as_they_were(capsys):
     assert after == before
     assert (sys.stdout, sys.stderr) == streams
     assert cli.main(["--version"]) == 0
+
+
+def test_an_output_that_outlives_its_stream_ends_quietly():
+    """Python 3.13 flushes what is collected, and tells of an exception there."""
+    stream = io.StringIO()
+    output = Output(stream, "standard output")
+    stream.close()
+    output.flush()
+    output.close()
