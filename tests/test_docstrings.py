@@ -25,9 +25,9 @@ MODULES = [
     "layers", "layers.dense_flipout", "likelihoods", "likelihoods.bernoulli",
     "likelihoods.categorical", "likelihoods.normal", "likelihoods.predicted_normal", "network",
     "noise.draws", "noise.generator", "starting",
-    "defaults", "layers.base", "layers.local", "likelihoods.base", "likelihoods.reduction",
-    "prediction.predicting", "priors.base", "priors.laplace", "priors.learned", "priors.mixture",
-    "priors.none", "priors.normal", "reference", "registry",
+    "defaults", "layers.base", "layers.local", "layers.posterior", "likelihoods.base",
+    "likelihoods.reduction", "prediction.predicting", "priors.base", "priors.laplace",
+    "priors.learned", "priors.mixture", "priors.none", "priors.normal", "reference", "registry",
     "sklearn.base", "sklearn.classifier", "sklearn.regressor",
     "step.adam", "step.checks", "step.results", "training.fitting", "training.history",
     "training.trainer", "data.dataset", "data.encoding", "data.load", "data.rows",
@@ -183,8 +183,9 @@ ENTRY = re.compile(r"^(\w[\w, ]*) : (array\b.*(?:\n    .*)*)", re.MULTILINE)
 ROOMS = ("reference", "likelihoods.normal", "likelihoods.categorical", "likelihoods.bernoulli",
          "priors.normal", "step.adam", "step.checks", "step.results", "noise.generator",
          "noise.draws", "prediction.predicting", "layers.base", "layers.dense_flipout",
-         "layers.local", "likelihoods.base", "likelihoods.reduction", "network",
-         "priors.laplace", "priors.mixture", "priors.learned", "priors.none")  # fmt: skip
+         "layers.local", "layers.posterior", "likelihoods.base", "likelihoods.reduction",
+         "network", "priors.laplace", "priors.mixture", "priors.learned",
+         "priors.none")  # fmt: skip
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -11,7 +11,8 @@ from .base import (
     register,
     sigma,
 )
-from .dense_flipout import BIASES, INITIALIZERS, DenseFlipout
+from .dense_flipout import DenseFlipout
+from .posterior import BIASES, INITIALIZERS, FlipoutLayer
 
 __all__ = [
     "BIASES",
@@ -19,6 +20,7 @@ __all__ = [
     "INITIALIZERS",
     "LAYERS",
     "DenseFlipout",
+    "FlipoutLayer",
     "Layer",
     "LayerParameters",
     "LayerTrace",

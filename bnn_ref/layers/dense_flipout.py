@@ -1,4 +1,4 @@
-"""DenseFlipout: a dense layer with a posterior, perturbed by Flipout; all that is its own.
+"""DenseFlipout: a dense layer with a posterior, perturbed by Flipout; see also `posterior.py`.
 
 Shapes stand at the ends of lines: B examples, I inputs and O outputs. A backward line quotes the
 forward line it differentiates; `docs/derivation.md` derives each.
@@ -15,21 +15,16 @@ import numpy as np
 
 from ..activations import get_activation
 from ..border import check_size
-from ..elementary import softplus_inverse
-from ..errors import expected
-from ..noise import LayerNoise, LocalLayerNoise
-from ..priors import NormalPrior, Prior, make_prior
+from ..noise import LocalLayerNoise
+from ..priors import Prior
 from . import local
-from .base import Layer, LayerTrace, in_blocks, register, sigma, sigma_for_kl
-
-BIASES = ("none", "deterministic", "normal", "normal_flipped")
-INITIALIZERS = ("tfp", "he")
-STANDARD_NORMAL = NormalPrior()
+from .base import LayerTrace, in_blocks, register, sigma
+from .posterior import STANDARD_NORMAL, FlipoutLayer
 
 
 @register
 @dataclass(frozen=True)
-class DenseFlipout(Layer):
+class DenseFlipout(FlipoutLayer):
     """A dense layer with a Normal posterior over its kernel, perturbed by Flipout.
 
     For example n of a batch, with delta = sigma * kernel_eps and sigma = scale_shift +
@@ -83,127 +78,27 @@ class DenseFlipout(Layer):
     initial_sigma: float | str | None = None
 
     type = "DenseFlipout"
-    tensors = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho", "kernel_prior_loc",
-               "kernel_prior_rho", "bias_prior_loc", "bias_prior_rho")  # fmt: skip
+    sizes = ("units",)
 
     def __post_init__(self):
-        settle = object.__setattr__
-        settle(self, "inputs", check_size(self.inputs, "inputs"))
-        settle(self, "outputs", check_size(self.outputs, "outputs"))
-        get_activation(self.activation)
-        settle(self, "kernel_prior", make_prior(self.kernel_prior, "kernel_prior"))
-        if self.bias not in BIASES:
-            raise expected("bias", "one of " + ", ".join(BIASES), repr(self.bias))
-        if self.bias_is_random:
-            prior = STANDARD_NORMAL if self.bias_prior is None else self.bias_prior
-            settle(self, "bias_prior", make_prior(prior, "bias_prior"))
-        elif self.bias_prior is not None:
-            if self.bias == "none":
-                raise expected("bias_prior", "None for bias 'none'", repr(self.bias_prior))
-            settle(self, "bias_prior", make_prior(self.bias_prior, "bias_prior"))
-            if not hasattr(self.bias_prior, "penalty"):
-                raise expected("bias_prior", "a prior with a density, for a deterministic bias",
-                               self.bias_prior.describe())  # fmt: skip
-        for tensor, prior in {**self.priors, **self.point_priors}.items():
-            prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
-        if self.scale_shift is not None:
-            try:
-                shift = float(self.scale_shift)
-            except (TypeError, ValueError):
-                raise expected("scale_shift", "a number", repr(self.scale_shift)) from None
-            if not (np.isfinite(shift) and shift >= 0):
-                raise expected("scale_shift", "a finite number, at least 0", shift)
-            settle(self, "scale_shift", shift)
-        if self.initializer not in INITIALIZERS:
-            wanted = "one of " + ", ".join(INITIALIZERS)
-            raise expected("initializer", wanted, repr(self.initializer))
-        self._settle_sigma()
-
-    def _settle_sigma(self):
-        """Check ``initial_sigma``: a number above 0, or "prior" where every prior has a scale."""
-        given = self.initial_sigma
-        if given is None:
-            return
-        if isinstance(given, str | bool):
-            if given != "prior":
-                raise expected("initial_sigma", 'a number or "prior"', repr(given))
-            for tensor, prior in self.priors.items():
-                if not hasattr(prior, "scale"):
-                    raise expected(f"{tensor}_prior", 'one with a scale, for initial_sigma="prior"',
-                                   prior.describe())  # fmt: skip
-            return
-        try:
-            object.__setattr__(self, "initial_sigma", float(given))
-        except (TypeError, ValueError):
-            raise expected("initial_sigma", 'a number or "prior"', repr(given)) from None
-        if not 0 < self.initial_sigma < np.inf:
-            raise expected("initial_sigma", "a finite number above 0", given)
+        object.__setattr__(self, "inputs", check_size(self.inputs, "inputs"))
+        object.__setattr__(self, "outputs", check_size(self.outputs, "outputs"))
+        self._settle_options()
 
     @property
-    def bias_is_random(self):
-        """True where the bias has a Normal posterior: noise and a KL of its own."""
-        return self.bias in ("normal", "normal_flipped")
+    def kernel_shape(self):
+        """(I, O)."""
+        return self.inputs, self.outputs
 
     @property
-    def parameter_shapes(self):
-        """Name to shape of each parameter, in the order of the flat vector."""
-        shapes = {
-            "kernel_mu": (self.inputs, self.outputs),
-            "kernel_rho": (self.inputs, self.outputs),
-        }
-        if self.bias != "none":
-            shapes["bias_mu"] = (self.outputs,)
-        if self.bias_is_random:
-            shapes["bias_rho"] = (self.outputs,)
-        for tensor, prior in self.priors.items():
-            for name, shape in prior.parameter_shapes.items():
-                shapes[f"{tensor}_prior_{name}"] = shape
-        return shapes
+    def channels(self):
+        """I: each input has a sign of its own."""
+        return self.inputs
 
     @property
-    def point_priors(self):
-        """Name to prior of a deterministic bias that has one."""
-        alone = self.bias == "deterministic" and self.bias_prior is not None
-        return {"bias": self.bias_prior} if alone else {}
-
-    @property
-    def priors(self):
-        """Name to prior of each tensor that has a posterior: "kernel" and, if random, "bias"."""
-        random = {"kernel": self.kernel_prior}
-        return {**random, "bias": self.bias_prior} if self.bias_is_random else random
-
-    def settled_shift(self, dtype):
-        """Return scale_shift as a float, None replaced by the machine epsilon of the dtype."""
-        return float(np.finfo(dtype).eps) if self.scale_shift is None else self.scale_shift
-
-    def initial(self, stream, scale_shift):
-        """Return name to array of the initial values, drawn tensor by tensor.
-
-        Parameters
-        ----------
-        stream : Stream
-            Purpose "init".
-        scale_shift : float
-            Settled.
-        """
-        he = {"kernel_mu": float(np.sqrt(2 / self.inputs)), "bias_mu": 0.0}
-        found = {}
-        for tensor, prior in self.priors.items():
-            found |= {f"{tensor}_prior_{name}": value for name, value in prior.initial.items()}
-        for name in self.parameter_shapes.keys() - found.keys():
-            shape = self.parameter_shapes[name]
-            location, scale = (-3.0, 0.1) if name.endswith("rho") else (0.0, 0.1)
-            if self.initializer == "he":
-                scale = he.get(name, scale)
-            found[name] = location + scale * stream.normals(shape, name)
-        if self.initial_sigma is not None:
-            for tensor, prior in self.priors.items():
-                given = prior.scale if self.initial_sigma == "prior" else self.initial_sigma
-                if np.min(given) <= scale_shift:
-                    raise expected("initial_sigma", f"a number above scale_shift ({scale_shift:g})",
-                                   np.min(given))  # fmt: skip
-                found[f"{tensor}_rho"] = softplus_inverse(np.asarray(given) - scale_shift)
-        return found
+    def units(self):
+        """O."""
+        return self.outputs
 
     def noise_shapes(self, noise, rows):
         """Return name to shape (None: absent) of the arrays that this kind of noise holds.
@@ -216,12 +111,7 @@ class DenseFlipout(Layer):
         """
         if isinstance(noise, LocalLayerNoise):
             return {"output_eps": (rows, self.outputs)}
-        return {
-            "kernel_eps": (self.inputs, self.outputs),
-            "sign_input": (rows, self.inputs),
-            "sign_output": (rows, self.outputs),
-            "bias_eps": (self.outputs,) if self.bias_is_random else None,
-        }
+        return super().noise_shapes(noise, rows)
 
     def draw_noise(self, stream, rows, estimator="flipout"):
         """Return the `LayerNoise` of so many rows, or a `LocalLayerNoise` for "local".
@@ -236,14 +126,7 @@ class DenseFlipout(Layer):
         """
         if estimator == "local":
             return LocalLayerNoise(stream.row_normals(rows, self.outputs, "output_eps"))
-        if estimator == "shared":
-            signs = [np.ones((rows, n), stream.dtype) for n in (self.inputs, self.outputs)]
-        else:
-            signs = [stream.signs(rows, self.inputs, "sign_input"),
-                     stream.signs(rows, self.outputs, "sign_output")]  # fmt: skip
-        kernel_eps = stream.normals((self.inputs, self.outputs), "kernel_eps")
-        bias_eps = stream.normals((self.outputs,), "bias_eps") if self.bias_is_random else None
-        return LayerNoise(kernel_eps, *signs, bias_eps)
+        return super().draw_noise(stream, rows, estimator)
 
     def forward(self, p, noise, h):
         """Return the `LayerTrace` of the forward pass.
@@ -328,43 +211,6 @@ class DenseFlipout(Layer):
         self.kl_backward(p, noise, t, kl_weight, gradients)  # E13 to E15
         return t.grad_inputs
 
-    def kl_backward(self, p, noise, t, kl_weight, gradients):
-        """Add the KL's gradient by mu, and set that by rho; arguments as for `backward`.
-
-        The trace has the gradients of the nll by sigma, and gets kl_grad_mu, kl_grad_sigma and
-        sigma_grad_rho (I, O) of the kernel.
-        """
-        for name, prior in self.point_priors.items():
-            mu = getattr(p, f"{name}_mu")
-            getattr(gradients, f"{name}_mu")[...] += kl_weight * prior.penalty_gradient(mu)  # E24
-        for name, prior, mu, rho in self.posteriors(p):
-            prior = self.bound(name, prior, p, noise)
-            kl_sigma, sigma_grad_rho, _ = sigma_for_kl(rho, getattr(t, f"{name}_sigma"))  # E14
-            by_mu, by_sigma = prior.kl_gradient(mu, kl_sigma)  # E13
-            getattr(gradients, f"{name}_mu")[...] += kl_weight * by_mu  # E14, E15
-            grad_sigma = t.grad_sigma if name == "kernel" else t.grad_bias_sigma
-            grad_rho = (grad_sigma + kl_weight * by_sigma) * sigma_grad_rho  # E14, E15
-            getattr(gradients, f"{name}_rho")[...] = grad_rho
-            for one, by in prior.kl_gradient_own(mu, kl_sigma).items():
-                getattr(gradients, f"{name}_prior_{one}")[...] = kl_weight * by  # E28
-            if name == "kernel":
-                t.kl_grad_mu, t.kl_grad_sigma, t.sigma_grad_rho = by_mu, by_sigma, sigma_grad_rho
-
-    def draw_weights(self, p, stream):
-        """Return one draw of the whole weights: kernel (I, O) and bias (O,) or None.
-
-        Parameters
-        ----------
-        p : LayerParameters
-        stream : Stream
-        """
-        eps = stream.normals(p.kernel_mu.shape, "kernel_eps")
-        kernel = p.kernel_mu + sigma(p.scale_shift, p.kernel_rho) * eps  # E21
-        if not self.bias_is_random:
-            return kernel, p.bias_mu
-        eps = stream.normals(p.bias_mu.shape, "bias_eps")
-        return kernel, p.bias_mu + sigma(p.scale_shift, p.bias_rho) * eps  # E21
-
     def draw_outputs(self, p, h, stream, kind):
         """Return the outputs (rows, O) of one draw of a prediction.
 
@@ -392,58 +238,24 @@ class DenseFlipout(Layer):
             a = a + bias  # E3
         return get_activation(self.activation).function(a)  # E3
 
-    def describe(self):
-        """Return the layer in one line, for `repr` of the network."""
-        bias = "" if self.bias_prior is None else f" prior {self.bias_prior.describe()}"
-        return (
-            f"{self.inputs} -> {self.outputs} {self.activation}, "
-            f"kernel prior {self.kernel_prior.describe()}, bias {self.bias}{bias}"
-        )
+    def describe_sizes(self):
+        """Return the sizes as `describe` shows them."""
+        return f"{self.inputs} -> {self.outputs}"
 
-    def to_json(self, dtype=None):
-        """Return the layer's description.
-
-        Parameters
-        ----------
-        dtype : dtype, optional
-            With one: as `docs/vectors.md` writes a layer whose parameters are of it, scale_shift
-            settled and no initializer. Without: all of the layer's options.
-        """
-        whole = {}
-        if dtype is None:
-            whole = {"initializer": self.initializer, "initial_sigma": self.initial_sigma}
-        return {
-            "type": "DenseFlipout",
-            "units": self.outputs,
-            "activation": self.activation,
-            "scale_shift": self.scale_shift if dtype is None else self.settled_shift(dtype),
-            "kernel_prior": self.kernel_prior.to_json(),
-            "bias": self.bias,
-            "bias_prior": None if self.bias_prior is None else self.bias_prior.to_json(),
-            **whole,
-        }
+    def sizes_to_json(self):
+        """Return the sizes that a description holds: the layer before has the inputs."""
+        return {"units": self.outputs}
 
     @classmethod
-    def from_json(cls, description, inputs):
-        """Return the layer of a description in either of `to_json`'s forms.
+    def of_sizes(cls, sizes, inputs, options):
+        """Return the layer of what `sizes_to_json` wrote.
 
         Parameters
         ----------
-        description : dict
+        sizes : dict
         inputs : int
             I.
-
-        Raises
-        ------
-        ValueError
-            For a key or value that `to_json` does not write.
+        options : dict
+            Every other argument by its name.
         """
-        keys = {"type", "units", "activation", "scale_shift", "kernel_prior", "bias", "bias_prior"}
-        if set(description) - {"initializer", "initial_sigma"} != keys:
-            raise expected("layer", f"an object with keys {sorted(keys)}", sorted(description))
-        options = {key: value for key, value in description.items() if key not in ("type", "units")}
-        shift = options["scale_shift"]
-        whole = "initializer" in options and shift is None
-        if not whole and (isinstance(shift, bool) or not isinstance(shift, (int, float))):
-            raise expected("scale_shift", "a number", repr(shift))
-        return cls(inputs, description["units"], **options)
+        return cls(inputs, sizes["units"], **options)

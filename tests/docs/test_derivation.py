@@ -16,19 +16,20 @@ from bnn_ref.cli import main
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "derivation.md").read_text(encoding="utf-8")
-FILES = ("reference", "layers.base", "layers.dense_flipout", "layers.local", "likelihoods.base",
-         "likelihoods.bernoulli", "likelihoods.categorical", "likelihoods.normal",
-         "likelihoods.predicted_normal", "likelihoods.reduction", "priors.normal",
-         "priors.laplace", "priors.mixture", "priors.learned", "step.adam", "activations",
-         "elementary", "prediction.predicting")  # fmt: skip
-OF_THE_STEP = ("reference", "layers.base", "layers.dense_flipout", "layers.local")
+FILES = ("reference", "layers.base", "layers.posterior", "layers.dense_flipout", "layers.local",
+         "likelihoods.base", "likelihoods.bernoulli", "likelihoods.categorical",
+         "likelihoods.normal", "likelihoods.predicted_normal", "likelihoods.reduction",
+         "priors.normal", "priors.laplace", "priors.mixture", "priors.learned", "step.adam",
+         "activations", "elementary", "prediction.predicting")  # fmt: skip
+OF_THE_STEP = ("reference", "layers.base", "layers.posterior", "layers.dense_flipout",
+               "layers.local")  # fmt: skip
 NUMBERS = re.compile(r"E(\d+)(?: to E(\d+))?")
 FORMULAS = {"softplus", "sigmoid", "sigma", "kl", "kl_parts", "kl_gradient", "perturb",
             "perturb_backward", "function", "nll_and_gradient", "update", "layer_kl",
             "average", "forward", "backward", "sum", "draw_weights", "draw_outputs", "in_blocks",
             "derivative", "slope"}  # fmt: skip
 NO_FORMULA = {"in_blocks", "initial", "num_random", "kl_parts", "kl", "from_json", "to_json",
-              "describe", "__post_init__"}  # fmt: skip
+              "describe", "__post_init__", "_settle_options"}  # fmt: skip
 
 
 def defined(path):

@@ -1,0 +1,292 @@
+"""FlipoutLayer: what every layer has whose kernel has a posterior and is perturbed by Flipout.
+
+Options, tensors, initial values, noise, the KL's gradient, a draw of whole weights, the JSON form:
+the same for a dense kernel (I, O) and a convolution's (kh, kw, C, F), for none of it asks what the
+kernel is multiplied with.
+"""
+
+import numpy as np
+
+from ..activations import get_activation
+from ..elementary import softplus_inverse
+from ..errors import expected
+from ..noise import LayerNoise
+from ..priors import NormalPrior, make_prior
+from .base import Layer, sigma, sigma_for_kl
+
+BIASES = ("none", "deterministic", "normal", "normal_flipped")
+INITIALIZERS = ("tfp", "he")
+STANDARD_NORMAL = NormalPrior()
+OPTIONS = ("activation", "scale_shift", "kernel_prior", "bias", "bias_prior")
+
+
+class FlipoutLayer(Layer):
+    """A layer of a kernel and a bias with Normal posteriors; a subclass says what it multiplies.
+
+    A subclass is a frozen dataclass with the fields ``activation``, ``kernel_prior``, ``bias``,
+    ``bias_prior``, ``scale_shift``, ``initializer`` and ``initial_sigma`` (see `DenseFlipout`),
+    and has what follows.
+
+    Attributes
+    ----------
+    kernel_shape : tuple of int
+        The last is ``units``.
+    units : int
+        O or F: the bias is (units,), sign_output (B, units).
+    channels : int
+        I or C: sign_input is (B, channels).
+    sizes : tuple of str
+        The keys of its JSON that say its sizes.
+    """
+
+    tensors = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho", "kernel_prior_loc",
+               "kernel_prior_rho", "bias_prior_loc", "bias_prior_rho")  # fmt: skip
+    sizes = ()
+
+    def _settle_options(self):
+        """Check every option but the sizes, and keep each in its one form."""
+        settle = object.__setattr__
+        get_activation(self.activation)
+        settle(self, "kernel_prior", make_prior(self.kernel_prior, "kernel_prior"))
+        if self.bias not in BIASES:
+            raise expected("bias", "one of " + ", ".join(BIASES), repr(self.bias))
+        if self.bias_is_random:
+            prior = STANDARD_NORMAL if self.bias_prior is None else self.bias_prior
+            settle(self, "bias_prior", make_prior(prior, "bias_prior"))
+        elif self.bias_prior is not None:
+            if self.bias == "none":
+                raise expected("bias_prior", "None for bias 'none'", repr(self.bias_prior))
+            settle(self, "bias_prior", make_prior(self.bias_prior, "bias_prior"))
+            if not hasattr(self.bias_prior, "penalty"):
+                raise expected("bias_prior", "a prior with a density, for a deterministic bias",
+                               self.bias_prior.describe())  # fmt: skip
+        for tensor, prior in {**self.priors, **self.point_priors}.items():
+            prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
+        if self.scale_shift is not None:
+            try:
+                shift = float(self.scale_shift)
+            except (TypeError, ValueError):
+                raise expected("scale_shift", "a number", repr(self.scale_shift)) from None
+            if not (np.isfinite(shift) and shift >= 0):
+                raise expected("scale_shift", "a finite number, at least 0", shift)
+            settle(self, "scale_shift", shift)
+        if self.initializer not in INITIALIZERS:
+            wanted = "one of " + ", ".join(INITIALIZERS)
+            raise expected("initializer", wanted, repr(self.initializer))
+        self._settle_sigma()
+
+    def _settle_sigma(self):
+        """Check ``initial_sigma``: a number above 0, or "prior" where every prior has a scale."""
+        given = self.initial_sigma
+        if given is None:
+            return
+        if isinstance(given, str | bool):
+            if given != "prior":
+                raise expected("initial_sigma", 'a number or "prior"', repr(given))
+            for tensor, prior in self.priors.items():
+                if not hasattr(prior, "scale"):
+                    raise expected(f"{tensor}_prior", 'one with a scale, for initial_sigma="prior"',
+                                   prior.describe())  # fmt: skip
+            return
+        try:
+            object.__setattr__(self, "initial_sigma", float(given))
+        except (TypeError, ValueError):
+            raise expected("initial_sigma", 'a number or "prior"', repr(given)) from None
+        if not 0 < self.initial_sigma < np.inf:
+            raise expected("initial_sigma", "a finite number above 0", given)
+
+    @property
+    def bias_is_random(self):
+        """True where the bias has a Normal posterior: noise and a KL of its own."""
+        return self.bias in ("normal", "normal_flipped")
+
+    @property
+    def parameter_shapes(self):
+        """Name to shape of each parameter, in the order of the flat vector."""
+        shapes = {
+            "kernel_mu": self.kernel_shape,
+            "kernel_rho": self.kernel_shape,
+        }
+        if self.bias != "none":
+            shapes["bias_mu"] = (self.units,)
+        if self.bias_is_random:
+            shapes["bias_rho"] = (self.units,)
+        for tensor, prior in self.priors.items():
+            for name, shape in prior.parameter_shapes.items():
+                shapes[f"{tensor}_prior_{name}"] = shape
+        return shapes
+
+    @property
+    def point_priors(self):
+        """Name to prior of a deterministic bias that has one."""
+        alone = self.bias == "deterministic" and self.bias_prior is not None
+        return {"bias": self.bias_prior} if alone else {}
+
+    @property
+    def priors(self):
+        """Name to prior of each tensor that has a posterior: "kernel" and, if random, "bias"."""
+        random = {"kernel": self.kernel_prior}
+        return {**random, "bias": self.bias_prior} if self.bias_is_random else random
+
+    def settled_shift(self, dtype):
+        """Return scale_shift as a float, None replaced by the machine epsilon of the dtype."""
+        return float(np.finfo(dtype).eps) if self.scale_shift is None else self.scale_shift
+
+    def initial(self, stream, scale_shift):
+        """Return name to array of the initial values, drawn tensor by tensor.
+
+        Parameters
+        ----------
+        stream : Stream
+            Purpose "init".
+        scale_shift : float
+            Settled.
+        """
+        he = {"kernel_mu": float(np.sqrt(2 / np.prod(self.kernel_shape[:-1]))), "bias_mu": 0.0}
+        found = {}
+        for tensor, prior in self.priors.items():
+            found |= {f"{tensor}_prior_{name}": value for name, value in prior.initial.items()}
+        for name in self.parameter_shapes.keys() - found.keys():
+            shape = self.parameter_shapes[name]
+            location, scale = (-3.0, 0.1) if name.endswith("rho") else (0.0, 0.1)
+            if self.initializer == "he":
+                scale = he.get(name, scale)
+            found[name] = location + scale * stream.normals(shape, name)
+        if self.initial_sigma is not None:
+            for tensor, prior in self.priors.items():
+                given = prior.scale if self.initial_sigma == "prior" else self.initial_sigma
+                if np.min(given) <= scale_shift:
+                    raise expected("initial_sigma", f"a number above scale_shift ({scale_shift:g})",
+                                   np.min(given))  # fmt: skip
+                found[f"{tensor}_rho"] = softplus_inverse(np.asarray(given) - scale_shift)
+        return found
+
+    def noise_shapes(self, noise, rows):
+        """Return name to shape (None: absent) of the arrays that this kind of noise holds.
+
+        Parameters
+        ----------
+        noise : LayerNoise
+        rows : int
+            B.
+        """
+        return {
+            "kernel_eps": self.kernel_shape,
+            "sign_input": (rows, self.channels),
+            "sign_output": (rows, self.units),
+            "bias_eps": (self.units,) if self.bias_is_random else None,
+        }
+
+    def draw_noise(self, stream, rows, estimator="flipout"):
+        """Return the `LayerNoise` of so many rows.
+
+        Parameters
+        ----------
+        stream : Stream
+        rows : int
+            B.
+        estimator : "flipout" or "shared"
+            The second has every sign +1.
+        """
+        if estimator == "shared":
+            signs = [np.ones((rows, n), stream.dtype) for n in (self.channels, self.units)]
+        else:
+            signs = [stream.signs(rows, self.channels, "sign_input"),
+                     stream.signs(rows, self.units, "sign_output")]  # fmt: skip
+        kernel_eps = stream.normals(self.kernel_shape, "kernel_eps")
+        bias_eps = stream.normals((self.units,), "bias_eps") if self.bias_is_random else None
+        return LayerNoise(kernel_eps, *signs, bias_eps)
+
+    def kl_backward(self, p, noise, t, kl_weight, gradients):
+        """Add the KL's gradient by mu, and set that by rho; arguments as for `backward`.
+
+        The trace has the gradients of the nll by sigma, and gets kl_grad_mu, kl_grad_sigma and
+        sigma_grad_rho of the kernel, of its shape.
+        """
+        for name, prior in self.point_priors.items():
+            mu = getattr(p, f"{name}_mu")
+            getattr(gradients, f"{name}_mu")[...] += kl_weight * prior.penalty_gradient(mu)  # E24
+        for name, prior, mu, rho in self.posteriors(p):
+            prior = self.bound(name, prior, p, noise)
+            kl_sigma, sigma_grad_rho, _ = sigma_for_kl(rho, getattr(t, f"{name}_sigma"))  # E14
+            by_mu, by_sigma = prior.kl_gradient(mu, kl_sigma)  # E13
+            getattr(gradients, f"{name}_mu")[...] += kl_weight * by_mu  # E14, E15
+            grad_sigma = t.grad_sigma if name == "kernel" else t.grad_bias_sigma
+            grad_rho = (grad_sigma + kl_weight * by_sigma) * sigma_grad_rho  # E14, E15
+            getattr(gradients, f"{name}_rho")[...] = grad_rho
+            for one, by in prior.kl_gradient_own(mu, kl_sigma).items():
+                getattr(gradients, f"{name}_prior_{one}")[...] = kl_weight * by  # E28
+            if name == "kernel":
+                t.kl_grad_mu, t.kl_grad_sigma, t.sigma_grad_rho = by_mu, by_sigma, sigma_grad_rho
+
+    def draw_weights(self, p, stream):
+        """Return one draw of the whole weights: kernel and bias (None where there is none).
+
+        Parameters
+        ----------
+        p : LayerParameters
+        stream : Stream
+        """
+        eps = stream.normals(p.kernel_mu.shape, "kernel_eps")
+        kernel = p.kernel_mu + sigma(p.scale_shift, p.kernel_rho) * eps  # E21
+        if not self.bias_is_random:
+            return kernel, p.bias_mu
+        eps = stream.normals(p.bias_mu.shape, "bias_eps")
+        return kernel, p.bias_mu + sigma(p.scale_shift, p.bias_rho) * eps  # E21
+
+    def describe(self):
+        """Return the layer in one line, for `repr` of the network."""
+        bias = "" if self.bias_prior is None else f" prior {self.bias_prior.describe()}"
+        return (
+            f"{self.describe_sizes()} {self.activation}, "
+            f"kernel prior {self.kernel_prior.describe()}, bias {self.bias}{bias}"
+        )
+
+    def to_json(self, dtype=None):
+        """Return the layer's description.
+
+        Parameters
+        ----------
+        dtype : dtype, optional
+            With one: as `docs/vectors.md` writes a layer whose parameters are of it, scale_shift
+            settled and no initializer. Without: all of the layer's options.
+        """
+        whole = {}
+        if dtype is None:
+            whole = {"initializer": self.initializer, "initial_sigma": self.initial_sigma}
+        return {
+            "type": self.type,
+            **self.sizes_to_json(),
+            "activation": self.activation,
+            "scale_shift": self.scale_shift if dtype is None else self.settled_shift(dtype),
+            "kernel_prior": self.kernel_prior.to_json(),
+            "bias": self.bias,
+            "bias_prior": None if self.bias_prior is None else self.bias_prior.to_json(),
+            **whole,
+        }
+
+    @classmethod
+    def from_json(cls, description, inputs):
+        """Return the layer of a description in either of `to_json`'s forms.
+
+        Parameters
+        ----------
+        description : dict
+        inputs : int
+            I.
+
+        Raises
+        ------
+        ValueError
+            For a key or value that `to_json` does not write.
+        """
+        keys = {"type", *cls.sizes, *OPTIONS}
+        if set(description) - {"initializer", "initial_sigma"} != keys:
+            raise expected("layer", f"an object with keys {sorted(keys)}", sorted(description))
+        options = {key: value for key, value in description.items() if key != "type"}
+        sizes = {key: options.pop(key) for key in cls.sizes}
+        shift = options["scale_shift"]
+        whole = "initializer" in options and shift is None
+        if not whole and (isinstance(shift, bool) or not isinstance(shift, (int, float))):
+            raise expected("scale_shift", "a number", repr(shift))
+        return cls.of_sizes(sizes, inputs, options)
