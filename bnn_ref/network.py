@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +84,7 @@ class Network:
     @property
     def num_parameters(self) -> int:
         """P, the length of the flat vector: means and rhos both counted."""
-        return sum(int(np.prod(shape)) for shape in self.parameter_shapes.values())
+        return sum(map(math.prod, self.parameter_shapes.values()))
 
     def init(self, seed: int = 0, dtype: DTypeLike = "float32") -> Parameters:
         """Return initial `Parameters`, every tensor drawn from a stream of its own.
@@ -220,16 +221,18 @@ class Parameters(Mapping[str, NDArray[Any]]):
     def __init__(
         self, network: Network, flat: NDArray[Any], scale_shift: Sequence[float] | None = None
     ) -> None:
-        if np.shape(flat) != (network.num_parameters,):
-            raise expected("flat", f"shape ({network.num_parameters},)", np.shape(flat))
+        shapes = network.parameter_shapes
+        count = sum(map(math.prod, shapes.values()))
+        if np.shape(flat) != (count,):
+            raise expected("flat", f"shape ({count},)", np.shape(flat))
         self.network = network
         self.flat = own_array(flat, check_dtype(flat.dtype.newbyteorder("=")))
         if scale_shift is None:
             scale_shift = [layer.settled_shift(self.flat.dtype) for layer in network.layers]
         self.scale_shift = tuple(scale_shift)
         self._views, start = {}, 0
-        for name, shape in network.parameter_shapes.items():
-            size = int(np.prod(shape))
+        for name, shape in shapes.items():
+            size = math.prod(shape)
             self._views[name] = self.flat[start : start + size].reshape(shape)
             start += size
         self.layers = tuple(

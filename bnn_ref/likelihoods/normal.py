@@ -65,7 +65,7 @@ class Normal(Likelihood):
             For another shape or a value that is not finite; the message names value and row.
         """
         y = numbers(y, (*leading, outputs)).reshape(-1, outputs).astype(np.float64)
-        if not np.all(np.isfinite(y)):
+        if not np.isfinite(y).all():
             refuse_first(~np.isfinite(y), y, "finite numbers")
         return y
 

@@ -19,6 +19,8 @@ Source: Salmon, Moraes, Dror and Shaw (2011), "Parallel random numbers: as easy 
 Box and Muller (1958). The layout of counters is this project's own.
 """
 
+import math
+
 import numpy as np
 
 from ..border import check_word
@@ -38,7 +40,7 @@ TENSORS = {
 }
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _GROUPS_AT_ONCE = 128  # 8,192 normals: what they are made from stays in the cache
-_WEYL = (0x9E3779B9, 0xBB67AE85)
+_WEYL = np.array([[0x9E3779B9], [0xBB67AE85]], np.uint64)
 
 
 def philox(counter, key):
@@ -51,14 +53,14 @@ def philox(counter, key):
 
     Returns
     -------
-    list of four uint32 arrays of the broadcast shape
+    uint32 array, (4,) + the broadcast shape
 
     Source: Salmon et al. (2011), section 4; checked against the known answers of Random123.
     """
-    c0, c1, c2, c3 = np.broadcast_arrays(*(np.asarray(word, np.uint64) for word in counter))
+    c0, c1, c2, c3 = (np.asarray(word, np.uint64) for word in counter)
     low, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
-    for turn in range(10):
-        k0, k1 = (np.uint64(k + turn * w & 0xFFFFFFFF) for k, w in zip(key, _WEYL, strict=True))
+    keys = np.array(key, np.uint64)[:, None] + _WEYL * np.arange(10, dtype=np.uint64)
+    for k0, k1 in (keys & low).T:  # of each round
         product0, product1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
         c0, c1, c2, c3 = (
             (product1 >> shift) ^ c1 ^ k0,
@@ -66,7 +68,9 @@ def philox(counter, key):
             (product0 >> shift) ^ c3 ^ k1,
             product0 & low,
         )
-    return [word.astype(np.uint32) for word in (c0, c1, c2, c3)]
+    out = np.empty((4, *c0.shape), np.uint32)
+    out[0], out[1], out[2], out[3] = c0, c1, c2, c3
+    return out
 
 
 def words(blocks, seed, purpose, tensor, *, layer=0, step=0, draw=0):
@@ -91,7 +95,7 @@ def words(blocks, seed, purpose, tensor, *, layer=0, step=0, draw=0):
     stream = PURPOSES[purpose] << 28 | TENSORS[tensor] << 24 | check_word(layer, "layer", 24)
     if blocks.size:
         check_word(int(blocks.max()), "block (the tensor is too large for one stream)")
-    return np.stack(philox((blocks, step, draw, stream), (seed & 0xFFFFFFFF, seed >> 32)))
+    return philox((blocks, step, draw, stream), (seed & 0xFFFFFFFF, seed >> 32))
 
 
 def box_muller(w_radius, w_angle):
@@ -124,7 +128,7 @@ def box_muller(w_radius, w_angle):
 
 def normals(shape, seed, purpose, tensor, *, layer=0, step=0, draw=0, dtype=np.float64):
     """Return an array of standard normal draws; arguments as for `words`."""
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     groups = -(-size // 64)
     draws = np.empty((groups, 4, 16), dtype)  # (group, j, lane)
     for start in range(0, groups, _GROUPS_AT_ONCE):
