@@ -5,9 +5,13 @@ complex arrays (for the complex step); a kink belongs to its left side, so relu'
 TensorFlow, PyTorch and JAX.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .elementary import expm1, normal_cdf, normal_density, sigmoid, softplus
 from .registry import Registry
@@ -34,12 +38,12 @@ class Activation(NamedTuple):
     """
 
     name: str
-    function: object
-    derivative: object
-    kinks: tuple = ()
+    function: Callable[[NDArray[Any]], NDArray[Any]]
+    derivative: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
+    kinks: tuple[float, ...] = ()
     steepest: float = 1.0
     in_vectors: bool = False
-    reach: tuple = (-np.inf, np.inf)
+    reach: tuple[float, float] = (-np.inf, np.inf)
 
 
 def _elu(a):
@@ -58,11 +62,11 @@ def _gelu_derivative(a, h):
     return normal_cdf(a) + a * normal_density(a)  # E8
 
 
-ACTIVATIONS = Registry("activation")
+ACTIVATIONS: Registry[Activation] = Registry("activation")
 get_activation = ACTIVATIONS.find
 
 
-def register(activation):
+def register(activation: Activation) -> Activation:
     """Add an `Activation` under its name and return it.
 
     Parameters

@@ -1,12 +1,14 @@
 """The back ends by name: "numba" (`compiled.py`) and "numpy" (`reference.py`)."""
 
+from __future__ import annotations
+
 import warnings
 from types import ModuleType
 
 from .errors import expected
 
 
-def get_backend(backend="numba"):
+def get_backend(backend: str | ModuleType = "numba") -> ModuleType:
     """Return the back end of a name, or the module itself where one is given.
 
     Where Numba cannot be used, "numba" means the NumPy back end too, and a `RuntimeWarning` says
@@ -41,7 +43,7 @@ def get_backend(backend="numba"):
     return reference
 
 
-def why_not_numba():
+def why_not_numba() -> str | None:
     """Return why the numba back end cannot be used, in a few words, or None where it can."""
     try:
         import numba

@@ -6,13 +6,18 @@ each side of the choice, so a complex step passes through them and the formulas 
 `reference.py` need no branch of their own.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 NEAR = 0.5  # |d| up to which `x_minus_log1p` takes the series: both forms are good to a few ulp
 SQRT_HALF = np.sqrt(0.5)
 
 
-def log1p(z):
+def log1p(z: NDArray[Any]) -> NDArray[Any]:
     """Return log(1 + z), elementwise, without losing the digits of a small z.
 
     Parameters
@@ -32,7 +37,7 @@ def log1p(z):
     return 0.5 * np.log1p(x * (2 + x) + y * y) + 1j * np.arctan2(y, 1 + x)
 
 
-def expm1(z):
+def expm1(z: NDArray[Any]) -> NDArray[Any]:
     """Return exp(z) - 1, elementwise, without losing the digits of a small z.
 
     For complex z = x + iy the real part is expm1(x) cos(y) - 2 sin(y/2)^2, the imaginary part
@@ -46,7 +51,7 @@ def expm1(z):
     return np.expm1(x) * np.cos(y) - 2 * np.sin(0.5 * y) ** 2 + 1j * (np.exp(x) * np.sin(y))
 
 
-def softplus(z):
+def softplus(z: NDArray[Any]) -> NDArray[Any]:
     """Return log(1 + exp(z)), elementwise: max(z, 0) + log1p(exp(-|z|)).
 
     Parameters
@@ -62,7 +67,7 @@ def softplus(z):
     return np.where(positive, z, 0) + log1p(np.exp(np.where(positive, -z, z)))  # E1
 
 
-def softplus_inverse(y):
+def softplus_inverse(y: ArrayLike) -> NDArray[Any]:
     """Return the rho for which softplus(rho) = y, elementwise: y + log(1 - exp(-y)).
 
     Parameters
@@ -83,7 +88,7 @@ def softplus_inverse(y):
     return y + np.log(-np.expm1(-y))
 
 
-def sigmoid(z):
+def sigmoid(z: NDArray[Any]) -> NDArray[Any]:
     """Return 1 / (1 + exp(-z)), elementwise, the derivative of softplus.
 
     Computed as exp(min(z, 0)) / (1 + exp(-|z|)): small values keep their digits and nothing
@@ -94,14 +99,14 @@ def sigmoid(z):
     return np.where(positive, 1, small) / (1 + small)  # E14
 
 
-def erf(z):
+def erf(z: NDArray[Any]) -> NDArray[Any]:
     """Return the error function of real or complex z, elementwise (`scipy.special.erf`)."""
     from scipy.special import erf as scipy_erf
 
     return scipy_erf(z)
 
 
-def normal_cdf(z):
+def normal_cdf(z: NDArray[Any]) -> NDArray[Any]:
     """Return the standard normal distribution function Phi(z) = erfc(-z / sqrt(2)) / 2.
 
     The complement keeps the digits of the lower tail, where 1 + erf would cancel.
@@ -111,12 +116,12 @@ def normal_cdf(z):
     return 0.5 * erfc(-z * z.real.dtype.type(SQRT_HALF))
 
 
-def normal_density(z):
+def normal_density(z: NDArray[Any]) -> NDArray[Any]:
     """Return the standard normal density exp(-z^2 / 2) / sqrt(2 pi), elementwise."""
     return np.exp(-0.5 * z * z) * z.real.dtype.type(1 / np.sqrt(2 * np.pi))
 
 
-def x_minus_log1p(d):
+def x_minus_log1p(d: NDArray[Any]) -> NDArray[Any]:
     """Return d - log(1 + d), elementwise, for \\|d\\| <= `NEAR`, without cancellation.
 
     With u = d / (2 + d), log(1 + d) = 2 artanh(u) = 2 (u + u^3/3 + u^5/5 + ...), and
@@ -140,7 +145,7 @@ def x_minus_log1p(d):
     return u * (d - 2 * square * series)  # E5, the near form
 
 
-def log_softmax(z):
+def log_softmax(z: NDArray[Any]) -> NDArray[Any]:
     """Return z - log(sum(exp(z))) over the last axis, every entry with its own digits.
 
     With m the largest entry, log(sum(exp(z))) - m = log1p(the others' sum of exp(z - m)), so the

@@ -1,5 +1,7 @@
 """Errors and warnings a caller may want to tell apart; errors are one-line `ValueError` objects."""
 
+from __future__ import annotations
+
 
 class NonFinite(ValueError):
     """A step met a NaN or an infinity and left its state untouched.
@@ -13,7 +15,7 @@ class NonFinite(ValueError):
         ``"grad.layers.0.kernel_mu"``.
     """
 
-    def __init__(self, step, tensor):
+    def __init__(self, step: int, tensor: str) -> None:
         self.step = step
         self.tensor = tensor
         super().__init__(
@@ -21,11 +23,11 @@ class NonFinite(ValueError):
             "(parameters, moments and step count are as before the step)"
         )
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[NonFinite], tuple[int, str]]:
         return NonFinite, (self.step, self.tensor)
 
 
-def one_line(text, length=1000):
+def one_line(text: object, length: int = 1000) -> str:
     """Return text from outside as it may be shown: one line, printable, at most `length` long.
 
     White space of any kind becomes a blank; control characters, escape sequences and marks that
@@ -60,7 +62,7 @@ class PredictionWarning(UserWarning):
     """What is predicted with is hardly what was meant: one draw of the posterior for all of it."""
 
 
-def expected(thing, wanted, found):
+def expected(thing: object, wanted: object, found: object) -> ValueError:
     """Return the ``ValueError`` that says what was wanted of a thing and what was found.
 
     Each part is shown as `one_line` does: it may hold what a file or a person wrote.
@@ -70,7 +72,7 @@ def expected(thing, wanted, found):
     )
 
 
-def missing(thing, package, extra):
+def missing(thing: str, package: str, extra: str) -> ImportError:
     """Return the ``ImportError`` that says which package a thing needs and which extra has it."""
     return ImportError(
         f"{thing}: expected {package}, found none: python -m pip install 'bnn_ref[{extra}]'"

@@ -1,9 +1,15 @@
 """A registry: the owners of one kind of thing by name, which everything else asks."""
 
+from __future__ import annotations
+
+from typing import TypeVar
+
 from .errors import expected
 
+Owner = TypeVar("Owner")
 
-class Registry(dict):
+
+class Registry(dict[str, Owner]):
     """Name to owner, of activations, priors, likelihoods or layers.
 
     Parameters
@@ -12,11 +18,11 @@ class Registry(dict):
         What messages call one of them.
     """
 
-    def __init__(self, kind):
+    def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
 
-    def register(self, name, owner):
+    def register(self, name: str, owner: Owner) -> Owner:
         """Add an owner under its name and return it.
 
         Raises
@@ -29,7 +35,7 @@ class Registry(dict):
         self[name] = owner
         return owner
 
-    def find(self, name):
+    def find(self, name: str) -> Owner:
         """Return the owner of that name, or raise a `ValueError` that lists them all."""
         if not isinstance(name, str) or name not in self:
             raise expected(self.kind, "one of " + ", ".join(self), repr(name))

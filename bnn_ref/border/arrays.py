@@ -5,14 +5,20 @@ that it is finite after the cast to the model's dtype. `own_array` returns what 
 write to: contiguous, aligned, native, writable, nobody else's.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import expected
 
 NUMBERS = "buif"  # dtype kinds that are real numbers
 
 
-def as_array(value, thing):
+def as_array(value: ArrayLike, thing: str) -> NDArray[Any]:
     """Return a value as `numpy.asarray` does, or raise where that would drop what it says.
 
     Parameters
@@ -40,7 +46,16 @@ def as_array(value, thing):
         raise expected(thing, "rows of one length", "rows of different lengths") from None
 
 
-def take_array(value, thing, *, dtype=None, shape=None, kinds=NUMBERS, finite=True, first_row=0):
+def take_array(
+    value: ArrayLike,
+    thing: str,
+    *,
+    dtype: DTypeLike | None = None,
+    shape: Sequence[int | None] | None = None,
+    kinds: str = NUMBERS,
+    finite: bool = True,
+    first_row: int = 0,
+) -> NDArray[Any]:
     """Return a value from outside as an array of numbers, checked; nothing is scaled or clipped.
 
     Integers and booleans keep their values. Data frames are taken where every column is numeric.
@@ -91,7 +106,9 @@ def take_array(value, thing, *, dtype=None, shape=None, kinds=NUMBERS, finite=Tr
     return cast
 
 
-def refuse_not_finite(array, thing, *, cast=None, first_row=0):
+def refuse_not_finite(
+    array: NDArray[Any], thing: str, *, cast: NDArray[Any] | None = None, first_row: int = 0
+) -> None:
     """Raise a `ValueError` for the first entry that is not finite, naming row and column.
 
     Parameters
@@ -115,7 +132,7 @@ def refuse_not_finite(array, thing, *, cast=None, first_row=0):
     raise expected(thing, what, f"{array[place]}{where}")
 
 
-def own_array(array, dtype=None):
+def own_array(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
     """Return the array as compiled code may write to it; a copy unless it is that already.
 
     C order, aligned, native byte order, writable, and owning its memory (or a view of memory that

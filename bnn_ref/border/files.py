@@ -5,12 +5,17 @@ one that is gzipped, bounded while it is unpacked: what a file promises is never
 is held in memory but what the caller reads.
 """
 
+from __future__ import annotations
+
 import contextlib
 import gzip
 import io
 import os
 import stat
 import zlib
+from collections.abc import Iterator
+from os import PathLike
+from typing import IO
 
 from ..errors import expected
 
@@ -42,7 +47,7 @@ def _check_regular(path, status):
         raise expected(path, "a file", kind)
 
 
-def open_file(path, limit=None):
+def open_file(path: str | PathLike[str], limit: int | None = None) -> io.BufferedReader:
     """Return a regular file, open for reading bytes; to be used in a ``with`` statement.
 
     What is opened is looked at again: a pipe that took the file's place is refused, never waited
@@ -99,7 +104,7 @@ class _Bounded(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def open_content(path, limit=LIMIT):
+def open_content(path: str | PathLike[str], limit: int = LIMIT) -> Iterator[io.BufferedReader]:
     """Yield a binary stream of a file's content, unpacked where it begins as gzip does.
 
     Parameters
@@ -126,7 +131,7 @@ def open_content(path, limit=LIMIT):
             yield io.BufferedReader(bounded, CHUNK)
 
 
-def read_at_most(stream, size):
+def read_at_most(stream: IO[bytes], size: int) -> bytearray:
     """Return up to that many bytes as a bytearray, taking memory only for what is there.
 
     Parameters
@@ -140,7 +145,7 @@ def read_at_most(stream, size):
     return content
 
 
-def read_file(path, limit):
+def read_file(path: str | PathLike[str], limit: int) -> bytes:
     """Return the bytes of a regular file of at most `limit` bytes.
 
     Parameters

@@ -1,6 +1,12 @@
 """Numbers and dtypes that come in from outside, checked once, with the thing named."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import expected
 
@@ -8,7 +14,7 @@ DTYPES = ("float32", "float64", "complex128")
 _PLAIN = {np.dtype(name): name for name in DTYPES}  # so that a step's check is one look-up
 
 
-def check_size(value, thing, least=1, most=None):
+def check_size(value: Any, thing: str, least: int = 1, most: int | None = None) -> int:
     """Return value as an int from `least` to `most`, or raise a `ValueError` naming the thing."""
     wanted = f"a whole number, at least {least}"
     wanted += f" and at most {most}" if most is not None else ""
@@ -19,7 +25,7 @@ def check_size(value, thing, least=1, most=None):
     return int(value)
 
 
-def check_share(value, thing, most=1.0):
+def check_share(value: Any, thing: str, most: float = 1.0) -> float:
     """Return value as a float from 0 to `most`, or raise a `ValueError` naming the thing.
 
     Parameters
@@ -38,7 +44,7 @@ def check_share(value, thing, most=1.0):
     return float(value)
 
 
-def check_word(value, thing, bits=32):
+def check_word(value: Any, thing: str, bits: int = 32) -> int:
     """Return value as an int of that many unsigned bits, or raise a `ValueError`.
 
     Parameters
@@ -54,7 +60,7 @@ def check_word(value, thing, bits=32):
     return value
 
 
-def check_dtype(dtype, allowed=DTYPES):
+def check_dtype(dtype: DTypeLike, allowed: Sequence[str] = DTYPES) -> np.dtype[Any]:
     """Return the dtype as `numpy.dtype`, or raise: float16 and the rest are refused.
 
     complex128 serves the complex step alone.

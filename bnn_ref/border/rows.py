@@ -4,13 +4,18 @@ An input is anything with a ``shape`` and row indexing: an array, a memory-mappe
 array, a data set that scales as it reads. Nothing is read but the rows of a batch.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import expected
 from .arrays import refuse_not_finite, take_array
 
 
-def check_rows(x, thing="x"):
+def check_rows(x: Any, thing: str = "x") -> Any:
     """Return x after checking that it has a known shape of at least rank 2.
 
     Lists and data frames are made arrays.
@@ -33,7 +38,7 @@ def check_rows(x, thing="x"):
     return x
 
 
-def take(x, index):
+def take(x: Any, index: NDArray[np.integer[Any]]) -> NDArray[Any]:
     """Return the rows of that index, in its order, as an array.
 
     Arrays are indexed as they are. Anything else is asked for its rows in ascending order (some
@@ -57,7 +62,9 @@ def take(x, index):
     return rows[back]
 
 
-def refuse_rows(x, thing, dtype, index):
+def refuse_rows(
+    x: NDArray[Any], thing: str, dtype: DTypeLike, index: NDArray[np.integer[Any]]
+) -> None:
     """Raise a `ValueError` for the first entry that is not finite in the dtype.
 
     Parameters

@@ -7,10 +7,12 @@ such, or a dict of key to schema: an object with exactly these keys, `Maybe` one
 number is finite.
 """
 
+from __future__ import annotations
+
 import json
 import math
 from types import NoneType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import expected
 from .text import show, show_name
@@ -39,7 +41,7 @@ class Maybe(NamedTuple):
     schema: object
 
 
-def parse_object(text, thing):
+def parse_object(text: str | bytes, thing: str) -> dict[str, Any]:
     """Return the JSON object of a text, in which every key stands once and every number is finite.
 
     Parameters
@@ -72,7 +74,7 @@ def parse_object(text, thing):
     return value
 
 
-def check_schema(value, schema, thing):
+def check_schema(value: Any, schema: Any, thing: str) -> Any:
     """Return the value where it fits, or raise a `ValueError` that names the key.
 
     Parameters

@@ -4,6 +4,8 @@ A column's name, a label or a file's content may hold what a terminal obeys. `on
 text, `show` a value as Python writes it.
 """
 
+from __future__ import annotations
+
 import re
 
 from ..errors import one_line
@@ -11,7 +13,7 @@ from ..errors import one_line
 __all__ = ["one_line", "show", "show_name"]
 
 
-def show(value, length=60):
+def show(value: object, length: int = 60) -> str:
     """Return a stranger's value as Python writes it: printable ASCII on one line, shortened.
 
     Parameters
@@ -24,7 +26,7 @@ def show(value, length=60):
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-def show_name(name):
+def show_name(name: str) -> str:
     """Return a name as it is where it is a plain one, else as `show` does.
 
     Parameters

@@ -5,6 +5,7 @@ What a layer draws, and in which shapes, is the layer's own: see `bnn_ref.layers
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ class LayerNoise(NamedTuple):
 class LocalLayerNoise(NamedTuple):
     """One layer's random numbers for local reparameterisation: ``output_eps`` (B, O), normal."""
 
-    output_eps: np.ndarray
+    output_eps: NDArray[Any]
 
 
 class Noise(NamedTuple):
@@ -82,29 +83,29 @@ class Stream(NamedTuple):
     layer: int
     step: int = 0
     draw: int = 0
-    dtype: object = np.float64
+    dtype: DTypeLike = np.float64
     first_row: int = 0
 
-    def _key(self):
+    def _key(self) -> dict[str, Any]:
         return {"layer": self.layer, "step": self.step, "draw": self.draw, "dtype": self.dtype}
 
-    def normals(self, shape, tensor):
+    def normals(self, shape: Sequence[int], tensor: str) -> NDArray[Any]:
         """Return the tensor's standard normals, of that shape, shared by the rows."""
         return normals(shape, self.seed, self.purpose, tensor, **self._key())
 
-    def row_normals(self, rows, columns, tensor):
+    def row_normals(self, rows: int, columns: int, tensor: str) -> NDArray[Any]:
         """Return the tensor's normals, (rows, columns); each row starts at a group of its own."""
         width = -(-columns // 64) * 64
         drawn = self.normals((self.first_row + rows, width), tensor)
         return np.ascontiguousarray(drawn[self.first_row :, :columns])
 
-    def signs(self, rows, columns, tensor):
+    def signs(self, rows: int, columns: int, tensor: str) -> NDArray[Any]:
         """Return the tensor's -1 and +1, (rows, columns), keyed by the row's place."""
         return signs(rows, columns, self.seed, self.purpose, tensor, first_row=self.first_row,
                      **self._key())  # fmt: skip
 
 
-def check_estimator(estimator):
+def check_estimator(estimator: str) -> str:
     """Return the estimator's name, or raise a `ValueError` for an unknown one."""
     if estimator not in ESTIMATORS:
         raise expected("estimator", "one of " + ", ".join(ESTIMATORS), repr(estimator))
@@ -123,7 +124,7 @@ def draw_noise(
     estimator: str = "flipout",
     first_row: int = 0,
     workspace: Any = None,
-) -> Noise:
+) -> Noise | LocalNoise:
     """Return the noise of every layer for one draw of one step.
 
     Parameters

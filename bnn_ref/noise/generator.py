@@ -19,9 +19,14 @@ Source: Salmon, Moraes, Dror and Shaw (2011), "Parallel random numbers: as easy 
 Box and Muller (1958). The layout of counters is this project's own.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import check_word
 
@@ -43,7 +48,7 @@ _GROUPS_AT_ONCE = 128  # 8,192 normals: what they are made from stays in the cac
 _WEYL = np.array([[0x9E3779B9], [0xBB67AE85]], np.uint64)
 
 
-def philox(counter, key):
+def philox(counter: Sequence[ArrayLike], key: tuple[int, int]) -> list[NDArray[np.uint32]]:
     """Return the four words of Philox4x32-10 for each counter.
 
     Parameters
@@ -73,7 +78,16 @@ def philox(counter, key):
     return out
 
 
-def words(blocks, seed, purpose, tensor, *, layer=0, step=0, draw=0):
+def words(
+    blocks: NDArray[np.integer[Any]],
+    seed: int,
+    purpose: str,
+    tensor: str,
+    *,
+    layer: int = 0,
+    step: int = 0,
+    draw: int = 0,
+) -> NDArray[np.uint32]:
     """Return the words (4,) + blocks.shape of those blocks of one tensor's stream.
 
     Parameters
@@ -98,7 +112,9 @@ def words(blocks, seed, purpose, tensor, *, layer=0, step=0, draw=0):
     return philox((blocks, step, draw, stream), (seed & 0xFFFFFFFF, seed >> 32))
 
 
-def box_muller(w_radius, w_angle):
+def box_muller(
+    w_radius: NDArray[np.uint32], w_angle: NDArray[np.uint32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the two standard normals (float64) of each pair of 32-bit words.
 
     u = (w + 1/2) / 2^32 of the first word gives the radius sqrt(-2 log u), of the second the angle
@@ -126,7 +142,17 @@ def box_muller(w_radius, w_angle):
     return half_turn * even, half_turn * odd
 
 
-def normals(shape, seed, purpose, tensor, *, layer=0, step=0, draw=0, dtype=np.float64):
+def normals(
+    shape: Sequence[int],
+    seed: int,
+    purpose: str,
+    tensor: str,
+    *,
+    layer: int = 0,
+    step: int = 0,
+    draw: int = 0,
+    dtype: DTypeLike = np.float64,
+) -> NDArray[Any]:
     """Return an array of standard normal draws; arguments as for `words`."""
     size = math.prod(shape)
     groups = -(-size // 64)
@@ -141,8 +167,19 @@ def normals(shape, seed, purpose, tensor, *, layer=0, step=0, draw=0, dtype=np.f
     return draws.reshape(-1)[:size].reshape(shape)
 
 
-def signs(rows, columns, seed, purpose, tensor, *, layer=0, step=0, draw=0, dtype=np.float64,
-          first_row=0):  # fmt: skip
+def signs(
+    rows: int,
+    columns: int,
+    seed: int,
+    purpose: str,
+    tensor: str,
+    *,
+    layer: int = 0,
+    step: int = 0,
+    draw: int = 0,
+    dtype: DTypeLike = np.float64,
+    first_row: int = 0,
+) -> NDArray[Any]:
     """Return an array (rows, columns) of -1 and +1; arguments as for `words`.
 
     `first_row` is the first row's place in the batch or table.
@@ -156,7 +193,7 @@ def signs(rows, columns, seed, purpose, tensor, *, layer=0, step=0, draw=0, dtyp
     return 1 - 2 * bits[:, :columns].astype(dtype)
 
 
-def permutation(size, seed, purpose, *, step=0):
+def permutation(size: int, seed: int, purpose: str, *, step: int = 0) -> NDArray[np.intp]:
     """Return a permutation of 0..size-1: the order of 64-bit keys drawn by the generator.
 
     Purpose "shuffle" with the epoch as step orders the rows of an epoch; "split" draws held-out

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import NonFinite, expected
 
@@ -88,7 +90,14 @@ class Adam:
         return self.learning_rate * math.sqrt(correct_2) / correct_1, 1.0  # E17
 
 
-def after(adam, step, parameters, gradients, moment_1, moment_2):
+def after(
+    adam: Adam,
+    step: int,
+    parameters: NDArray[Any],
+    gradients: NDArray[Any],
+    moment_1: NDArray[Any],
+    moment_2: NDArray[Any],
+) -> list[NDArray[Any]]:
     """Return the parameters and both moments after one Adam step, new arrays.
 
     Parameters
@@ -122,7 +131,14 @@ def after(adam, step, parameters, gradients, moment_1, moment_2):
     return new
 
 
-def update(adam, step, parameters, gradients, moment_1, moment_2):
+def update(
+    adam: Adam,
+    step: int,
+    parameters: NDArray[Any],
+    gradients: NDArray[Any],
+    moment_1: NDArray[Any],
+    moment_2: NDArray[Any],
+) -> None:
     """Take one Adam step in place, or none where `after` raises.
 
     Parameters

@@ -3,16 +3,27 @@
 Both back ends use these, so that both accept and refuse the same things with the same words.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import as_array
 from ..errors import NonFinite, expected
 from ..noise import LocalNoise, Noise
 
+if TYPE_CHECKING:
+    from ..network import Network, Parameters
+
 KINDS = ("weights", "flipout", "mean")
 
 
-def check_inputs(network, x, dtype):
+def check_inputs(
+    network: Network, x: ArrayLike, dtype: DTypeLike
+) -> tuple[NDArray[Any], tuple[int, ...]]:
     """Return the inputs as a C-contiguous (B, I) array of the dtype, and their leading shape.
 
     Integers and booleans keep their values (0..255 stays 0..255); nothing is scaled.
@@ -42,7 +53,9 @@ def check_inputs(network, x, dtype):
     return np.ascontiguousarray(flat, dtype), x.shape[:-1]
 
 
-def check_sample_weight(sample_weight, leading):
+def check_sample_weight(
+    sample_weight: ArrayLike | None, leading: tuple[int, ...]
+) -> NDArray[np.float64] | None:
     """Return the weights as float64 (B,), or None for None.
 
     Parameters
@@ -71,7 +84,13 @@ def check_sample_weight(sample_weight, leading):
     return weight
 
 
-def check_batch(network, parameters, x, y, sample_weight):
+def check_batch(
+    network: Network,
+    parameters: Parameters,
+    x: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None, tuple[int, ...]]:
     """Return (x, y, sample_weight, leading shape) ready for a step; see the checks it calls.
 
     Parameters
@@ -91,7 +110,7 @@ def check_batch(network, parameters, x, y, sample_weight):
     return x, y, check_sample_weight(sample_weight, leading), leading
 
 
-def check_kl_weight(kl_weight):
+def check_kl_weight(kl_weight: float) -> float:
     """Return the factor on the KL as a float, or raise for one that is not finite and >= 0.
 
     Parameters
@@ -105,7 +124,7 @@ def check_kl_weight(kl_weight):
     return float(kl_weight)
 
 
-def check_noise(network, noise, rows, dtype):
+def check_noise(network: Network, noise: Noise | LocalNoise, rows: int, dtype: DTypeLike) -> None:
     """Raise where the noise has not the shapes or the dtype that the network and batch need.
 
     Parameters
@@ -131,14 +150,20 @@ def check_noise(network, noise, rows, dtype):
         layer.check_noise(one, rows, dtype, f"noise[{k}]")
 
 
-def check_kind(kind):
+def check_kind(kind: str) -> str:
     """Return the kind of prediction draw, or raise a `ValueError` for an unknown one."""
     if kind not in KINDS:
         raise expected("kind", "one of " + ", ".join(KINDS), repr(kind))
     return kind
 
 
-def refuse_non_finite(step, x, nll, kl_layers, gradients):
+def refuse_non_finite(
+    step: int,
+    x: NDArray[Any],
+    nll: float,
+    kl_layers: NDArray[Any],
+    gradients: Mapping[str, NDArray[Any]],
+) -> None:
     """Raise `NonFinite` for the first of these that holds a NaN or an infinity.
 
     `gradients` maps names to arrays. Inputs are only looked at where something else is wrong:

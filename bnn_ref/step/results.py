@@ -103,7 +103,7 @@ class State:
     def step(self, step: int) -> None:
         self.count[0] = step
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[State], tuple[Parameters, Parameters, Parameters, int]]:
         return State, (self.parameters, self.moment_1, self.moment_2, self.step)
 
     @classmethod
