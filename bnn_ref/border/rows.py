@@ -6,6 +6,7 @@ array, a data set that scales as it reads. Nothing is read but the rows of a bat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def take(x: Any, index: NDArray[np.integer[Any]]) -> NDArray[Any]:
 
 
 def refuse_rows(
-    x: NDArray[Any], thing: str, dtype: DTypeLike, index: NDArray[np.integer[Any]]
+    x: NDArray[Any], thing: str, dtype: DTypeLike, index: Sequence[int] | NDArray[np.integer[Any]]
 ) -> None:
     """Raise a `ValueError` for the first entry that is not finite in the dtype.
 

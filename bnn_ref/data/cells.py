@@ -1,8 +1,12 @@
 """Cells of a text table: which hold a number, which hold nothing, and what the others are."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import expected
 
@@ -12,7 +16,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA = str.maketrans({",": ".", ".": "_"})  # with a decimal comma a point is no number's
 
 
-def is_number(cell, decimal="."):
+def is_number(cell: str, decimal: str = ".") -> bool:
     """Return whether a cell holds a number: digits, one decimal, a sign, an exponent, no more.
 
     ``nan``, ``inf``, ``1_0`` and digits of other scripts, which `float` takes, are text.
@@ -26,7 +30,7 @@ def is_number(cell, decimal="."):
     return _NUMBER.fullmatch(cell) is not None
 
 
-def strip(cells):
+def strip(cells: NDArray[np.object_]) -> NDArray[np.object_]:
     """Return cells without white space around them.
 
     Parameters
@@ -36,7 +40,9 @@ def strip(cells):
     return np.array([cell.strip() for cell in cells], object)
 
 
-def parse_numbers(cells, decimal="."):
+def parse_numbers(
+    cells: NDArray[np.object_], decimal: str = "."
+) -> tuple[NDArray[np.float64] | None, int | None]:
     """Return (values, place of the first cell that holds no finite number, or None).
 
     Parameters
@@ -66,7 +72,7 @@ def parse_numbers(cells, decimal="."):
     return values, None
 
 
-def sort_names(names):
+def sort_names(names: Iterable[str]) -> list[str]:
     """Return class names or one-hot values in order: by value where all are numbers, else as text.
 
     Names of one value (``7`` and ``007``) are different names.
@@ -90,11 +96,11 @@ class Levels:
         The only values there may be; by default whatever comes.
     """
 
-    def __init__(self, given=None):
+    def __init__(self, given: Sequence[str] | None = None) -> None:
         self.open = given is None
         self.places = {name: place for place, name in enumerate(given or ())}
 
-    def encode(self, cells):
+    def encode(self, cells: NDArray[np.object_]) -> tuple[NDArray[np.intp], int | None]:
         """Return (places (N,), place of the first cell of an unknown value, or None).
 
         Parameters
@@ -116,7 +122,7 @@ class Levels:
         unknown = np.flatnonzero(found < 0)
         return found, int(unknown[0]) if len(unknown) else None
 
-    def in_order(self):
+    def in_order(self) -> tuple[list[str], NDArray[np.intp]]:
         """Return (values in order, the rank of each place); given values keep theirs."""
         names = sort_names(self.places) if self.open else list(self.places)
         rank = np.empty(len(names), np.int64)
@@ -124,7 +130,7 @@ class Levels:
         return names, rank
 
 
-def check_name(name, thing="a class or a one-hot encoded value"):
+def check_name(name: str, thing: str = "a class or a one-hot encoded value") -> None:
     """Raise a `ValueError` for the name of a class or value that is too long to be one.
 
     Parameters
@@ -137,7 +143,7 @@ def check_name(name, thing="a class or a one-hot encoded value"):
         raise expected(thing, wanted, f"{len(name)}: {name[:30]!r}")
 
 
-def any_of(names):
+def any_of(names: Sequence[str]) -> str:
     """Return "one of" some names in words, the first twelve of them.
 
     Parameters

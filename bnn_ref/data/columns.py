@@ -1,14 +1,23 @@
 """The columns of a text table that a network learns from: numbers, one-hot values, the target."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..border.files import LIMIT
 from ..errors import expected
 from .cells import Levels, any_of, check_name, is_number, parse_numbers, strip
 from .layout import Layout
 from .tables import Shape, check_gzip, frames, place_of, ragged, table_shape
+
+if TYPE_CHECKING:
+    from .layout import Selection
+    from .reading import Reading
 
 
 class Table(NamedTuple):
@@ -32,12 +41,12 @@ class Table(NamedTuple):
     shape : Shape
     """
 
-    x: np.ndarray
-    y: np.ndarray | None
+    x: NDArray[np.float64]
+    y: NDArray[np.object_] | None
     layout: Layout
-    left: dict
+    left: dict[str, str]
     how: str
-    lines: np.ndarray
+    lines: NDArray[np.intp]
     dropped: int
     shape: Shape
 
@@ -135,7 +144,11 @@ class _Columns:
         return x, {name: names for name, (names, _) in known.items()}
 
 
-def read_table(path, reading, choose):
+def read_table(
+    path: str | PathLike[str],
+    reading: Reading,
+    choose: Callable[[str | PathLike[str], list[str] | None, int], Selection],
+) -> Table:
     """Return the `Table` of a delimited text file, plain or gzipped.
 
     Parameters
@@ -196,7 +209,7 @@ def _choose_text(path, shape, chosen, reading):
     return chosen._replace(levels={name: None for name in chosen.columns if name in text})
 
 
-def target_numbers(path, table, decimal):
+def target_numbers(path: str | PathLike[str], table: Table, decimal: str) -> NDArray[np.float64]:
     """Return a table's target as float64.
 
     Parameters
@@ -217,7 +230,9 @@ def target_numbers(path, table, decimal):
     raise expected(where, "a finite number", repr(table.y[wrong]))
 
 
-def target_names(path, table, classes=None):
+def target_names(
+    path: str | PathLike[str], table: Table, classes: Sequence[str] | None = None
+) -> NDArray[np.object_]:
     """Return a table's target as class names, after checking that each can be one.
 
     Parameters

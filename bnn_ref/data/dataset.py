@@ -1,10 +1,16 @@
 """Dataset: rows to train on, rows held out, rows for the test, and how they were encoded."""
 
+from __future__ import annotations
+
 import warnings
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..border import refuse_not_finite
 from ..errors import expected, one_line
@@ -13,6 +19,9 @@ from .cells import sort_names
 from .encoding import TASKS, Encoding, is_whole, moments, value_range
 from .rows import Examples
 from .split import split
+
+if TYPE_CHECKING:
+    from .layout import Layout
 
 MOST_CLASSES = 1_000_000
 FEW_CLASSES = 1000  # more than these need the rows to learn them from
@@ -51,11 +60,11 @@ class Dataset:
     test: Examples | None
     encoding: Encoding
     outputs: int
-    image: tuple | None = None
+    image: tuple[int, ...] | None = None
     holdout: int = 0
     seed: int = 0
     checksum: int = field(default=0, compare=False)
-    notes: tuple = field(default=(), compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def held_out(self) -> Examples:
@@ -65,11 +74,11 @@ class Dataset:
         return self.validation
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """I, how many inputs a network for it has."""
         return self.encoding.inputs
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return what a run records about its data."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {
@@ -118,7 +127,14 @@ def _class_names(source, targets, task):
     return names
 
 
-def learn_encoding(kind, x, y, task, classes=None, layout=None):
+def learn_encoding(
+    kind: str,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    task: str,
+    classes: list[str] | None = None,
+    layout: Layout | None = None,
+) -> Encoding:
     """Return the `Encoding` that training rows call for.
 
     - digits: pixels / 16; IDX files and npz arrays of uint8: pixels / 255; other arrays are taken
@@ -163,8 +179,19 @@ def _encoded(layout):
     ).astype(bool)
 
 
-def make_dataset(source, kind, arrays, *, task=None, holdout=0, seed=0, dtype="float32",
-                 encoding=None, layout=None, notes=()):  # fmt: skip
+def make_dataset(
+    source: str | PathLike[str],
+    kind: str,
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    task: str | None = None,
+    holdout: int = 0,
+    seed: int = 0,
+    dtype: DTypeLike = "float32",
+    encoding: Encoding | None = None,
+    layout: Layout | None = None,
+    notes: Sequence[str] = (),
+) -> Dataset:
     """Return the `Dataset` of stored arrays.
 
     Parameters

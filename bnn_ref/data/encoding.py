@@ -1,9 +1,14 @@
 """Encoding: how stored rows become a network's inputs and targets, and its outputs come back."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import NoneType
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..border import refuse_not_finite
 from ..border.schema import Maybe, check_schema
@@ -29,7 +34,7 @@ SCHEMA = {
 }
 
 
-def moments(columns):
+def moments(columns: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation (divided by N) of each column.
 
     A constant column has its value for a mean, and 1 for a scale: it becomes exactly 0.
@@ -70,26 +75,28 @@ class Encoding:
 
     task: str
     inputs: int
-    x_loc: float | list = 0.0
-    x_scale: float | list = 1.0
-    classes: list | None = None
-    y_loc: list | None = None
-    y_scale: list | None = None
-    x_range: list | None = None
+    x_loc: float | list[float] = 0.0
+    x_scale: float | list[float] = 1.0
+    classes: list[str] | None = None
+    y_loc: list[float] | None = None
+    y_scale: list[float] | None = None
+    x_range: list[float] | None = None
     x_whole: bool = False
     layout: Layout | None = None
 
     @property
-    def columns(self):
+    def columns(self) -> list[str] | None:
         """Names of a text table's input columns, in order; None for other data."""
         return None if self.layout is None else self.layout.columns
 
     @property
-    def target(self):
+    def target(self) -> str | None:
         """Name of a text table's target; None for other data."""
         return None if self.layout is None else self.layout.target
 
-    def encode_x(self, values, dtype="float32", thing="rows"):
+    def encode_x(
+        self, values: NDArray[Any], dtype: DTypeLike = "float32", thing: str = "rows"
+    ) -> Rows:
         """Return `Rows` of stored inputs.
 
         Parameters
@@ -137,7 +144,7 @@ class Encoding:
         wanted = f"numbers in the training rows' unit, {low:g} to {high:g}"
         raise expected(thing, wanted, f"{least:g} to {most:g} ({doubt}?)")
 
-    def encode_y(self, values, thing="targets"):
+    def encode_y(self, values: NDArray[Any], thing: str = "targets") -> NDArray[Any]:
         """Return stored targets as class ids (N,), 0/1 (N, O), or numbers (N, O).
 
         A column (N, 1) of class ids becomes (N,); one-hot rows stay, for a likelihood to refuse.
@@ -171,7 +178,7 @@ class Encoding:
             return values
         return (values.astype(np.float64) - self.y_loc) / self.y_scale
 
-    def decode_mean(self, mean):
+    def decode_mean(self, mean: NDArray[Any]) -> NDArray[Any]:
         """Return predicted means (N, O) in the targets' own units.
 
         Parameters
@@ -180,7 +187,7 @@ class Encoding:
         """
         return mean if self.y_loc is None else mean * self.y_scale + self.y_loc
 
-    def decode_scale(self, scale):
+    def decode_scale(self, scale: NDArray[Any]) -> NDArray[Any]:
         """Return standard deviations (N, O) or an RMSE (O,) in the targets' own units.
 
         Parameters
@@ -189,7 +196,7 @@ class Encoding:
         """
         return scale if self.y_scale is None else scale * np.asarray(self.y_scale)
 
-    def decode_nats(self, nats):
+    def decode_nats(self, nats: Any) -> Any:
         """Return a log-density of scaled targets as one of the targets in their own units.
 
         p(y) = p((y - y_loc) / y_scale) / y_scale for each output. Probabilities stay as they are.
@@ -201,12 +208,12 @@ class Encoding:
         """
         return nats if self.y_scale is None else nats - float(np.sum(np.log(self.y_scale)))
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return the encoding as a dict of plain numbers, lists and text; every bit is kept."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, description):
+    def from_json(cls, description: Mapping[str, Any]) -> Encoding:
         """Return the encoding that `to_json` described.
 
         Parameters
@@ -244,7 +251,7 @@ class Encoding:
             raise expected("encoding: y_scale", "as many numbers as y_loc", repr(self.y_scale))
 
 
-def value_range(values):
+def value_range(values: NDArray[Any]) -> tuple[float, float]:
     """Return the least and the greatest of an array's values, as floats.
 
     Parameters
@@ -254,7 +261,7 @@ def value_range(values):
     return float(values.min()), float(values.max())
 
 
-def is_whole(values):
+def is_whole(values: NDArray[Any]) -> bool:
     """Return whether an array's values are all whole numbers.
 
     Parameters

@@ -3,10 +3,15 @@
 Source: LeCun, Cortes and Burges, "The MNIST database", section "File formats".
 """
 
+from __future__ import annotations
+
 import math
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..border.files import LIMIT, open_content, read_at_most
 from ..errors import expected
@@ -23,7 +28,7 @@ TYPES = {
 PARTS = {"train": ("train-images", "train-labels"), "test": ("t10k-images", "t10k-labels")}
 
 
-def read_idx(path, kind):
+def read_idx(path: str | PathLike[str], kind: str) -> NDArray[Any]:
     """Return the numbers of one IDX file, plain or gzipped, as an array.
 
     Parameters
@@ -83,7 +88,7 @@ def _stored_dtype(path, kind, header):
     raise expected(path, f"an IDX file of {kind} (first bytes {wanted.hex(' ')})", found)
 
 
-def find_file(folder, stem, kind):
+def find_file(folder: str | PathLike[str], stem: str, kind: str) -> Path:
     """Return the path of one of the four files, plain before gzipped.
 
     Raises
@@ -105,7 +110,7 @@ def find_file(folder, stem, kind):
     raise expected(folder, f"an IDX file {names[0]} (or .gz)", found)
 
 
-def read_idx_folder(folder):
+def read_idx_folder(folder: str | PathLike[str]) -> dict[str, NDArray[Any]]:
     """Return the four arrays of a folder with MNIST's file names.
 
     Returns

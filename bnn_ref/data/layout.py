@@ -1,12 +1,19 @@
 """Layout: which columns of a text table are a network's inputs, and how another table has them."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from types import NoneType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..border.schema import check_schema
 from ..errors import expected
+
+if TYPE_CHECKING:
+    from .reading import Reading
 
 SCHEMA = {
     "columns": [str],
@@ -42,21 +49,21 @@ class Layout:
         The values of each one-hot encoded column, in the order of their inputs.
     """
 
-    columns: list
-    places: list
+    columns: list[str]
+    places: list[int]
     width: int
     named: bool
     target: str | None = None
     target_place: int | None = None
-    levels: dict = field(default_factory=dict)
+    levels: dict[str, list[str]] = field(default_factory=dict)
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """How many inputs of a network the columns become."""
         return sum(len(self.levels.get(name, "1")) for name in self.columns)
 
     @classmethod
-    def from_json(cls, description):
+    def from_json(cls, description: Mapping[str, Any]) -> Layout:
         """Return the layout that `dataclasses.asdict` described.
 
         Raises
@@ -97,21 +104,21 @@ class Selection(NamedTuple):
         How the columns of a run were found, in words.
     """
 
-    columns: list
-    places: list
-    levels: dict | None
+    columns: list[str]
+    places: list[int]
+    levels: dict[str, list[str] | None] | None
     target: str | None
     target_place: int | None
-    left: dict
+    left: dict[str, str]
     how: str = ""
 
 
-def names_of(header, width):
+def names_of(header: Sequence[str] | None, width: int) -> list[str]:
     """Return the names of all columns: the header's, or "column K"."""
     return list(header) if header is not None else [f"column {k}" for k in range(width)]
 
 
-def check_header(path, header):
+def check_header(path: str | PathLike[str], header: Sequence[str] | None) -> None:
     """Raise the `ValueError` for a name that two columns have, or a later column without one."""
     twice = [name for name, count in Counter(header).items() if count > 1 and name]
     if twice:
@@ -123,7 +130,13 @@ def check_header(path, header):
             raise expected(f"{path}: header", wanted, found)
 
 
-def find_column(path, thing, wanted, header, width):
+def find_column(
+    path: str | PathLike[str],
+    thing: str,
+    wanted: str | int,
+    header: Sequence[str] | None,
+    width: int,
+) -> int:
     """Return the place of a column from its name or its index (from the end below 0).
 
     A name comes before an index.
@@ -155,7 +168,13 @@ def find_column(path, thing, wanted, header, width):
     return place % width
 
 
-def select_to_train(path, header, width, reading, target=None):
+def select_to_train(
+    path: str | PathLike[str],
+    header: Sequence[str] | None,
+    width: int,
+    reading: Reading,
+    target: str | int | None = None,
+) -> Selection:
     """Return the `Selection` of a table to train on: every column that nothing takes out.
 
     Parameters
@@ -195,7 +214,14 @@ def select_to_train(path, header, width, reading, target=None):
     return Selection(columns, places, levels, None if found is None else names[found], found, left)
 
 
-def select_to_score(path, header, width, layout, target=None, with_target=True):
+def select_to_score(
+    path: str | PathLike[str],
+    header: Sequence[str] | None,
+    width: int,
+    layout: Layout,
+    target: str | int | None = None,
+    with_target: bool = True,
+) -> Selection:
     """Return the `Selection` of another table that has the columns a run was trained on.
 
     By name, in whatever order, where both tables have a header; else by place.

@@ -9,10 +9,10 @@ import zipfile
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from ..border.files import open_content, open_file
 from ..errors import expected
@@ -27,10 +27,13 @@ from .reading import Reading
 from .rows import Rows
 from .said import say_columns, say_task
 
+if TYPE_CHECKING:
+    from .encoding import Encoding
+
 DIGITS_HOLDOUT = 360
 
 
-def read_digits():
+def read_digits() -> dict[str, NDArray[np.uint8]]:
     """Return the bundled digits: x_train (1797, 8, 8) of 0..16 and y_train (1797,), uint8.
 
     The test part of "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak (1998),
@@ -42,7 +45,7 @@ def read_digits():
     return {"x_train": table[:, :-1].reshape(-1, 8, 8).copy(), "y_train": table[:, -1].copy()}
 
 
-def kind_of(source):
+def kind_of(source: str | os.PathLike[str]) -> str:
     """Return "digits", "idx", "npz" or "table" for a name or path, by what is there.
 
     Parameters
@@ -77,8 +80,8 @@ def load(
     holdout: int | None = None,
     seed: int = 0,
     dtype: DTypeLike = "float32",
-    encoding: Any = None,
-    reading: Any = None,
+    encoding: Encoding | None = None,
+    reading: Reading | None = None,
 ) -> Dataset:
     """Return the `Dataset` of a name or path.
 
@@ -180,10 +183,15 @@ class Inputs(NamedTuple):
     """
 
     rows: Rows
-    notes: list
+    notes: list[str]
 
 
-def read_inputs(source, encoding, dtype="float32", reading=None):
+def read_inputs(
+    source: str | os.PathLike[str],
+    encoding: Encoding,
+    dtype: DTypeLike = "float32",
+    reading: Reading | None = None,
+) -> Inputs:
     """Return the `Inputs` of rows to predict.
 
     Parameters
@@ -236,7 +244,7 @@ def _stored_inputs(source, encoding, reading):
     return table.x, say_columns(source, table, reading)
 
 
-def only_test(dataset):
+def only_test(dataset: Dataset) -> Dataset:
     """Return a `Dataset` that a run was not trained on: all there is to score is its test part.
 
     The test part of IDX files and of an npz; where there is none, every row.

@@ -1,14 +1,24 @@
 """Arrays of an npz: a training part and, where there is one, a test part."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..border.files import LIMIT
 from ..errors import expected
 from ..storage.archive import ArchiveError, open_archive
 from .cells import check_name
 
+if TYPE_CHECKING:
+    from .reading import Reading
 
-def array_names(path):
+
+def array_names(path: str | PathLike[str]) -> list[str]:
     """Return the names of an npz's arrays.
 
     Parameters
@@ -27,7 +37,7 @@ def array_names(path):
         raise ValueError(f"{path}: {error}") from None
 
 
-def read_arrays(path, names):
+def read_arrays(path: str | PathLike[str], names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return those arrays of an npz by name; others in it are not read.
 
     Text becomes an object array of `str`.
@@ -62,7 +72,7 @@ def _plain(path, name, array):
     return array.astype(object)
 
 
-def read_npz(path, reading):
+def read_npz(path: str | PathLike[str], reading: Reading) -> dict[str, NDArray[Any]]:
     """Return the arrays x_train, y_train and, where the npz has them, x_test and y_test.
 
     Parameters

@@ -1,7 +1,11 @@
 """Reading: what a person says about how their table or archive is to be read."""
 
+from __future__ import annotations
+
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import expected
 
@@ -44,14 +48,14 @@ class Reading:
     header: bool | None = None
     separator: str | None = None
     decimal: str = "."
-    missing: tuple = MISSING
+    missing: tuple[str, ...] = MISSING
     missing_rows: str = "refuse"
-    categorical: tuple | str = ()
-    drop: tuple = ()
+    categorical: tuple[str, ...] | str = ()
+    drop: tuple[str, ...] = ()
     index: bool = False
-    arrays: tuple = ()
+    arrays: tuple[tuple[str, str], ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.decimal not in (".", ","):
             raise expected("decimal", "'.' or ','", repr(self.decimal))
         if self.missing_rows not in ("refuse", "drop"):
@@ -65,7 +69,7 @@ class Reading:
                 raise expected("arrays", "names among " + ", ".join(ARRAYS), repr(name))
 
     @classmethod
-    def from_settings(cls, settings):
+    def from_settings(cls, settings: Mapping[str, Any]) -> Reading:
         """Return the reading of settings as the command line takes and a run records them.
 
         Parameters
@@ -81,12 +85,12 @@ class Reading:
         said = {name: settings.get(name) for name in OPTIONS}
         return cls(**{name: OPTIONS[name](text) for name, text in said.items() if text is not None})
 
-    def array(self, name):
+    def array(self, name: str) -> str:
         """Return the name that the npz has for one of `ARRAYS`."""
         return dict(self.arrays).get(name, name)
 
 
-def split_words(text):
+def split_words(text: str) -> tuple[str, ...]:
     """Return the words of a list like ``a,"b, c"``, without white space around them."""
     rows = list(csv.reader([text], skipinitialspace=True))
     return tuple(word.strip() for word in rows[0]) if rows else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import as_array
 from ..errors import expected
@@ -37,7 +37,14 @@ class Rows:
         For values that are no table of numbers, or without rows or columns.
     """
 
-    def __init__(self, values, *, loc=0.0, scale=1.0, dtype="float32"):
+    def __init__(
+        self,
+        values: ArrayLike,
+        *,
+        loc: ArrayLike = 0.0,
+        scale: ArrayLike = 1.0,
+        dtype: DTypeLike = "float32",
+    ) -> None:
         if not isinstance(values, np.memmap):
             values = as_array(values, "rows")
         if values.dtype.kind not in "biuf":
@@ -51,34 +58,34 @@ class Rows:
                 raise expected(thing, f"a number or shape {self.shape[1:]}", array.shape)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """(N, I)."""
         return self.values.shape
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """2."""
         return 2
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: slice | NDArray[Any]) -> NDArray[Any]:
         """Return the rows of a slice, an index array or a mask as a new array of ``dtype``."""
         taken = self.values[index]
         if taken.dtype.kind in "bui" and not self.loc.any():
             return taken.astype(self.dtype) / self.scale.astype(self.dtype)
         return ((taken.astype(np.float64) - self.loc) / self.scale).astype(self.dtype)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """Return all rows as one array."""
         return self[:] if dtype is None else self[:].astype(dtype)
 
-    def astype(self, dtype):
+    def astype(self, dtype: DTypeLike) -> Rows:
         """Return the same rows whose batches are of another dtype; nothing is copied."""
         return Rows(self.values, loc=self.loc, scale=self.scale, dtype=dtype)
 
-    def take(self, index):
+    def take(self, index: slice | NDArray[Any]) -> Rows:
         """Return a `Rows` of a slice or of some rows, unscaled as they are stored.
 
         Parameters
@@ -87,7 +94,7 @@ class Rows:
         """
         return Rows(self.values[index], loc=self.loc, scale=self.scale, dtype=self.dtype)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n, i = self.shape
         return f"Rows({n} of {i} {self.values.dtype}, batches {self.dtype})"
 

@@ -1,6 +1,16 @@
 """What is told about data that were read, a line each: how they were taken, how to ask for else."""
 
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
 from .cells import is_number
+
+if TYPE_CHECKING:
+    from .columns import Table
+    from .dataset import Dataset
+    from .reading import Reading
 
 OTHER = {
     "normal": "--likelihood categorical takes classes",
@@ -10,7 +20,7 @@ OTHER = {
 SEPARATORS = {"\t": "a tab", " ": "white space"}
 
 
-def say_task(dataset):
+def say_task(dataset: Dataset) -> str | None:
     """Return the line that says as what the target was taken, and how to ask for the other.
 
     Parameters
@@ -32,7 +42,7 @@ def say_task(dataset):
     return f"{name}: {len(classes)} classes, {_some(classes)} ({other})"
 
 
-def say_columns(source, table, reading):
+def say_columns(source: str | PathLike[str], table: Table, reading: Reading) -> list[str]:
     """Return the lines that say which rows and columns of a text table were read, and which not.
 
     Parameters

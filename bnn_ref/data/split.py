@@ -1,13 +1,20 @@
 """Which rows are held out of the training rows."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..border import check_size
 from ..errors import expected
 from ..noise import permutation
 
 
-def split(count, holdout, seed, labels=None):
+def split(
+    count: int, holdout: int, seed: int | None, labels: NDArray[Any] | None = None
+) -> tuple[slice | NDArray[np.intp], slice | NDArray[np.intp]]:
     """Return (training rows, held-out rows), each in order: slices or index arrays.
 
     Parameters
@@ -48,7 +55,7 @@ def _by_class(order, labels, holdout):
     return np.concatenate([grouped[first], grouped[~first]])
 
 
-def quotas(counts, holdout):
+def quotas(counts: NDArray[np.intp], holdout: int) -> NDArray[np.intp]:
     """Return how many rows of each class are held out: the nearest to its share, never all.
 
     Parameters

@@ -3,16 +3,26 @@
 Pandas divides the lines; every cell is text here.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import re
+from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from os import PathLike
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..border.files import CHUNK, open_content, open_file
 from ..errors import expected, missing
 from .cells import is_number
 from .layout import check_header
+
+if TYPE_CHECKING:
+    from .reading import Reading
 
 DELIMITERS = "\t;,|"
 LONGEST_LINE = 1 << 24
@@ -33,7 +43,7 @@ class Shape(NamedTuple):
     """
 
     width: int
-    header: list | None
+    header: list[str] | None
     separator: str
 
 
@@ -78,7 +88,7 @@ def _text_lines(path):
         yield from _Text(path, stream)
 
 
-def check_gzip(path):
+def check_gzip(path: str | PathLike[str]) -> None:
     """Read a gzipped file to its end once, so that a bomb or a cut is found before any parsing.
 
     Parameters
@@ -116,7 +126,7 @@ def _records(path, separator):
         raise expected(path, "delimited text", str(error)) from None
 
 
-def place_of(path, shape, record):
+def place_of(path: str | PathLike[str], shape: Shape, record: int) -> str:
     """Return "PATH, line N" of the line on which a record begins, blank lines counted.
 
     Parameters
@@ -130,7 +140,7 @@ def place_of(path, shape, record):
     return f"{path}, record {record + 1}" if found is None else f"{path}, line {found[0]}"
 
 
-def table_shape(path, reading):
+def table_shape(path: str | PathLike[str], reading: Reading) -> Shape:
     """Return the `Shape` of a text table: as the reading says, else as its first lines look.
 
     Cells are divided by a tab, semicolon, comma or bar, the first of these that divides the first
@@ -184,7 +194,9 @@ def _looks_like_header(first, second):
     return all(texts) or any(text and is_number(below) for text, below in pairs)
 
 
-def frames(path, shape):
+def frames(
+    path: str | PathLike[str], shape: Shape
+) -> Iterator[tuple[int, list[NDArray[np.object_]]]]:
     """Yield (place of the first record, list of object arrays of text) of pieces of the table.
 
     Parameters
@@ -232,7 +244,7 @@ def _parser_error(path, shape, text):
     return ragged(path, shape) or expected(path, f"{shape.width} columns", text)
 
 
-def ragged(path, shape):
+def ragged(path: str | PathLike[str], shape: Shape) -> ValueError | None:
     """Return the error for the first record of another width, or None.
 
     Parameters

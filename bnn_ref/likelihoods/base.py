@@ -9,20 +9,28 @@ that shape and O, (B, O). One-hot rows and columns (B, 1) of class ids are refus
 ``y.argmax(-1)`` or ``y[:, 0]``.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import as_array
 from ..errors import expected
 from ..registry import Registry
 from .reduction import Reduction
 
-LIKELIHOODS = Registry("likelihood type")
-NOTHING = MappingProxyType({})  # the parameters of a likelihood that has none
+LIKELIHOODS: Registry[type[Likelihood]] = Registry("likelihood type")
+LikelihoodClass = TypeVar("LikelihoodClass", bound="type[Likelihood]")
+ReductionClass = type[Reduction]
+# The parameters of a likelihood that has none.
+NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})
 
 
-def numbers(y, shape, hint=""):
+def numbers(y: ArrayLike, shape: tuple[int, ...], hint: str = "") -> NDArray[Any]:
     """Return y as an array of numbers of that shape, or raise; booleans count as 0 and 1.
 
     What is in the hint stands behind the shape in the message.
@@ -35,14 +43,14 @@ def numbers(y, shape, hint=""):
     return y
 
 
-def refuse_first(bad, y, wanted):
+def refuse_first(bad: NDArray[np.bool_], y: NDArray[Any], wanted: str) -> NoReturn:
     """Raise the error for the first entry of y where `bad`: value, row, and what is wanted."""
     place = tuple(int(i) for i in np.argwhere(bad)[0])
     where = f"row {place[0]}" + (f", column {place[-1]}" if len(place) > 1 else "")
     raise expected("y", wanted, f"{y[place]} in {where}")
 
 
-def total(rows, weight):
+def total(rows: NDArray[Any], weight: NDArray[Any] | None) -> np.inexact[Any]:
     """Return sum_n w_n rows_n / B as a float64 (complex128 for complex rows).
 
     Parameters
@@ -57,7 +65,7 @@ def total(rows, weight):
     return np.sum(rows, dtype=wide) / len(rows)  # E4
 
 
-def share(z, weight):
+def share(z: NDArray[Any], weight: NDArray[Any] | None) -> Any:
     """Return w_n / B, what each example counts for, as (B, 1) or a number of z's dtype.
 
     A weight that is None means 1 each.
@@ -97,17 +105,23 @@ class Likelihood:
         What `nll_rows` sums and what `slope` is, printed beside their numbers.
     """
 
-    type = None
-    metric = None
-    learn_scale = False
-    reduction = Reduction
-    formula = slope_formula = "(its own formula)"
+    type: ClassVar[str] = ""
+    metric: ClassVar[str] = ""
+    learn_scale: bool = False
+    reduction: ClassVar[ReductionClass] = Reduction
+    formula: ClassVar[str] = "(its own formula)"
+    slope_formula: ClassVar[str] = "(its own formula)"
+    check_targets: Callable[[ArrayLike, tuple[int, ...], int], NDArray[Any]]
+    nll_rows: Callable[[NDArray[Any], NDArray[Any], Mapping[str, NDArray[Any]]], NDArray[Any]]
+    slope: Callable[[NDArray[Any], NDArray[Any], Mapping[str, NDArray[Any]]], NDArray[Any]]
+    score: Callable[[NDArray[Any], NDArray[Any]], float]
+    to_json: Callable[[], dict[str, Any]]
 
-    def targets_of(self, outputs):
+    def targets_of(self, outputs: int) -> int:
         """Return how many targets a row has for so many outputs, or raise for a number unfit."""
         return outputs
 
-    def parameter_shapes(self, outputs):
+    def parameter_shapes(self, outputs: int) -> dict[str, tuple[int, ...]]:
         """Return name to shape of the parameters that are learned with the layers'.
 
         Parameters
@@ -117,7 +131,7 @@ class Likelihood:
         """
         return {}
 
-    def initial(self, outputs, dtype):
+    def initial(self, outputs: int, dtype: DTypeLike) -> dict[str, NDArray[Any]]:
         """Return name to array of their initial values.
 
         Parameters
@@ -129,7 +143,13 @@ class Likelihood:
         """
         return {}
 
-    def gradient_own(self, z, y, weight, own):
+    def gradient_own(
+        self,
+        z: NDArray[Any],
+        y: NDArray[Any],
+        weight: NDArray[Any] | None,
+        own: Mapping[str, NDArray[Any]],
+    ) -> dict[str, NDArray[Any]]:
         """Return name to gradient of the batch's nll by each of the likelihood's own parameters.
 
         Parameters
@@ -139,7 +159,13 @@ class Likelihood:
         """
         return {}
 
-    def nll_and_gradient(self, z, y, weight=None, own=NOTHING):
+    def nll_and_gradient(
+        self,
+        z: NDArray[Any],
+        y: NDArray[Any],
+        weight: NDArray[Any] | None = None,
+        own: Mapping[str, NDArray[Any]] = NOTHING,
+    ) -> tuple[Any, NDArray[Any], dict[str, NDArray[Any]]]:
         """Return the batch's nll, its gradient by the outputs and by the likelihood's parameters.
 
         Parameters
@@ -167,7 +193,7 @@ class Likelihood:
         return nll, grad_z, self.gradient_own(z, y, weight, own)  # E18
 
     @classmethod
-    def from_json(cls, options):
+    def from_json(cls, options: dict[str, Any]) -> Likelihood:
         """Return the likelihood of what `to_json` wrote, the type apart.
 
         Parameters
@@ -177,7 +203,7 @@ class Likelihood:
         return cls(**options)
 
 
-def register(likelihood):
+def register(likelihood: LikelihoodClass) -> LikelihoodClass:
     """Add a class of likelihoods under its ``type`` and return it (also as a decorator).
 
     Parameters
@@ -189,10 +215,11 @@ def register(likelihood):
     ValueError
         Where the name is taken.
     """
-    return LIKELIHOODS.register(likelihood.type, likelihood)
+    LIKELIHOODS.register(likelihood.type, likelihood)
+    return likelihood
 
 
-def likelihood_from_json(description):
+def likelihood_from_json(description: Mapping[str, Any]) -> Likelihood:
     """Return the likelihood that `to_json` described.
 
     Parameters

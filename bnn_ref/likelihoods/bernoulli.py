@@ -1,8 +1,13 @@
 """Targets 0 or 1: the outputs are logits."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..elementary import sigmoid, softplus
 from .base import NOTHING, Likelihood, numbers, refuse_first, register
@@ -20,7 +25,9 @@ class Bernoulli(Likelihood):
     formula = "log(1 + exp(outputs)) - y * outputs"
     slope_formula = "(1 / (1 + exp(-outputs)) - y)"
 
-    def check_targets(self, y, leading, outputs):
+    def check_targets(
+        self, y: ArrayLike, leading: tuple[int, ...], outputs: int
+    ) -> NDArray[np.float64]:
         """Return targets as float64 (B, O), each 0 or 1.
 
         Parameters
@@ -42,7 +49,9 @@ class Bernoulli(Likelihood):
             refuse_first(~good, y, "0 or 1")
         return y.astype(np.float64)
 
-    def nll_rows(self, z, y, own=NOTHING):
+    def nll_rows(
+        self, z: NDArray[Any], y: NDArray[Any], own: Mapping[str, NDArray[Any]] = NOTHING
+    ) -> NDArray[Any]:
         """Return sum_o softplus((1 - 2 y_no) z_no) for each example: array (B,), nats.
 
         Parameters
@@ -57,26 +66,28 @@ class Bernoulli(Likelihood):
         side = (1 - 2 * y).astype(z.real.dtype)
         return np.sum(softplus(side * z), axis=-1)  # E4
 
-    def slope(self, z, y, own):
+    def slope(
+        self, z: NDArray[Any], y: NDArray[Any], own: Mapping[str, NDArray[Any]]
+    ) -> NDArray[Any]:
         """Return d nll_n / d z_n, (B, O); arguments as for `nll_rows`."""
         side = (1 - 2 * y).astype(z.real.dtype)
         return side * sigmoid(side * z)  # E7: sigmoid(z) - y, without cancelling
 
-    def score(self, z, y):
+    def score(self, z: NDArray[Any], y: NDArray[Any]) -> float:
         """Return the sum over rows of the share of outputs on the right side.
 
         Arguments as for `nll_rows`.
         """
         return float(np.sum(np.mean((z > 0) == y.reshape(z.shape), axis=-1)))
 
-    def probabilities(self, z):
+    def probabilities(self, z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return p(1) of each output, (B, O), and the rows' entropies, (B,); z float64 (B, O)."""
         p = sigmoid(z)
         return p, self.entropy(p)  # E23
 
     entropy = staticmethod(binary_entropy)
 
-    def decide(self, p):
+    def decide(self, p: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Return the more probable value of each output, 0 or 1, and its probability, (N, O).
 
         Parameters
@@ -85,6 +96,6 @@ class Bernoulli(Likelihood):
         """
         return (p > 0.5).astype(np.int64), np.maximum(p, 1 - p)
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return ``{"type": "bernoulli"}``."""
         return {"type": "bernoulli"}

@@ -1,8 +1,13 @@
 """Classes: the outputs are logits."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..elementary import log_softmax
 from .base import NOTHING, Likelihood, numbers, refuse_first, register
@@ -20,7 +25,9 @@ class Categorical(Likelihood):
     formula = "log( sum over classes of exp(outputs) ) - outputs[y]"
     slope_formula = "(softmax(outputs) - one_hot(y))"
 
-    def check_targets(self, y, leading, outputs):
+    def check_targets(
+        self, y: ArrayLike, leading: tuple[int, ...], outputs: int
+    ) -> NDArray[np.int64]:
         """Return class ids as int64 (B,).
 
         Parameters
@@ -48,7 +55,9 @@ class Categorical(Likelihood):
             refuse_first(~good, y, f"class ids, whole numbers from 0 to {outputs - 1}")
         return y.astype(np.int64)
 
-    def nll_rows(self, z, y, own=NOTHING):
+    def nll_rows(
+        self, z: NDArray[Any], y: NDArray[Any], own: Mapping[str, NDArray[Any]] = NOTHING
+    ) -> NDArray[Any]:
         """Return -log softmax(z_n)[y_n] for each example: array (B,), nats.
 
         Parameters
@@ -62,20 +71,22 @@ class Categorical(Likelihood):
         """
         return -log_softmax(z)[np.arange(len(z)), y]  # E4
 
-    def slope(self, z, y, own):
+    def slope(
+        self, z: NDArray[Any], y: NDArray[Any], own: Mapping[str, NDArray[Any]]
+    ) -> NDArray[Any]:
         """Return d nll_n / d z_n, (B, O); arguments as for `nll_rows`."""
         slope = np.exp(log_softmax(z))  # E7
         slope[np.arange(len(z)), y] -= 1  # E7
         return slope
 
-    def score(self, z, y):
+    def score(self, z: NDArray[Any], y: NDArray[Any]) -> float:
         """Return how many rows have their largest output at their class.
 
         Arguments as for `nll_rows`.
         """
         return float(np.sum(np.argmax(z, axis=-1) == y.reshape(-1)))
 
-    def probabilities(self, z):
+    def probabilities(self, z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the classes' probabilities, (B, O), and the rows' entropies, (B,); z float64."""
         log_p = log_softmax(z)
         p = np.exp(log_p)
@@ -83,7 +94,7 @@ class Categorical(Likelihood):
 
     entropy = staticmethod(entropy)
 
-    def decide(self, p):
+    def decide(self, p: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
         """Return the most probable class of each row, and its probability, both (N,).
 
         Parameters
@@ -92,6 +103,6 @@ class Categorical(Likelihood):
         """
         return np.argmax(p, axis=-1), np.max(p, axis=-1)
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return ``{"type": "categorical"}``."""
         return {"type": "categorical"}

@@ -1,8 +1,13 @@
 """Real targets: the outputs are the mean of a Normal."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..elementary import sigmoid, softplus, softplus_inverse
 from ..errors import expected
@@ -38,7 +43,7 @@ class Normal(Likelihood):
     formula = "(y - outputs)^2 / (2 scale^2) + log(scale) + log(2 pi) / 2"
     slope_formula = "(outputs - y) / scale^2"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         try:
             scale = float(self.scale)
         except (TypeError, ValueError):
@@ -48,7 +53,9 @@ class Normal(Likelihood):
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "learn_scale", bool(self.learn_scale))
 
-    def check_targets(self, y, leading, outputs):
+    def check_targets(
+        self, y: ArrayLike, leading: tuple[int, ...], outputs: int
+    ) -> NDArray[np.float64]:
         """Return targets as float64 (B, O).
 
         Parameters
@@ -69,7 +76,7 @@ class Normal(Likelihood):
             refuse_first(~np.isfinite(y), y, "finite numbers")
         return y
 
-    def parameter_shapes(self, outputs):
+    def parameter_shapes(self, outputs: int) -> dict[str, tuple[int, ...]]:
         """Return the shape (O,) of ``scale_rho`` where the scale is learned.
 
         Parameters
@@ -79,7 +86,7 @@ class Normal(Likelihood):
         """
         return {"scale_rho": (outputs,)} if self.learn_scale else {}
 
-    def initial(self, outputs, dtype):
+    def initial(self, outputs: int, dtype: DTypeLike) -> dict[str, NDArray[Any]]:
         """Return the ``scale_rho`` (O,) at which every scale is ``self.scale``.
 
         Arguments as for `Likelihood.initial`.
@@ -88,7 +95,7 @@ class Normal(Likelihood):
             return {}
         return {"scale_rho": np.full(outputs, softplus_inverse(self.scale), dtype)}
 
-    def scales(self, own, dtype):
+    def scales(self, own: Mapping[str, NDArray[Any]], dtype: np.dtype[Any]) -> Any:
         """Return the standard deviation in use: a number of that dtype, or (O,) if learned.
 
         Parameters
@@ -101,7 +108,9 @@ class Normal(Likelihood):
         rho = own.get("scale_rho")
         return dtype.type(self.scale) if rho is None else softplus(rho)  # E18
 
-    def normals(self, z, own=NOTHING):
+    def normals(
+        self, z: NDArray[Any], own: Mapping[str, NDArray[Any]] = NOTHING
+    ) -> tuple[NDArray[Any], Any]:
         """Return mean and standard deviation of each target; they broadcast to (..., O).
 
         Parameters
@@ -112,7 +121,9 @@ class Normal(Likelihood):
         """
         return z, self.scales(own, z.real.dtype)
 
-    def nll_rows(self, z, y, own=NOTHING):
+    def nll_rows(
+        self, z: NDArray[Any], y: NDArray[Any], own: Mapping[str, NDArray[Any]] = NOTHING
+    ) -> NDArray[Any]:
         """Return sum_o t^2/2 + log(s_o) + log(2 pi)/2 for each example: array (B,), nats.
 
         Parameters
@@ -129,12 +140,20 @@ class Normal(Likelihood):
         constant = z.real.dtype.type(0.5 * np.log(2 * np.pi))
         return np.sum(0.5 * t * t + (np.log(s) + constant), -1)  # E4
 
-    def slope(self, z, y, own):
+    def slope(
+        self, z: NDArray[Any], y: NDArray[Any], own: Mapping[str, NDArray[Any]]
+    ) -> NDArray[Any]:
         """Return d nll_n / d z_n, (B, O); arguments as for `nll_rows`."""
         s = self.scales(own, z.real.dtype)
         return (z - y.astype(z.real.dtype)) / s / s  # E7
 
-    def gradient_own(self, z, y, weight, own):
+    def gradient_own(
+        self,
+        z: NDArray[Any],
+        y: NDArray[Any],
+        weight: NDArray[Any] | None,
+        own: Mapping[str, NDArray[Any]],
+    ) -> dict[str, NDArray[Any]]:
         """Return the gradient by ``scale_rho``, (O,), where the scale is learned.
 
         Arguments as for `nll_and_gradient`.
@@ -146,14 +165,14 @@ class Normal(Likelihood):
         grad_s = np.sum((1 - t) * (1 + t) / s * share(z, weight), axis=0)  # (O,), E18
         return {"scale_rho": grad_s * sigmoid(own["scale_rho"])}  # E18
 
-    def score(self, z, y):
+    def score(self, z: NDArray[Any], y: NDArray[Any]) -> float:
         """Return the sum over rows of the mean over outputs of the squared errors.
 
         Arguments as for `nll_rows`.
         """
         return float(np.sum(np.mean((z - y.reshape(z.shape)) ** 2, axis=-1)))
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return ``{"type": "normal", "scale": s}``, and ``"learn_scale": true`` where it is."""
         learned = {"learn_scale": True} if self.learn_scale else {}
         return {"type": "normal", "scale": self.scale, **learned}

@@ -1,8 +1,13 @@
 """Real targets whose standard deviation the network predicts, row by row: 2 outputs a target."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..elementary import sigmoid, softplus
 from ..errors import expected
@@ -17,17 +22,17 @@ class PredictedReduction(Reduction):
     Arguments as for `Reduction`.
     """
 
-    def __init__(self, likelihood, own):
+    def __init__(self, likelihood: Likelihood, own: Mapping[str, NDArray[Any]]) -> None:
         super().__init__(likelihood, own)
         self.aleatoric = 0.0
 
-    def add(self, z):
+    def add(self, z: NDArray[Any]) -> NDArray[Any]:
         """Add one draw of the outputs z, float64 (rows, 2 D), and return its means (rows, D)."""
         mean, s, _ = self.likelihood.parts(z)
         self.aleatoric = self.aleatoric + s * s  # E23
         return super().add(mean)
 
-    def result(self):
+    def result(self) -> dict[str, NDArray[Any]]:
         """Return name to array: mean, variance, and the two that add up to it."""
         found = super().result()
         aleatoric = self.aleatoric / self.draws  # E23
@@ -70,7 +75,7 @@ class PredictedNormal(Likelihood):
     formula = Normal.formula
     slope_formula = Normal.slope_formula
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, most in (("floor", np.inf), ("beta", 1.0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
@@ -79,14 +84,16 @@ class PredictedNormal(Likelihood):
                 raise expected(f"likelihood.{name}", f"a number from 0 to {most:g}", value)
             object.__setattr__(self, name, float(value))
 
-    def targets_of(self, outputs):
+    def targets_of(self, outputs: int) -> int:
         """Return D = outputs / 2, or raise for an odd number of outputs."""
         if outputs % 2:
             raise expected("outputs of the last layer",
                            "an even number, a mean and a rho for each target", outputs)  # fmt: skip
         return outputs // 2
 
-    def check_targets(self, y, leading, outputs):
+    def check_targets(
+        self, y: ArrayLike, leading: tuple[int, ...], outputs: int
+    ) -> NDArray[np.float64]:
         """Return targets as float64 (B, D); as for `Normal.check_targets`, with 2 D outputs.
 
         Parameters
@@ -98,7 +105,7 @@ class PredictedNormal(Likelihood):
         """
         return Normal().check_targets(y, leading, self.targets_of(outputs))
 
-    def parts(self, z):
+    def parts(self, z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return mean, scale and rho of the outputs, each (B, D).
 
         Parameters
@@ -108,14 +115,18 @@ class PredictedNormal(Likelihood):
         mean, rho = np.split(z, 2, axis=-1)
         return mean, z.real.dtype.type(self.floor) + softplus(rho), rho  # E29
 
-    def normals(self, z, own=NOTHING):
+    def normals(
+        self, z: NDArray[Any], own: Mapping[str, NDArray[Any]] = NOTHING
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return mean and standard deviation of each target, (..., D) of (..., 2 D).
 
         Arguments as for `Normal.normals`.
         """
         return self.parts(z)[:2]
 
-    def nll_rows(self, z, y, own=NOTHING):
+    def nll_rows(
+        self, z: NDArray[Any], y: NDArray[Any], own: Mapping[str, NDArray[Any]] = NOTHING
+    ) -> NDArray[Any]:
         """Return sum_d t^2/2 + log(s_d) + log(2 pi)/2 for each example: array (B,), nats.
 
         Parameters
@@ -131,7 +142,9 @@ class PredictedNormal(Likelihood):
         constant = z.real.dtype.type(0.5 * np.log(2 * np.pi))
         return np.sum(0.5 * t * t + (np.log(s) + constant), -1)  # E29
 
-    def slope(self, z, y, own):
+    def slope(
+        self, z: NDArray[Any], y: NDArray[Any], own: Mapping[str, NDArray[Any]]
+    ) -> NDArray[Any]:
         """Return d nll_n / d z_n, (B, 2 D), times s^(2 beta); arguments as for `nll_rows`."""
         mean, s, rho = self.parts(z)
         t = (y.astype(z.real.dtype) - mean) / s
@@ -142,7 +155,7 @@ class PredictedNormal(Likelihood):
         factor = (s * s) ** z.real.dtype.type(self.beta)  # E29
         return found * np.concatenate([factor, factor], axis=-1)  # E29
 
-    def score(self, z, y):
+    def score(self, z: NDArray[Any], y: NDArray[Any]) -> float:
         """Return the sum over rows of the mean over targets of the squared errors.
 
         Arguments as for `nll_rows`.
@@ -150,6 +163,6 @@ class PredictedNormal(Likelihood):
         mean, _, _ = self.parts(z)
         return Normal().score(mean, y)
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return ``{"type": "predicted_normal", "floor": ..., "beta": ...}``."""
         return {"type": "predicted_normal", "floor": self.floor, "beta": self.beta}

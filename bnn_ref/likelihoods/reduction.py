@@ -4,15 +4,24 @@ Memory does not grow with the number of draws. What comes out are the arrays of
 `bnn_ref.prediction.Prediction`, by their names.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .base import Likelihood
 
 
-def entropy(p, axis=-1):
+def entropy(p: NDArray[Any], axis: int = -1) -> NDArray[Any]:
     """Return -sum p log p over an axis, in nats, with 0 log 0 = 0."""
     return -np.sum(p * np.log(np.where(p > 0, p, 1)), axis=axis)
 
 
-def binary_entropy(p):
+def binary_entropy(p: NDArray[Any]) -> NDArray[Any]:
     """Return the sum over outputs of the entropies of independent 0/1 variables, (N,), nats.
 
     Parameters
@@ -33,11 +42,15 @@ class Reduction:
         The likelihood's own parameters, float64.
     """
 
-    def __init__(self, likelihood, own):
+    likelihood: Any
+    mean: Any
+    squares: Any
+
+    def __init__(self, likelihood: Likelihood, own: Mapping[str, NDArray[Any]]) -> None:
         self.likelihood, self.own = likelihood, own
         self.draws, self.mean, self.squares = 0, 0.0, 0.0
 
-    def add(self, z):
+    def add(self, z: NDArray[Any]) -> NDArray[Any]:
         """Add one draw of the outputs z, float64 (rows, O), and return what is averaged of it."""
         self.draws += 1
         step = z - self.mean
@@ -46,7 +59,7 @@ class Reduction:
         self.squares = self.squares + step
         return z
 
-    def result(self):
+    def result(self) -> dict[str, NDArray[Any]]:
         """Return name to array: mean, and the variance of the draws as ``epistemic``."""
         return {"mean": self.mean, "epistemic": self.squares / self.draws}
 
@@ -57,11 +70,11 @@ class ProbabilityReduction(Reduction):
     Arguments as for `Reduction`.
     """
 
-    def __init__(self, likelihood, own):
+    def __init__(self, likelihood: Likelihood, own: Mapping[str, NDArray[Any]]) -> None:
         super().__init__(likelihood, own)
         self.aleatoric = self.entropy = 0.0
 
-    def add(self, z):
+    def add(self, z: NDArray[Any]) -> NDArray[Any]:
         """Add one draw of the outputs z, float64 (rows, O), and return its probabilities."""
         p, its_entropy = self.likelihood.probabilities(z)  # E22
         self.entropy = self.entropy + its_entropy  # E23
@@ -69,7 +82,7 @@ class ProbabilityReduction(Reduction):
         self.aleatoric = self.aleatoric + p * (1 - p)  # E23
         return p
 
-    def result(self):
+    def result(self) -> dict[str, NDArray[Any]]:
         """Return name to array: probabilities, both variances and the three entropies."""
         found = super().result()
         mean = found.pop("mean")
@@ -91,7 +104,7 @@ class NormalReduction(Reduction):
     Arguments as for `Reduction`.
     """
 
-    def result(self):
+    def result(self) -> dict[str, NDArray[Any]]:
         """Return name to array: mean, variance, and the two that add up to it."""
         found = super().result()
         scale = self.likelihood.scales(self.own, np.dtype(np.float64))

@@ -1,6 +1,11 @@
 """Calibration: do things said with probability p happen with frequency p?"""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..border import check_size
 from ..elementary import normal_cdf
@@ -9,7 +14,9 @@ from ..errors import expected
 CHANCE_RUNS = 200
 
 
-def calibration_bins(confidence, correct, bins=10):
+def calibration_bins(
+    confidence: ArrayLike, correct: ArrayLike, bins: int = 10
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
     """Return count, mean confidence and accuracy of each bin of equal width over [0, 1].
 
     Bin k holds k/bins <= confidence < (k + 1)/bins, and the last one 1.0 as well.
@@ -38,7 +45,7 @@ def calibration_bins(confidence, correct, bins=10):
     return count, mean_confidence, np.bincount(place, correct, minlength=bins) / shares
 
 
-def calibration_error(confidence, correct, bins=10):
+def calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> float:
     """Return the expected calibration error: bins' gaps \\|accuracy - confidence\\| by their share.
 
     Arguments as for `calibration_bins`. Source: Naeini, Cooper and Hauskrecht (2015).
@@ -49,7 +56,7 @@ def calibration_error(confidence, correct, bins=10):
     return float(np.sum(count * np.abs(accuracy - mean_confidence)) / count.sum())
 
 
-def chance_calibration_error(confidence, bins=10, seed=0):
+def chance_calibration_error(confidence: NDArray[Any], bins: int = 10, seed: int = 0) -> float:
     """Return the mean calibration error of a perfectly calibrated model at these confidences.
 
     A mean over simulated answers, each right with the probability that it says.
@@ -66,7 +73,9 @@ def chance_calibration_error(confidence, bins=10, seed=0):
     ]))  # fmt: skip
 
 
-def wilson_interval(share, count, z=1.96):
+def wilson_interval(
+    share: NDArray[Any], count: NDArray[Any], z: float = 1.96
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return (low, high), Wilson's interval of a share of `count`: with z = 1.96 of 95 %.
 
     It is no point where every one of a few was right, or none.
@@ -82,7 +91,9 @@ def wilson_interval(share, count, z=1.96):
     return middle - reach, middle + reach
 
 
-def classwise_calibration_error(probabilities, targets, bins=10):
+def classwise_calibration_error(
+    probabilities: NDArray[Any], targets: NDArray[Any], bins: int = 10
+) -> float:
     """Return the mean over classes of the calibration error of each class's probability.
 
     Parameters
@@ -103,7 +114,9 @@ def classwise_calibration_error(probabilities, targets, bins=10):
     ]))  # fmt: skip
 
 
-def rms_calibration_error(targets, mean, scale, levels=100):
+def rms_calibration_error(
+    targets: NDArray[Any], mean: NDArray[Any], scale: NDArray[Any], levels: int = 100
+) -> float:
     """Return the root mean square, over levels p from 0 to 1, of (share inside - p).
 
     "Inside" is the central interval of probability p of Normal(mean, scale).

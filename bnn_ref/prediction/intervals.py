@@ -1,6 +1,9 @@
 """Quantiles of a predictive mixture of Normals: one Normal for each draw of the weights."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..elementary import normal_cdf
 from ..errors import expected
@@ -9,7 +12,7 @@ HALVINGS = 60  # of the bracket: what is left is below the rounding of its ends
 NUMBERS_AT_ONCE = 1 << 22
 
 
-def check_coverage(coverage, thing="coverage"):
+def check_coverage(coverage: float, thing: str = "coverage") -> float:
     """Return the probability of an interval, 0 < coverage < 1, or raise a `ValueError`."""
     if isinstance(coverage, bool) or not isinstance(coverage, (int, float, np.number)):
         raise expected(thing, "a number above 0 and below 1", repr(coverage))
@@ -18,7 +21,7 @@ def check_coverage(coverage, thing="coverage"):
     return float(coverage)
 
 
-def mixture_quantile(means, scale, level):
+def mixture_quantile(means: ArrayLike, scale: ArrayLike, level: float) -> NDArray[np.float64]:
     """Return the q at which mean_s Phi((q - m_s) / scale) = level.
 
     The root lies between the quantiles of the lowest and the highest Normal, and is found by

@@ -7,11 +7,12 @@ depends on no other row: see `bnn_ref.reference.draw_outputs`.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..backends import get_backend
 from ..border import check_size, check_word, refuse_rows
@@ -22,6 +23,9 @@ from ..likelihoods import NOTHING
 from ..network import Network, Parameters
 from ..step import check_kind
 from .prediction import Prediction
+
+if TYPE_CHECKING:
+    from ..likelihoods.base import Likelihood
 
 ROWS_AT_ONCE = 64 * BLOCK_ROWS
 ONE_DRAW = (
@@ -60,7 +64,12 @@ class _Reduction:
         return found
 
 
-def reduce_draws(likelihood, draws, y=None, own=NOTHING):
+def reduce_draws(
+    likelihood: Likelihood,
+    draws: Iterable[ArrayLike],
+    y: ArrayLike | None = None,
+    own: Mapping[str, NDArray[Any]] = NOTHING,
+) -> Prediction:
     """Return the `Prediction` of draws of the outputs that a person already has.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from ..errors import expected
 from .calibration import calibration_error
 from .intervals import check_coverage, mixture_quantile
 from .scores import coverage as share_inside
+
+if TYPE_CHECKING:
+    from ..likelihoods import Likelihood
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,7 +57,7 @@ class Prediction:
     log_prob: NDArray[Any] | None
     targets: NDArray[Any] | None
     draws: int
-    likelihood: object
+    likelihood: Likelihood
     samples: NDArray[Any] | None = None
 
     def __repr__(self) -> str:

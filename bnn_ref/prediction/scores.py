@@ -5,7 +5,12 @@ Every function takes arrays and returns the mean over rows, in the targets' unit
 Source: Gneiting and Raftery (2007), "Strictly proper scoring rules, prediction, and estimation".
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..elementary import normal_cdf
 from ..errors import expected
@@ -32,7 +37,7 @@ def _distance(offset, scale):
     return 2 * scale * np.exp(-0.5 * t * t) / np.sqrt(2 * np.pi) + offset * (2 * normal_cdf(t) - 1)
 
 
-def crps(targets, mean, scale):
+def crps(targets: NDArray[Any], mean: NDArray[Any], scale: NDArray[Any]) -> float:
     """Return the mean continuous ranked probability score of Normal(mean, scale).
 
     E|X - y| - E|X - X'| / 2 = scale (t (2 Phi(t) - 1) + 2 phi(t) - 1 / sqrt(pi)),
@@ -47,7 +52,7 @@ def crps(targets, mean, scale):
     return float(np.mean(_distance(targets - mean, scale) - scale / np.sqrt(np.pi)))
 
 
-def crps_mixture(targets, means, scale):
+def crps_mixture(targets: NDArray[Any], means: NDArray[Any], scale: NDArray[Any] | float) -> float:
     """Return the mean CRPS of the mixture of Normal(m_s, scale) over draws s.
 
     mean_s E|X_s - y| - mean_st E|X_s - X_t| / 2, each in closed form.
@@ -73,7 +78,7 @@ def crps_mixture(targets, means, scale):
     return float(np.mean(near - 0.5 * apart / len(means)))
 
 
-def pinball(targets, quantile, level):
+def pinball(targets: NDArray[Any], quantile: NDArray[Any], level: float) -> float:
     """Return the mean pinball loss of a predicted quantile of that level.
 
     max(level (y - q), (level - 1) (y - q)).
@@ -88,7 +93,9 @@ def pinball(targets, quantile, level):
     return float(np.mean(np.maximum(level * over, (level - 1) * over)))
 
 
-def interval_score(targets, low, high, coverage=0.9):
+def interval_score(
+    targets: NDArray[Any], low: NDArray[Any], high: NDArray[Any], coverage: float = 0.9
+) -> float:
     """Return the mean interval score of central intervals of that probability.
 
     (high - low) + 2 / (1 - coverage) * how far outside the target is.
@@ -103,7 +110,7 @@ def interval_score(targets, low, high, coverage=0.9):
     return float(np.mean(high - low + 2 / (1 - check_coverage(coverage)) * outside))
 
 
-def coverage(targets, low, high):
+def coverage(targets: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> float:
     """Return the share of targets from low to high, both ends counted in.
 
     Parameters

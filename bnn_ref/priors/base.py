@@ -5,14 +5,19 @@ shape. Its posterior is Normal, with mean mu and standard deviation sigma. Every
 elementwise; sums are the layer's.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import expected
 from ..registry import Registry
 
-PRIORS = Registry("prior type")
+PRIORS: Registry[type[Prior]] = Registry("prior type")
+PriorClass = TypeVar("PriorClass", bound="type[Prior]")
 
 
 class KLParts(NamedTuple):
@@ -55,33 +60,41 @@ class Prior:
         True where the KL has no closed form and is that of the draw a prior is bound to.
     """
 
-    type = None
-    has_kl = True
-    is_sampled = False
+    type: ClassVar[str] = ""
+    has_kl: ClassVar[bool] = True
+    is_sampled: ClassVar[bool] = False
+    kl: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
+    kl_gradient: Callable[[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]
+    penalty: Callable[[NDArray[Any]], NDArray[Any]]
+    penalty_gradient: Callable[[NDArray[Any]], NDArray[Any]]
+    describe: Callable[[], str]
+    to_json: Callable[[], dict[str, Any]]
 
     @property
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name to shape of what the prior learns with the weights; nothing unless it says so."""
         return {}
 
     @property
-    def initial(self):
+    def initial(self) -> dict[str, float]:
         """Name to number: the initial values of `parameter_shapes`."""
         return {}
 
-    def check_shape(self, shape, thing):
+    def check_shape(self, shape: tuple[int, ...], thing: str) -> None:
         """Raise a `ValueError` where the prior's arrays do not fit a tensor of that shape.
 
         The message calls it by the name of the thing.
         """
 
-    def _check_single(self, thing):
+    def _check_single(self, thing: str) -> None:
         """Raise where loc or scale is an array: what `check_shape` is for a prior of numbers."""
         for name in ("loc", "scale"):
             if np.ndim(getattr(self, name)):
                 raise ValueError(f"{thing}.{name}: expected a number, found an array")
 
-    def bind(self, eps=None, own=None):
+    def bind(
+        self, eps: NDArray[Any] | None = None, own: Mapping[str, NDArray[Any]] | None = None
+    ) -> Prior:
         """Return the prior as one step sees it: with its draw, and with what it has learned.
 
         Parameters
@@ -93,14 +106,14 @@ class Prior:
         """
         return self
 
-    def kl_gradient_own(self, mu, sigma):
+    def kl_gradient_own(self, mu: NDArray[Any], sigma: NDArray[Any]) -> dict[str, Any]:
         """Return name to derivative of the summed KL by what a bound prior has learned.
 
         Arguments as for `NormalPrior.kl`.
         """
         return {}
 
-    def kl_parts(self, mu, sigma):
+    def kl_parts(self, mu: NDArray[Any], sigma: NDArray[Any]) -> KLParts:
         """Return the summed KL as `KLParts`, all of it in ``constant`` where there is no split.
 
         Arguments as for `NormalPrior.kl`.
@@ -108,7 +121,7 @@ class Prior:
         return KLParts(0.0, 0.0, 0.0, float(np.sum(self.kl(mu, sigma), dtype=np.float64)))
 
     @classmethod
-    def from_json(cls, description):
+    def from_json(cls, description: dict[str, Any]) -> Prior:
         """Return the prior of what `to_json` wrote, the type apart.
 
         Parameters
@@ -118,7 +131,7 @@ class Prior:
         return cls(**description)
 
 
-def register(prior):
+def register(prior: PriorClass) -> PriorClass:
     """Add a class of priors under its ``type`` and return it (also as a decorator).
 
     Parameters
@@ -130,10 +143,11 @@ def register(prior):
     ValueError
         Where the name is taken.
     """
-    return PRIORS.register(prior.type, prior)
+    PRIORS.register(prior.type, prior)
+    return prior
 
 
-def make_prior(prior, thing="kernel_prior"):
+def make_prior(prior: Prior | Sequence[Any] | dict[str, Any], thing: str = "kernel_prior") -> Prior:
     """Return a prior from one, from a pair (loc, scale) or from what `to_json` wrote.
 
     Parameters

@@ -5,9 +5,13 @@ p(w) = exp(-abs(w - m) / b) / (2 b). With E abs(w - m) under the posterior,
 KL = E abs(w - m) / b + log(2 b) - log(sigma) - log(2 pi e) / 2, in nats.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..elementary import NEAR, erf, x_minus_log1p
 from .base import Prior, register
@@ -18,7 +22,7 @@ ROOT = np.sqrt(0.5 * np.pi)
 SERIES = 16  # terms of `excess` for |z| <= 1: the next is below 1e-20
 
 
-def excess(z):
+def excess(z: NDArray[Any]) -> NDArray[Any]:
     """Return E abs(z + eps) / E abs(eps) - 1 for a standard normal eps, where abs(z) <= 1.
 
     The sum over k >= 1 of (-1)^(k+1) z^(2k) / (2^k k! (2k - 1)): z^2/2 - z^4/24 + z^6/240 - ...
@@ -60,22 +64,22 @@ class LaplacePrior(Prior):
 
     type = "laplace"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settle(self, "loc", "scale")
 
-    def check_shape(self, shape, thing):
+    def check_shape(self, shape: tuple[int, ...], thing: str) -> None:
         """Raise where loc or scale is an array: arguments as for `Prior.check_shape`."""
         self._check_single(thing)
 
-    def describe(self):
+    def describe(self) -> str:
         """Return "Laplace(m, b)"."""
         return f"Laplace({self.loc:g}, {self.scale:g})"
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return ``{"type": "laplace", "loc": m, "scale": b}``."""
         return {"type": "laplace", "loc": self.loc, "scale": self.scale}
 
-    def kl(self, mu, sigma):
+    def kl(self, mu: NDArray[Any], sigma: NDArray[Any]) -> NDArray[Any]:
         """Return the KL divergence of each weight, in nats.
 
         With u = sigma / (b sqrt(pi/2)) and z = abs(mu - m) / sigma, E abs(w - m) / b is
@@ -111,7 +115,9 @@ class LaplacePrior(Prior):
         far = real(LEAST - 1) - np.log(u) + u * outer + reach  # E25
         return np.where(inside, near, far)
 
-    def kl_gradient(self, mu, sigma):
+    def kl_gradient(
+        self, mu: NDArray[Any], sigma: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the derivatives of `kl` by mu and by sigma, elementwise.
 
         d/dmu = erf(z / sqrt(2)) / b  and  d/dsigma = (u exp(-z^2/2) - 1) / sigma, with u as in
@@ -137,7 +143,7 @@ class LaplacePrior(Prior):
         outer = np.exp(-0.5 * square)
         return by_mu, ((u - 1) * outer + (outer - 1)) / sigma  # E26
 
-    def penalty(self, mu):
+    def penalty(self, mu: NDArray[Any]) -> NDArray[Any]:
         """Return -log p(mu) of each weight: abs(mu - m) / b + log(2 b), nats.
 
         Parameters
@@ -148,7 +154,7 @@ class LaplacePrior(Prior):
         away = np.where(away.real < 0, -away, away)
         return away / self.scale + np.log(2 * self.scale)  # E24
 
-    def penalty_gradient(self, mu):
+    def penalty_gradient(self, mu: NDArray[Any]) -> NDArray[Any]:
         """Return the derivative of `penalty`, sign(mu - m) / b; arguments as for `penalty`."""
         away = mu - mu.real.dtype.type(self.loc)
         return np.sign(away.real).astype(mu.dtype) / self.scale  # E24

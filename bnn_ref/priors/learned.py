@@ -1,8 +1,13 @@
 """A Normal prior whose mean and scale are learned with the weights: empirical Bayes."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..elementary import sigmoid, softplus, softplus_inverse
 from ..errors import expected
@@ -32,41 +37,43 @@ class LearnedNormalPrior(Prior):
 
     loc: float = 0.0
     scale: float = 1.0
-    learn: tuple = ("scale",)
+    learn: Sequence[str] = ("scale",)
 
     type = "learned_normal"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settle(self, "loc", "scale")
         if sorted(self.learn) not in (["loc"], ["scale"], ["loc", "scale"]):
             raise expected("learn", '("loc",), ("scale",) or both', repr(self.learn))
         object.__setattr__(self, "learn", tuple(self.learn))
 
-    def check_shape(self, shape, thing):
+    def check_shape(self, shape: tuple[int, ...], thing: str) -> None:
         """Raise where loc or scale is an array: arguments as for `Prior.check_shape`."""
         self._check_single(thing)
 
     @property
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name to shape (): "loc" and "rho" as far as they are learned."""
         names = {"loc": "loc", "scale": "rho"}
         return {names[name]: () for name in ("loc", "scale") if name in self.learn}
 
     @property
-    def initial(self):
+    def initial(self) -> dict[str, float]:
         """Name to number: loc, and the rho of scale."""
         values = {"loc": self.loc, "rho": float(softplus_inverse(self.scale))}
         return {name: values[name] for name in self.parameter_shapes}
 
-    def bind(self, eps=None, own=None):
+    def bind(
+        self, eps: NDArray[Any] | None = None, own: Mapping[str, NDArray[Any]] | None = None
+    ) -> BoundNormal:
         """Return the prior at what it has learned; arguments as for `Prior.bind`."""
         return BoundNormal(self, own)
 
-    def describe(self):
+    def describe(self) -> str:
         """Return "learned N(m, s)", the numbers where it starts."""
         return f"learned N({self.loc:g}, {self.scale:g})"
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return ``{"type": "learned_normal", "loc": m, "scale": s, "learn": [...]}``."""
         return {"type": "learned_normal", "loc": self.loc, "scale": self.scale,
                 "learn": list(self.learn)}  # fmt: skip
@@ -82,7 +89,9 @@ class BoundNormal(NormalPrior):
         "loc" and "rho", shape (), as far as they are learned; complex for a complex step.
     """
 
-    def __init__(self, prior, own):
+    own: Mapping[str, NDArray[Any]]
+
+    def __init__(self, prior: LearnedNormalPrior, own: Mapping[str, NDArray[Any]]) -> None:
         settle_as = object.__setattr__
         settle_as(self, "own", own)
         settle_as(self, "loc", own.get("loc", prior.loc))
@@ -94,7 +103,7 @@ class BoundNormal(NormalPrior):
             for value in (self.loc, self.scale)
         )
 
-    def kl_gradient_own(self, mu, sigma):
+    def kl_gradient_own(self, mu: NDArray[Any], sigma: NDArray[Any]) -> dict[str, Any]:
         """Return the derivatives of the summed KL by "loc" and "rho"; as for `NormalPrior.kl`."""
         m, s = self._numbers(mu.real.dtype)
         z = (mu - m) / s

@@ -6,9 +6,14 @@ gradient goes through w.
 Source: Blundell, Cornebise, Kavukcuoglu and Wierstra (2015), sections 3.2 and 3.3.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import expected
 from .base import Prior, register
@@ -37,14 +42,14 @@ class MixturePrior(Prior):
         For numbers out of range or lists of different lengths.
     """
 
-    scales: tuple = (1.0, 0.002)
-    weights: tuple | None = None
-    locs: tuple | None = None
+    scales: Sequence[float] = (1.0, 0.002)
+    weights: Sequence[float] | None = None
+    locs: Sequence[float] | None = None
 
     type = "mixture"
     is_sampled = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         count = np.size(self.scales)
         given = {"scales": self.scales, "weights": self.weights, "locs": self.locs}
         if self.weights is None:
@@ -64,17 +69,19 @@ class MixturePrior(Prior):
                 array = array / np.sum(array)
             object.__setattr__(self, name, tuple(array.tolist()))
 
-    def describe(self):
+    def describe(self) -> str:
         """Return the components: "0.5 N(0, 1) + 0.5 N(0, 0.002)"."""
         parts = zip(self.weights, self.locs, self.scales, strict=True)
         return " + ".join(f"{w:g} N({m:g}, {s:g})" for w, m, s in parts)
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return ``{"type": "mixture", "scales": [...], "weights": [...], "locs": [...]}``."""
         return {"type": "mixture", "scales": list(self.scales), "weights": list(self.weights),
                 "locs": list(self.locs)}  # fmt: skip
 
-    def bind(self, eps=None, own=None):
+    def bind(
+        self, eps: NDArray[Any] | None = None, own: Mapping[str, NDArray[Any]] | None = None
+    ) -> DrawnMixture:
         """Return the mixture at one draw; arguments as for `Prior.bind`."""
         return DrawnMixture(self, eps)
 
@@ -88,7 +95,7 @@ class MixturePrior(Prior):
             slopes.append(z / real(s))
         return np.stack(terms), np.stack(slopes)
 
-    def penalty(self, mu):
+    def penalty(self, mu: NDArray[Any]) -> NDArray[Any]:
         """Return -log p(mu) of each weight, nats.
 
         Parameters
@@ -99,7 +106,7 @@ class MixturePrior(Prior):
         most = np.max(terms.real, axis=0)
         return -(most + np.log(np.sum(np.exp(terms - most), axis=0)))  # E24
 
-    def penalty_gradient(self, mu):
+    def penalty_gradient(self, mu: NDArray[Any]) -> NDArray[Any]:
         """Return the derivative of `penalty` by mu: sum_k r_k (mu - m_k) / s_k^2.
 
         r_k is the share of component k in p(mu). Arguments as for `penalty`.
@@ -121,14 +128,14 @@ class DrawnMixture(Prior):
     """
 
     prior: MixturePrior
-    eps: np.ndarray | None
+    eps: NDArray[Any] | None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.eps is None:
             raise expected("noise", "a draw of the weights, for the KL of a mixture (estimator "
                            "'flipout' or 'shared')", "none")  # fmt: skip
 
-    def kl(self, mu, sigma):
+    def kl(self, mu: NDArray[Any], sigma: NDArray[Any]) -> NDArray[Any]:
         """Return log q(w) - log p(w) of each weight at w = mu + sigma eps, nats.
 
         Arguments as for `NormalPrior.kl`. The (w - mu) / sigma of log q is eps itself, not
@@ -137,7 +144,9 @@ class DrawnMixture(Prior):
         log_q = -0.5 * self.eps * self.eps - np.log(sigma) - self.eps.dtype.type(HALF_LOG_TWO_PI)
         return log_q + self.prior.penalty(mu + sigma * self.eps)  # E27
 
-    def kl_gradient(self, mu, sigma):
+    def kl_gradient(
+        self, mu: NDArray[Any], sigma: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the derivatives of `kl` by mu and by sigma, eps held fixed.
 
         With g = d(-log p)/dw at w: g, and g eps - 1/sigma. Arguments as for `NormalPrior.kl`.

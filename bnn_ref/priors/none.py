@@ -1,8 +1,12 @@
 """No prior: the posterior's entropy does not count, the KL is 0."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .base import Prior, register
 
@@ -15,18 +19,20 @@ class NoPrior(Prior):
     type = "none"
     has_kl = False
 
-    def kl(self, mu, sigma):
+    def kl(self, mu: NDArray[Any], sigma: NDArray[Any]) -> NDArray[Any]:
         """Return 0 for each weight; arguments as for `NormalPrior.kl`."""
         return np.zeros_like(mu)
 
-    def kl_gradient(self, mu, sigma):
+    def kl_gradient(
+        self, mu: NDArray[Any], sigma: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return zeros, by mu and by sigma; arguments as for `NormalPrior.kl`."""
         return np.zeros_like(mu), np.zeros_like(sigma)
 
-    def describe(self):
+    def describe(self) -> str:
         """Return "none"."""
         return "none"
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return ``{"type": "none"}``."""
         return {"type": "none"}

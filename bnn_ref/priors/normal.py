@@ -6,16 +6,20 @@ Written as printed, the formula loses all its digits where sigma is near s; `Nor
 what is computed instead.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..elementary import NEAR, x_minus_log1p
 from ..errors import expected
 from .base import KLParts, Prior, register
 
 
-def settle(prior, *names):
+def settle(prior: Prior, *names: str) -> None:
     """Make the names of a prior a float each, or an array that nothing writes to."""
     for name in names:
         value = getattr(prior, name)
@@ -50,12 +54,12 @@ class NormalPrior(Prior):
         For a loc that is not finite, or a scale that is not finite and above 0.
     """
 
-    loc: float = 0.0
-    scale: float = 1.0
+    loc: float | NDArray[Any] = 0.0
+    scale: float | NDArray[Any] = 1.0
 
     type = "normal"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settle(self, "loc", "scale")
         if self._arrays():
             object.__setattr__(self, "type", "normal with arrays")
@@ -66,13 +70,13 @@ class NormalPrior(Prior):
     def _key(self):
         return tuple((*np.shape(v), np.asarray(v).tobytes()) for v in (self.loc, self.scale))
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self._key() == other._key()
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self._key())
 
-    def check_shape(self, shape, thing):
+    def check_shape(self, shape: tuple[int, ...], thing: str) -> None:
         """Raise where an array has not the shape (O,), (I, 1) or (I, O) of a tensor's.
 
         Arguments as for `Prior.check_shape`.
@@ -84,20 +88,20 @@ class NormalPrior(Prior):
                 wanted = "a number or shape " + " or ".join(map(str, sorted(fits)))
                 raise expected(f"{thing}.{name}", wanted, found)
 
-    def describe(self):
+    def describe(self) -> str:
         """Return "N(m, s)"; of an array its shape."""
         words = [f"{value:g}" if np.ndim(value) == 0 else f"array {np.shape(value)}"
                  for value in (self.loc, self.scale)]  # fmt: skip
         return f"N({', '.join(words)})"
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return the prior as `docs/vectors.md` writes it: ``{"loc": m, "scale": s}``."""
         return {name: np.asarray(getattr(self, name)).tolist() for name in ("loc", "scale")}
 
     def _numbers(self, dtype):
         return np.asarray(self.loc, dtype)[()], np.asarray(self.scale, dtype)[()]
 
-    def penalty(self, mu):
+    def penalty(self, mu: NDArray[Any]) -> NDArray[Any]:
         """Return -log p(mu) of each weight: z^2/2 + log(s) + log(2 pi)/2, z = (mu - m)/s, nats.
 
         Parameters
@@ -108,12 +112,12 @@ class NormalPrior(Prior):
         z = (mu - m) / s
         return 0.5 * z * z + (np.log(s) + s.dtype.type(0.5 * np.log(2 * np.pi)))  # E24
 
-    def penalty_gradient(self, mu):
+    def penalty_gradient(self, mu: NDArray[Any]) -> NDArray[Any]:
         """Return the derivative of `penalty` by mu, (mu - m) / s^2; arguments as for `penalty`."""
         m, s = self._numbers(mu.real.dtype)
         return (mu - m) / s / s  # E24
 
-    def kl(self, mu, sigma):
+    def kl(self, mu: NDArray[Any], sigma: NDArray[Any]) -> NDArray[Any]:
         """Return the KL divergence of each weight, in nats.
 
         With z = (mu - m)/s and d = (sigma - s)/s:
@@ -145,7 +149,9 @@ class NormalPrior(Prior):
         variance[near] = 0.5 * d * d + x_minus_log1p(d)  # E5, the near form
         return 0.5 * z * z + variance  # E5
 
-    def kl_gradient(self, mu, sigma):
+    def kl_gradient(
+        self, mu: NDArray[Any], sigma: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the derivatives of `kl` by mu and by sigma, elementwise.
 
         d/dmu = (mu - m) / s^2  and  d/dsigma = sigma/s^2 - 1/sigma, computed as
@@ -165,7 +171,7 @@ class NormalPrior(Prior):
         m, s = self._numbers(mu.real.dtype)
         return (mu - m) / s / s, ((sigma - s) / s) * ((sigma + s) / s) / sigma  # E13
 
-    def kl_parts(self, mu, sigma):
+    def kl_parts(self, mu: NDArray[Any], sigma: NDArray[Any]) -> KLParts:
         """Return the KL of a tensor as a `KLParts`: sums of z^2/2, r^2/2, -log(r) and -1/2.
 
         Sums are in float64 for any dtype; z and r as in `kl`. Adding the parts cancels where sigma
