@@ -1,6 +1,11 @@
 """The site: `python -m sphinx -W -b html docs docs/_build/html` (the extra `docs`)."""
 
+import sys
+from pathlib import Path
+
 import bnn_ref
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "bnn_ref"
 author = "the bnn_ref developers"
@@ -8,6 +13,7 @@ copyright = "the bnn_ref developers, Apache-2.0"
 version = release = bnn_ref.__version__
 
 extensions = [
+    "crossings",
     "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -47,5 +53,18 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": []}
+html_sidebars = {
+    page: []
+    for page in (
+        "index",
+        "derivation",
+        "failures",
+        "libraries",
+        "limits",
+        "objective",
+        "start",
+        "vectors",
+        "verify",
+    )
+}
 linkcheck_ignore = [r"https://doi\.org/.*", r"https?://.*"]  # the build has no network

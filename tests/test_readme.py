@@ -1,6 +1,7 @@
 """The README says what happens: its example is run, its commands are two, its files exist."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -43,8 +44,17 @@ def test_every_file_it_names_exists():
     assert missing == []
 
 
-def test_its_links_work_on_an_index_page_too():
-    assert re.findall(r"\]\((?!https?:)[^)]+\)", README) == []
+def test_its_links_and_pictures_lead_to_files():
+    """In the repository as they stand; in the packages' description they are absolute."""
+    pattern = re.compile(r'\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"')
+    here = ["".join(found) for found in pattern.findall(README)]
+    inside = [link for link in here if not link.startswith("https:")]
+    assert len(inside) > 20
+    assert [link for link in inside if not (ROOT / link.partition("#")[0]).exists()] == []
+    shown = runpy.run_path(str(ROOT / "setup.py"))["description"]()
+    there = ["".join(found) for found in pattern.findall(shown)]
+    assert len(there) == len(here)
+    assert all(link.startswith("https:") for link in there)
 
 
 def test_every_command_it_names_exists():

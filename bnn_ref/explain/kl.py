@@ -37,6 +37,7 @@ def explain(subject, seed=0):
     rows = _layers(sheet, subject)
     _per_weight(sheet, subject, rows)
     _per_example(sheet, subject, rows)
+    _as_written_for_tfp(sheet, subject, sum(row["kl"] for row in rows))
     _estimate(sheet, subject, seed, sum(row["kl"] for row in rows))
     return sheet
 
@@ -203,6 +204,23 @@ def _per_example(sheet, subject, rows):
             "reports what was before its update."
         )
     sheet.say(text)
+
+
+def _as_written_for_tfp(sheet, subject, total):
+    """Print what `sum(model.losses)` is in both of TFP's forms, and what is left to divide."""
+    n = subject.num_examples
+    sheet.heading("In TFP's words: sum(model.losses)")
+    sheet.table(
+        ["kernel_divergence_fn", "sum(model.losses)", "the loss"],
+        [
+            ["left alone, or kl(q, p)", f"{number(total, 6)} = KL", f"nll + it / {n}"],
+            ["kl(q, p) / N", f"{number(total / n, 6)} = KL / N", "nll + it, divided no more"],
+        ],
+    )
+    sheet.say(
+        "Both are the same loss. Dividing the second form again makes the prior N times too weak; "
+        "Keras' compile and fit add model.losses by themselves, so there only the second is right."
+    )
 
 
 def _estimate(sheet, subject, seed, found):

@@ -84,9 +84,10 @@ def _classes(axes: Any, x: npt.NDArray[np.float64], y: npt.NDArray[Any]) -> None
     """Draw each class's points with a marker of its own."""
     for k, label in enumerate(np.unique(y)):
         mine = x[y == label]
-        axes.plot(mine[:, 0], mine[:, 1], MARKERS[k % len(MARKERS)], markersize=3.2,
-                  markerfacecolor=PRINT.paper if k % 2 else PRINT.ink, markeredgecolor=PRINT.ink,
-                  markeredgewidth=0.6, linestyle="none", label=f"class {label}")  # fmt: skip
+        fill, edge = (PRINT.paper, PRINT.ink) if k % 2 else (PRINT.ink, PRINT.paper)
+        axes.plot(mine[:, 0], mine[:, 1], MARKERS[k % len(MARKERS)], markersize=3.6,
+                  markerfacecolor=fill, markeredgecolor=edge, markeredgewidth=0.6,
+                  linestyle="none", label=f"class {label}")  # fmt: skip
     legend(axes, PRINT, 2)
 
 

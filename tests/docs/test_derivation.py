@@ -172,7 +172,13 @@ def test_every_named_test_exists():
 def test_equations_are_numbered_in_order_and_references_resolve():
     found = [int(n) for n in re.findall(r"^\*\*\(E(\d+)\)\*\*", TEXT, re.MULTILINE)]
     assert found == list(range(1, len(found) + 1))
-    assert {int(n) for n in re.findall(r"E(\d+)", TEXT)} == set(found)
+    assert re.search(r"^\*\*\(E0\)\*\*", (ROOT / "docs/objective.md").read_text("utf-8"), re.M)
+    assert {int(n) for n in re.findall(r"E(\d+)", TEXT)} == {0, *found}
+
+
+def test_every_equation_is_set_with_its_number():
+    for number, text in equations().items():
+        assert f"\\tag{{E{number}}}$$" in text.replace("\n", " "), f"E{number}"
 
 
 def test_every_function_of_the_step_has_its_equations():

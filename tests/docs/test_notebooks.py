@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -65,6 +67,45 @@ def test_the_toys_lines_run():
         exec(head + "\n".join(re.findall(r"`([^`]+)`", row)), {})
 
 
+class Links(HTMLParser):
+    """The addresses that a page asks for, and the anchors that it offers."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.anchors = [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        """Note the links and names of one element."""
+        found = dict(attrs)
+        self.links += [found[key] for key in ("href", "src") if found.get(key)]
+        self.anchors |= {found[key] for key in ("id", "name") if found.get(key)}
+
+
+def broken_links(site):
+    """Return "page: link" for every link within a site that leads nowhere."""
+    pages = {path: Links(path.read_text("utf-8")) for path in site.rglob("*.html")
+             if "_static" not in path.parts}  # fmt: skip
+    broken = []
+    for path, page in pages.items():
+        for link in page.links:
+            address, _, anchor = unquote(link).partition("#")
+            address = address.partition("?")[0]
+            if re.match(r"[a-z]+:|//", address):
+                continue
+            target = (path.parent / address).resolve() if address else path
+            there = pages.get(target)
+            if not target.exists() or (anchor and there and anchor not in there.anchors):
+                broken.append(f"{path.relative_to(site)}: {link}")
+    return broken
+
+
+def test_a_broken_link_would_be_found(tmp_path):
+    (tmp_path / "a.html").write_text('<a id="x" href="b.html#y">b</a><img src="no.png">')
+    (tmp_path / "b.html").write_text('<a href="a.html#x">a</a><a href="https://x.org/q">q</a>')
+    assert broken_links(tmp_path) == ["a.html: b.html#y", "a.html: no.png"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_site_builds_without_a_warning(tmp_path):
@@ -76,5 +117,6 @@ def test_the_site_builds_without_a_warning(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    assert broken_links(tmp_path) == []
     executed = {path.stem for path in tmp_path.glob("**/*.ipynb")}
     assert {path.stem for path in NOTEBOOKS[:-1]} <= executed

@@ -136,3 +136,14 @@ def test_a_planted_mistake_disagrees(monkeypatch, where, name, mistake):
     subject = random_subject()
     monkeypatch.setattr(where, name, mistake)
     assert disagreeing(explain("kl", subject))
+
+
+def test_it_says_what_model_losses_is_in_both_forms():
+    """The numbers beside the forms are the KL and the KL over N, and each says what to divide."""
+    subject = small_subject()
+    kl = float(np.sum(reference.kl(subject.network, subject.parameters)))
+    text = explain("kl", subject).text()
+    whole, divided = table_below(text, "In TFP's words: sum(model.losses)")
+    n = subject.num_examples
+    assert whole[1:] == [f"{kl:.6g} = KL", f"nll + it / {n}"]
+    assert divided[1:] == [f"{kl / n:.6g} = KL / N", "nll + it, divided no more"]
