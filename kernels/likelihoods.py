@@ -8,11 +8,11 @@ import math
 
 import numpy as np
 
-from .arrays import total
+from .arrays import put, total
 from .elementary import exp, log, softplus_sigmoid
 from .jit import kernel
 
-CATEGORICAL, BERNOULLI, NORMAL, PREDICTED_NORMAL = range(4)
+CATEGORICAL, BERNOULLI, NORMAL, PREDICTED_NORMAL, GIVEN = range(5)  # GIVEN: see `nll_row`
 CODES = {
     "categorical": CATEGORICAL,
     "bernoulli": BERNOULLI,
@@ -40,7 +40,13 @@ def nll_row(code, z, target, label, grad, factor, scale, grad_scale, floor, beta
         Where the scale is learned: its gradient times factor is added.
     floor, beta : float
         Of the Normal likelihood whose scale is predicted.
+
+    Where the code is GIVEN, the outputs are another layer's inputs: target is the loss's gradient
+    by them, factor does not count, and the nll is computed elsewhere.
     """
+    if code == GIVEN:
+        put(target, grad, False)
+        return 0.0
     if code == CATEGORICAL:
         return _categorical(z, label, grad, factor)
     if code == BERNOULLI:

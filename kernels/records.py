@@ -143,8 +143,9 @@ TASK = np.dtype(
     UPDATE_BIAS,  # a layer's bias
     UPDATE_SCALE,  # the learned scale of the Normal likelihood
     UPDATE_FLAT,  # entries begin..end of the flat parameters, from gradients that are there
+    TAKE,  # entries begin..end of the flat parameters, whose next values are in the gradients
     PREDICT,  # rows begin..end, forward only
-) = range(12)
+) = range(13)
 
 # what a task adds to sums; a cache line each, so that threads do not share one
 PART = np.dtype(

@@ -1,23 +1,17 @@
 """A run: tasks of the three sweeps, taken in order by whichever thread is free.
 
-The one entry from Python. Every thread that takes part calls `run` with the same arguments but
-its number. Tasks stand in phases (`bnn_ref/fast/plan.py` lists them, and with them the order of a
-step); in each, a thread of even number takes tasks from the front and one of odd number from the
-back until none is left, so that step by step a thread comes upon the weights that are in its own
-cache. It waits until the phases before are done, does its task, and takes another. What a task
-computes depends on nothing but its record, and sums are added up in the order of the tasks, so
-results are the same bits whoever does what.
-
-Thread 0 opens the run and stays until all is done, so that a run is one call of compiled code:
-no signal of Python's comes between the parameters, the moments and the count of steps. No other
-thread begins before it is there; one that never comes, or comes when all is done, changes nothing:
-no run waits for a thread that holds no task, and a task is held only while it is being done.
+The one entry of a step. Every thread that takes part calls `run` with the same arguments but its
+number; `tasks.py` says how tasks are shared out. Tasks stand in phases (`bnn_ref/fast/plan.py`
+lists them, and with them the order of a step). What a task computes depends on nothing but its
+record, and sums are added up in the order of the tasks, so results are the same bits whoever does
+what. A run is one call of compiled code: no signal of Python's comes between the parameters, the
+moments and the count of steps.
 """
 
 import numpy as np
 
 from .adam import use_up
-from .arrays import fill, multiply, multiply_into, total_magnitude
+from .arrays import fill, multiply, multiply_into, put, total_magnitude
 from .dense_flipout import (
     backward,
     flip,
@@ -31,7 +25,7 @@ from .dense_flipout import (
 from .elementary import sigmoid, softplus
 from .jit import entry, kernel
 from .likelihoods import PREDICTED_NORMAL, nll_row
-from .machine import fetch_add, give_way, load_atomic, memory_at, memory_of, view
+from .machine import fetch_add, memory_at, memory_of, view
 from .records import (
     ADAM,
     BACKWARD,
@@ -42,6 +36,7 @@ from .records import (
     PREDICT,
     SAMPLE,
     SAMPLE_BIAS,
+    TAKE,
     UPDATE,
     UPDATE_BIAS,
     UPDATE_SCALE,
@@ -49,12 +44,7 @@ from .records import (
     Memory,
 )
 from .sample import sample
-
-PATIENCE = 2000  # looks at a counter before a waiting thread gives way
-# places in `control`, a cache line each: tasks done, whether thread 0 is there; then, for each
-# phase, how many tasks were asked for, taken from the front, and from the back
-DONE, OPEN, CONTROL = 0, 8, 16
-ASKED, FRONT, BACK, PHASE = 0, 8, 16, 24
+from .tasks import DONE, come, take, wait
 
 
 @kernel
@@ -154,16 +144,14 @@ def _update_scale(task, layers, run, memory):
 
 
 @kernel
-def _wait(control, place, least, patience):
-    """Return True once a counter is that high, or False when patience is over (-1: never)."""
-    looks = 0
-    while load_atomic(control, place) < least:
-        looks += 1
-        if looks > PATIENCE:
-            give_way()
-        if looks == patience:
-            return False
-    return True
+def _use_flat(task, run, memory):
+    """An Adam step of some parameters with the gradients there, or the values there themselves."""
+    n = task.end - task.begin
+    g = view(memory.gradients, task.begin, n)
+    if task.kind == TAKE:
+        put(g, view(memory.parameters, task.begin, n), False)
+    else:
+        use_up(g, task.begin, run, memory)
 
 
 @entry
@@ -183,9 +171,7 @@ def run(tasks, parts, layers, settings, x, control, scratch, thread):
         0 for the caller, whom the others wait for.
     """
     this, zero = settings[0], scratch[0]
-    if thread == 0:
-        fetch_add(control, OPEN, 1)
-    elif not _wait(control, OPEN, 1, 2 * PATIENCE):
+    if not come(control, thread):
         return
     memory = Memory(
         memory_of(x),
@@ -207,14 +193,12 @@ def run(tasks, parts, layers, settings, x, control, scratch, thread):
         after, end = tasks[begin].after, begin + 1
         while end < count and tasks[end].after == after:
             end += 1
-        place = CONTROL + phase * PHASE
-        while fetch_add(control, place + ASKED, 1) < end - begin:
-            if thread % 2 == 0:
-                j = begin + fetch_add(control, place + FRONT, 1)
-            else:
-                j = end - 1 - fetch_add(control, place + BACK, 1)
-            _wait(control, DONE, after, -1)
-            task, part = tasks[j], parts[j]
+        while True:
+            j = take(control, phase, end - begin, thread)
+            if j < 0:
+                break
+            wait(control, DONE, after, -1)
+            task, part = tasks[begin + j], parts[begin + j]
             kind, layer = task.kind, layers[task.layer]
             if kind == SAMPLE:
                 sample(layer.kernel, layer.scale_shift, task.begin, task.end,
@@ -241,11 +225,10 @@ def run(tasks, parts, layers, settings, x, control, scratch, thread):
                 elif kind == UPDATE_SCALE:
                     _update_scale(task, layers, this, memory)
                 else:
-                    g = view(memory.gradients, task.begin, task.end - task.begin)
-                    use_up(g, task.begin, this, memory)
+                    _use_flat(task, this, memory)
             fetch_add(control, DONE, 1)
         begin, phase = end, phase + 1
-    _wait(control, DONE, count, -1)
+    wait(control, DONE, count, -1)
     if thread == 0 and this.gradients_to == ADAM and this.safe == 1:
         steps = view(memory_at(this.count, np.int64(0)), 0, 1)
         steps[0] += 1

@@ -1,18 +1,18 @@
 """The numba back end: the functions of `reference.py`, on compiled kernels.
 
 It arranges arrays and calls `kernels/run.py`; what a step is can be read in `reference.py`. A
-step is three sweeps (sample, propagate, update), cut into tasks that whichever thread is free
-takes; results are the same bits for any number of threads.
+step of compiled Flipout layers alone is one run of three sweeps (sample, propagate, update), cut
+into tasks that whichever thread is free takes. Layers of other kinds run between such runs, see
+`gradients.py`. Results are the same bits for any number of threads.
 """
 
 import numpy as np
 
 from ..border import check_dtype, check_size, check_word
 from ..kernels import records as at
-from ..kernels.philox import fill_normals, fill_signs
 from ..layers import DenseFlipout
 from ..network import Network
-from ..noise import PURPOSES, TENSORS, LayerNoise, Noise, check_estimator
+from ..noise import LocalNoise, Noise, check_estimator
 from ..step import (
     Metrics,
     Result,
@@ -25,13 +25,15 @@ from ..step import (
     refuse_non_finite,
 )
 from ..step import adam as adam_rule
-from .plan import flat_tasks, predict_tasks
-from .workspace import Runner, Workspace, plain
+from . import twins  # noqa: F401, it registers them
+from .chain import Key
+from .gradients import Batch, differentiate
+from .streams import CompiledStream, check_blocks
+from .workspace import Workspace
 
 __all__ = ["draw_noise", "draw_outputs", "loss_and_gradients", "prepare", "train_step"]
 
 LARGE_RATE, SMALL_EPSILON = 1e6, 1e-30
-KINDS = {"weights": at.WEIGHTS, "flipout": at.FLIPOUT, "mean": at.MEAN}
 
 
 def prepare(network, rows, dtype, threads=None):
@@ -72,47 +74,29 @@ def draw_noise(network, rows, seed, *, step=0, draw=0, purpose="train", dtype="f
     Raises
     ------
     ValueError
-        As the twin, and for the estimator "local", which this back end does not have.
+        As the twin.
     """
-    _check_estimator(estimator)
-    rows, seed = check_size(rows, "rows", least=0), check_word(seed, "seed", 64)
-    step, draw = check_word(step, "step"), check_word(draw, "draw")
+    check_estimator(estimator)
+    rows = check_size(rows, "rows", least=0)
+    first_row = check_size(first_row, "first_row", least=0)
     dtype = check_dtype(dtype, ("float32", "float64"))
-    _check_blocks(network, first_row + rows)
-    layers = []
-    for k, layer in enumerate(network.layers):
-
-        def key(tensor, k=k):
-            stream = PURPOSES[purpose] << 28 | TENSORS[tensor] << 24 | k
-            return np.array([seed & 0xFFFFFFFF, seed >> 32, step, draw, stream], np.uint32)
-
-        signs = []
-        for tensor, columns in (("sign_input", layer.inputs), ("sign_output", layer.outputs)):
-            signs.append(np.ones((rows, columns), dtype))
-            if estimator != "shared":
-                fill_signs(signs[-1], first_row, key(tensor))
-        kernel_eps = np.empty((layer.inputs, layer.outputs), dtype)
-        fill_normals(kernel_eps.reshape(-1), key("kernel_eps"))
-        bias_eps = None
-        if layer.bias_is_random:
-            bias_eps = np.empty(layer.outputs, dtype)
-            fill_normals(bias_eps, key("bias_eps"))
-        layers.append(LayerNoise(kernel_eps, *signs, bias_eps))
-    return Noise(tuple(layers))
+    layers = [
+        layer.draw_noise(CompiledStream(seed, purpose, k, step, draw, dtype, first_row),
+                         rows, estimator)
+        for k, layer in enumerate(network.layers)
+    ]  # fmt: skip
+    return (LocalNoise if estimator == "local" else Noise)(tuple(layers))
 
 
-def _check_estimator(estimator):
-    if check_estimator(estimator) == "local":
-        raise ValueError(
-            "estimator: expected 'flipout' or 'shared' with backend 'numba', found 'local' "
-            "(backend 'numpy' has it)"
-        )
+def _plain(parameters):
+    """Return the parameters as compiled code takes them, a copy where somebody locked them."""
+    return parameters if parameters.flat.flags.carray else parameters.copy()
 
 
 def _check_blocks(network, rows):
     """Raise where signs of so many rows need more blocks than a stream has."""
     widest = max(max(layer.inputs, layer.outputs) for layer in network.layers)
-    check_word(rows * -(-widest // 128), "block (the tensor is too large for one stream)")
+    check_blocks(rows * -(-widest // 128))
 
 
 def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_weight=None,
@@ -122,46 +106,28 @@ def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_we
     Raises
     ------
     ValueError, TypeError
-        As the twin; also where a trace is asked for, or noise of the local estimator is given:
-        the NumPy back end has both.
+        As the twin; also where a trace is asked for: the NumPy back end has it.
     """
     if trace:
         raise ValueError("trace: expected False with backend 'numba' (backend 'numpy' has it)")
     check_dtype(parameters.dtype, ("float32", "float64"))
     x, y, weight, leading = check_batch(network, parameters, x, y, sample_weight)
     check_noise(network, noise, len(x), parameters.dtype)
-    if not isinstance(noise, Noise):
-        _check_estimator("local")
-    rows = len(x)
-    workspace = _workspace(workspace, network, rows, parameters.dtype)
-    runner = Runner(workspace, rows, by_inputs=True)
-    this = runner.this
-    for layer, one in zip(runner.layers, noise.layers, strict=True):
-        for place, array in (
-            (layer["kernel"]["delta"], one.kernel_eps),
-            (layer["bias"]["delta"], one.bias_eps),
-            (layer["sign_input"], one.sign_input),
-            (layer["sign_output"], one.sign_output),
-        ):
-            if array is not None:
-                runner.part(place, array.shape)[...] = array
-    this.kind, this.eps, this.signs = at.TRAINING, at.GIVEN, at.GIVEN
-    this.gradients_to, this.safe = at.SET, 0
-    this.kl_weight, this.share = check_kl_weight(kl_weight), 1 / rows
-    gradients = parameters.zeros_like()
-    runner.settle(parameters)
-    runner.give("parameters", plain(parameters.flat))
-    runner.give("gradients", gradients.flat)
-    runner.run(runner.step_plan(rows), rows, runner.fill(x, y, weight))
-    grad_x = runner.part(this.grad_x, x.shape).copy()
+    kl_weight = check_kl_weight(kl_weight)
+    workspace = _workspace(workspace, network, len(x), parameters.dtype)
+    estimator = "local" if isinstance(noise, LocalNoise) else "flipout"
+    sequence = workspace.for_step(len(x), estimator, by_inputs=True)
+    parameters, gradients = _plain(parameters), parameters.zeros_like()
+    found = differentiate(sequence, parameters, Batch(x, y, weight), sequence.given(noise.layers),
+                          kl_weight, gradients)  # fmt: skip
     return Result(
-        outputs=runner.outputs(leading),
-        nll=np.float64(this.nll),
-        kl=np.float64(this.kl),
-        kl_layers=runner.kl_layers.copy(),
-        loss=np.float64(this.loss),
+        outputs=found.outputs.reshape(*leading, network.outputs).copy(),
+        nll=found.nll,
+        kl=np.sum(found.kl_layers),
+        kl_layers=found.kl_layers.copy(),
+        loss=found.loss,
         gradients=gradients,
-        grad_x=grad_x.reshape(*leading, network.inputs),
+        grad_x=found.grad_x.reshape(*leading, network.inputs).copy(),
     )
 
 
@@ -169,8 +135,8 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
                sample_weight=None, workspace=None):  # fmt: skip
     """Take one training step in place and return its `Metrics`. Twin: `reference.train_step`.
 
-    With one draw, gradients are used up as they are made, once it is certain that all of them are
-    finite; where that is not certain, or with several draws, they are made first and looked at.
+    In a network of compiled Flipout layers and with one draw, gradients are used up as they are
+    made, once it is certain that all of them are finite; else they are made first and looked at.
 
     Raises
     ------
@@ -179,61 +145,66 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     """
     parameters = state.parameters
     network = parameters.network
-    _check_estimator(estimator)
+    check_estimator(estimator)
     check_dtype(parameters.dtype, ("float32", "float64"))
     draws, seed = check_size(draws, "draws"), check_word(seed, "seed", 64)
     x, y, weight, leading = check_batch(network, parameters, x, y, sample_weight)
     kl_weight, step = check_kl_weight(kl_weight), check_word(state.step, "step")
-    rows, flat = len(x), parameters.flat
-    workspace = _workspace(workspace, network, rows, parameters.dtype)
-    runner = workspace.for_step(rows)
-    this = runner.this
-    this.kind, this.first_row = at.TRAINING, 0
-    this.signs = at.ONES if estimator == "shared" else at.DRAWN
-    this.kl_weight, this.share = kl_weight, 1 / (rows * draws)
-    rate, this.scale = adam.factors(step + 1)
-    this.rate = rate
-    this.beta_1, this.beta_2, this.epsilon = adam.beta_1, adam.beta_2, adam.epsilon
-    this.rest_1, this.rest_2 = 1 - adam.beta_1, 1 - adam.beta_2
-    runner.settle(parameters)
-    runner.give("parameters", flat)
-    runner.give("moment_1", state.moment_1.flat)
-    runner.give("moment_2", state.moment_2.flat)
-    runner.give("count", state.count, np.int64)
-    x_taken, plan = runner.fill(x, y, weight), runner.step_plan(rows)
+    workspace = _workspace(workspace, network, len(x), parameters.dtype)
+    sequence, batch = workspace.for_step(len(x), estimator), Batch(x, y, weight)
 
     # a larger rate, or nothing beside a root of 0, may overflow where every gradient is finite
-    plain_update = rate < LARGE_RATE and adam.epsilon > SMALL_EPSILON
-    if draws == 1 and plain_update:
-        runner.key(seed, step, 0, "train")
-        this.gradients_to, this.safe = at.ADAM, 0
-        runner.run(plan, rows, x_taken)
-        if this.safe:
+    plain_update = adam.factors(step + 1)[0] < LARGE_RATE and adam.epsilon > SMALL_EPSILON
+    if sequence.is_one_run and draws == 1 and plain_update:
+        chain = sequence.parts[0].chain
+        this, taken = chain.step(state, Key(seed, step, 0, "train"), batch, kl_weight, adam)
+        if taken:
+            outputs = chain.runner.outputs(leading).copy()
             return Metrics(np.float64(this.loss), np.float64(this.nll), np.float64(this.kl),
-                           runner.kl_layers.copy(), runner.outputs(leading))  # fmt: skip
+                           chain.kl().copy(), outputs)  # fmt: skip
 
     gradients = parameters.zeros_like()
-    runner.give("gradients", gradients.flat)
-    nll, outputs = 0.0, 0.0
-    for draw in range(draws):
-        runner.key(seed, step, draw, "train")
-        this.gradients_to = at.ADD if draw else at.SET
-        this.kl_weight = 0.0 if draw else kl_weight  # counted once
-        runner.run(plan, rows, x_taken)
-        nll = nll + np.float64(this.nll)
-        outputs = outputs + runner.outputs(leading)
-    nll, outputs = nll / draws, outputs / draws
-    kl, kl_layers = np.float64(this.kl), runner.kl_layers.copy()
+    nll, kl_layers, outputs = _average(sequence, parameters, batch, gradients, kl_weight,
+                                       seed, step, draws)  # fmt: skip
+    outputs = outputs.reshape(*leading, network.outputs)
     refuse_non_finite(step + 1, x, nll, kl_layers, gradients)
+    flat = parameters.flat
     most = 0.5 * np.sqrt(np.finfo(flat.dtype).max)  # below it no square overflows
     if plain_update and np.max(np.abs(gradients.flat)) < most:
-        this.gradients_to, this.safe = at.ADAM, 1
-        runner.run(runner.planned("flat", lambda: flat_tasks(flat.size)), 0, x_taken)
+        kinds = [(at.UPDATE_FLAT, 0, flat.size)]
+        workspace.update().take(state, gradients, adam, kinds)
     else:
         flats = (flat, gradients.flat, state.moment_1.flat, state.moment_2.flat)
         with np.errstate(all="ignore"):  # it refuses what is not finite
             state.take(*adam_rule.after(adam, step + 1, *flats))
+    kl = np.sum(kl_layers)
     return Metrics(nll + kl_weight * kl, nll, kl, kl_layers, outputs)
+
+
+def _average(sequence, parameters, batch, gradients, kl_weight, seed, step, draws):
+    """Set the gradients of a step, and return nll, KL by layer and outputs, means over its draws.
+
+    A KL in closed form is the same in every draw: its gradient is counted in the first. One that is
+    sampled counts in each.
+    """
+    network = parameters.network
+    sampled = any(prior.is_sampled for one in network.layers for prior in one.priors.values())
+    of_draw = kl_weight / draws if sampled else kl_weight
+    more = None if sequence.is_one_run or draws == 1 else parameters.zeros_like()
+    nll, outputs, kls = 0.0, 0.0, []
+    for draw in range(draws):
+        noise = sequence.draw(Key(seed, step, draw, "train"), len(batch.x))
+        weight = of_draw if sampled or draw == 0 else 0.0
+        to = gradients if more is None or draw == 0 else more
+        with np.errstate(over="ignore", invalid="ignore"):  # refuse_non_finite names what it was
+            found = differentiate(sequence, parameters, batch, noise, weight, to, 1 / draws,
+                                  add=draw > 0 and more is None)  # fmt: skip
+            if to is more:
+                gradients.flat += more.flat
+            nll = nll + found.nll
+            outputs = outputs + found.outputs
+        kls.append(found.kl_layers.copy())
+    return nll / draws, np.sum(kls, axis=0) / draws if sampled else kls[0], outputs / draws
 
 
 def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_row=0,
@@ -246,25 +217,13 @@ def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_ro
     check_dtype(parameters.dtype, ("float32", "float64"))
     seed, draw = check_word(seed, "seed", 64), check_word(draw, "draw")
     x, _ = check_inputs(network, x, parameters.dtype)
-    rows = len(x)
-    out = np.empty((rows, network.outputs), parameters.dtype)
-    if rows == 0:
-        return out
+    if len(x) == 0:
+        return np.empty((0, network.outputs), parameters.dtype)
     first_row = check_size(first_row, "first_row", 0)
-    _check_blocks(network, first_row + rows)
-    workspace = _workspace(workspace, network, rows, parameters.dtype)
-    runner = workspace.for_prediction()
-    this = runner.this
-    this.kind, this.signs, this.first_row = KINDS[kind], at.DRAWN, first_row
-    this.gradients_to = at.SET
-    runner.settle(parameters)
-    runner.give("parameters", plain(parameters.flat))
-    runner.give("out", out)
-    runner.key(seed, 0, draw, "predict")
-    drawn = kind != "mean"
-    plan = runner.planned((rows, drawn), lambda: predict_tasks(runner.layers, rows, drawn))
-    runner.run(plan, rows, plain(x))
-    return out
+    _check_blocks(network, first_row + len(x))
+    sequence = _workspace(workspace, network, len(x), parameters.dtype).for_prediction()
+    key = Key(seed, 0, draw, "predict", first_row)
+    return sequence.draw_outputs(_plain(parameters).layers, x, key, kind)
 
 
 def warm_up(dtype):

@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import expected
 from ..kernels import activations, dense_flipout, priors
 from ..kernels import records as at
 from ..kernels.processor import (
@@ -73,54 +72,84 @@ class Buffers:
         return place
 
 
-def code_of(codes, name, thing):
-    """Return the code of a compiled twin, or raise where there is none."""
-    if name not in codes:
-        wanted = f"one of {', '.join(codes)} with backend 'numba' (backend 'numpy' has it)"
-        raise expected(thing, wanted, repr(name))
-    return codes[name]
+class Member(NamedTuple):
+    """A layer and its place in a network.
 
-
-def describe(network, training=True):
-    """Return (layers, scale_rho): LAYER records as far as no buffer is in them, and a place.
-
-    Parameters
+    Attributes
     ----------
-    network : Network
-    training : bool
-        Describe priors too; a prediction asks for none.
-
-    Raises
-    ------
-    ValueError
-        For what has no compiled twin.
+    layer : Layer
+    prefix : str
+        What its parameters' full names begin with: "layers.0.".
+    number : int
+        Of its streams of noise, see `bnn_ref.noise.Stream`.
     """
-    layers = np.zeros(len(network.layers), at.LAYER)
+
+    layer: object
+    prefix: str
+    number: int
+
+
+def members_of(network):
+    """Return a network's layers as `Member`, first to last."""
+    return [Member(layer, f"layers.{k}.", k) for k, layer in enumerate(network.layers)]
+
+
+def places_of(network):
+    """Return full name to place in the flat parameters of every tensor."""
     places, start = {}, 0
     for name, shape in network.parameter_shapes.items():
         places[name] = start
         start += int(np.prod(shape))
-    for k, (layer, record) in enumerate(zip(network.layers, layers, strict=True)):
-        thing = f"layers[{k}]"
-        code_of(dense_flipout.CODES, layer.type, thing)
+    return places
+
+
+def is_compiled(layer, training):
+    """Return whether `dense_flipout.py` under kernels/ has all of a layer; `training`: its priors.
+
+    Parameters
+    ----------
+    layer : Layer
+    training : bool
+        A prediction asks for no priors.
+    """
+    if layer.type not in dense_flipout.CODES or layer.activation not in activations.CODES:
+        return False
+    if layer.bias not in dense_flipout.BIASES:
+        return False
+    asked = [prior.type for prior in layer.priors.values()] if training else []
+    return not (training and layer.point_priors) and all(name in priors.CODES for name in asked)
+
+
+def describe(members, places, training=True):
+    """Return the LAYER records of layers that `is_compiled`, as far as no buffer is in them.
+
+    Parameters
+    ----------
+    members : list of Member
+    places : dict
+        As `places_of`.
+    training : bool
+        Describe priors too; a prediction asks for none.
+    """
+    layers = np.zeros(len(members), at.LAYER)
+    for (layer, prefix, number), record in zip(members, layers, strict=True):
         record["inputs"], record["outputs"] = layer.inputs, layer.outputs
-        record["activation"] = code_of(activations.CODES, layer.activation, f"{thing}.activation")
-        kind = layer.bias + (" with a prior" if training and layer.point_priors else "")
-        record["bias_kind"] = code_of(dense_flipout.BIASES, kind, f"{thing}.bias")
+        record["activation"] = activations.CODES[layer.activation]
+        record["bias_kind"] = dense_flipout.BIASES[layer.bias]
         for tensor in ("sign_input", "sign_output"):
-            record[f"{tensor}_stream"] = TENSORS[tensor] << 24 | k
+            record[f"{tensor}_stream"] = TENSORS[tensor] << 24 | number
         for tensor in ("kernel", "bias"):
             one = record[tensor]
             for name in ("mu", "rho"):
-                one[name] = places.get(f"layers.{k}.{tensor}_{name}", -1)
-            one["stream"] = TENSORS[f"{tensor}_eps"] << 24 | k
+                one[name] = places.get(f"{prefix}{tensor}_{name}", -1)
+            one["stream"] = TENSORS[f"{tensor}_eps"] << 24 | number
             if training and one["rho"] >= 0:
-                _describe_prior(one["prior"], getattr(layer, f"{tensor}_prior"), thing)
-    return layers, places.get("likelihood.scale_rho", -1)
+                _describe_prior(one["prior"], layer.priors[tensor])
+    return layers
 
 
-def _describe_prior(record, prior, thing):
-    record["code"] = code_of(priors.CODES, prior.type, f"{thing}: prior")
+def _describe_prior(record, prior):
+    record["code"] = priors.CODES[prior.type]
     numbers = record[prior.type]
     for name in numbers.dtype.names:
         numbers[name] = getattr(prior, name)
@@ -212,9 +241,8 @@ def update_rows(layer):
     return max(UPDATE_ROWS, rows // TILE_ROWS * TILE_ROWS)
 
 
-def step_tasks(layers, rows, learned, by_inputs):
-    """Return the plan of a step (the order above); `by_inputs`: with the gradient by x."""
-    tasks = Tasks()
+def _forward(tasks, layers, rows):
+    """Add the phases of a step up to the last layer's outputs."""
     _sample(tasks, layers)
     for begin, end in _cut(rows, FLIP_ROWS):
         tasks.add(at.FLIP, 0, begin, end)
@@ -222,14 +250,20 @@ def step_tasks(layers, rows, learned, by_inputs):
         height = FORWARD_ROWS_WIDE if layer["outputs"] > WIDE else FORWARD_ROWS
         _tiles(tasks, at.FORWARD, k, rows, layer["outputs"], height, FORWARD_COLUMNS)
     tasks.next_phase()
+
+
+def _backward(tasks, layers, rows, by_inputs):
+    """Add the phases that take the gradient by the last layer's outputs to the layers before."""
     for begin, end in _cut(rows, LOSS_ROWS):
         tasks.add(at.LOSS, len(layers) - 1, begin, end)
     for k in reversed(range(0 if by_inputs else 1, len(layers))):
         height = BACKWARD_ROWS_WIDE if layers[k]["outputs"] > WIDE else BACKWARD_ROWS
         _tiles(tasks, at.BACKWARD, k, rows, layers[k]["inputs"], height, BACKWARD_COLUMNS)
     tasks.next_phase()
-    tasks.add(at.JUDGE)
-    tasks.next_phase()
+
+
+def _update(tasks, layers, learned):
+    """Add the phase of the gradients by the weights."""
     for k, layer in enumerate(layers):
         for begin, end in _cut(layer["inputs"], update_rows(layer)):
             tasks.add(at.UPDATE, k, begin, end)
@@ -237,14 +271,48 @@ def step_tasks(layers, rows, learned, by_inputs):
             tasks.add(at.UPDATE_BIAS, k)
     if learned:
         tasks.add(at.UPDATE_SCALE, 0, 0, tasks.counts[at.LOSS])
+
+
+def step_tasks(layers, rows, learned, by_inputs):
+    """Return the plan of a step (the order above); `by_inputs`: with the gradient by x."""
+    tasks = Tasks()
+    _forward(tasks, layers, rows)
+    _backward(tasks, layers, rows, by_inputs)
+    tasks.add(at.JUDGE)
+    tasks.next_phase()
+    _update(tasks, layers, learned)
     return tasks.plan()
 
 
-def flat_tasks(size):
-    """Return the plan that takes an Adam step on flat parameters whose gradients are there."""
+def forward_tasks(layers, rows):
+    """Return the plan of a chain's way forward: its outputs, and the KL."""
     tasks = Tasks()
-    for begin, end in _cut(size, ADAM_WEIGHTS):
-        tasks.add(at.UPDATE_FLAT, 0, begin, end)
+    _forward(tasks, layers, rows)
+    tasks.add(at.JUDGE)
+    return tasks.plan()
+
+
+def backward_tasks(layers, rows, by_inputs):
+    """Return the plan of a chain's way back, from the gradient by its outputs (see `GIVEN`)."""
+    tasks = Tasks()
+    _backward(tasks, layers, rows, by_inputs)
+    _update(tasks, layers, False)
+    return tasks.plan()
+
+
+def flat_tasks(kinds):
+    """Return the plan that changes flat parameters whose gradients, or next values, are there.
+
+    Parameters
+    ----------
+    kinds : list of (kind, begin, end)
+        UPDATE_FLAT: an Adam step with the gradients; TAKE: what lies there is the next value.
+        A stretch that is in none stays as it is.
+    """
+    tasks = Tasks()
+    for kind, start, stop in kinds:
+        for begin, end in _cut(stop - start, ADAM_WEIGHTS):
+            tasks.add(kind, 0, start + begin, start + end)
     return tasks.plan()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bnn_ref import DenseFlipout, Network, Trainer
-from bnn_ref.fast import workspace
+from bnn_ref.fast import runner
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_case_40_helpers_do_not_go_on_where_the_caller_never_came(monkeypatch):
     trainer, batch = interrupted.train("numba")
     trainer.step(*batch)
     before = interrupted.digest(trainer.state)
-    compiled_run, sent = workspace.run, []
+    compiled_run, sent = runner.run, []
 
     def stopped(*arguments):
         if arguments[-1] == 0:
@@ -36,7 +36,7 @@ def test_case_40_helpers_do_not_go_on_where_the_caller_never_came(monkeypatch):
         compiled_run(*arguments)
         sent.append(arguments[-1])
 
-    monkeypatch.setattr(workspace, "run", stopped)
+    monkeypatch.setattr(runner, "run", stopped)
     with pytest.raises(KeyboardInterrupt):
         trainer.step(*batch)
     monkeypatch.undo()
@@ -44,7 +44,7 @@ def test_case_40_helpers_do_not_go_on_where_the_caller_never_came(monkeypatch):
         if sent:
             break
         Path(__file__).stat()  # lets the helper's thread come
-    trainer.workspace(1).helpers.call(sent.append, [("idle",)])
+    trainer.workspace(1).crew.helpers.call(sent.append, [("idle",)])
     while "idle" not in sent:
         Path(__file__).stat()
     assert sent == [1, "idle"]

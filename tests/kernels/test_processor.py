@@ -9,8 +9,8 @@ import pytest
 from bnn_ref import DenseFlipout, Network
 from bnn_ref.fast import threads
 from bnn_ref.fast.plan import describe as describe_network
-from bnn_ref.fast.plan import update_rows
-from bnn_ref.fast.workspace import Runner, Workspace
+from bnn_ref.fast.plan import members_of, places_of, update_rows
+from bnn_ref.fast.workspace import Workspace
 from bnn_ref.kernels import processor
 from bnn_ref.kernels.machine import yield_symbol
 from bnn_ref.kernels.processor import describe
@@ -60,13 +60,14 @@ def test_tasks_take_whole_tiles():
         assert getattr(processor, name) % processor.TILE_ROWS == 0, name
     for outputs in (1, 10, 128, 700, 5000):
         network = Network([DenseFlipout(50, outputs)])
-        assert update_rows(describe_network(network)[0][0]) % processor.TILE_ROWS == 0
+        layers = describe_network(members_of(network), places_of(network))
+        assert update_rows(layers[0]) % processor.TILE_ROWS == 0
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_buffers_begin_with_a_cache_line(dtype):
     network = Network([DenseFlipout(5, 4), DenseFlipout(4, 3)])
-    runner = Runner(Workspace(network, 9, dtype, 3), 9)
+    runner = Workspace(network, 9, dtype, 3).for_step(9).parts[0].chain.runner
     places = [runner.layers[name][1] for name in ("output", "grad", "flipped")]
     for array in (*runner.scratch, *(runner.work[place:] for place in places)):
         assert array.ctypes.data % 64 == 0
