@@ -6,7 +6,7 @@ Start with `Network`, `DenseFlipout` and a likelihood; train with `Trainer` or `
 
 from ._version import __version__
 from .errors import NonFinite, ObjectiveWarning, PredictionWarning
-from .layers import DenseFlipout
+from .layers import BatchNorm, Dense, DenseFlipout, Dropout, Elementwise, LayerNorm, Residual
 from .likelihoods import Bernoulli, Categorical, Normal, PredictedNormal
 from .network import Network, Parameters
 from .noise import LayerNoise, Noise, draw_noise
@@ -20,12 +20,17 @@ from .training.trainer import Trainer
 
 __all__ = [
     "Adam",
+    "BatchNorm",
     "Bernoulli",
     "Categorical",
     "Cosine",
+    "Dense",
     "DenseFlipout",
+    "Dropout",
+    "Elementwise",
     "Fit",
     "LayerNoise",
+    "LayerNorm",
     "Network",
     "Noise",
     "NonFinite",
@@ -36,6 +41,7 @@ __all__ = [
     "PredictedNormal",
     "Prediction",
     "PredictionWarning",
+    "Residual",
     "State",
     "Trainer",
     "__version__",

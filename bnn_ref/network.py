@@ -13,9 +13,19 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from .border import check_dtype, own_array, take_array
 from .elementary import softplus_inverse
 from .errors import expected
-from .layers import Layer, LayerParameters, layer_from_json, sigma
+from .layers import Layer, LayerParameters, chain, layers_from_json, sigma
 from .likelihoods import Categorical, Likelihood, likelihood_from_json
 from .noise import Stream
+
+
+def shortened(name: str) -> str:
+    """Return "2.0" for the name "layers.2.layers.0", a layer's place in few letters."""
+    return name.replace("layers.", "")
+
+
+def bracketed(name: str) -> str:
+    """Return "layers[2].layers[0]" for the name "layers.2.layers.0", as messages have it."""
+    return ".".join(f"layers[{place}]" for place in shortened(name).split("."))
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,7 +37,8 @@ class Network:
     Parameters
     ----------
     layers : sequence of Layer, at least one
-        Each takes as many inputs as the one before has outputs.
+        Each takes as many inputs as the one before has outputs; one that takes any number
+        (`Dropout`) learns it from the one before.
     likelihood : Likelihood
 
     Raises
@@ -40,20 +51,8 @@ class Network:
     likelihood: Likelihood = Categorical()  # noqa: RUF009, it is frozen
 
     def __post_init__(self) -> None:
-        layers = self.layers
-        if isinstance(layers, Layer):
-            layers = (layers,)
-        object.__setattr__(self, "layers", tuple(layers))
-        if not self.layers:
-            raise expected("layers", "at least one layer", "none")
-        width = None
-        for k, layer in enumerate(self.layers):
-            if not isinstance(layer, Layer):
-                raise expected(f"layers[{k}]", "a layer", type(layer).__name__)
-            if width is not None and layer.inputs != width:
-                raise expected(f"layers[{k}].inputs", f"{width}, the outputs of layers[{k - 1}]",
-                               layer.inputs)  # fmt: skip
-            width = layer.outputs
+        layers = (self.layers,) if isinstance(self.layers, Layer) else self.layers
+        object.__setattr__(self, "layers", chain(layers))
         if not isinstance(self.likelihood, Likelihood):
             raise expected("likelihood", "an instance of one, as Categorical()",
                            repr(self.likelihood))  # fmt: skip
@@ -80,6 +79,36 @@ class Network:
         for name, shape in self.likelihood.parameter_shapes(self.outputs).items():
             shapes[f"likelihood.{name}"] = shape
         return shapes
+
+    @property
+    def places(self) -> dict[str, slice]:
+        """Full name to the tensor's stretch of the flat vector."""
+        places, start = {}, 0
+        for name, shape in self.parameter_shapes.items():
+            stop = start + math.prod(shape)
+            places[name], start = slice(start, stop), stop
+        return places
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """Full names of the tensors that the optimiser leaves alone."""
+        return tuple(
+            f"layers.{k}.{name}" for k, one in enumerate(self.layers) for name in one.fixed
+        )
+
+    def walk(
+        self, parameters: Parameters | None = None
+    ) -> Iterator[tuple[str, Layer, LayerParameters | None]]:
+        """Yield (name, layer, its parameters) of every layer that has none inside it.
+
+        Parameters
+        ----------
+        parameters : Parameters, optional
+            Without them the third is None.
+        """
+        own = [None] * len(self.layers) if parameters is None else parameters.layers
+        for k, (layer, p) in enumerate(zip(self.layers, own, strict=True)):
+            yield from layer.walk(p, f"layers.{k}")
 
     @property
     def num_parameters(self) -> int:
@@ -174,13 +203,8 @@ class Network:
         ValueError
             For anything `to_json` does not write.
         """
-        layers = []
-        if not isinstance(description.get("layers"), list):
-            raise expected("layers", "a list of objects", repr(description.get("layers")))
         width = description.get("inputs") if inputs is None else inputs
-        for one in description["layers"]:
-            layers.append(layer_from_json(one, width))
-            width = layers[-1].outputs
+        layers = layers_from_json(description.get("layers"), width)
         return cls(layers, likelihood_from_json(description.get("likelihood")))
 
     def __repr__(self):
@@ -201,7 +225,8 @@ class Parameters(Mapping[str, NDArray[Any]]):
     flat : array (P,), float32, float64 or complex128
         Kept where compiled code may write to it as it is (see `border.own_array`), else copied.
     scale_shift : sequence of float, optional
-        c of each layer; the layers' own, or the machine epsilon of the dtype, unless given.
+        c of each layer (None without a posterior, a tuple for the layers inside a layer); the
+        layers' own, or the machine epsilon of the dtype, unless given.
 
     Attributes
     ----------
@@ -230,11 +255,8 @@ class Parameters(Mapping[str, NDArray[Any]]):
         if scale_shift is None:
             scale_shift = [layer.settled_shift(self.flat.dtype) for layer in network.layers]
         self.scale_shift = tuple(scale_shift)
-        self._views, start = {}, 0
-        for name, shape in shapes.items():
-            size = math.prod(shape)
-            self._views[name] = self.flat[start : start + size].reshape(shape)
-            start += size
+        places = network.places
+        self._views = {name: self.flat[places[name]].reshape(shapes[name]) for name in shapes}
         self.layers = tuple(
             layer.parameters(shift, self._below(f"layers.{k}."))
             for k, (layer, shift) in enumerate(zip(network.layers, self.scale_shift, strict=True))
@@ -251,7 +273,14 @@ class Parameters(Mapping[str, NDArray[Any]]):
                  if name.endswith("_rho") and f"{name[:-3]}mu" in self._views]  # fmt: skip
         if tensor not in known:
             raise expected("tensor", "one of " + ", ".join(known), repr(tensor))
-        return self._views[f"{tensor}_rho"], self.scale_shift[int(tensor.split(".")[1])]
+        shift = self.scale_shift
+        for place in tensor.split(".")[1:-1:2]:  # of "layers.2.layers.0.kernel" 2 and 0
+            shift = shift[int(place)]
+        return self._views[f"{tensor}_rho"], shift
+
+    def walk(self) -> Iterator[tuple[str, Layer, LayerParameters]]:
+        """Yield (name, layer, its parameters) of every layer that has none inside it."""
+        yield from self.network.walk(self)
 
     def sigma(self, tensor: str) -> NDArray[Any]:
         """Return the posterior's standard deviations of a tensor, an array of its shape.

@@ -28,10 +28,12 @@ from .step import (
     check_inputs,
     check_kind,
     check_kl_weight,
+    check_least_rows,
     check_noise,
     refuse_non_finite,
 )
 from .step import adam as adam_rule
+from .step.statistics import put_statistics, statistics_after
 
 __all__ = [
     "draw_noise",
@@ -75,6 +77,7 @@ def forward(network: Network, parameters: Parameters, x: ArrayLike, noise: Noise
         Where inputs or noise do not fit the network.
     """
     h, leading = check_inputs(network, x, parameters.dtype)
+    check_least_rows(network, len(h))
     check_noise(network, noise, len(h), parameters.dtype)
     for layer, p, n in zip(network.layers, parameters.layers, noise.layers, strict=True):
         h = layer.forward(p, n, h).outputs  # E1 to E3
@@ -183,6 +186,7 @@ def loss_and_gradients(
         gradients=gradients,
         grad_x=grad_h.reshape(*leading, network.inputs),
         trace=traces if trace else None,
+        statistics=statistics_after(network, parameters, traces),
     )
 
 
@@ -257,7 +261,10 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     refuse_non_finite(state.step + 1, x, nll, kl_layers, gradients)
     flats = (parameters.flat, flat, state.moment_1.flat, state.moment_2.flat)
     with np.errstate(all="ignore"):  # it refuses what is not finite
-        state.take(*adam_rule.after(adam, state.step + 1, *flats))  # E17
+        fixed = [network.places[name] for name in network.fixed]
+        new = adam_rule.after(adam, state.step + 1, *flats, fixed)  # E17
+    put_statistics(state.step + 1, network, new[0], [result.statistics for result in results])
+    state.take(*new)
     return Metrics(nll + kl_weight * kl_total, nll, kl_total, kl_layers, outputs)  # E6
 
 

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from ..errors import expected
+from ..network import bracketed
 from .sheet import Check, Sheet
 from .subject import Subject, run_subject, small_subject
 
@@ -13,6 +14,8 @@ TOPICS = {
     "adam": "the update, and the three places for its epsilon",
     "elbo": "why the loss is nll + KL/N, and what another divisor does",
 }
+
+LINE_BY_LINE = ("step", "flipout")  # they print a layer's own intermediates
 
 __all__ = ["TOPICS", "Check", "Sheet", "Subject", "explain", "run_subject", "small_subject"]
 
@@ -38,22 +41,29 @@ def explain(topic, subject=None, seed=0):
         raise expected("topic", "one of " + ", ".join(TOPICS), repr(topic))
     module = import_module(f".{topic}", __name__)
     subject = small_subject(seed) if subject is None else subject
-    refuse_unwritten(subject.network)
+    refuse_unwritten(subject.network, topic)
     return module.explain(subject, seed)
 
 
-def refuse_unwritten(network):
+def refuse_unwritten(network, topic):
     """Raise where a network has something that no sheet is written for.
 
     Parameters
     ----------
     network : Network
+    topic : str
     """
-    for k, layer in enumerate(network.layers):
+    for name, layer, _ in network.walk():
+        name = bracketed(name)
+        if topic in LINE_BY_LINE and not layer.explained:
+            wanted = f"a kind whose every line explain {topic} prints"
+            raise expected(name, wanted, layer.type)
         for tensor, prior in {**layer.priors, **layer.point_priors}.items():
             if prior.type != "normal" or tensor in layer.point_priors:
-                raise expected(f"layers[{k}].{tensor}_prior", "N(m, s) of a posterior, which the "
+                raise expected(f"{name}.{tensor}_prior", "N(m, s) of a posterior, which the "
                                "sheets are written for", prior.describe())  # fmt: skip
+    if all(layer.num_random == 0 for layer in network.layers):
+        raise expected("layers", "one with a posterior", "point estimates alone")
     if network.likelihood.type not in ("categorical", "bernoulli", "normal"):
         raise expected("likelihood", "categorical, bernoulli or normal, which the sheets are "
                        "written for", network.likelihood.type)  # fmt: skip

@@ -5,6 +5,7 @@ from decimal import Decimal
 import numpy as np
 
 from .. import priors, reference
+from ..network import bracketed
 from .rounding import add_up, common_decimals, printed, share_out, units
 from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
 
@@ -77,6 +78,7 @@ def _layers(sheet, subject):
     rows = [
         {"layer": f"layers.{k}", "weights": layer.num_random, "parts": parts[k], "kl": totals[k]}
         for k, layer in enumerate(network.layers)
+        if layer.num_random
     ]
     whole, summed = float(np.sum(totals)), float(np.sum([sum(p) for p in parts]))
     twice = [(sum(part), total) for part, total in zip(parts, totals, strict=True)]
@@ -125,7 +127,7 @@ def _check_exactly(sheet, subject):
     found = exact = moves = 0.0
     asked = weights = 0
     parameters = subject.parameters
-    for layer, p in zip(subject.network.layers, parameters.layers, strict=True):
+    for _, layer, p in parameters.walk():
         for _, prior, mu, rho in layer.posteriors(p):
             every = -(-mu.size // EXACT_WEIGHTS)
             weights += mu.size
@@ -159,13 +161,17 @@ def _per_weight(sheet, subject, rows):
         each = [*share_out(parts, total), total]
         table.append([row["layer"], *(printed(value, DECIMALS) for value in each)])
     sheet.table(["", "squared mean", "variance", "log", "constant", "KL"], table)
-    layer = subject.network.layers[0]
+    name, prior = next(
+        (name, layer.priors["kernel"])
+        for name, layer, _ in subject.parameters.walk()
+        if layer.num_random
+    )
     sigma = float(reference.sigma(0.0, np.array(START_RHO)))
-    cost = float(layer.kernel_prior.kl(np.float64(0), np.float64(sigma)))
+    cost = float(prior.kl(np.float64(0), np.float64(sigma)))
     sheet.say(
         f"A new weight has mu near 0 and rho near {START_RHO:g}, so sigma is about "
-        f"{number(sigma, 2)}. Against the prior N({number(layer.kernel_prior.loc)}, "
-        f"{number(layer.kernel_prior.scale)}) of layers[0] that costs {number(cost, 3)} nats. "
+        f"{number(sigma, 2)}. Against the prior N({number(prior.loc)}, "
+        f"{number(prior.scale)}) of {bracketed(name)} that costs {number(cost, 3)} nats. "
         "Where the prior is wider, nearly all of it is the log term: the posterior is surer than "
         "the prior, and pays for it whatever its mean. A weight that the data say nothing of "
         "returns to the prior, where the four terms cancel and the KL is 0."
@@ -228,7 +234,7 @@ def _estimate(sheet, subject, seed, found):
     rng = np.random.default_rng(seed)
     draws = ESTIMATE_DRAWS if subject.parameters.flat.size > 1000 else 100 * ESTIMATE_DRAWS
     values = np.zeros(draws)
-    for layer, p in zip(subject.network.layers, subject.parameters.layers, strict=True):
+    for _, layer, p in subject.parameters.walk():
         for _, prior, mu, rho in layer.posteriors(p):
             mu = mu.astype(np.float64).reshape(-1)
             sigma = reference.sigma(p.scale_shift, rho.astype(np.float64)).reshape(-1)

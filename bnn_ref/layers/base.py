@@ -5,6 +5,7 @@ calls: all of that is passed in and returned. Tensors of the posterior come in p
 NAME_rho, with sigma = scale_shift + softplus(rho).
 """
 
+from math import prod
 from types import SimpleNamespace
 
 import numpy as np
@@ -35,6 +36,8 @@ class LayerParameters(SimpleNamespace):
         c of sigma = c + softplus(rho), settled; None for a layer without a posterior.
     kernel_mu, ... : array or None
         The layer's ``tensors``; None where its options leave one out.
+    layers : tuple of LayerParameters
+        Only of a layer that has others inside: theirs.
     """
 
 
@@ -92,8 +95,10 @@ def in_blocks(h, kernel):
 class Layer:
     """A layer: a frozen dataclass with `inputs` and `outputs` that answers what is asked here.
 
-    Besides these, each layer has ``draw_noise``, ``noise_shapes``, ``initial``, ``forward``,
-    ``backward``, ``draw_outputs``, ``to_json`` and ``from_json``: see `DenseFlipout`.
+    Besides these, each layer has ``forward``, ``backward``, ``draw_outputs``, ``to_json`` and
+    ``from_json``, and where it has any ``initial`` values and ``draw_noise``, ``noise_shapes``: see
+    `DenseFlipout`. ``forward`` and ``backward`` are a training step, ``draw_outputs`` is a
+    prediction.
 
     Attributes
     ----------
@@ -101,10 +106,16 @@ class Layer:
         Its name in `LAYERS` and in JSON.
     tensors : tuple of str
         The names that its parameters may have.
+    explained : bool
+        Whether `bnn_ref.explain` prints it line by line.
+    layers : tuple of Layer
+        Those inside it, whose names and noise are nested ("layers.2.layers.0.kernel_mu").
     """
 
     type = None
     tensors = ()
+    explained = False
+    layers = ()
 
     @property
     def parameter_shapes(self):
@@ -115,6 +126,39 @@ class Layer:
     def priors(self):
         """Name ("kernel") to prior of each tensor that has a posterior, in the order of the KL."""
         return {}
+
+    @property
+    def fixed(self):
+        """Names of the tensors that the optimiser leaves alone: statistics, and what is frozen."""
+        return ()
+
+    def statistics_after(self, p, trace):
+        """Return name to next value of each tensor that no gradient reaches: running statistics.
+
+        Parameters
+        ----------
+        p : LayerParameters
+        trace : LayerTrace
+            Of this step's forward pass.
+        """
+        return {}
+
+    def initial(self, stream, scale_shift):
+        """Return name to array of the initial values; arguments as for `DenseFlipout`'s."""
+        return {}
+
+    def noise_shapes(self, noise, rows):
+        """Return name to shape of the noise's arrays; arguments as for `DenseFlipout`'s."""
+        return {}
+
+    def draw_noise(self, stream, rows, estimator="flipout"):
+        """Return the noise of so many rows: None for a layer that draws none.
+
+        Parameters
+        ----------
+        stream, rows, estimator
+            As for `DenseFlipout.draw_noise`.
+        """
 
     @property
     def num_random(self):
@@ -130,6 +174,34 @@ class Layer:
         return LayerParameters(
             scale_shift=scale_shift, **{name: views.get(name) for name in self.tensors}
         )
+
+    def after(self, shape, thing):
+        """Return the layer as it stands behind outputs of that shape, (I,) or (H, W, C).
+
+        Parameters
+        ----------
+        shape : tuple of int
+        thing : str
+            What messages call the layer.
+        """
+        return self
+
+    @property
+    def least_rows(self):
+        """The fewest rows of a batch that it can be trained on."""
+        return 1
+
+    def walk(self, p, name):
+        """Yield (name, layer, its parameters) of this layer, or of each inside it.
+
+        Parameters
+        ----------
+        p : LayerParameters or None
+            Where it is None, so are the layers' parameters.
+        name : str
+            "layers.2".
+        """
+        yield name, self, p
 
     def posteriors(self, p):
         """Yield (name, prior, mu, rho) of each tensor of p that has a posterior."""
@@ -235,6 +307,41 @@ class Layer:
                 raise expected(f"{thing}.{name}", f"dtype {dtype}", array.dtype)
 
 
+def chain(layers, before=None, thing="layers"):
+    """Return layers that fit each other, those that take any shape settled at their neighbour's.
+
+    Parameters
+    ----------
+    layers : sequence of Layer, at least one
+    before : tuple of int, optional
+        The shape of what the first one takes.
+    thing : str
+        What messages call them.
+
+    Raises
+    ------
+    ValueError
+        For no layer, what is none, or two that do not fit; the message names the layer.
+    """
+    found = []
+    for k, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise expected(f"{thing}[{k}]", "a layer", type(layer).__name__)
+        if before is not None:
+            layer = layer.after(before, f"{thing}[{k}]")
+        if layer.inputs is None:
+            raise expected(f"{thing}[{k}].inputs", "how many, for there is no layer before it",
+                           "none")  # fmt: skip
+        if before is not None and layer.inputs != prod(before):
+            neighbour = f", the outputs of {thing}[{k - 1}]" if k else ""
+            raise expected(f"{thing}[{k}].inputs", f"{prod(before)}{neighbour}", layer.inputs)
+        before = getattr(layer, "output_shape", (layer.outputs,))
+        found.append(layer)
+    if not found:
+        raise expected(thing, "at least one layer", "none")
+    return tuple(found)
+
+
 def register(layer):
     """Add a class of layers under its ``type`` and return it (also as a decorator).
 
@@ -267,3 +374,28 @@ def layer_from_json(description, inputs):
     if not isinstance(description, dict) or "type" not in description:
         raise expected("layer", "an object with a type", repr(description))
     return LAYERS.find(description["type"]).from_json(description, inputs)
+
+
+def layers_from_json(descriptions, inputs, thing="layers"):
+    """Return the layers of a list of descriptions, one behind the other.
+
+    Parameters
+    ----------
+    descriptions : list of dict
+    inputs : int
+        Of the first.
+    thing : str
+        What messages call them.
+
+    Raises
+    ------
+    ValueError
+        For what is no list, or a description that `layer_from_json` refuses.
+    """
+    if not isinstance(descriptions, list):
+        raise expected(thing, "a list of objects", repr(descriptions))
+    layers = []
+    for one in descriptions:
+        layers.append(layer_from_json(one, inputs))
+        inputs = layers[-1].outputs
+    return layers

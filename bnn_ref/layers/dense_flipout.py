@@ -79,6 +79,7 @@ class DenseFlipout(FlipoutLayer):
 
     type = "DenseFlipout"
     sizes = ("units",)
+    explained = True
 
     def __post_init__(self):
         object.__setattr__(self, "inputs", check_size(self.inputs, "inputs"))

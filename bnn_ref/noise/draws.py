@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..border import check_size
 from ..errors import expected
-from .generator import normals, signs
+from .generator import keeps, normals, signs
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -66,6 +66,27 @@ class LocalNoise(NamedTuple):
     layers: tuple[Any, ...]
 
 
+class NestedNoise(NamedTuple):
+    """The noise of a layer that has others inside: theirs, first to last.
+
+    Attributes
+    ----------
+    layers : tuple
+    """
+
+    layers: tuple[Any, ...]
+
+
+class DropoutNoise(NamedTuple):
+    """A `Dropout` layer's random numbers for one step: ``keep`` (B, I), 0 what is dropped, else 1."""
+
+    keep: NDArray[Any]
+
+
+INSIDE = ((12, 1 << 12), (18, 1 << 18))  # shift of a place at each depth, and what lies below it
+MOST_INSIDE = 62
+
+
 class Stream(NamedTuple):
     """The place of one layer's draws in the generator's counter: all of the key but the tensor.
 
@@ -89,6 +110,27 @@ class Stream(NamedTuple):
     def _key(self) -> dict[str, Any]:
         return {"layer": self.layer, "step": self.step, "draw": self.draw, "dtype": self.dtype}
 
+    def inside(self, place: int) -> Stream:
+        """Return the stream of the layer at that place inside this one.
+
+        The counter's 24 bits for a layer hold its place in the network (12), and from the
+        lowest up, 1 added, the places inside (6 each): networks without nesting know none of it.
+
+        Parameters
+        ----------
+        place : int
+
+        Raises
+        ------
+        ValueError
+            For more than 4,096 layers around, 62 inside one, or two depths.
+        """
+        for shift, below in INSIDE:
+            if self.layer < below:
+                place = check_size(place, "place of a layer inside a layer", 0, MOST_INSIDE)
+                return self._replace(layer=self.layer | (place + 1) << shift)
+        raise expected("layers inside layers", "at most two deep, in 4,096 layers", "more")
+
     def normals(self, shape: Sequence[int], tensor: str) -> NDArray[Any]:
         """Return the tensor's standard normals, of that shape, shared by the rows."""
         return normals(shape, self.seed, self.purpose, tensor, **self._key())
@@ -102,6 +144,11 @@ class Stream(NamedTuple):
     def signs(self, rows: int, columns: int, tensor: str) -> NDArray[Any]:
         """Return the tensor's -1 and +1, (rows, columns), keyed by the row's place."""
         return signs(rows, columns, self.seed, self.purpose, tensor, first_row=self.first_row,
+                     **self._key())  # fmt: skip
+
+    def keeps(self, rows: int, columns: int, rate: float) -> NDArray[Any]:
+        """Return 1 and 0, (rows, columns), 0 with probability `rate`, keyed by the row's place."""
+        return keeps(rows, columns, rate, self.seed, self.purpose, first_row=self.first_row,
                      **self._key())  # fmt: skip
 
 

@@ -15,6 +15,9 @@ sqrt(66 log 2) = 6.76, beyond which a normal falls once in 7e10 draws.
 Signs: row n starts at a block of its own, so a part of a batch has the signs of the whole. Column
 i is bit i % 32 of word (i % 128) // 32 of block n ceil(columns / 128) + i // 128; bit 1 is -1.
 
+Dropout's masks: row n starts at a block of its own too. Column i is word i % 4 of block
+n ceil(columns / 4) + i // 4; it is dropped where the word is below rate 2^32, rounded.
+
 Source: Salmon, Moraes, Dror and Shaw (2011), "Parallel random numbers: as easy as 1, 2, 3";
 Box and Muller (1958). The layout of counters is this project's own.
 """
@@ -42,6 +45,7 @@ TENSORS = {
     "bias_eps": 7,
     "output_eps": 8,
     "permutation": 9,
+    "keep": 10,
 }
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _GROUPS_AT_ONCE = 128  # 8,192 normals: what they are made from stays in the cache
@@ -191,6 +195,37 @@ def signs(
     w = np.ascontiguousarray(w.transpose(1, 2, 0)).astype("<u4")  # (rows, per_row, 4)
     bits = np.unpackbits(w.view(np.uint8).reshape(rows, per_row * 16), axis=1, bitorder="little")
     return 1 - 2 * bits[:, :columns].astype(dtype)
+
+
+def keeps(
+    rows: int,
+    columns: int,
+    rate: float,
+    seed: int,
+    purpose: str,
+    *,
+    layer: int = 0,
+    step: int = 0,
+    draw: int = 0,
+    dtype: DTypeLike = np.float64,
+    first_row: int = 0,
+) -> NDArray[Any]:
+    """Return an array (rows, columns) of 1 and, with probability `rate`, 0.
+
+    Parameters
+    ----------
+    rows, columns : int
+    rate : float
+        From 0 to 1.
+    seed, purpose, layer, step, draw, dtype, first_row
+        As for `signs`.
+    """
+    per_row = -(-columns // 4)
+    blocks = (first_row + np.arange(rows, dtype=np.uint64))[:, None] * np.uint64(per_row)
+    blocks = blocks + np.arange(per_row, dtype=np.uint64)  # (rows, per_row)
+    w = words(blocks, seed, purpose, "keep", layer=layer, step=step, draw=draw)
+    w = w.transpose(1, 2, 0).reshape(rows, per_row * 4)[:, :columns]
+    return (w >= round(rate * 2**32)).astype(dtype)
 
 
 def permutation(size: int, seed: int, purpose: str, *, step: int = 0) -> NDArray[np.intp]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import expected
+from ..network import shortened
 from ..reference import sigma
 from .axes import new_axes, new_figure
 from .model import model_of
@@ -38,10 +39,10 @@ def posterior(model: Any, *, image: tuple[int, int] | None = None) -> Any:
     """
     model = model_of(model)
     layers = [
-        (f"layer {k}", np.asarray(p.kernel_mu, np.float64),
+        (f"layer {shortened(place)}", np.asarray(p.kernel_mu, np.float64),
          sigma(p.scale_shift, np.asarray(p.kernel_rho, np.float64)))
-        for k, p in enumerate(model.parameters.layers)
-        if getattr(p, "kernel_rho", None) is not None
+        for place, layer, p in model.parameters.walk()
+        if "kernel" in layer.priors
     ]  # fmt: skip
     if image is not None and math.prod(image) != model.network.inputs:
         raise expected("image", f"a shape of {model.network.inputs} pixels", image)

@@ -12,6 +12,11 @@ TICKS = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)  # of an axis of -log
 LOST_ACCURACY, LOST_RMSE = 0.01, 0.05  # what may be lost: a difference, and a share
 
 
+def _random(parameters):
+    """Return the `LayerParameters` of the layers whose kernel has a posterior, as `kernels`."""
+    return [p for _, layer, p in parameters.walk() if "kernel" in layer.priors]
+
+
 def pruned(parameters, share):
     """Return parameters with that share of the kernel weights set to 0, lowest |mu|/sigma first.
 
@@ -23,7 +28,7 @@ def pruned(parameters, share):
     chosen = np.zeros(pooled.size, bool)
     chosen[np.argsort(pooled, kind="stable")[: round(share * pooled.size)]] = True
     start = 0
-    for p in parameters.layers:
+    for p in _random(parameters):
         part = chosen[start : start + p.kernel_mu.size].reshape(p.kernel_mu.shape)
         p.kernel_mu[part] = 0
         p.kernel_rho[part] = -1e4  # softplus is 0 there in both dtypes
@@ -37,7 +42,7 @@ def pruning(evidence):
     Shares that would leave no weight or as many as a smaller one are left out.
     """
     x, y = evidence.sweep
-    weights = sum(p.kernel_mu.size for p in evidence.opened.parameters.layers)
+    weights = sum(p.kernel_mu.size for p in _random(evidence.opened.parameters))
     counts = {round(share * weights): share for share in reversed(SHARES)}
     shares = sorted(share for count, share in counts.items() if count < weights)
     averaged, means = [], []

@@ -138,12 +138,8 @@ def _layers(opened):
     layers = list(enumerate(opened.network.layers))
     kinds = table(
         "Layers",
-        ["layer", "units", "activation", "bias", "prior"],
-        [
-            [k, f"{one.inputs} to {one.outputs}", one.activation, one.bias.replace("_", " "),
-             one.kernel_prior.describe()]
-            for k, one in layers
-        ],
+        ["layer", "type", "what it is"],
+        [[k, one.type, one.describe()] for k, one in layers],
     )  # fmt: skip
     parts = kl_parts(opened.network, opened.parameters, _noise(opened))
     totals = kl(opened.network, opened.parameters, _noise(opened))

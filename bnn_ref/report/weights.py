@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import reference
+from ..network import shortened
 from ..plot.theme import SERIES, legend, new_figure
 from ..priors import NormalPrior
 from .figure import Plot
@@ -29,14 +30,15 @@ class Kernel(NamedTuple):
 
 
 def kernels(parameters):
-    """Return the `Kernel` of every layer."""
+    """Return the `Kernel` of every layer whose kernel has a posterior."""
     found = []
-    layers = zip(parameters.network.layers, parameters.layers, strict=True)
-    for k, (layer, p) in enumerate(layers):
+    for place, layer, p in parameters.walk():
         for name, _, mu, rho in layer.posteriors(p):
             if name == "kernel":
                 sigma = reference.sigma(p.scale_shift, rho.astype(np.float64)).ravel()
-                found.append(Kernel(f"layer {k}", mu.astype(np.float64).ravel(), sigma))
+                found.append(
+                    Kernel(f"layer {shortened(place)}", mu.astype(np.float64).ravel(), sigma)
+                )
     return found
 
 
@@ -58,20 +60,20 @@ def active(opened):
     ----------
     opened : OpenedRun
     """
-    layers = list(zip(opened.network.layers, opened.parameters.layers, strict=True))[1:]
-    if not layers:
+    if len(opened.network.layers) == 1:
         return "There is no hidden layer."
-    words, idle = [], 0
-    for k, (layer, p) in enumerate(layers):
-        prior = layer.kernel_prior
-        if not prior.has_kl or prior.is_sampled:
+    words, idle, before = [], 0, None
+    for place, layer, p in opened.parameters.walk():
+        prior, before, k = layer.priors.get("kernel"), place, before
+        dense = prior is not None and p.kernel_mu.ndim == 2
+        if k is None or not dense or not prior.has_kl or prior.is_sampled:
             continue
         sigma = reference.sigma(p.scale_shift, p.kernel_rho.astype(np.float64))
         prior = layer.bound("kernel", prior, p, None)
         kl = prior.kl(p.kernel_mu.astype(np.float64), sigma)  # (I, O)
         used = int(np.sum(kl.sum(axis=1) > ACTIVE))
         idle += layer.inputs - used
-        words.append(f"{used} of {layer.inputs} units of layer {k}")
+        words.append(f"{used} of {layer.inputs} units of layer {shortened(k)}")
     if not words:
         return ""
     return (
@@ -85,12 +87,14 @@ def active(opened):
 def plots(evidence):
     """Return the figures on a run's kernels."""
     every = kernels(evidence.opened.parameters)
+    if not every:
+        return []
     shown = every
     if len(every) > len(SERIES):  # as many lines as can be told apart
         places = np.linspace(0, len(every) - 1, len(SERIES)).round().astype(int)
         shown = [every[k] for k in places]
     few = f" Of {len(every)} layers {len(shown)} are shown." if len(shown) < len(every) else ""
-    layers = evidence.opened.network.layers
+    layers = [layer for _, layer, _ in evidence.opened.network.walk()]
     priors = {layer.priors["kernel"] for layer in layers if "kernel" in layer.priors}
     prior = priors.pop() if len(priors) == 1 else None
     if np.ndim(getattr(prior, "loc", 0)) or np.ndim(getattr(prior, "scale", 0)):

@@ -115,8 +115,15 @@ def save_checkpoint(path, trainer, history=None, run=None):
 def _description(parameters):
     """Return the network's description: every option of its own, each scale_shift settled."""
     whole, settled = (parameters.network.to_json(dtype) for dtype in (None, parameters.dtype))
-    layers = zip(whole["layers"], settled["layers"], strict=True)
-    return {**whole, "layers": [{**one, **other} for one, other in layers]}
+    return _settled(whole, settled)
+
+
+def _settled(whole, other):
+    """Return an object with the values of another instead of its own, its layers' likewise."""
+    if "layers" not in whole:
+        return {**whole, **other}
+    pairs = zip(whole["layers"], other["layers"], strict=True)
+    return {**whole, **other, "layers": [_settled(*pair) for pair in pairs]}
 
 
 def _read_back(path):

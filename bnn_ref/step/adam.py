@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,6 +98,7 @@ def after(
     gradients: NDArray[Any],
     moment_1: NDArray[Any],
     moment_2: NDArray[Any],
+    fixed: Sequence[slice] = (),
 ) -> list[NDArray[Any]]:
     """Return the parameters and both moments after one Adam step, new arrays.
 
@@ -107,6 +109,8 @@ def after(
         t >= 1, the number of this step.
     parameters, gradients, moment_1, moment_2 : arrays (P,) of one float dtype
         What is computed on the way is made in blocks that stay in the cache.
+    fixed : sequence of slice
+        Stretches that stay as they are, their moments too.
 
     Raises
     ------
@@ -126,6 +130,9 @@ def after(
         v *= adam.beta_2  # E17
         v += (1 - adam.beta_2) * g * g  # E17
         p -= rate * m / (np.sqrt(v) * scale + adam.epsilon)  # E17
+    for part in fixed:
+        for array, old in zip(new, (parameters, moment_1, moment_2), strict=True):
+            array[part] = old[part]
     if not all(np.all(np.isfinite(array)) for array in new):
         raise NonFinite(step, "the update")
     return new

@@ -106,8 +106,24 @@ def check_batch(
     x, leading = check_inputs(network, x, parameters.dtype)
     if len(x) == 0:
         raise expected("x", "at least one row (a loss of nothing is not defined)", "none")
+    check_least_rows(network, len(x))
     y = network.likelihood.check_targets(y, leading, network.outputs)
     return x, y, check_sample_weight(sample_weight, leading), leading
+
+
+def check_least_rows(network: Network, rows: int) -> None:
+    """Raise where a layer cannot be trained on so few rows: the statistics of one are none.
+
+    Parameters
+    ----------
+    network : Network
+    rows : int
+        B.
+    """
+    for k, layer in enumerate(network.layers):
+        if rows < layer.least_rows:
+            wanted = f"at least {layer.least_rows} rows in training, whose statistics it takes"
+            raise expected(f"layers[{k}] ({layer.type})", wanted, rows)
 
 
 def check_kl_weight(kl_weight: float) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from itertools import repeat
 from operator import setitem
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +36,8 @@ class Result(NamedTuple):
         The gradient of the loss by the inputs.
     trace : list of LayerTrace or None
         Every intermediate, where asked for.
+    statistics : mapping of str to array
+        Full name to next value of each tensor that no gradient reaches.
     """
 
     outputs: NDArray[Any]
@@ -44,6 +48,7 @@ class Result(NamedTuple):
     gradients: Parameters
     grad_x: NDArray[Any]
     trace: list[Any] | None = None
+    statistics: Mapping[str, NDArray[Any]] = MappingProxyType({})
 
 
 class Metrics(NamedTuple):

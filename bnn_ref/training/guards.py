@@ -10,6 +10,7 @@ import numpy as np
 from ..activations import get_activation
 from ..errors import ObjectiveWarning
 from ..layers.base import sigma
+from ..network import bracketed
 
 DROWNED = 3.0  # noise of a unit, as a multiple of the deviation of its mean
 ENOUGH = 256  # weights of a kernel, for its root mean squares to say something
@@ -74,7 +75,7 @@ def warn_of_wide_sigma(parameters):
     parameters : Parameters
         As they are before the first step.
     """
-    for k, (layer, p) in enumerate(zip(parameters.network.layers, parameters.layers, strict=True)):
+    for place, layer, p in parameters.walk():
         for name, _, mu, rho in layer.posteriors(p):
             if name != "kernel" or mu.size < ENOUGH:
                 continue
@@ -82,9 +83,9 @@ def warn_of_wide_sigma(parameters):
             noise = float(np.sqrt(np.mean(np.square(sigma(p.scale_shift, rho)))))
             if noise > DROWNED * spread:
                 _warn(
-                    f"layers[{k}]: initial sigma {noise:.3g} drowns the means: a unit's noise has "
-                    f"{noise / max(spread, 1e-30):.3g} times the deviation of its mean; from sigma "
-                    f"{spread:.3g} down it would not"
+                    f"{bracketed(place)}: initial sigma {noise:.3g} drowns the means: a unit's "
+                    f"noise has {noise / max(spread, 1e-30):.3g} times the deviation of its mean; "
+                    f"from sigma {spread:.3g} down it would not"
                 )
                 return
 
@@ -123,7 +124,7 @@ def posterior_summary(parameters, kl):
         Nats, summed over layers.
     """
     ratios, count = [], 0
-    for layer, p in zip(parameters.network.layers, parameters.layers, strict=True):
+    for _, layer, p in parameters.walk():
         count += layer.num_random
         for name, prior, _, rho in layer.posteriors(p):
             if hasattr(prior, "scale"):

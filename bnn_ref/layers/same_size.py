@@ -1,0 +1,85 @@
+"""What layers share whose outputs have the shape of their inputs, whatever that is."""
+
+from dataclasses import fields, replace
+from math import prod
+
+from ..border import check_size
+from ..errors import expected
+from .base import Layer
+
+
+class SameSize(Layer):
+    """A layer that changes no shape: a frozen dataclass whose last field is ``shape``.
+
+    Left out, the shape is that of the outputs of the layer before, (I,) or (H, W, C). Rows stay
+    flat, (B, I); where it matters, the last axis is found again by ``features``.
+    """
+
+    shape = None
+
+    def settle_shape(self):
+        """Keep the shape as a tuple of whole numbers, one number as (I,), or None."""
+        if self.shape is None:
+            return
+        shape = (self.shape,) if not isinstance(self.shape, tuple | list) else self.shape
+        if not shape:
+            raise expected("shape", "at least one number", repr(self.shape))
+        shape = tuple(check_size(size, "shape") for size in shape)
+        object.__setattr__(self, "shape", shape)
+
+    @property
+    def inputs(self):
+        """I, the product of the shape; None where it has not been settled."""
+        return None if self.shape is None else prod(self.shape)
+
+    @property
+    def outputs(self):
+        """O = I."""
+        return self.inputs
+
+    @property
+    def output_shape(self):
+        """The shape, as the layer behind learns it."""
+        return self.shape
+
+    @property
+    def features(self):
+        """C, the length of the last axis."""
+        return self.shape[-1]
+
+    def after(self, shape, thing):
+        """Return the layer with that shape; arguments as for `Layer.after`."""
+        return replace(self, shape=tuple(shape)) if self.shape is None else self
+
+    def options(self):
+        """Return name to value of every option but the shape."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "shape"}
+
+    def describe(self):
+        """Return the layer in one line, for `repr` of the network."""
+        given = ", ".join(f"{name}={value!r}" for name, value in self.options().items())
+        size = " x ".join(str(n) for n in self.shape or ("any",))
+        return f"{size} {self.type}({given})"
+
+    def to_json(self, dtype=None):
+        """Return the layer's description; arguments as for `DenseFlipout.to_json`."""
+        shape = {"shape": list(self.shape)} if len(self.shape) > 1 else {}
+        return {"type": self.type, **self.options(), **shape}
+
+    @classmethod
+    def from_json(cls, description, inputs):
+        """Return the layer of what `to_json` wrote.
+
+        Parameters
+        ----------
+        description : dict
+        inputs : int
+        """
+        options = {key: value for key, value in description.items() if key != "type"}
+        unknown = sorted(set(options) - {one.name for one in fields(cls)})
+        if unknown:
+            raise expected(f"layer {cls.type}", "keys that it has", repr(unknown[0]))
+        layer = cls(**{"shape": (inputs,), **options})
+        if layer.inputs != inputs:
+            raise expected(f"layer {cls.type}: shape", f"one of {inputs} in all", layer.shape)
+        return layer

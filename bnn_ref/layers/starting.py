@@ -1,0 +1,118 @@
+"""Where means start: by a name, or from arrays of one's own.
+
+"tfp": every tensor from N(0, 0.1), the second number a standard deviation. "glorot": a kernel from
+N(0, sqrt(2 / (I + O))), a bias 0. "he": a kernel from N(0, sqrt(2 / I)), a bias 0. "zeros": all 0.
+Of a convolution's kernel (h, w, C, F), I is h w C and O is h w F.
+
+A mapping ("kernel", and "bias" where there is one, to arrays of the tensors' shapes) starts there.
+
+Source: Glorot and Bengio (2010), equation 12; He, Zhang, Ren and Sun (2015), equation 10; the
+initializers of `tfp.layers.default_mean_field_normal_fn`.
+"""
+
+from collections.abc import Mapping
+from math import prod, sqrt
+
+import numpy as np
+
+from ..border import take_array
+from ..errors import expected
+
+INITIALIZERS = ("tfp", "he", "glorot", "zeros")
+
+
+class Values(dict):
+    """Name of a tensor ("kernel") to an array that nothing writes to: equal where all values are.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+    """
+
+    def __init__(self, arrays):
+        super().__init__({name: np.array(array, np.float64) for name, array in arrays.items()})
+        for array in self.values():
+            array.flags.writeable = False
+
+    def _key(self):
+        return {name: (array.shape, array.tobytes()) for name, array in self.items()}
+
+    def __eq__(self, other):
+        return isinstance(other, Values) and self._key() == other._key()
+
+    def __hash__(self):
+        return hash(tuple(sorted(self._key().items())))
+
+    def to_json(self):
+        """Return name to nested lists of numbers."""
+        return {name: array.tolist() for name, array in self.items()}
+
+
+def settle_initializer(given, shapes):
+    """Return an initializer in its one form: a name, or `Values` of the tensors' shapes.
+
+    Parameters
+    ----------
+    given : str or mapping of str to array
+    shapes : mapping of str to tuple
+        A layer's ``parameter_shapes``: those that end in _mu are means.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or tensor, one that is missing, or another shape.
+    """
+    if not isinstance(given, Mapping):
+        if not isinstance(given, str) or given not in INITIALIZERS:
+            wanted = "one of " + ", ".join(INITIALIZERS) + ", or arrays by tensor"
+            raise expected("initializer", wanted, repr(given))
+        return given
+    means = {name[:-3]: shape for name, shape in shapes.items() if name.endswith("_mu")}
+    if set(given) != set(means):
+        raise expected("initializer", f"the tensors {', '.join(means)}", sorted(given))
+    return Values(
+        {name: take_array(given[name], f"initializer.{name}", dtype=np.float64, shape=shape)
+         for name, shape in means.items()}
+    )  # fmt: skip
+
+
+def kernel_scale(initializer, shape):
+    """Return the standard deviation that a kernel of that shape starts with, by its name.
+
+    Parameters
+    ----------
+    initializer : str
+    shape : tuple of int
+        (I, O) or (h, w, C, F).
+    """
+    positions = prod(shape[:-2])
+    inputs, outputs = positions * shape[-2], positions * shape[-1]
+    return {"tfp": 0.1, "he": sqrt(2 / inputs), "glorot": sqrt(2 / (inputs + outputs)),
+            "zeros": 0.0}[initializer]  # fmt: skip
+
+
+def initial_means(initializer, shapes, stream):
+    """Return name ("kernel_mu") to initial array of every mean.
+
+    Parameters
+    ----------
+    initializer : str or Values
+        As `settle_initializer` returns it.
+    shapes : mapping of str to tuple
+        A layer's ``parameter_shapes``.
+    stream : Stream
+        Purpose "init".
+    """
+    found = {}
+    for name, shape in shapes.items():
+        if not name.endswith("_mu"):
+            continue
+        if isinstance(initializer, Values):
+            found[name] = initializer[name[:-3]]
+        elif name == "kernel_mu":
+            found[name] = kernel_scale(initializer, shape) * stream.normals(shape, name)
+        elif initializer == "tfp":
+            found[name] = 0.1 * stream.normals(shape, name)
+        else:
+            found[name] = np.zeros(shape)
+    return found

@@ -1,0 +1,50 @@
+"""Running statistics: what a step adds to tensors that no gradient reaches."""
+
+import numpy as np
+
+from ..errors import NonFinite
+
+
+def statistics_after(network, parameters, traces):
+    """Return full name to next value of every running statistic, of one forward pass.
+
+    Parameters
+    ----------
+    network : Network
+    parameters : Parameters
+    traces : list of LayerTrace
+    """
+    layers = zip(network.layers, parameters.layers, traces, strict=True)
+    return {
+        f"layers.{k}.{name}": value
+        for k, (layer, p, trace) in enumerate(layers)
+        for name, value in layer.statistics_after(p, trace).items()
+    }
+
+
+def put_statistics(step, network, flat, draws):
+    """Write the statistics that a step ends with into a flat vector, averaged over its draws.
+
+    A running mean is linear in what a batch adds, so the average over draws adds each draw's share.
+
+    Parameters
+    ----------
+    step : int
+        The number of the step, for the message.
+    network : Network
+    flat : array (P,)
+        Changed in place.
+    draws : sequence of mapping of str to array
+        Each draw's `statistics_after`.
+
+    Raises
+    ------
+    NonFinite
+        Where one would not be finite.
+    """
+    places = network.places if draws[0] else {}
+    for name in draws[0]:
+        value = sum(draw[name] for draw in draws) * (1 / len(draws))
+        if not np.all(np.isfinite(value)):
+            raise NonFinite(step, name)
+        flat[places[name]] = value.reshape(-1)
