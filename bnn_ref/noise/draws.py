@@ -78,7 +78,7 @@ class NestedNoise(NamedTuple):
 
 
 class DropoutNoise(NamedTuple):
-    """A `Dropout` layer's random numbers for one step: ``keep`` (B, I), 0 what is dropped, else 1."""
+    """A `Dropout` layer's random numbers for one step: ``keep`` (B, I), 0 where dropped, else 1."""
 
     keep: NDArray[Any]
 
