@@ -11,10 +11,11 @@ perturbations on mini-batches", equations 3 and 4; Blundell et al. (2015) for th
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .border import check_size, check_word
 from .layers import sigma
@@ -35,6 +36,11 @@ from .step import (
 from .step import adam as adam_rule
 from .step.statistics import put_statistics, statistics_after
 
+if TYPE_CHECKING:
+    from .noise.draws import LocalNoise
+    from .step.adam import Adam
+    from .step.results import State
+
 __all__ = [
     "draw_noise",
     "draw_outputs",
@@ -48,7 +54,7 @@ __all__ = [
 ]
 
 
-def prepare(network, rows, dtype, threads=None):
+def prepare(network: Network, rows: int, dtype: DTypeLike, threads: int | None = None) -> None:
     """Return the workspace of this back end: None, for NumPy allocates as it goes.
 
     Parameters
@@ -59,7 +65,9 @@ def prepare(network, rows, dtype, threads=None):
     return None
 
 
-def forward(network: Network, parameters: Parameters, x: ArrayLike, noise: Noise) -> NDArray[Any]:
+def forward(
+    network: Network, parameters: Parameters, x: ArrayLike, noise: Noise | LocalNoise
+) -> NDArray[Any]:
     """Return the last layer's outputs (..., O) for inputs (..., I); no rows give (0, O).
 
     Parameters
@@ -114,7 +122,7 @@ def loss_and_gradients(
     parameters: Parameters,
     x: ArrayLike,
     y: ArrayLike,
-    noise: Noise,
+    noise: Noise | LocalNoise,
     kl_weight: float,
     *,
     sample_weight: ArrayLike | None = None,
@@ -190,7 +198,7 @@ def loss_and_gradients(
     )
 
 
-def average(results):
+def average(results: Sequence[Result]) -> tuple[Any, NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return nll, KL by layer, outputs and flat gradient averaged over the draws of a step.
 
     Each draw's gradient has the whole KL in it, so the average has it once. A KL in closed form is
@@ -211,8 +219,19 @@ def average(results):
     )
 
 
-def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipout",
-               sample_weight=None, workspace=None):  # fmt: skip
+def train_step(
+    state: State,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    seed: int,
+    kl_weight: float,
+    adam: Adam,
+    draws: int = 1,
+    estimator: str = "flipout",
+    sample_weight: ArrayLike | None = None,
+    workspace: None = None,
+) -> Metrics:
     """Take one training step: draw the noise, differentiate, update the state in place.
 
     The noise is that of (seed, "train", state.step, draw) for draw = 0 .. draws - 1.
@@ -268,8 +287,17 @@ def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipou
     return Metrics(nll + kl_weight * kl_total, nll, kl_total, kl_layers, outputs)  # E6
 
 
-def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_row=0,
-                 workspace=None):  # fmt: skip
+def draw_outputs(
+    network: Network,
+    parameters: Parameters,
+    x: NDArray[Any],
+    seed: int,
+    draw: int,
+    *,
+    kind: str = "weights",
+    first_row: int = 0,
+    workspace: None = None,
+) -> NDArray[Any]:
     """Return one draw of the outputs (rows, O) for a block of a table's rows.
 
     Parameters

@@ -1,5 +1,10 @@
 """The usual network: hidden layers of one kind, a linear last one, a likelihood."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .defaults import OF_NETWORK
@@ -8,9 +13,22 @@ from .layers import DenseFlipout
 from .likelihoods import LIKELIHOODS, Normal
 from .network import Network
 
+if TYPE_CHECKING:
+    from .likelihoods.base import Likelihood
 
-def dense_stack(inputs, hidden, outputs, likelihood, activation="relu", *, prior_scale=1.0,
-                bias="deterministic", initializer="tfp", initial_sigma=None):  # fmt: skip
+
+def dense_stack(
+    inputs: int,
+    hidden: int | Sequence[int],
+    outputs: int,
+    likelihood: Likelihood,
+    activation: str = "relu",
+    *,
+    prior_scale: float = 1.0,
+    bias: str = "deterministic",
+    initializer: str = "tfp",
+    initial_sigma: float | str | None = None,
+) -> Network:
     """Return the `Network` inputs -> hidden[0] -> ... -> outputs, the last layer linear.
 
     Parameters
@@ -44,7 +62,7 @@ def dense_stack(inputs, hidden, outputs, likelihood, activation="relu", *, prior
     return Network(layers, likelihood)
 
 
-def usual_likelihood(task):
+def usual_likelihood(task: str) -> Likelihood:
     """Return the likelihood of a kind of targets, where nothing else is asked for.
 
     Parameters
@@ -55,7 +73,9 @@ def usual_likelihood(task):
     return Normal(learn_scale=True) if task == "normal" else LIKELIHOODS.find(task)()
 
 
-def network_of(settings, inputs, outputs, likelihood):
+def network_of(
+    settings: Mapping[str, Any], inputs: int, outputs: int, likelihood: Likelihood
+) -> Network:
     """Return the `dense_stack` that a run's settings describe.
 
     Parameters

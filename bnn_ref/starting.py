@@ -1,16 +1,23 @@
 """From a trained network: its weights as posterior means, a share of each as its deviation."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .border import take_array
 from .errors import expected
 from .network import Network
 from .priors import NormalPrior
 
+if TYPE_CHECKING:
+    from .network import Parameters
 
-def weights_of(trained):
+
+def weights_of(trained: Any) -> list[tuple[Any, Any]]:
     """Return a list of (kernel (I, O), bias (O,) or None) of a trained network.
 
     Parameters
@@ -23,7 +30,15 @@ def weights_of(trained):
     return [tuple(pair) for pair in pairs]
 
 
-def init_from(network, trained, delta=0.1, floor=1e-3, *, centred=False, dtype="float32"):
+def init_from(
+    network: Network,
+    trained: Any,
+    delta: float = 0.1,
+    floor: float = 1e-3,
+    *,
+    centred: bool = False,
+    dtype: DTypeLike = "float32",
+) -> tuple[Network, Parameters]:
     """Return (network, parameters) that start from a trained network's weights.
 
     Every mean is the trained weight w, and every sigma = max(delta abs(w), floor): the share

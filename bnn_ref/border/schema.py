@@ -41,7 +41,7 @@ class Maybe(NamedTuple):
     schema: object
 
 
-def parse_object(text: str | bytes, thing: str) -> dict[str, Any]:
+def parse_object(text: str | bytes, thing: object) -> dict[str, Any]:
     """Return the JSON object of a text, in which every key stands once and every number is finite.
 
     Parameters
@@ -74,7 +74,7 @@ def parse_object(text: str | bytes, thing: str) -> dict[str, Any]:
     return value
 
 
-def check_schema(value: Any, schema: Any, thing: str) -> Any:
+def check_schema(value: Any, schema: Any, thing: object) -> Any:
     """Return the value where it fits, or raise a `ValueError` that names the key.
 
     Parameters

@@ -1,7 +1,10 @@
 """The Adam update: formula, numbers, and the three places for its epsilon."""
 
+from __future__ import annotations
+
 import math
 from decimal import Context, Decimal, localcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +13,9 @@ from ..step import adam as adam_rule
 from ..step.adam import EPSILONS, Adam
 from .sheet import Sheet, number
 
+if TYPE_CHECKING:
+    from .subject import Subject
+
 GRADIENT = 1e-8  # so small that epsilon decides: a weight that hardly matters to the loss
 RATE = 1e-3
 STEPS = 100
@@ -17,7 +23,7 @@ DIGITS = 40
 IN_DECIMALS = f"the printed formula in decimal numbers, {DIGITS} digits"
 
 
-def explain(subject, seed=0):
+def explain(subject: Subject, seed: int = 0) -> Sheet:
     """Return the sheet on Adam: one weight of a subject, and the conventions side by side.
 
     Parameters
@@ -43,7 +49,7 @@ def explain(subject, seed=0):
     return sheet
 
 
-def one_update(adam, step, p, g, m, v):
+def one_update(adam: Adam, step: int, p: float, g: float, m: float, v: float) -> Decimal:
     """Return one weight after one step, from the printed formula with 40 decimal digits.
 
     Parameters
@@ -161,7 +167,7 @@ def _conventions(sheet):
         sheet.check(f"{convention}: the sum of {STEPS} steps", total, IN_DECIMALS, exact, 1e-12)
 
 
-def constant_gradient(adam):
+def constant_gradient(adam: Adam) -> Decimal:
     """Return where a weight is after STEPS steps: for a constant g, m and v have closed forms.
 
     m = g (1 - beta_1^t) and v = g^2 (1 - beta_2^t), so the corrected moments are g and g^2.

@@ -1,7 +1,9 @@
 """The ELBO: why the loss is nll + KL/N, shown where everything is known exactly."""
 
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from ..likelihoods import Normal
 from ..network import Network
 from ..noise import draw_noise
 from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
+
+if TYPE_CHECKING:
+    from .subject import Subject
 
 X = np.array([[0.5], [1.0], [-1.5], [2.0]])
 Y = np.array([[0.8], [0.7], [-2.1], [2.6]])
@@ -34,7 +39,7 @@ class Posterior(NamedTuple):
     sigma: float
 
 
-def explain(subject, seed=0):
+def explain(subject: Subject, seed: int = 0) -> Sheet:
     """Return the sheet on the ELBO: one weight with four examples, then the subject's network.
 
     Parameters
@@ -58,7 +63,7 @@ def explain(subject, seed=0):
     return sheet
 
 
-def exact_posterior(weight=1.0):
+def exact_posterior(weight: float = 1.0) -> tuple[float, float]:
     """Return (mu, sigma) of the posterior of w in y = w x + noise, prior N(0, 1).
 
     Parameters
@@ -70,7 +75,7 @@ def exact_posterior(weight=1.0):
     return weight * float(np.sum(X * Y)) / NOISE**2 / precision, precision**-0.5
 
 
-def expected_nll(mu, sigma):
+def expected_nll(mu: float, sigma: float) -> float:
     """Return the mean over the four examples of E_q[-log p(y_n | x_n, w)], in closed form.
 
     Parameters

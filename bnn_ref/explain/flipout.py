@@ -1,7 +1,10 @@
 """Flipout: one shared draw of the weights' noise, a perturbation of its own for every example."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +14,15 @@ from ..errors import expected
 from ..noise import normals, signs
 from .sheet import Sheet, number
 
+if TYPE_CHECKING:
+    from .subject import Subject
+
 DRAWS = 20_000
 CHUNK = 1 << 21
 SHOWN = 4  # columns printed of a wide array
 
 
-def explain(subject, seed=0):
+def explain(subject: Subject, seed: int = 0) -> Sheet:
     """Return the sheet on Flipout, on one layer of a subject and two of its examples.
 
     Of a batch the two examples are taken whose outputs one shared draw would tie closest.

@@ -1,6 +1,9 @@
 """The KL: what it is made of, per weight, per layer, and per example after division by N."""
 
+from __future__ import annotations
+
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +12,9 @@ from ..network import bracketed
 from .rounding import add_up, common_decimals, printed, share_out, units
 from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
 
+if TYPE_CHECKING:
+    from .subject import Subject
+
 EXACT_WEIGHTS = 4000  # weights of a layer that mpmath is asked about
 ESTIMATE_DRAWS = 200
 CHUNK = 1 << 20
@@ -16,7 +22,7 @@ DECIMALS = 6  # of a mean per weight, and of a share per example
 START_RHO = -3.0  # where training starts: the mean of the initial values of rho
 
 
-def explain(subject, seed=0):
+def explain(subject: Subject, seed: int = 0) -> Sheet:
     """Return the sheet on the KL of a subject's layers.
 
     Parameters

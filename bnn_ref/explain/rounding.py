@@ -1,10 +1,13 @@
 """Rounding that keeps a sum: printed parts add up to the printed whole, digit by digit."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from decimal import Decimal
 from math import floor
 
 
-def units(value, decimals):
+def units(value: float, decimals: int) -> int:
     """Return a number in whole units of its last printed digit, rounded half to even.
 
     Parameters
@@ -15,7 +18,7 @@ def units(value, decimals):
     return int(Decimal(float(value)).scaleb(decimals).to_integral_value())
 
 
-def share_out(values, total):
+def share_out(values: Sequence[Decimal | float], total: int) -> list[int]:
     """Return whole numbers that add up to `total`, each within 1 of its value where they can.
 
     Every value is rounded down; the units that are then missing go to the largest remainders
@@ -38,7 +41,7 @@ def share_out(values, total):
     return whole
 
 
-def common_decimals(pairs, most=6):
+def common_decimals(pairs: Sequence[tuple[float, float]], most: int = 6) -> int:
     """Return the largest number of decimals, up to `most`, at which each pair rounds alike.
 
     Parameters
@@ -52,7 +55,7 @@ def common_decimals(pairs, most=6):
     return 0
 
 
-def printed(whole, decimals):
+def printed(whole: int, decimals: int) -> str:
     """Return a number of units as text with that many decimals and no thousands marks.
 
     Parameters
@@ -67,7 +70,9 @@ def printed(whole, decimals):
     return f"{sign}{head}.{tail:0{decimals}d}"
 
 
-def add_up(rows, totals, grand_total, decimals):
+def add_up(
+    rows: Sequence[Sequence[float]], totals: Sequence[float], grand_total: float, decimals: int
+) -> list[list[str]]:
     """Return a table of text whose rows and columns add up in what is printed.
 
     Parameters

@@ -6,10 +6,16 @@ difference within a limit) or statistical (a Monte Carlo estimate, within so man
 errors).
 """
 
+from __future__ import annotations
+
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 WIDTH = 79
 LONGEST = 99  # columns of a line that is not wrapped
@@ -47,7 +53,7 @@ class Check:
     error: float | None = None
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """True where the distance is within the limit (False for NaN)."""
         return bool(self.distance <= self.limit)
 
@@ -73,18 +79,18 @@ class Sheet:
     """
 
     title: str
-    lines: list = field(default_factory=list)
-    checks: list = field(default_factory=list)
-    missing: list = field(default_factory=list)
-    arrays: list = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    arrays: list[tuple[str, str, NDArray[Any]]] = field(default_factory=list)
     section: str = ""
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """True where every check that was made agrees."""
         return all(check.agrees for check in self.checks)
 
-    def heading(self, text):
+    def heading(self, text: str) -> None:
         """Start a section.
 
         Parameters
@@ -94,7 +100,7 @@ class Sheet:
         self.section = text
         self.lines += ["", text, "-" * min(len(text), WIDTH)]
 
-    def say(self, text):
+    def say(self, text: str) -> None:
         """Add a paragraph, wrapped.
 
         Parameters
@@ -104,11 +110,11 @@ class Sheet:
         """
         self.lines += ["", *textwrap.wrap(" ".join(text.split()), WIDTH)]
 
-    def formula(self, *lines):
+    def formula(self, *lines: str) -> None:
         """Add lines of a formula or a computation, indented, as they are."""
         self.lines += ["", *(("    " + line).rstrip() for line in lines)]
 
-    def table(self, header, rows):
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Add a table: text columns to the left, all others to the right.
 
         Parameters
@@ -125,7 +131,7 @@ class Sheet:
                 self.lines.append("")
             self.lines.append(("    " + "  ".join(cells)).rstrip())
 
-    def array(self, name, array, note=""):
+    def array(self, name: str, array: NDArray[Any], note: str = "") -> None:
         """Add an array with its name and shape: every entry of a small one, else a summary.
 
         Parameters
@@ -154,7 +160,15 @@ class Sheet:
             f"mean {number(np.mean(array), 4)}"
         )
 
-    def check(self, what, found, by, independent, limit, scale=None):
+    def check(
+        self,
+        what: str,
+        found: float,
+        by: str,
+        independent: float,
+        limit: float,
+        scale: float | None = None,
+    ) -> Check:
         """Hold a result against an exact value: relative difference, of `scale` where given.
 
         Parameters
@@ -181,7 +195,9 @@ class Sheet:
         distance = 0.0 if difference == 0 else difference / scale if scale else np.inf
         return self._add(Check(what, found, by, independent, distance, limit))
 
-    def check_estimate(self, what, found, by, estimate, error):
+    def check_estimate(
+        self, what: str, found: float, by: str, estimate: float, error: float
+    ) -> Check:
         """Hold a result against a Monte Carlo estimate with that standard error.
 
         Parameters
@@ -201,7 +217,7 @@ class Sheet:
         distance = 0.0 if difference == 0 else difference / error if error else np.inf
         return self._add(Check(what, found, by, estimate, distance, STANDARD_ERRORS, error))
 
-    def leave_out(self, what, why):
+    def leave_out(self, what: str, why: str) -> None:
         """Note a check that cannot be made here.
 
         Parameters
@@ -232,7 +248,7 @@ class Sheet:
         ]
         return check
 
-    def text(self):
+    def text(self) -> str:
         """Return the whole sheet as text, with a last line that counts the checks."""
         count = len(self.checks)
         agreeing = sum(check.agrees for check in self.checks)
@@ -248,7 +264,7 @@ def _beside(line, remark):
     return [joined] if len(joined) <= LONGEST else [line, " " * 16 + remark]
 
 
-def number(value, digits=6):
+def number(value: float, digits: int = 6) -> str:
     """Return a number with that many significant digits, trailing zeros dropped.
 
     Parameters
@@ -262,7 +278,7 @@ def number(value, digits=6):
     return "0" if text == "-0" else text
 
 
-def mpmath_or_none():
+def mpmath_or_none() -> ModuleType | None:
     """Return mpmath, or None where it is not installed (it comes with the extra `all`)."""
     try:
         import mpmath

@@ -1,5 +1,9 @@
 """One training step in order: every intermediate with its shape, every gradient checked."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .. import reference
@@ -10,8 +14,14 @@ from .adam import IN_DECIMALS, one_update
 from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
 from .step_checks import check_gradients, check_outputs
 
+if TYPE_CHECKING:
+    from ..noise.draws import Noise
+    from ..step.results import Result
+    from ..verification.vectors.files import Vector
+    from .subject import Subject
 
-def explain(subject, seed=0):
+
+def explain(subject: Subject, seed: int = 0) -> Sheet:
     """Return the sheet on the next training step of a subject, computed in float64.
 
     Parameters
@@ -41,7 +51,7 @@ def explain(subject, seed=0):
     return sheet
 
 
-def take_step(subject):
+def take_step(subject: Subject) -> tuple[Noise, Result]:
     """Return (noise, Result with its trace) of a subject's step."""
     noise = subject.noise()
     result = reference.loss_and_gradients(
@@ -51,7 +61,7 @@ def take_step(subject):
     return noise, result
 
 
-def vector_of(subject):
+def vector_of(subject: Subject) -> Vector:
     """Return the step as an answered test vector (`docs/vectors.md`), in float64.
 
     Parameters

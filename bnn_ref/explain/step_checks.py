@@ -1,17 +1,28 @@
 """The checks of a step: outputs by whole weights, gradients by the complex step."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import reference
 from ..activations import get_activation
+
+if TYPE_CHECKING:
+    from ..noise.draws import Noise
+    from ..step.results import Result
+    from .sheet import Sheet
+    from .subject import Subject
 
 STEP = 1e-30  # of the complex step: below every rounding unit, no difference is taken
 LIMIT = 1e-12
 
 
-def check_outputs(sheet, subject, noise, result):
+def check_outputs(sheet: Sheet, subject: Subject, noise: Noise, result: Result) -> None:
     """Hold an example's outputs against a pass through whole weights of its own.
 
     Flipout's two products are, for one example, one product with
@@ -43,7 +54,9 @@ def check_outputs(sheet, subject, noise, result):
     sheet.check(f"outputs[{row}, {o}]", found[o], by, h[o], LIMIT, np.max(np.abs(h)))
 
 
-def check_gradients(sheet, subject, noise, result, seed):
+def check_gradients(
+    sheet: Sheet, subject: Subject, noise: Noise, result: Result, seed: int
+) -> None:
     """Hold every gradient against the complex step, which uses the forward pass alone.
 
     d loss / d p = Im loss(p + i h) / h. In a small network for every entry, in a large one along
@@ -87,7 +100,7 @@ def _every_entry(subject, noise, name, shape):
     return found
 
 
-def loss_along(subject, noise, directions):
+def loss_along(subject: Subject, noise: Noise, directions: Mapping[str, NDArray[Any]]) -> float:
     """Return the derivative of the loss along directions, by the complex step.
 
     Parameters

@@ -1,14 +1,24 @@
 """What is explained: a network small enough to print, or a run's own layers and data."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..layers import DenseFlipout
 from ..likelihoods import Categorical
 from ..network import Network
 from ..noise import LayerNoise, Noise, draw_noise
 from ..step import State
+
+if TYPE_CHECKING:
+    from ..network import Parameters
+    from ..runs.opened import OpenedRun
+    from ..step.adam import Adam
 
 
 @dataclass(frozen=True)
@@ -47,24 +57,24 @@ class Subject:
     name: str
     network: Network
     state: State
-    x: np.ndarray
-    y: np.ndarray
+    x: NDArray[Any]
+    y: NDArray[Any]
     num_examples: int
     batch_size: int
     seed: int
     kl_weight: float
-    adam: object
+    adam: Adam
     draws_per_step: int = 1
-    train: tuple | None = None
-    history: tuple = ()
+    train: tuple[Any, NDArray[Any]] | None = None
+    history: Sequence[dict[str, Any]] = ()
     small: bool = False
 
     @property
-    def parameters(self):
+    def parameters(self) -> Parameters:
         """The parameters as they are before the step."""
         return self.state.parameters
 
-    def noise(self, draw=0):
+    def noise(self, draw: int = 0) -> Noise:
         """Return the noise of the step.
 
         For the small network normals have two decimals, and the draw is the first one in which the
@@ -83,7 +93,7 @@ class Subject:
                 return _rounded(noise)
             draw += 1
 
-    def in_float64(self):
+    def in_float64(self) -> Subject:
         """Return the same subject with everything in float64, the values unchanged."""
         state = State(
             *(
@@ -110,7 +120,7 @@ def _rounded(noise):
     )
 
 
-def small_subject(seed=0):
+def small_subject(seed: int = 0) -> Subject:
     """Return the step of a 3-2-2 network with two examples, every number of two decimals.
 
     The first layer has a random bias, the second a deterministic one; N is 10.
@@ -144,7 +154,7 @@ def small_subject(seed=0):
     )
 
 
-def run_subject(opened):
+def run_subject(opened: OpenedRun) -> Subject:
     """Return the step that a run would take next, on the batch that is next.
 
     Parameters

@@ -9,9 +9,12 @@ perturbations on mini-batches", equations 3 and 4.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..activations import get_activation
 from ..border import check_size
@@ -20,6 +23,10 @@ from ..priors import Prior
 from . import local
 from .base import LayerTrace, in_blocks, register, sigma
 from .posterior import STANDARD_NORMAL, FlipoutLayer
+
+if TYPE_CHECKING:
+    from ..noise.draws import LayerNoise, Stream
+    from .base import LayerParameters
 
 
 @register
@@ -81,27 +88,27 @@ class DenseFlipout(FlipoutLayer):
     sizes = ("units",)
     explained = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", check_size(self.inputs, "inputs"))
         object.__setattr__(self, "outputs", check_size(self.outputs, "outputs"))
         self._settle_options()
 
     @property
-    def kernel_shape(self):
+    def kernel_shape(self) -> tuple[int, ...]:
         """(I, O)."""
         return self.inputs, self.outputs
 
     @property
-    def channels(self):
+    def channels(self) -> int:
         """I: each input has a sign of its own."""
         return self.inputs
 
     @property
-    def units(self):
+    def units(self) -> int:
         """O."""
         return self.outputs
 
-    def noise_shapes(self, noise, rows):
+    def noise_shapes(self, noise: Any, rows: int) -> dict[str, tuple[int, ...] | None]:
         """Return name to shape (None: absent) of the arrays that this kind of noise holds.
 
         Parameters
@@ -114,7 +121,9 @@ class DenseFlipout(FlipoutLayer):
             return {"output_eps": (rows, self.outputs)}
         return super().noise_shapes(noise, rows)
 
-    def draw_noise(self, stream, rows, estimator="flipout"):
+    def draw_noise(
+        self, stream: Stream, rows: int, estimator: str = "flipout"
+    ) -> LayerNoise | LocalLayerNoise:
         """Return the `LayerNoise` of so many rows, or a `LocalLayerNoise` for "local".
 
         Parameters
@@ -129,7 +138,7 @@ class DenseFlipout(FlipoutLayer):
             return LocalLayerNoise(stream.row_normals(rows, self.outputs, "output_eps"))
         return super().draw_noise(stream, rows, estimator)
 
-    def forward(self, p, noise, h):
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace` of the forward pass.
 
         a = h mu + ((h * sign_input) (sigma * eps)) * sign_output + bias,  outputs = f(a).
@@ -171,7 +180,15 @@ class DenseFlipout(FlipoutLayer):
         t.outputs = get_activation(self.activation).function(a)  # (B, O), E3
         return t
 
-    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
         """Return the gradient of the loss by the layer's inputs, (B, I), and fill its parameters'.
 
         Parameters
@@ -212,7 +229,9 @@ class DenseFlipout(FlipoutLayer):
         self.kl_backward(p, noise, t, kl_weight, gradients)  # E13 to E15
         return t.grad_inputs
 
-    def draw_outputs(self, p, h, stream, kind):
+    def draw_outputs(
+        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
+    ) -> NDArray[Any]:
         """Return the outputs (rows, O) of one draw of a prediction.
 
         Parameters
@@ -239,16 +258,18 @@ class DenseFlipout(FlipoutLayer):
             a = a + bias  # E3
         return get_activation(self.activation).function(a)  # E3
 
-    def describe_sizes(self):
+    def describe_sizes(self) -> str:
         """Return the sizes as `describe` shows them."""
         return f"{self.inputs} -> {self.outputs}"
 
-    def sizes_to_json(self):
+    def sizes_to_json(self) -> dict[str, Any]:
         """Return the sizes that a description holds: the layer before has the inputs."""
         return {"units": self.outputs}
 
     @classmethod
-    def of_sizes(cls, sizes, inputs, options):
+    def of_sizes(
+        cls, sizes: Mapping[str, Any], inputs: int, options: dict[str, Any]
+    ) -> DenseFlipout:
         """Return the layer of what `sizes_to_json` wrote.
 
         Parameters

@@ -7,10 +7,20 @@ independent over examples. The KL and the rest of the layer are `DenseFlipout`'s
 Source: Kingma, Salimans and Welling (2015), equation 6; gradients derived here.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ..noise.draws import LocalLayerNoise
+    from .base import LayerTrace
+    from .dense_flipout import DenseFlipout
 
 
-def perturb(layer, trace, noise):
+def perturb(layer: DenseFlipout, trace: LayerTrace, noise: LocalLayerNoise) -> NDArray[Any]:
     """Return the perturbation (B, O) of the pre-activations, and keep what its gradient needs.
 
     Sets ``trace.output_sigma`` (B, O), the standard deviation of each pre-activation.
@@ -30,7 +40,9 @@ def perturb(layer, trace, noise):
     return trace.output_sigma * noise.output_eps  # E19
 
 
-def perturb_backward(layer, trace, noise):
+def perturb_backward(
+    layer: DenseFlipout, trace: LayerTrace, noise: LocalLayerNoise
+) -> NDArray[Any]:
     """Return the gradient by h that passes through `perturb`, (B, I); set sigma's on the trace.
 
     With v = output_sigma^2: dl/dv = grad_a eps / (2 output_sigma), 0 where output_sigma is 0.

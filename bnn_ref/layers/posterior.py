@@ -5,7 +5,13 @@ the same for a dense kernel (I, O) and a convolution's (kh, kw, C, F), for none 
 kernel is multiplied with.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..activations import get_activation
 from ..elementary import softplus_inverse
@@ -13,6 +19,11 @@ from ..errors import expected
 from ..noise import LayerNoise
 from ..priors import NormalPrior, make_prior
 from .base import Layer, sigma, sigma_for_kl
+
+if TYPE_CHECKING:
+    from ..noise.draws import Stream
+    from ..priors.base import Prior
+    from .base import LayerParameters, LayerTrace
 
 BIASES = ("none", "deterministic", "normal", "normal_flipped")
 INITIALIZERS = ("tfp", "he")
@@ -41,7 +52,20 @@ class FlipoutLayer(Layer):
 
     tensors = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho", "kernel_prior_loc",
                "kernel_prior_rho", "bias_prior_loc", "bias_prior_rho")  # fmt: skip
-    sizes = ()
+    sizes: ClassVar[tuple[str, ...]] = ()
+    kernel_shape: tuple[int, ...]
+    units: int
+    channels: int
+    describe_sizes: Callable[[], str]
+    sizes_to_json: Callable[[], dict[str, Any]]
+    of_sizes: ClassVar[Callable[..., FlipoutLayer]]
+    activation: str
+    kernel_prior: Any
+    bias: str
+    bias_prior: Any
+    scale_shift: float | None
+    initializer: str
+    initial_sigma: float | str | None
 
     def _settle_options(self):
         """Check every option but the sizes, and keep each in its one form."""
@@ -96,12 +120,12 @@ class FlipoutLayer(Layer):
             raise expected("initial_sigma", "a finite number above 0", given)
 
     @property
-    def bias_is_random(self):
+    def bias_is_random(self) -> bool:
         """True where the bias has a Normal posterior: noise and a KL of its own."""
         return self.bias in ("normal", "normal_flipped")
 
     @property
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name to shape of each parameter, in the order of the flat vector."""
         shapes = {
             "kernel_mu": self.kernel_shape,
@@ -117,22 +141,22 @@ class FlipoutLayer(Layer):
         return shapes
 
     @property
-    def point_priors(self):
+    def point_priors(self) -> dict[str, Prior]:
         """Name to prior of a deterministic bias that has one."""
         alone = self.bias == "deterministic" and self.bias_prior is not None
         return {"bias": self.bias_prior} if alone else {}
 
     @property
-    def priors(self):
+    def priors(self) -> dict[str, Prior]:
         """Name to prior of each tensor that has a posterior: "kernel" and, if random, "bias"."""
         random = {"kernel": self.kernel_prior}
         return {**random, "bias": self.bias_prior} if self.bias_is_random else random
 
-    def settled_shift(self, dtype):
+    def settled_shift(self, dtype: DTypeLike) -> float:
         """Return scale_shift as a float, None replaced by the machine epsilon of the dtype."""
         return float(np.finfo(dtype).eps) if self.scale_shift is None else self.scale_shift
 
-    def initial(self, stream, scale_shift):
+    def initial(self, stream: Stream, scale_shift: float) -> dict[str, NDArray[Any]]:
         """Return name to array of the initial values, drawn tensor by tensor.
 
         Parameters
@@ -161,7 +185,7 @@ class FlipoutLayer(Layer):
                 found[f"{tensor}_rho"] = softplus_inverse(np.asarray(given) - scale_shift)
         return found
 
-    def noise_shapes(self, noise, rows):
+    def noise_shapes(self, noise: Any, rows: int) -> dict[str, tuple[int, ...] | None]:
         """Return name to shape (None: absent) of the arrays that this kind of noise holds.
 
         Parameters
@@ -177,7 +201,7 @@ class FlipoutLayer(Layer):
             "bias_eps": (self.units,) if self.bias_is_random else None,
         }
 
-    def draw_noise(self, stream, rows, estimator="flipout"):
+    def draw_noise(self, stream: Stream, rows: int, estimator: str = "flipout") -> Any:
         """Return the `LayerNoise` of so many rows.
 
         Parameters
@@ -197,7 +221,14 @@ class FlipoutLayer(Layer):
         bias_eps = stream.normals((self.units,), "bias_eps") if self.bias_is_random else None
         return LayerNoise(kernel_eps, *signs, bias_eps)
 
-    def kl_backward(self, p, noise, t, kl_weight, gradients):
+    def kl_backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> None:
         """Add the KL's gradient by mu, and set that by rho; arguments as for `backward`.
 
         The trace has the gradients of the nll by sigma, and gets kl_grad_mu, kl_grad_sigma and
@@ -219,7 +250,9 @@ class FlipoutLayer(Layer):
             if name == "kernel":
                 t.kl_grad_mu, t.kl_grad_sigma, t.sigma_grad_rho = by_mu, by_sigma, sigma_grad_rho
 
-    def draw_weights(self, p, stream):
+    def draw_weights(
+        self, p: LayerParameters, stream: Stream
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """Return one draw of the whole weights: kernel and bias (None where there is none).
 
         Parameters
@@ -234,7 +267,7 @@ class FlipoutLayer(Layer):
         eps = stream.normals(p.bias_mu.shape, "bias_eps")
         return kernel, p.bias_mu + sigma(p.scale_shift, p.bias_rho) * eps  # E21
 
-    def describe(self):
+    def describe(self) -> str:
         """Return the layer in one line, for `repr` of the network."""
         bias = "" if self.bias_prior is None else f" prior {self.bias_prior.describe()}"
         return (
@@ -242,7 +275,7 @@ class FlipoutLayer(Layer):
             f"kernel prior {self.kernel_prior.describe()}, bias {self.bias}{bias}"
         )
 
-    def to_json(self, dtype=None):
+    def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
         """Return the layer's description.
 
         Parameters
@@ -266,7 +299,7 @@ class FlipoutLayer(Layer):
         }
 
     @classmethod
-    def from_json(cls, description, inputs):
+    def from_json(cls, description: Mapping[str, Any], inputs: int) -> Layer:
         """Return the layer of a description in either of `to_json`'s forms.
 
         Parameters

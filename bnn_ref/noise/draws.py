@@ -6,7 +6,7 @@ What a layer draws, and in which shapes, is the layer's own: see `bnn_ref.layers
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -157,6 +157,38 @@ def check_estimator(estimator: str) -> str:
     if estimator not in ESTIMATORS:
         raise expected("estimator", "one of " + ", ".join(ESTIMATORS), repr(estimator))
     return estimator
+
+
+@overload
+def draw_noise(
+    network: Network,
+    rows: int,
+    seed: int,
+    *,
+    step: int = ...,
+    draw: int = ...,
+    purpose: str = ...,
+    dtype: DTypeLike = ...,
+    estimator: Literal["flipout", "shared"] = ...,
+    first_row: int = ...,
+    workspace: Any = ...,
+) -> Noise: ...
+
+
+@overload
+def draw_noise(
+    network: Network,
+    rows: int,
+    seed: int,
+    *,
+    step: int = ...,
+    draw: int = ...,
+    purpose: str = ...,
+    dtype: DTypeLike = ...,
+    estimator: str,
+    first_row: int = ...,
+    workspace: Any = ...,
+) -> Noise | LocalNoise: ...
 
 
 def draw_noise(

@@ -52,7 +52,7 @@ _GROUPS_AT_ONCE = 128  # 8,192 normals: what they are made from stays in the cac
 _WEYL = np.array([[0x9E3779B9], [0xBB67AE85]], np.uint64)
 
 
-def philox(counter: Sequence[ArrayLike], key: tuple[int, int]) -> list[NDArray[np.uint32]]:
+def philox(counter: Sequence[ArrayLike], key: tuple[int, int]) -> NDArray[np.uint32]:
     """Return the four words of Philox4x32-10 for each counter.
 
     Parameters

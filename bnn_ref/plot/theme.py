@@ -4,8 +4,15 @@ Series differ in line style or marker as well as in colour, and the colours are 
 Ito (2008), "Color universal design", lightened where the paper is dark.
 """
 
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 WIDTH, HEIGHT = 4.0, 2.8  # inches: 288 points, which a phone shows at some 360 pixels
 NARROW = 3.5  # inches, of a figure that shares a line of the page with two others
@@ -51,7 +58,7 @@ class Theme(NamedTuple):
     yellow: str
     sky: str
 
-    def series(self, k):
+    def series(self, k: int) -> tuple[str, Any]:
         """Return (colour, line style) of the k-th series of a chart, of at most six."""
         return getattr(self, SERIES[k]), STYLES[k]
 
@@ -59,7 +66,15 @@ class Theme(NamedTuple):
 PRINT = Theme(**LIGHT)
 
 
-def new_figure(theme, width=WIDTH, height=HEIGHT, *, rows=1, columns=1, **options):
+def new_figure(
+    theme: Theme,
+    width: float = WIDTH,
+    height: float = HEIGHT,
+    *,
+    rows: int = 1,
+    columns: int = 1,
+    **options: Any,
+) -> tuple[Figure, Any]:
     """Return (figure, axes) in the theme's colours; nothing global is touched.
 
     Parameters
@@ -82,7 +97,7 @@ def new_figure(theme, width=WIDTH, height=HEIGHT, *, rows=1, columns=1, **option
     return figure, axes
 
 
-def dress(axes, theme):
+def dress(axes: Axes, theme: Theme) -> None:
     """Give axes the theme's colours, a light grid and no box."""
     axes.patch.set_alpha(0)
     axes.set_axisbelow(True)
@@ -97,7 +112,7 @@ def dress(axes, theme):
         label.set_fontsize(9.5)
 
 
-def logarithmic(axes, low, high):
+def logarithmic(axes: Axes, low: float, high: float) -> None:
     """Make the y axis logarithmic, its numbers like 0.5 and 20 and not powers of ten.
 
     Parameters
@@ -116,7 +131,7 @@ def logarithmic(axes, low, high):
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def legend(axes, theme, columns=2, source=None):
+def legend(axes: Axes, theme: Theme, columns: int = 2, source: Axes | None = None) -> Legend:
     """Add a legend above the axes, where it covers nothing, in the theme's colours.
 
     source: the axes whose series it names, by default the same.

@@ -14,10 +14,13 @@ Version 1, of before `run`, is read too.
 `bnn_ref.runs.run` is the folder that a checkpoint lives in.
 """
 
+from __future__ import annotations
+
 import errno
 import json
 import os
-from typing import NamedTuple
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +33,10 @@ from ..step import State
 from ..storage.archive import ArchiveError, open_archive, write_archive
 from . import environment
 from .schema import META
+
+if TYPE_CHECKING:
+    from ..training.history import History
+    from ..training.trainer import Trainer
 
 FORMAT, VERSION = "bnn-ref-checkpoint", 2
 LARGEST_META = 1 << 23  # bytes of the description, four a character
@@ -56,17 +63,22 @@ class Checkpoint(NamedTuple):
     network: Network
     state: State
     seed: int
-    environment: dict
-    pending: dict
+    environment: dict[str, Any]
+    pending: dict[str, Any]
     run: str | None = None
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         """The dtype of every parameter."""
         return self.state.parameters.dtype
 
 
-def save_checkpoint(path, trainer, history=None, run=None):
+def save_checkpoint(
+    path: str | PathLike[str],
+    trainer: Trainer,
+    history: History | None = None,
+    run: str | None = None,
+) -> None:
     """Write a trainer's state; equal states give equal bytes.
 
     The file is written beside its place, read back, and renamed: what was there goes only when the
@@ -139,7 +151,7 @@ def _tensors(state):
     return {"": state.parameters, "moment_1.": state.moment_1, "moment_2.": state.moment_2}
 
 
-def load_checkpoint(path, network=None):
+def load_checkpoint(path: str | PathLike[str], network: Network | None = None) -> Checkpoint:
     """Return the `Checkpoint` in a file, nothing in it trusted.
 
     Parameters

@@ -1,11 +1,15 @@
 """What a result's last bits depend on besides the program: libraries, BLAS, threads, machine."""
 
+from __future__ import annotations
+
 import functools
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +19,7 @@ FEATURES = ("fma", "avx", "avx2", "avx512f", "neon", "sve")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
-def version_of(package):
+def version_of(package: str) -> str | None:
     """Return an installed package's version without importing it, or None."""
     try:
         return metadata.version(package)
@@ -23,14 +27,14 @@ def version_of(package):
         return None
 
 
-def available_cores():
+def available_cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def blas():
+def blas() -> tuple[str, int]:
     """Return (name and version, threads) of the BLAS that NumPy calls.
 
     Threads are asked of the library where threadpoolctl is installed, else they are what the
@@ -63,7 +67,7 @@ def _blas_name():
 
 
 @functools.cache
-def processor():
+def processor() -> tuple[str, str]:
     """Return (name, features that decide how numbers are rounded) of this machine's processor.
 
     Features are those of `FEATURES` that it has, as LLVM names them; "unknown" without llvmlite.
@@ -94,7 +98,7 @@ def _processor_name():
         return None
 
 
-def describe():
+def describe() -> dict[str, Any]:
     """Return libraries, BLAS and machine as a dict of text and numbers; no clock, no host name."""
     name, threads = blas()
     model, features = processor()
@@ -112,14 +116,14 @@ def describe():
     }
 
 
-def optional_versions():
+def optional_versions() -> dict[str, str | None]:
     """Return the version, or None, of each package that some command can use."""
     packages = ("tqdm", "matplotlib", "threadpoolctl", "mpmath", "scikit-learn", "dask", "jax",
                 "torch", "tensorflow", "tensorflow-probability", "bayesian-torch")  # fmt: skip
     return {package: version_of(package) for package in packages}
 
 
-def default_backend():
+def default_backend() -> tuple[str, str | None]:
     """Return (name, folder of compiled kernels or None) of the back end that serves by default."""
     from ..backends import get_backend
 
@@ -135,7 +139,7 @@ def default_backend():
     return "numba", None if folder is None else str(folder)
 
 
-def differences(recorded, now, backend):
+def differences(recorded: Mapping[str, Any], now: Mapping[str, Any], backend: str) -> list[str]:
     """Return a line for each thing that may change bits: "numpy: recorded 2.0, now 2.1".
 
     Parameters

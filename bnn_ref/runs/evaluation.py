@@ -1,10 +1,16 @@
 """Scores and predictions in the units of the data: what the programs report."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..prediction import predict
 from ..storage.archive import write_archive
@@ -12,8 +18,21 @@ from ..storage.jsonfile import plain
 from ..storage.wholefile import whole_file
 from .schema import SCORES
 
+if TYPE_CHECKING:
+    from ..data import Examples
+    from ..data.dataset import Dataset
+    from ..data.encoding import Encoding
+    from ..network import Network, Parameters
+    from ..prediction.prediction import Prediction
 
-def score(network, parameters, examples, encoding, **options):
+
+def score(
+    network: Network,
+    parameters: Parameters,
+    examples: Examples | None,
+    encoding: Encoding,
+    **options: Any,
+) -> dict[str, float | None]:
     """Return nats, accuracy, rmse and calibration error of some examples as a dict.
 
     Parameters
@@ -44,7 +63,9 @@ def score(network, parameters, examples, encoding, **options):
     return found
 
 
-def score_parts(network, parameters, dataset, **options):
+def score_parts(
+    network: Network, parameters: Parameters, dataset: Dataset, **options: Any
+) -> dict[str, float | None]:
     """Return the scores of held-out and test rows: heldout_nats, test_nats and so on.
 
     Parameters
@@ -63,7 +84,7 @@ def score_parts(network, parameters, dataset, **options):
     return {f"{part}_{name}": found[part][name] for name in SCORES for part in parts}
 
 
-def prediction_columns(prediction, encoding):
+def prediction_columns(prediction: Prediction, encoding: Encoding) -> dict[str, NDArray[Any]]:
     """Return name to array of what is told about each row, in the data's own units.
 
     Classes: ``class`` (its name), ``probability_NAME`` of each, the entropies and the mutual
@@ -103,7 +124,7 @@ def prediction_columns(prediction, encoding):
     return columns
 
 
-def one_line_json(values):
+def one_line_json(values: Mapping[str, Any]) -> str:
     """Return a dict as JSON on one line; what is not finite becomes null.
 
     Parameters
@@ -113,7 +134,7 @@ def one_line_json(values):
     return json.dumps(plain(values), allow_nan=False)
 
 
-def write_columns(path, columns):
+def write_columns(path: str | PathLike[str], columns: Mapping[str, NDArray[Any]]) -> None:
     """Write columns to a .csv file (numbers with every digit) or an .npz file, whole or not at all.
 
     Parameters

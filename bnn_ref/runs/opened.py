@@ -1,8 +1,12 @@
 """A run opened again: its folder's files and its data, together, for those who look at it."""
 
+from __future__ import annotations
+
 import os
 import shlex
-from typing import NamedTuple
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..data import Dataset, Encoding, Reading, load
 from ..errors import expected
@@ -11,6 +15,10 @@ from ..training.history import History
 from ..training.trainer import Trainer
 from .checkpoints import Checkpoint
 from .run import Run
+
+if TYPE_CHECKING:
+    from ..network import Network, Parameters
+    from ..training.convergence import Convergence
 
 
 class OpenedRun(NamedTuple):
@@ -29,28 +37,28 @@ class OpenedRun(NamedTuple):
     """
 
     folder: str
-    config: dict
+    config: dict[str, Any]
     checkpoint: Checkpoint
     history: History
     dataset: Dataset
-    results: dict | None
+    results: dict[str, Any] | None
 
     @property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """The settings of the run's training, by name."""
         return self.config["settings"]
 
     @property
-    def network(self):
+    def network(self) -> Network:
         """The network."""
         return self.checkpoint.network
 
     @property
-    def parameters(self):
+    def parameters(self) -> Parameters:
         """The trained `Parameters`."""
         return self.checkpoint.state.parameters
 
-    def trainer(self):
+    def trainer(self) -> Trainer:
         """Return a `Trainer` that stands where the run stands."""
         names = ("learning_rate", "seed", "dtype", "draws_per_step", "kl_weight", "temperature",
                  "kl_warm_up", "adam", "estimator")  # fmt: skip
@@ -59,7 +67,7 @@ class OpenedRun(NamedTuple):
                        state=self.checkpoint.state, steps=self.steps, **settings)  # fmt: skip
 
     @property
-    def steps(self):
+    def steps(self) -> int:
         """How many steps the run was to take in all."""
         if self.settings["epochs"] is None:
             return self.settings["steps"]
@@ -67,7 +75,7 @@ class OpenedRun(NamedTuple):
         return self.settings["epochs"] * -(-rows // batch_size)
 
     @property
-    def convergence(self):
+    def convergence(self) -> Convergence | None:
         """The `Convergence` that its records show, None where they hold no drift."""
         records = [one for one in self.history.records if "drift" in one]
         constant = not isinstance(self.settings["learning_rate"], str)
@@ -78,12 +86,12 @@ class OpenedRun(NamedTuple):
         ) if records else None  # fmt: skip
 
     @property
-    def command(self):
+    def command(self) -> str:
         """The command that repeats the run, every setting spelled out."""
         return train_command(self.settings)
 
 
-def train_command(settings, out="RUN"):
+def train_command(settings: Mapping[str, Any], out: str = "RUN") -> str:
     """Return the command line that trains with settings, each of them spelled out and quoted.
 
     Parameters
@@ -102,7 +110,11 @@ def train_command(settings, out="RUN"):
     return shlex.join([*words, "--out", out])
 
 
-def open_run(folder, data=None, reading=None):
+def open_run(
+    folder: str | PathLike[str],
+    data: str | PathLike[str] | None = None,
+    reading: Reading | None = None,
+) -> OpenedRun:
     """Return the `OpenedRun` of a folder.
 
     Parameters

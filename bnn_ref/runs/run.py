@@ -15,10 +15,16 @@ Runs of the first version (without checksums and identities) are read, and go on
 those on text tables.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import warnings
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..errors import expected
@@ -29,6 +35,11 @@ from ..storage.wholefile import PREFIX, remove_leftovers
 from ..training.history import History
 from .checkpoints import load_checkpoint, save_checkpoint
 from .schema import CONFIG, FREE, HISTORY, LATER, RESULTS
+
+if TYPE_CHECKING:
+    from ..network import Network
+    from ..training.trainer import Trainer
+    from .checkpoints import Checkpoint
 
 FORMAT, VERSION = "bnn-ref-run", 2
 FILES = ("config.json", "history.json", "results.json", "checkpoint.npz")
@@ -49,7 +60,7 @@ def _reason(error, path):
     return text.removeprefix(f"{path}: ")
 
 
-def identity_of(config):
+def identity_of(config: dict[str, Any]) -> str:
     """Return what tells one run from another: a hash of settings, data and network.
 
     Not of what may change when a run goes on: how long it is to be, and where its data are.
@@ -80,11 +91,11 @@ class Run:
         the first version.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | PathLike[str]) -> None:
         self.folder = Path(folder)
         self.identity = None
 
-    def path(self, name):
+    def path(self, name: str) -> Path:
         """Return the path of one of its files.
 
         Parameters
@@ -95,16 +106,16 @@ class Run:
         return self.folder / name
 
     @property
-    def has_checkpoint(self):
+    def has_checkpoint(self) -> bool:
         """Whether there is a checkpoint."""
         return os.path.lexists(self.path("checkpoint.npz"))
 
     @property
-    def has_begun(self):
+    def has_begun(self) -> bool:
         """Whether there is a configuration or a checkpoint to go on from."""
         return self.has_checkpoint or os.path.lexists(self.path("config.json"))
 
-    def held(self):
+    def held(self) -> AbstractContextManager[None]:
         """Return a context in which this process alone may write to the folder.
 
         Raises
@@ -116,7 +127,7 @@ class Run:
         """
         return sole_writer(self.folder)
 
-    def refuse_overwriting(self):
+    def refuse_overwriting(self) -> None:
         """Raise the `ValueError` for a folder that already holds something."""
         ours = (LOCK, PREFIX)  # the lock, and what a killed writer left half-written
         there = sorted(name for name in os.listdir(self.folder) if not name.startswith(ours))
@@ -124,7 +135,7 @@ class Run:
             found = f"one that holds {', '.join(there[:6])}"
             raise expected(self.folder, "a new or an empty folder", found)
 
-    def create(self, config):
+    def create(self, config: dict[str, Any]) -> None:
         """Write the configuration of a new run; a run that is there is removed.
 
         Parameters
@@ -148,7 +159,7 @@ class Run:
         self.identity = identity_of(config)
         self._configure(config, {"version": VERSION, "identity": self.identity})
 
-    def go_on(self, config):
+    def go_on(self, config: dict[str, Any]) -> None:
         """Write the configuration of a run that goes on, and what was recorded of what it is.
 
         Parameters
@@ -166,7 +177,7 @@ class Run:
         head = {"format": FORMAT, "bnn_ref": __version__}
         write_json(self.path("config.json"), {**config, **head, **kept})
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         """Return the configuration.
 
         Raises
@@ -186,7 +197,7 @@ class Run:
             raise expected(f"{path}: identity", "such a key", "none")
         return {**config, "settings": {**LATER, **config["settings"]}}
 
-    def save(self, trainer, history):
+    def save(self, trainer: Trainer, history: History) -> None:
         """Write history and checkpoint; what `fit` calls as its ``on_checkpoint``.
 
         A history that cannot be written is warned of: the checkpoint is what a run goes on from.
@@ -212,7 +223,7 @@ class Run:
         if lost is not None:
             warnings.warn(f"{path}: not written ({_reason(lost, path)})", stacklevel=2)
 
-    def load(self, network=None):
+    def load(self, network: Network | None = None) -> tuple[Checkpoint, History]:
         """Return the `Checkpoint`, and the `History` up to it.
 
         A history that is absent or damaged costs the history alone: a warning says so.
@@ -241,7 +252,7 @@ class Run:
         records = [one for one in records["records"] if one["step"] <= checkpoint.state.step]
         return checkpoint, History(records, dict(checkpoint.pending))
 
-    def results(self):
+    def results(self) -> dict[str, Any] | None:
         """Return what the finished run scored, or None where it is not known."""
         if not os.path.lexists(self.path("results.json")):
             return None
@@ -256,7 +267,7 @@ class Run:
             warnings.warn(f"{path}: left out ({_reason(error, path)})", stacklevel=3)
             return None
 
-    def save_results(self, results):
+    def save_results(self, results: Mapping[str, Any]) -> None:
         """Write what the finished run scored.
 
         Parameters

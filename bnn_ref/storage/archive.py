@@ -6,6 +6,8 @@ array's header is read from a bounded prefix, and its data only after the caller
 shape and dtype with what it wants. Nothing is ever unpickled.
 """
 
+from __future__ import annotations
+
 import ast
 import contextlib
 import math
@@ -13,8 +15,12 @@ import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
+from os import PathLike
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..border.files import open_file
 from ..border.text import show, show_name
@@ -56,7 +62,7 @@ class Archive:
         The arrays' names, without ".npy", in the order of the directory.
     """
 
-    def __init__(self, file, limit):
+    def __init__(self, file: BinaryIO, limit: int) -> None:
         self._file, self._zip = file, zipfile.ZipFile(file)
         self._members = {}
         for info in self._zip.infolist():
@@ -79,14 +85,14 @@ class Archive:
             )
         self.names = tuple(self._members)
 
-    def __enter__(self):
+    def __enter__(self) -> Archive:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._zip.close()
         self._file.close()
 
-    def header(self, name):
+    def header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         """Return (shape, dtype) of an array without reading its data.
 
         Raises
@@ -97,7 +103,7 @@ class Archive:
         shape, dtype, _, _ = self._header(name)
         return shape, dtype
 
-    def read(self, name):
+    def read(self, name: str) -> NDArray[Any]:
         """Return an array, read-only, C order.
 
         Raises
@@ -162,7 +168,7 @@ def _parse_header(thing, prefix):
     return shape, _plain_dtype(thing, descr), header["fortran_order"] is True, start + length
 
 
-def open_npy(path):
+def open_npy(path: str | PathLike[str]) -> NDArray[Any]:
     """Return the array of an `.npy` file, mapped into memory and read-only.
 
     Parameters
@@ -226,7 +232,7 @@ def _check_ends(file):
     return size
 
 
-def open_archive(path, limit=None):
+def open_archive(path: str | PathLike[str], limit: int | None = None) -> Archive:
     """Return the `Archive` of an `.npz` file, to be used in a ``with`` statement.
 
     Parameters
@@ -258,7 +264,11 @@ def open_archive(path, limit=None):
         raise ArchiveError(f"expected an .npz archive, found {show(str(error))}") from None
 
 
-def write_archive(path, arrays, check=None):
+def write_archive(
+    path: str | PathLike[str],
+    arrays: Mapping[str, ArrayLike],
+    check: Callable[[str], object] | None = None,
+) -> None:
     """Write arrays as an uncompressed `.npz` file: the same arrays give the same bytes.
 
     The file appears whole or not at all: it is written beside its place and renamed.

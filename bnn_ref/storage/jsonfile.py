@@ -4,9 +4,14 @@ The checksum is the first 16 hexadecimal digits of SHA-256 over the object witho
 sorted keys and without spaces. It tells a damaged or edited file, not a forged one.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
+from collections.abc import Callable, Mapping
+from os import PathLike
+from typing import Any
 
 from ..border.files import read_file
 from ..border.schema import check_schema, parse_object
@@ -18,7 +23,7 @@ LIMIT = 1 << 24  # bytes of a file
 CONTAINERS = 300_000  # lists and objects in it: each takes far more memory than its two characters
 
 
-def checksum_of(value):
+def checksum_of(value: Mapping[str, Any]) -> str:
     """Return the checksum of an object.
 
     Parameters
@@ -30,7 +35,7 @@ def checksum_of(value):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def write_json(path, value):
+def write_json(path: str | PathLike[str], value: Mapping[str, Any]) -> None:
     """Write an object as indented JSON with its checksum.
 
     Parameters
@@ -53,7 +58,9 @@ def write_json(path, value):
         file.write(text)
 
 
-def read_json(path, schema, unsigned=None):
+def read_json(
+    path: str | PathLike[str], schema: Any, unsigned: Callable[[Any], bool] | None = None
+) -> dict[str, Any]:
     """Return the object of a file, without its checksum.
 
     Parameters
@@ -86,7 +93,7 @@ def read_json(path, schema, unsigned=None):
     return value
 
 
-def plain(values):
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a dict of numbers with None for what is not finite, which JSON cannot say.
 
     Parameters

@@ -1,10 +1,14 @@
 """One writer for a folder, by a lock that the system releases when its process ends, however."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
 import stat
 import warnings
+from collections.abc import Iterator
+from os import PathLike
 
 from ..errors import expected
 
@@ -21,7 +25,7 @@ _FLAGS = (
 
 
 @contextlib.contextmanager
-def sole_writer(folder):
+def sole_writer(folder: str | PathLike[str]) -> Iterator[None]:
     """Hold a folder for this process alone while the block runs.
 
     A folder that is absent is made, and removed again where nothing was written to it. The lock is

@@ -1,8 +1,13 @@
 """Files that appear whole or not at all."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import secrets
+from collections.abc import Callable, Iterator
+from os import PathLike
+from typing import BinaryIO
 
 PREFIX, SUFFIX = ".bnn-ref-", ".part"  # of temporary names; what a killed writer leaves behind
 
@@ -13,7 +18,9 @@ _FLAGS = (
 
 
 @contextlib.contextmanager
-def whole_file(path, check=None):
+def whole_file(
+    path: str | PathLike[str], check: Callable[[str], object] | None = None
+) -> Iterator[BinaryIO]:
     """Yield a binary file that takes the place of ``path`` when the block ends without an error.
 
     It is written beside its place, flushed to the disk, read back where there is a `check`, and
@@ -63,7 +70,7 @@ def _flush_folder(folder):
             os.close(handle)
 
 
-def remove_leftovers(folder):
+def remove_leftovers(folder: str | PathLike[str]) -> None:
     """Remove the temporary files that a killed writer left in a folder."""
     for name in os.listdir(folder):
         if name.startswith(PREFIX) and name.endswith(SUFFIX):

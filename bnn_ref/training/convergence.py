@@ -11,9 +11,16 @@ diabetes, concrete, energy, a sine with a gap, digits; two seeds each): .21 to .
 .09 to .18 after 600, .06 to .09 after 1,200, .04 to .07 after 2,000, .02 to .07 after 6,000.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ..step.adam import Adam
+    from ..step.results import State
 
 TOO_MUCH = 1.5  # times the drift of pure noise
 FALL = 0.1  # nats a row that the loss may fall by in the last quarter of a constant rate's run
@@ -37,7 +44,7 @@ class Convergence(NamedTuple):
     noise_drift: float | None
 
 
-def drift(state, adam):
+def drift(state: State, adam: Adam) -> float:
     """Return the mean over the parameters of m^2 / v, each corrected for its start; 0 at v = 0.
 
     Parameters
@@ -53,7 +60,9 @@ def drift(state, adam):
     return float(np.mean(ratio, dtype=np.float64))
 
 
-def convergence(drifts, losses, beta_1=0.9, is_constant=False):
+def convergence(
+    drifts: Sequence[float], losses: Sequence[float], beta_1: float = 0.9, is_constant: bool = False
+) -> Convergence:
     """Return the `Convergence` of a run.
 
     Parameters

@@ -4,15 +4,21 @@ What is in memory is checked whole. Rows that are read as they are needed (a mem
 Dask array, a scaled data set) are checked batch by batch, with the same words.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..border import refuse_rows, take_array
 from ..border.rows import check_rows, take
 from ..errors import expected
 from ..step import check_sample_weight
 from .guards import warn_of_few_examples
+
+if TYPE_CHECKING:
+    from ..network import Network
 
 ROWS_AT_ONCE = 8192  # looked at together, so that a check makes no copy of a table
 
@@ -35,14 +41,14 @@ class Examples(NamedTuple):
         What the rows are cast to.
     """
 
-    x: object
-    y: np.ndarray
-    weight: np.ndarray | None
+    x: Any
+    y: NDArray[Any]
+    weight: NDArray[np.float64] | None
     num_examples: float
     lazy: bool
-    dtype: np.dtype
+    dtype: np.dtype[Any]
 
-    def batch(self, index):
+    def batch(self, index: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
         """Return x, y and weight of the rows of that index, or raise the `ValueError` for x."""
         x = take(self.x, index)
         if self.lazy:
@@ -50,7 +56,7 @@ class Examples(NamedTuple):
         return x, self.y[index], None if self.weight is None else self.weight[index]
 
 
-def check_whole(x, thing, dtype):
+def check_whole(x: Any, thing: str, dtype: np.dtype[Any]) -> bool:
     """Refuse what is not finite in an array, in parts; return whether it is yet to be read.
 
     Parameters
@@ -69,7 +75,7 @@ def check_whole(x, thing, dtype):
     return False
 
 
-def take_targets(network, y, rows, thing="y"):
+def take_targets(network: Network, y: ArrayLike, rows: int, thing: str = "y") -> NDArray[Any]:
     """Return all targets as `check_targets` returns them; the message names value and row."""
     y = take_array(y, thing, finite=False)
     if len(y) != rows:
@@ -77,7 +83,14 @@ def take_targets(network, y, rows, thing="y"):
     return network.likelihood.check_targets(y, (rows,), network.outputs)
 
 
-def take_examples(network, x, y, dtype, sample_weight=None, num_examples=None):
+def take_examples(
+    network: Network,
+    x: Any,
+    y: ArrayLike,
+    dtype: np.dtype[Any],
+    sample_weight: ArrayLike | None = None,
+    num_examples: float | None = None,
+) -> Examples:
     """Return the `Examples` of what a person gave.
 
     Parameters
@@ -117,7 +130,9 @@ def take_examples(network, x, y, dtype, sample_weight=None, num_examples=None):
     return Examples(x, y, weight, total if num_examples is None else num_examples, lazy, dtype)
 
 
-def take_held_out(network, x, y, dtype):
+def take_held_out(
+    network: Network, x: Any, y: ArrayLike, dtype: np.dtype[Any]
+) -> tuple[Any, NDArray[Any]]:
     """Return rows and targets held out for scores, checked as those that are trained on.
 
     Parameters

@@ -3,14 +3,21 @@
 Each warns with an `ObjectiveWarning` that says what the value means and what was probably wanted.
 """
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..activations import get_activation
 from ..errors import ObjectiveWarning
 from ..layers.base import sigma
 from ..network import bracketed
+
+if TYPE_CHECKING:
+    from ..network import Network, Parameters
 
 DROWNED = 3.0  # noise of a unit, as a multiple of the deviation of its mean
 ENOUGH = 256  # weights of a kernel, for its root mean squares to say something
@@ -21,7 +28,7 @@ def _warn(message):
     warnings.warn(message, ObjectiveWarning, stacklevel=4)
 
 
-def warn_of_kl_weight(kl_weight, num_examples):
+def warn_of_kl_weight(kl_weight: float, num_examples: float) -> None:
     """Warn where the factor on the KL is not from 0.1/N to 1/N; 0 is a choice, and silent.
 
     Parameters
@@ -46,7 +53,7 @@ def warn_of_kl_weight(kl_weight, num_examples):
     _warn(f"{name}: the prior counts {times} times; {meant}")
 
 
-def warn_of_few_examples(num_examples, rows, given):
+def warn_of_few_examples(num_examples: float, rows: int, given: bool) -> None:
     """Warn where weights sum to much less than there are rows, so that the prior wins.
 
     Parameters
@@ -65,7 +72,7 @@ def warn_of_few_examples(num_examples, rows, given):
         )
 
 
-def warn_of_wide_sigma(parameters):
+def warn_of_wide_sigma(parameters: Parameters) -> None:
     """Warn of the first kernel whose initial noise has several times the deviation of its mean.
 
     For any inputs the two deviations are in the ratio of the root mean squares of sigma and mu.
@@ -90,7 +97,7 @@ def warn_of_wide_sigma(parameters):
                 return
 
 
-def warn_of_reach(network, y):
+def warn_of_reach(network: Network, y: NDArray[Any]) -> None:
     """Warn where the last layer's activation cannot give what the likelihood needs.
 
     Parameters
@@ -114,7 +121,7 @@ def warn_of_reach(network, y):
               "cannot be reached; a linear last layer can")  # fmt: skip
 
 
-def posterior_summary(parameters, kl):
+def posterior_summary(parameters: Parameters, kl: float) -> tuple[float, float] | None:
     """Return (median of sigma / prior scale, KL per random weight in nats), or None without any.
 
     Parameters
@@ -135,7 +142,7 @@ def posterior_summary(parameters, kl):
     return float(np.median(np.concatenate(ratios))), float(kl) / count
 
 
-def prior_line(parameters, kl):
+def prior_line(parameters: Parameters, kl: float) -> str | None:
     """Return the line that says that the posterior is the prior, or None where it is not.
 
     Parameters

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from ..likelihoods.base import Likelihood
+    from ..step.results import Metrics
 
 
 @dataclass(repr=False)
@@ -49,7 +54,7 @@ class History:
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         return f"<p>{escape(repr(self))}</p><table><tr>{head}</tr>{body}</table>"
 
-    def add(self, metrics, kl_weight, rows, score):
+    def add(self, metrics: Metrics, kl_weight: float, rows: int, score: float) -> None:
         """Add one step's metrics; `score` is its sum over rows (hits, or squared errors).
 
         Parameters
@@ -70,7 +75,7 @@ class History:
         sums["kl"], sums["kl_weight"] = float(metrics.kl), float(kl_weight)
         self.pending = sums
 
-    def close(self, step, epoch, metric):
+    def close(self, step: int, epoch: int, metric: str) -> dict[str, Any]:
         """Make a record of what was added since the last one, and return it.
 
         Parameters
@@ -102,7 +107,7 @@ def _short(value):
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def batch_score(likelihood, outputs, y):
+def batch_score(likelihood: Likelihood, outputs: NDArray[Any], y: ArrayLike) -> float:
     """Return a batch's sum of hits (Categorical; Bernoulli: mean over outputs) or squared errors.
 
     For "rmse" the mean over the output dimensions of the squared error, summed over rows.

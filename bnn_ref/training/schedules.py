@@ -4,12 +4,19 @@ Both are pure functions of the step and of the steps planned, so a run that goes
 interruption takes the values that it would have taken.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import expected
+
+if TYPE_CHECKING:
+    from ..likelihoods.base import Likelihood
 
 PEAK, FLOOR = 0.01, 0.01
 RISE = 0.5  # the share of the steps in which the KL's weight rises, by default
@@ -43,7 +50,7 @@ class Cosine:
     floor: float = FLOOR
     warm_up: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, fits, wanted in (
             ("peak", lambda v: 0 < v < math.inf, "a finite number above 0"),
             ("floor", lambda v: 0 <= v <= 1, "a number from 0 to 1"),
@@ -56,7 +63,7 @@ class Cosine:
                 raise expected(f"learning_rate.{name}", wanted, value)
             object.__setattr__(self, name, float(value))
 
-    def rate(self, step, steps):
+    def rate(self, step: int, steps: int) -> float:
         """Return the rate of that step, step 0 being the first of `steps`."""
         rising = self.warm_up * steps
         if step < rising:
@@ -64,11 +71,13 @@ class Cosine:
         done = (step - rising) / (steps - rising) if step < steps else 1.0
         return self.peak * (self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done)))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"cosine:{self.peak!r}:{self.floor!r}:{self.warm_up!r}"
 
 
-def parse_rate(value, thing="learning_rate"):
+def parse_rate(
+    value: float | str | Cosine | Callable[[int], float], thing: str = "learning_rate"
+) -> float | Cosine | Callable[[int], float]:
     """Return a learning rate as given: a number, a `Cosine`, or a function of the step.
 
     Parameters
@@ -102,7 +111,9 @@ def parse_rate(value, thing="learning_rate"):
     raise expected(thing, wanted, repr(value))
 
 
-def rise_of(learning_rate, likelihood):
+def rise_of(
+    learning_rate: float | Cosine | Callable[[int], float], likelihood: Likelihood
+) -> float:
     """Return the share of the steps in which the KL's weight rises, where nobody says.
 
     Half with a cosine and a learned scale, see `kl_share`. None for classes: there it makes no
@@ -120,7 +131,7 @@ def rise_of(learning_rate, likelihood):
     return RISE if cosine and likelihood.learn_scale else 0.0
 
 
-def check_rate(rate, step):
+def check_rate(rate: float, step: int) -> float:
     """Return the rate that a person's function gave for a step, or raise a `ValueError`.
 
     Parameters
@@ -135,7 +146,7 @@ def check_rate(rate, step):
     return float(rate)
 
 
-def kl_share(step, steps, warm_up):
+def kl_share(step: int, steps: int, warm_up: float) -> float:
     """Return the share of the KL's weight in that step: it rises linearly over the first steps.
 
     min(1, (step + 1) / (warm_up * steps)).

@@ -156,12 +156,12 @@ class Trainer:
             f"{self.dtype}, {backend})"
         )
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy holds: buffers and threads are made anew where it goes."""
         kept = {name: value for name, value in vars(self).items() if name != "_lock"}
         return {**kept, "backend": self.backend.__name__, "_workspace": None, "_rows": -1}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what `__getstate__` returned.
 
         Parameters
