@@ -1,11 +1,17 @@
 """The window: a topic's formula, the numbers put into it, the result, and a check beside it."""
 
+from __future__ import annotations
+
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from ..errors import expected
 from ..network import bracketed
 from .sheet import Check, Sheet
 from .subject import Subject, run_subject, small_subject
+
+if TYPE_CHECKING:
+    from ..network import Network
 
 TOPICS = {
     "kl": "what the KL is made of: per weight, per layer, per example",
@@ -20,7 +26,7 @@ LINE_BY_LINE = ("step", "flipout")  # they print a layer's own intermediates
 __all__ = ["TOPICS", "Check", "Sheet", "Subject", "explain", "run_subject", "small_subject"]
 
 
-def explain(topic, subject=None, seed=0):
+def explain(topic: str, subject: Subject | None = None, seed: int = 0) -> Sheet:
     """Return the `Sheet` of a topic.
 
     Parameters
@@ -45,7 +51,7 @@ def explain(topic, subject=None, seed=0):
     return module.explain(subject, seed)
 
 
-def refuse_unwritten(network, topic):
+def refuse_unwritten(network: Network, topic: str) -> None:
     """Raise where a network has something that no sheet is written for.
 
     Parameters
