@@ -207,7 +207,7 @@ class Network:
         layers = layers_from_json(description.get("layers"), width)
         return cls(layers, likelihood_from_json(description.get("likelihood")))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         total = f"{self.num_parameters:,} parameters"
         lines = [f"  layers[{k}] {layer.describe()}" for k, layer in enumerate(self.layers)]
         return "\n".join([f"Network with {self.likelihood!r}, {total}", *lines])
@@ -241,10 +241,10 @@ class Parameters(Mapping[str, NDArray[Any]]):
     flat: NDArray[Any]
     layers: tuple[LayerParameters, ...]
     likelihood: dict[str, NDArray[Any]]
-    scale_shift: tuple[float, ...]
+    scale_shift: tuple[Any, ...]
 
     def __init__(
-        self, network: Network, flat: NDArray[Any], scale_shift: Sequence[float] | None = None
+        self, network: Network, flat: NDArray[Any], scale_shift: Sequence[Any] | None = None
     ) -> None:
         shapes = network.parameter_shapes
         count = sum(map(math.prod, shapes.values()))
@@ -354,9 +354,9 @@ class Parameters(Mapping[str, NDArray[Any]]):
         """Return a copy in another dtype; the settled scale_shift stays as it is."""
         return Parameters(self.network, self.flat.astype(check_dtype(dtype)), self.scale_shift)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[Parameters], tuple[Any, ...]]:
         return Parameters, (self.network, self.flat, self.scale_shift)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in self.items())
         return f"Parameters({self.dtype}: {shapes})"

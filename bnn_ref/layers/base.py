@@ -5,18 +5,28 @@ calls: all of that is passed in and returned. Tensors of the posterior come in p
 NAME_rho, with sigma = scale_shift + softplus(rho).
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..elementary import sigmoid, softplus
 from ..errors import expected
 from ..priors import KLParts
 from ..registry import Registry
 
+if TYPE_CHECKING:
+    from ..noise.draws import Stream
+    from ..priors.base import Prior
+
 BLOCK_ROWS = 128  # rows of a product in prediction: one height, see `in_blocks`
-LAYERS = Registry("layer type")
+LAYERS: Registry[type[Layer]] = Registry("layer type")
+LayerClass = TypeVar("LayerClass", bound="type[Layer]")
 
 
 class LayerTrace(SimpleNamespace):
@@ -41,12 +51,12 @@ class LayerParameters(SimpleNamespace):
     """
 
 
-def sigma(scale_shift, rho):
+def sigma(scale_shift: Any, rho: NDArray[Any]) -> NDArray[Any]:
     """Return sigma = scale_shift + softplus(rho), elementwise, of rho's shape and dtype."""
     return rho.real.dtype.type(scale_shift) + softplus(rho)  # E1
 
 
-def sigma_for_kl(rho, its):
+def sigma_for_kl(rho: NDArray[Any], its: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], Any]:
     """Return the sigma that a KL is computed with, its derivative by rho, and what is added.
 
     Where sigma has underflowed (it is then softplus(rho) with rho far below 0, whose logarithm is
@@ -70,7 +80,7 @@ def sigma_for_kl(rho, its):
     return np.where(lost, least, its), np.where(lost, least, sigmoid(rho)), added  # E5, E14
 
 
-def in_blocks(h, kernel):
+def in_blocks(h: NDArray[Any], kernel: NDArray[Any]) -> NDArray[Any]:
     """Return h @ kernel, the rows taken in blocks of `BLOCK_ROWS`, the last padded with zeros.
 
     BLAS gives a row other bits in a product of another height; with one height a row's bits do not
@@ -112,27 +122,34 @@ class Layer:
         Those inside it, whose names and noise are nested ("layers.2.layers.0.kernel_mu").
     """
 
-    type = None
-    tensors = ()
-    explained = False
-    layers = ()
+    type: ClassVar[str] = ""
+    tensors: ClassVar[tuple[str, ...]] = ()
+    explained: ClassVar[bool] = False
+    layers: Sequence[Layer] = ()
+    inputs: int
+    outputs: int
+    forward: Callable[[LayerParameters, Any, NDArray[Any]], LayerTrace]
+    backward: Callable[..., NDArray[Any]]
+    draw_outputs: Callable[..., NDArray[Any]]
+    to_json: Callable[..., dict[str, Any]]
+    from_json: ClassVar[Callable[..., Layer]]
 
     @property
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name to shape of each parameter, in the order of the flat vector."""
         return {}
 
     @property
-    def priors(self):
+    def priors(self) -> dict[str, Prior]:
         """Name ("kernel") to prior of each tensor that has a posterior, in the order of the KL."""
         return {}
 
     @property
-    def fixed(self):
+    def fixed(self) -> tuple[str, ...]:
         """Names of the tensors that the optimiser leaves alone: statistics, and what is frozen."""
         return ()
 
-    def statistics_after(self, p, trace):
+    def statistics_after(self, p: LayerParameters, trace: LayerTrace) -> dict[str, NDArray[Any]]:
         """Return name to next value of each tensor that no gradient reaches: running statistics.
 
         Parameters
@@ -143,15 +160,15 @@ class Layer:
         """
         return {}
 
-    def initial(self, stream, scale_shift):
+    def initial(self, stream: Stream, scale_shift: Any) -> dict[str, NDArray[Any]]:
         """Return name to array of the initial values; arguments as for `DenseFlipout`'s."""
         return {}
 
-    def noise_shapes(self, noise, rows):
+    def noise_shapes(self, noise: Any, rows: int) -> dict[str, tuple[int, ...] | None]:
         """Return name to shape of the noise's arrays; arguments as for `DenseFlipout`'s."""
         return {}
 
-    def draw_noise(self, stream, rows, estimator="flipout"):
+    def draw_noise(self, stream: Stream, rows: int, estimator: str = "flipout") -> Any:
         """Return the noise of so many rows: None for a layer that draws none.
 
         Parameters
@@ -161,21 +178,21 @@ class Layer:
         """
 
     @property
-    def num_random(self):
+    def num_random(self) -> int:
         """How many weights have a posterior: the entries whose KL terms are summed."""
         return sum(int(np.prod(self.parameter_shapes[f"{name}_mu"])) for name in self.priors)
 
-    def settled_shift(self, dtype):
+    def settled_shift(self, dtype: DTypeLike) -> Any:
         """Return c of sigma = c + softplus(rho) for a dtype; None without a posterior."""
         return None
 
-    def parameters(self, scale_shift, views):
+    def parameters(self, scale_shift: Any, views: Mapping[str, NDArray[Any]]) -> LayerParameters:
         """Return the `LayerParameters` of a settled scale_shift and these views, name to array."""
         return LayerParameters(
             scale_shift=scale_shift, **{name: views.get(name) for name in self.tensors}
         )
 
-    def after(self, shape, thing):
+    def after(self, shape: tuple[int, ...], thing: str) -> Layer:
         """Return the layer as it stands behind outputs of that shape, (I,) or (H, W, C).
 
         Parameters
@@ -187,11 +204,11 @@ class Layer:
         return self
 
     @property
-    def least_rows(self):
+    def least_rows(self) -> int:
         """The fewest rows of a batch that it can be trained on."""
         return 1
 
-    def walk(self, p, name):
+    def walk(self, p: LayerParameters | None, name: str) -> Iterator[tuple[str, Layer, Any]]:
         """Yield (name, layer, its parameters) of this layer, or of each inside it.
 
         Parameters
@@ -203,17 +220,19 @@ class Layer:
         """
         yield name, self, p
 
-    def posteriors(self, p):
+    def posteriors(
+        self, p: LayerParameters
+    ) -> Iterator[tuple[str, Prior, NDArray[Any], NDArray[Any]]]:
         """Yield (name, prior, mu, rho) of each tensor of p that has a posterior."""
         for name, prior in self.priors.items():
             yield name, prior, getattr(p, f"{name}_mu"), getattr(p, f"{name}_rho")
 
     @property
-    def point_priors(self):
+    def point_priors(self) -> dict[str, Prior]:
         """Name ("bias") to prior of each point estimate that has one: its -log p joins the KL."""
         return {}
 
-    def bound(self, name, prior, p, noise):
+    def bound(self, name: str, prior: Prior, p: LayerParameters, noise: Any) -> Prior:
         """Return a tensor's prior as this step sees it: with its draw and what it has learned.
 
         Parameters
@@ -227,7 +246,7 @@ class Layer:
         own = {one: getattr(p, f"{name}_prior_{one}") for one in prior.parameter_shapes}
         return prior.bind(getattr(noise, f"{name}_eps", None), own)
 
-    def kl(self, p, noise=None, trace=None):
+    def kl(self, p: LayerParameters, noise: Any = None, trace: LayerTrace | None = None) -> Any:
         """Return the layer's KL divergence in nats, the sum over its tensors' weights.
 
         Elements are of the parameters' dtype, the sum is float64 (complex128 for complex).
@@ -254,7 +273,7 @@ class Layer:
             total += np.sum(prior.kl(mu, its), dtype=wide) + np.sum(added, dtype=wide)  # E1, E5
         return total
 
-    def kl_parts(self, p, noise=None):
+    def kl_parts(self, p: LayerParameters, noise: Any = None) -> KLParts:
         """Return the layer's KL split into `KLParts`, computed in float64.
 
         Arguments as for `kl`; -log p of a point estimate is constant.
@@ -272,11 +291,11 @@ class Layer:
             parts.append(part._replace(log=part.log + np.sum(added)))  # E5
         return KLParts(*(sum(part) for part in zip(*parts, strict=True)))  # E5
 
-    def describe(self):
+    def describe(self) -> str:
         """Return the layer in one line, for `repr` of the network."""
         return f"{self.type} {self.inputs} -> {self.outputs}"
 
-    def check_noise(self, noise, rows, dtype, thing):
+    def check_noise(self, noise: Any, rows: int, dtype: np.dtype[Any], thing: str) -> None:
         """Raise where the noise has not the arrays that this layer needs for so many rows.
 
         Parameters
@@ -307,7 +326,9 @@ class Layer:
                 raise expected(f"{thing}.{name}", f"dtype {dtype}", array.dtype)
 
 
-def chain(layers, before=None, thing="layers"):
+def chain(
+    layers: Sequence[Layer], before: tuple[int, ...] | None = None, thing: str = "layers"
+) -> tuple[Layer, ...]:
     """Return layers that fit each other, those that take any shape settled at their neighbour's.
 
     Parameters
@@ -342,7 +363,7 @@ def chain(layers, before=None, thing="layers"):
     return tuple(found)
 
 
-def register(layer):
+def register(layer: LayerClass) -> LayerClass:
     """Add a class of layers under its ``type`` and return it (also as a decorator).
 
     Parameters
@@ -354,10 +375,11 @@ def register(layer):
     ValueError
         Where the name is taken.
     """
-    return LAYERS.register(layer.type, layer)
+    LAYERS.register(layer.type, layer)
+    return layer
 
 
-def layer_from_json(description, inputs):
+def layer_from_json(description: Mapping[str, Any], inputs: int | None) -> Layer:
     """Return the layer that its `to_json` described, for that many inputs.
 
     Parameters
@@ -376,7 +398,9 @@ def layer_from_json(description, inputs):
     return LAYERS.find(description["type"]).from_json(description, inputs)
 
 
-def layers_from_json(descriptions, inputs, thing="layers"):
+def layers_from_json(
+    descriptions: Sequence[Mapping[str, Any]], inputs: int | None, thing: str = "layers"
+) -> list[Layer]:
     """Return the layers of a list of descriptions, one behind the other.
 
     Parameters

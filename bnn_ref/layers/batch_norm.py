@@ -6,14 +6,20 @@ Source: Ioffe and Szegedy (2015), "Batch normalization", algorithms 1 and 2.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..border import check_share
 from ..errors import expected
 from .base import LayerTrace, register
 from .normalising import check_epsilon, inverse_deviation, moments, normalise_backward
 from .same_size import SameSize
+
+if TYPE_CHECKING:
+    from ..noise.draws import Stream
+    from .base import LayerParameters
 
 CONVENTIONS = {"keras": (0.99, 1e-3), "pytorch": (0.1, 1e-5)}  # default momentum and epsilon
 
@@ -58,7 +64,7 @@ class BatchNorm(SameSize):
     type = "BatchNorm"
     tensors = ("scale", "shift", "running_mean", "running_variance")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.convention not in CONVENTIONS:
             raise expected("convention", "one of " + ", ".join(CONVENTIONS), repr(self.convention))
         momentum, epsilon = CONVENTIONS[self.convention]
@@ -70,26 +76,26 @@ class BatchNorm(SameSize):
         self.settle_shape()
 
     @property
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name to shape: `tensors`, (C,) each."""
         return dict.fromkeys(self.tensors, (self.features,))
 
     @property
-    def fixed(self):
+    def fixed(self) -> tuple[str, ...]:
         """The running statistics; all of it where it is frozen."""
         return self.tensors if self.frozen else self.tensors[2:]
 
     @property
-    def least_rows(self):
+    def least_rows(self) -> int:
         """2, unless an example has several positions or the running statistics are used."""
         return 1 if self.frozen or self.inputs > self.features else 2
 
-    def initial(self, stream, scale_shift):
+    def initial(self, stream: Stream, scale_shift: float | None) -> dict[str, NDArray[Any]]:
         """Return scale 1, shift 0, running mean 0 and variance 1; as for `DenseFlipout.initial`."""
         ones = ("scale", "running_variance")
         return {name: np.full(self.features, float(name in ones)) for name in self.tensors}
 
-    def forward(self, p, noise, h):
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: inputs, mean, variance, inverse (1, C), normalised, outputs.
 
         Arguments as for `DenseFlipout.forward`; there is no noise.
@@ -105,7 +111,15 @@ class BatchNorm(SameSize):
         return LayerTrace(inputs=h, mean=mean, variance=variance, inverse=inverse,
                           normalised=normalised, outputs=outputs)  # fmt: skip
 
-    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
         """Return the gradient by the inputs, (B, I); arguments as for `DenseFlipout.backward`."""
         grad = grad_outputs.reshape(t.normalised.shape)
         gradients.scale[...] = np.sum(grad * t.normalised, axis=0)  # E65
@@ -118,7 +132,7 @@ class BatchNorm(SameSize):
         t.grad_inputs = t.grad_inputs.reshape(t.inputs.shape)
         return t.grad_inputs
 
-    def statistics_after(self, p, trace):
+    def statistics_after(self, p: LayerParameters, trace: LayerTrace) -> dict[str, NDArray[Any]]:
         """Return the running statistics after a step; arguments as for `Layer.statistics_after`."""
         if self.frozen:
             return {}
@@ -133,7 +147,9 @@ class BatchNorm(SameSize):
             "running_variance": real(keep) * p.running_variance + real(1 - keep) * variance,  # E66
         }
 
-    def draw_outputs(self, p, h, stream, kind):
+    def draw_outputs(
+        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
+    ) -> NDArray[Any]:
         """Return the outputs (rows, I), by the running statistics; as for `DenseFlipout`'s."""
         inverse = inverse_deviation(p.running_variance, self.epsilon)  # E66
         x = h.reshape(-1, self.features)

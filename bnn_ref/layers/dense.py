@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..activations import get_activation
 from ..border import check_size
@@ -13,6 +15,10 @@ from ..errors import expected
 from ..priors import Prior, make_prior
 from .base import Layer, LayerTrace, in_blocks, register
 from .starting import initial_means, settle_initializer
+
+if TYPE_CHECKING:
+    from ..noise.draws import Stream
+    from .base import LayerParameters
 
 
 @register
@@ -53,7 +59,7 @@ class Dense(Layer):
     type = "Dense"
     tensors = ("kernel_mu", "bias_mu")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settle = object.__setattr__
         settle(self, "inputs", check_size(self.inputs, "inputs"))
         settle(self, "outputs", check_size(self.outputs, "outputs"))
@@ -74,23 +80,23 @@ class Dense(Layer):
         settle(self, "initializer", settle_initializer(self.initializer, self.parameter_shapes))
 
     @property
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name to shape: kernel_mu (I, O) and bias_mu (O,)."""
         shapes = {"kernel_mu": (self.inputs, self.outputs)}
         return {**shapes, "bias_mu": (self.outputs,)} if self.bias else shapes
 
     @property
-    def point_priors(self):
+    def point_priors(self) -> dict[str, Prior]:
         """Name ("kernel") to prior of each tensor that has one."""
         given = {"kernel": self.kernel_prior, "bias": self.bias_prior}
         return {name: prior for name, prior in given.items() if prior is not None}
 
     @property
-    def fixed(self):
+    def fixed(self) -> tuple[str, ...]:
         """All of it where it is frozen."""
         return tuple(self.parameter_shapes) if self.frozen else ()
 
-    def weight_decay(self, kl_weight):
+    def weight_decay(self, kl_weight: float) -> float:
         """Return the factor of kernel_mu in the gradient that a Normal prior with loc 0 adds.
 
         What PyTorch's optimisers call weight_decay; half of what Keras' `l2` takes is it.
@@ -106,11 +112,11 @@ class Dense(Layer):
                            self.kernel_prior.describe())  # fmt: skip
         return kl_weight / self.kernel_prior.scale**2  # E60
 
-    def initial(self, stream, scale_shift):
+    def initial(self, stream: Stream, scale_shift: float | None) -> dict[str, NDArray[Any]]:
         """Return the initial values; arguments as for `DenseFlipout.initial`."""
         return initial_means(self.initializer, self.parameter_shapes, stream)
 
-    def forward(self, p, noise, h):
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: inputs, pre_activation, outputs; as for `DenseFlipout`'s."""
         a = h @ p.kernel_mu  # (B, O), E60
         if self.bias:
@@ -118,7 +124,15 @@ class Dense(Layer):
         outputs = get_activation(self.activation).function(a)  # E3
         return LayerTrace(inputs=h, pre_activation=a, outputs=outputs)
 
-    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
         """Return the gradient by the inputs, (B, I); arguments as for `DenseFlipout.backward`."""
         slope = get_activation(self.activation).derivative(t.pre_activation, t.outputs)  # E8
         t.grad_pre_activation = grad_a = grad_outputs * slope  # (B, O), E8
@@ -131,21 +145,23 @@ class Dense(Layer):
         t.grad_inputs = grad_a @ p.kernel_mu.T  # E60
         return t.grad_inputs
 
-    def draw_outputs(self, p, h, stream, kind):
+    def draw_outputs(
+        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
+    ) -> NDArray[Any]:
         """Return the outputs (rows, O), every draw's; arguments as for `DenseFlipout`'s."""
         a = in_blocks(h, p.kernel_mu)  # E60
         if self.bias:
             a = a + p.bias_mu  # E60
         return get_activation(self.activation).function(a)  # E3
 
-    def describe(self):
+    def describe(self) -> str:
         """Return the layer in one line, for `repr` of the network."""
         priors = [f"{name} prior {prior.describe()}" for name, prior in self.point_priors.items()]
         bias = [] if self.bias else ["no bias"]
         words = ["point estimates", *bias, *priors, *(["frozen"] if self.frozen else [])]
         return f"{self.inputs} -> {self.outputs} {self.activation}, {', '.join(words)}"
 
-    def to_json(self, dtype=None):
+    def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
         """Return the layer's description; arguments as for `DenseFlipout.to_json`."""
         priors = {f"{name}_prior": prior.to_json() for name, prior in self.point_priors.items()}
         whole = {}
@@ -157,7 +173,7 @@ class Dense(Layer):
                 "bias": self.bias, **priors, "frozen": self.frozen, **whole}  # fmt: skip
 
     @classmethod
-    def from_json(cls, description, inputs):
+    def from_json(cls, description: Mapping[str, Any], inputs: int) -> Dense:
         """Return the layer of what `to_json` wrote; arguments as for `SameSize.from_json`."""
         options = {key: value for key, value in description.items() if key != "type"}
         try:

@@ -7,14 +7,20 @@ Ghahramani (2016), "Dropout as a Bayesian approximation", for masks in predictio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..border import check_share
 from ..errors import expected
 from ..noise import DropoutNoise
 from .base import LayerTrace, register
 from .same_size import SameSize
+
+if TYPE_CHECKING:
+    from ..noise.draws import Stream
+    from .base import LayerParameters
 
 
 @register
@@ -45,7 +51,7 @@ class Dropout(SameSize):
 
     type = "Dropout"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         rate = check_share(self.rate, "rate")
         if rate >= 1 - 2**-32:
             raise expected("rate", "a number from 0 up to, not including, 1", rate)
@@ -53,27 +59,37 @@ class Dropout(SameSize):
         object.__setattr__(self, "predicts", bool(self.predicts))
         self.settle_shape()
 
-    def noise_shapes(self, noise, rows):
+    def noise_shapes(self, noise: Any, rows: int) -> dict[str, tuple[int, ...] | None]:
         """Return ``keep``'s shape, (B, I); arguments as for `DenseFlipout.noise_shapes`."""
         return {"keep": (rows, self.inputs)}
 
-    def draw_noise(self, stream, rows, estimator="flipout"):
+    def draw_noise(self, stream: Stream, rows: int, estimator: str = "flipout") -> DropoutNoise:
         """Return the `DropoutNoise` of so many rows; arguments as for `DenseFlipout.draw_noise`."""
         return DropoutNoise(stream.keeps(rows, self.inputs, self.rate))
 
     def _factors(self, keep):
         return keep * keep.dtype.type(1 / (1 - self.rate))  # E61
 
-    def forward(self, p, noise, h):
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: inputs and outputs; arguments as for `DenseFlipout.forward`."""
         return LayerTrace(inputs=h, outputs=h * self._factors(noise.keep))  # E61
 
-    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
         """Return the gradient by the inputs, (B, I); arguments as for `DenseFlipout.backward`."""
         t.grad_inputs = grad_outputs * self._factors(noise.keep)  # E61
         return t.grad_inputs
 
-    def draw_outputs(self, p, h, stream, kind):
+    def draw_outputs(
+        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
+    ) -> NDArray[Any]:
         """Return the outputs (rows, I) of one draw; arguments as for `DenseFlipout.draw_outputs`.
 
         A mask for all rows is a draw of a whole network, so that its outputs are one function.

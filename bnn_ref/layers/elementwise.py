@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from ..activations import get_activation
 from .base import LayerTrace, register
 from .same_size import SameSize
+
+if TYPE_CHECKING:
+    from ..noise.draws import Stream
+    from .base import LayerParameters
 
 
 @register
@@ -27,20 +34,30 @@ class Elementwise(SameSize):
 
     type = "Elementwise"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         get_activation(self.activation)
         self.settle_shape()
 
-    def forward(self, p, noise, h):
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: inputs and outputs; arguments as for `DenseFlipout.forward`."""
         return LayerTrace(inputs=h, outputs=get_activation(self.activation).function(h))  # E3
 
-    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
         """Return the gradient by the inputs, (B, I); arguments as for `DenseFlipout.backward`."""
         slope = get_activation(self.activation).derivative(t.inputs, t.outputs)  # E8
         t.grad_inputs = grad_outputs * slope  # E8
         return t.grad_inputs
 
-    def draw_outputs(self, p, h, stream, kind):
+    def draw_outputs(
+        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
+    ) -> NDArray[Any]:
         """Return the outputs (rows, I): as in training; arguments as for `DenseFlipout`'s."""
         return get_activation(self.activation).function(h)  # E3

@@ -6,12 +6,18 @@ Source: Ba, Kiros and Hinton (2016), "Layer normalization", equations 3 and 4.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .base import LayerTrace, register
 from .normalising import check_epsilon, inverse_deviation, moments, normalise_backward
 from .same_size import SameSize
+
+if TYPE_CHECKING:
+    from ..noise.draws import Stream
+    from .base import LayerParameters
 
 
 @register
@@ -36,20 +42,20 @@ class LayerNorm(SameSize):
     type = "LayerNorm"
     tensors = ("scale", "shift")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "epsilon", check_epsilon(self.epsilon))
         self.settle_shape()
 
     @property
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name to shape: "scale" and "shift", (C,) each."""
         return {"scale": (self.features,), "shift": (self.features,)}
 
-    def initial(self, stream, scale_shift):
+    def initial(self, stream: Stream, scale_shift: float | None) -> dict[str, NDArray[Any]]:
         """Return scale 1 and shift 0; arguments as for `DenseFlipout.initial`."""
         return {"scale": np.ones(self.features), "shift": np.zeros(self.features)}
 
-    def forward(self, p, noise, h):
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: normalised (B, I), inverse (B I / C, 1), inputs and outputs.
 
         Arguments as for `DenseFlipout.forward`; there is no noise.
@@ -61,7 +67,15 @@ class LayerNorm(SameSize):
         outputs = (normalised * p.scale + p.shift).reshape(h.shape)  # E62
         return LayerTrace(inputs=h, inverse=inverse, normalised=normalised, outputs=outputs)
 
-    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
         """Return the gradient by the inputs, (B, I); arguments as for `DenseFlipout.backward`."""
         grad = grad_outputs.reshape(t.normalised.shape)
         gradients.scale[...] = np.sum(grad * t.normalised, axis=0)  # E63
@@ -70,6 +84,8 @@ class LayerNorm(SameSize):
         t.grad_inputs = t.grad_inputs.reshape(t.inputs.shape)
         return t.grad_inputs
 
-    def draw_outputs(self, p, h, stream, kind):
+    def draw_outputs(
+        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
+    ) -> NDArray[Any]:
         """Return the outputs (rows, I): as in training; arguments as for `DenseFlipout`'s."""
         return self.forward(p, None, h).outputs  # E62

@@ -1,11 +1,16 @@
 """Normalisation by a mean and a deviation taken along an axis: what two layers share."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import expected
 
 
-def check_epsilon(value, thing="epsilon"):
+def check_epsilon(value: Any, thing: str = "epsilon") -> float:
     """Return epsilon as a float above 0, or raise."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         raise expected(thing, "a number above 0", repr(value))
@@ -14,7 +19,7 @@ def check_epsilon(value, thing="epsilon"):
     return float(value)
 
 
-def moments(h, axis):
+def moments(h: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return mean and variance along an axis, summed in float64 (complex128), of h's dtype.
 
     The variance is the mean square about the mean: divided by n, not by n - 1.
@@ -32,12 +37,14 @@ def moments(h, axis):
     return mean.astype(h.dtype), variance.astype(h.dtype)  # E62
 
 
-def inverse_deviation(variance, epsilon):
+def inverse_deviation(variance: NDArray[Any], epsilon: float) -> NDArray[Any]:
     """Return 1 / sqrt(variance + epsilon), elementwise, of the variance's dtype."""
     return 1 / np.sqrt(variance + variance.real.dtype.type(epsilon))  # E62
 
 
-def normalise_backward(grad, normalised, inverse, axis):
+def normalise_backward(
+    grad: NDArray[Any], normalised: NDArray[Any], inverse: NDArray[Any], axis: int
+) -> NDArray[Any]:
     """Return the gradient by h of (h - mean) * inverse, where both depend on h.
 
     Parameters

@@ -5,14 +5,21 @@ Source: He, Zhang, Ren and Sun (2016), "Deep residual learning for image recogni
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import expected
 from ..noise import NestedNoise
 from ..priors import KLParts
 from .base import Layer, LayerParameters, LayerTrace, chain, layers_from_json, register
+
+if TYPE_CHECKING:
+    from ..noise.draws import Stream
 
 
 @register
@@ -38,7 +45,7 @@ class Residual(Layer):
 
     type = "Residual"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         layers = (self.layers,) if isinstance(self.layers, Layer) else tuple(self.layers)
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "add", bool(self.add))
@@ -56,7 +63,7 @@ class Residual(Layer):
                            f"{self.inputs}, the inputs that they are added to",
                            self.outputs)  # fmt: skip
 
-    def after(self, shape, thing):
+    def after(self, shape: tuple[int, ...], thing: str) -> Residual:
         """Return the layer behind outputs of that shape; arguments as for `Layer.after`."""
         if self.inputs is not None and self.inputs != prod(shape):
             return self
@@ -65,17 +72,17 @@ class Residual(Layer):
         return other
 
     @property
-    def inputs(self):
+    def inputs(self) -> Any:
         """I of the first layer; None where it has not been settled."""
         return self.layers[0].inputs
 
     @property
-    def outputs(self):
+    def outputs(self) -> Any:
         """O of the last layer."""
         return self.layers[-1].outputs
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> tuple[int, ...]:
         """The last layer's, as the layer behind learns it."""
         return getattr(self.layers[-1], "output_shape", (self.outputs,))
 
@@ -88,30 +95,30 @@ class Residual(Layer):
         }
 
     @property
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Nested name ("layers.0.kernel_mu") to shape."""
         return self._nested(lambda j, layer: layer.parameter_shapes)
 
     @property
-    def fixed(self):
+    def fixed(self) -> tuple[str, ...]:
         """Nested names of what the optimiser leaves alone."""
         return tuple(self._nested(lambda j, layer: dict.fromkeys(layer.fixed)))
 
     @property
-    def least_rows(self):
+    def least_rows(self) -> int:
         """The most that one of the layers asks for."""
         return max(layer.least_rows for layer in self.layers)
 
     @property
-    def num_random(self):
+    def num_random(self) -> int:
         """How many weights of the layers have a posterior."""
         return sum(layer.num_random for layer in self.layers)
 
-    def settled_shift(self, dtype):
+    def settled_shift(self, dtype: DTypeLike) -> tuple[Any, ...]:
         """Return each layer's, a tuple."""
         return tuple(layer.settled_shift(dtype) for layer in self.layers)
 
-    def parameters(self, scale_shift, views):
+    def parameters(self, scale_shift: Any, views: Mapping[str, NDArray[Any]]) -> LayerParameters:
         """Return `LayerParameters` that hold the layers'; arguments as for `Layer.parameters`."""
         found = []
         for j, layer in enumerate(self.layers):
@@ -120,23 +127,23 @@ class Residual(Layer):
             found.append(layer.parameters(scale_shift[j], own))
         return LayerParameters(scale_shift=scale_shift, layers=tuple(found))
 
-    def walk(self, p, name):
+    def walk(self, p: LayerParameters | None, name: str) -> Iterator[tuple[str, Layer, Any]]:
         """Yield (name, layer, its parameters) of every layer that has none inside it."""
         inner = [None] * len(self.layers) if p is None else p.layers
         for j, (layer, own) in enumerate(zip(self.layers, inner, strict=True)):
             yield from layer.walk(own, f"{name}.layers.{j}")
 
-    def initial(self, stream, scale_shift):
+    def initial(self, stream: Stream, scale_shift: Any) -> dict[str, NDArray[Any]]:
         """Return nested name to array, each layer's from a stream of its own."""
         return self._nested(lambda j, layer: layer.initial(stream.inside(j), scale_shift[j]))
 
-    def draw_noise(self, stream, rows, estimator="flipout"):
+    def draw_noise(self, stream: Stream, rows: int, estimator: str = "flipout") -> NestedNoise:
         """Return the layers' noise as a `NestedNoise`; arguments as for `DenseFlipout`'s."""
         drawn = [layer.draw_noise(stream.inside(j), rows, estimator)
                  for j, layer in enumerate(self.layers)]  # fmt: skip
         return NestedNoise(tuple(drawn))
 
-    def check_noise(self, noise, rows, dtype, thing):
+    def check_noise(self, noise: Any, rows: int, dtype: np.dtype[Any], thing: str) -> None:
         """Raise where a layer's noise does not fit it; arguments as for `Layer.check_noise`."""
         found = getattr(noise, "layers", None)
         if not isinstance(found, tuple) or len(found) != len(self.layers):
@@ -144,21 +151,21 @@ class Residual(Layer):
         for j, (layer, one) in enumerate(zip(self.layers, found, strict=True)):
             layer.check_noise(one, rows, dtype, f"{thing}.layers[{j}]")
 
-    def kl(self, p, noise=None, trace=None):
+    def kl(self, p: LayerParameters, noise: Any = None, trace: LayerTrace | None = None) -> Any:
         """Return the sum of the layers' KL; arguments as for `Layer.kl`."""
         drawn = [None] * len(self.layers) if noise is None else noise.layers
         traces = [None] * len(self.layers) if trace is None else trace.layers
         each = zip(self.layers, p.layers, drawn, traces, strict=True)
         return sum(layer.kl(own, n, t) for layer, own, n, t in each)  # E5
 
-    def kl_parts(self, p, noise=None):
+    def kl_parts(self, p: LayerParameters, noise: Any = None) -> KLParts:
         """Return the sums of the layers' `KLParts`; arguments as for `Layer.kl`."""
         drawn = [None] * len(self.layers) if noise is None else noise.layers
         each = zip(self.layers, p.layers, drawn, strict=True)
         parts = [layer.kl_parts(own, n) for layer, own, n in each]
         return KLParts(*(sum(part) for part in zip(*parts, strict=True)))  # E5
 
-    def forward(self, p, noise, h):
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: inputs, the layers' traces as ``layers``, outputs.
 
         Arguments as for `DenseFlipout.forward`.
@@ -170,7 +177,15 @@ class Residual(Layer):
         outputs = h + x if self.add else x  # E67
         return LayerTrace(inputs=h, layers=tuple(traces), outputs=outputs)
 
-    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
         """Return the gradient by the inputs, (B, I); arguments as for `DenseFlipout.backward`."""
         grad = grad_outputs
         for j in reversed(range(len(self.layers))):
@@ -179,31 +194,33 @@ class Residual(Layer):
         t.grad_inputs = grad_outputs + grad if self.add else grad  # E67
         return t.grad_inputs
 
-    def statistics_after(self, p, trace):
+    def statistics_after(self, p: LayerParameters, trace: LayerTrace) -> dict[str, NDArray[Any]]:
         """Return nested name to next value; arguments as for `Layer.statistics_after`."""
         return self._nested(
             lambda j, layer: layer.statistics_after(p.layers[j], trace.layers[j])
         )  # fmt: skip
 
-    def draw_outputs(self, p, h, stream, kind):
+    def draw_outputs(
+        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
+    ) -> NDArray[Any]:
         """Return the outputs (rows, O) of one draw; arguments as for `DenseFlipout`'s."""
         x = h
         for j, (layer, own) in enumerate(zip(self.layers, p.layers, strict=True)):
             x = layer.draw_outputs(own, x, stream.inside(j), kind)
         return h + x if self.add else x  # E67
 
-    def describe(self):
+    def describe(self) -> str:
         """Return the layer in one line, for `repr` of the network."""
         inner = "; ".join(layer.describe() for layer in self.layers)
         return f"{self.inputs} -> {self.outputs} {'h + ' if self.add else ''}({inner})"
 
-    def to_json(self, dtype=None):
+    def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
         """Return the layer's description; arguments as for `DenseFlipout.to_json`."""
         layers = [layer.to_json(dtype) for layer in self.layers]
         return {"type": "Residual", "add": self.add, "layers": layers}
 
     @classmethod
-    def from_json(cls, description, inputs):
+    def from_json(cls, description: Mapping[str, Any], inputs: int) -> Residual:
         """Return the layer of what `to_json` wrote; arguments as for `SameSize.from_json`."""
         if set(description) != {"type", "add", "layers"}:
             raise expected("layer Residual", "the keys type, add and layers", sorted(description))

@@ -1,7 +1,13 @@
 """What layers share whose outputs have the shape of their inputs, whatever that is."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from math import prod
+from typing import Any
+
+from numpy.typing import DTypeLike
 
 from ..border import check_size
 from ..errors import expected
@@ -15,9 +21,9 @@ class SameSize(Layer):
     flat, (B, I); where it matters, the last axis is found again by ``features``.
     """
 
-    shape = None
+    shape: tuple[int, ...] | int | None = None
 
-    def settle_shape(self):
+    def settle_shape(self) -> None:
         """Keep the shape as a tuple of whole numbers, one number as (I,), or None."""
         if self.shape is None:
             return
@@ -28,46 +34,46 @@ class SameSize(Layer):
         object.__setattr__(self, "shape", shape)
 
     @property
-    def inputs(self):
+    def inputs(self) -> Any:
         """I, the product of the shape; None where it has not been settled."""
         return None if self.shape is None else prod(self.shape)
 
     @property
-    def outputs(self):
+    def outputs(self) -> Any:
         """O = I."""
         return self.inputs
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> Any:
         """The shape, as the layer behind learns it."""
         return self.shape
 
     @property
-    def features(self):
+    def features(self) -> int:
         """C, the length of the last axis."""
         return self.shape[-1]
 
-    def after(self, shape, thing):
+    def after(self, shape: tuple[int, ...], thing: str) -> Layer:
         """Return the layer with that shape; arguments as for `Layer.after`."""
         return replace(self, shape=tuple(shape)) if self.shape is None else self
 
-    def options(self):
+    def options(self) -> dict[str, Any]:
         """Return name to value of every option but the shape."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "shape"}
 
-    def describe(self):
+    def describe(self) -> str:
         """Return the layer in one line, for `repr` of the network."""
         given = ", ".join(f"{name}={value!r}" for name, value in self.options().items())
         size = " x ".join(str(n) for n in self.shape or ("any",))
         return f"{size} {self.type}({given})"
 
-    def to_json(self, dtype=None):
+    def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
         """Return the layer's description; arguments as for `DenseFlipout.to_json`."""
         shape = {"shape": list(self.shape)} if len(self.shape) > 1 else {}
         return {"type": self.type, **self.options(), **shape}
 
     @classmethod
-    def from_json(cls, description, inputs):
+    def from_json(cls, description: Mapping[str, Any], inputs: int) -> SameSize:
         """Return the layer of what `to_json` wrote.
 
         Parameters

@@ -10,18 +10,25 @@ Source: Glorot and Bengio (2010), equation 12; He, Zhang, Ren and Sun (2015), eq
 initializers of `tfp.layers.default_mean_field_normal_fn`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from math import prod, sqrt
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..border import take_array
 from ..errors import expected
 
+if TYPE_CHECKING:
+    from ..noise.draws import Stream
+
 INITIALIZERS = ("tfp", "he", "glorot", "zeros")
 
 
-class Values(dict):
+class Values(dict[str, NDArray[Any]]):
     """Name of a tensor ("kernel") to an array that nothing writes to: equal where all values are.
 
     Parameters
@@ -29,7 +36,7 @@ class Values(dict):
     arrays : mapping of str to array
     """
 
-    def __init__(self, arrays):
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         super().__init__({name: np.array(array, np.float64) for name, array in arrays.items()})
         for array in self.values():
             array.flags.writeable = False
@@ -37,18 +44,20 @@ class Values(dict):
     def _key(self):
         return {name: (array.shape, array.tobytes()) for name, array in self.items()}
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Values) and self._key() == other._key()
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(tuple(sorted(self._key().items())))
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return name to nested lists of numbers."""
         return {name: array.tolist() for name, array in self.items()}
 
 
-def settle_initializer(given, shapes):
+def settle_initializer(
+    given: str | Mapping[str, ArrayLike], shapes: Mapping[str, tuple[int, ...]]
+) -> str | Values:
     """Return an initializer in its one form: a name, or `Values` of the tensors' shapes.
 
     Parameters
@@ -76,7 +85,7 @@ def settle_initializer(given, shapes):
     )  # fmt: skip
 
 
-def kernel_scale(initializer, shape):
+def kernel_scale(initializer: str, shape: tuple[int, ...]) -> float:
     """Return the standard deviation that a kernel of that shape starts with, by its name.
 
     Parameters
@@ -91,7 +100,9 @@ def kernel_scale(initializer, shape):
             "zeros": 0.0}[initializer]  # fmt: skip
 
 
-def initial_means(initializer, shapes, stream):
+def initial_means(
+    initializer: Any, shapes: Mapping[str, tuple[int, ...]], stream: Stream
+) -> dict[str, NDArray[Any]]:
     """Return name ("kernel_mu") to initial array of every mean.
 
     Parameters

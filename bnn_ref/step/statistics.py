@@ -1,11 +1,23 @@
 """Running statistics: what a step adds to tensors that no gradient reaches."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import NonFinite
 
+if TYPE_CHECKING:
+    from ..layers.base import LayerTrace
+    from ..network import Network, Parameters
 
-def statistics_after(network, parameters, traces):
+
+def statistics_after(
+    network: Network, parameters: Parameters, traces: Sequence[LayerTrace]
+) -> dict[str, NDArray[Any]]:
     """Return full name to next value of every running statistic, of one forward pass.
 
     Parameters
@@ -22,7 +34,9 @@ def statistics_after(network, parameters, traces):
     }
 
 
-def put_statistics(step, network, flat, draws):
+def put_statistics(
+    step: int, network: Network, flat: NDArray[Any], draws: Sequence[Mapping[str, NDArray[Any]]]
+) -> None:
     """Write the statistics that a step ends with into a flat vector, averaged over its draws.
 
     A running mean is linear in what a batch adds, so the average over draws adds each draw's share.
