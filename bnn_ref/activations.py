@@ -8,12 +8,14 @@ TensorFlow, PyTorch and JAX.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .elementary import expm1, normal_cdf, normal_density, sigmoid, softplus
+from .errors import expected
 from .registry import Registry
 
 
@@ -35,6 +37,8 @@ class Activation(NamedTuple):
         Whether `docs/vectors.md` (version 1) has the name.
     reach : tuple of float
         What its values can be: lowest and highest.
+    leak : float or None
+        The slope left of 0 of a leaky ReLU; None for others.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Activation(NamedTuple):
     steepest: float = 1.0
     in_vectors: bool = False
     reach: tuple[float, float] = (-np.inf, np.inf)
+    leak: float | None = None
 
 
 def _elu(a):
@@ -62,8 +67,74 @@ def _gelu_derivative(a, h):
     return normal_cdf(a) + a * normal_density(a)  # E8
 
 
+SELU_SCALE = 1.0507009873554804934  # of Klambauer et al. (2017), as is
+SELU_ALPHA = 1.6732632423543772848
+
+
+def _selu(a):
+    low = np.where(a.real > 0, 0, a)
+    return SELU_SCALE * np.where(a.real > 0, a, SELU_ALPHA * expm1(low))  # E3
+
+
+def _selu_derivative(a, h):
+    low = np.where(a.real > 0, 0, a)
+    return SELU_SCALE * np.where(a.real > 0, 1, SELU_ALPHA * np.exp(low))  # E8
+
+
+def _silu(a):
+    return a * sigmoid(a)  # E3
+
+
+def _silu_derivative(a, h):
+    return sigmoid(a) + h * sigmoid(-a)  # E8
+
+
 ACTIVATIONS: Registry[Activation] = Registry("activation")
-get_activation = ACTIVATIONS.find
+LEAKY = "leaky_relu("
+
+
+def leaky_relu(slope: float) -> str:
+    """Return the name of the leaky ReLU of a slope left of 0, "leaky_relu(0.2)".
+
+    Parameters
+    ----------
+    slope : float, >= 0
+        0.01 in PyTorch unless given, .2 in `tf.nn.leaky_relu`, .3 in `keras.layers.LeakyReLU`.
+    """
+    return get_activation(f"{LEAKY}{float(slope)!r})").name
+
+
+def get_activation(name: str) -> Activation:
+    """Return the `Activation` of a name, or raise a `ValueError` that lists them all.
+
+    Parameters
+    ----------
+    name : str
+        A key of `ACTIVATIONS`, or "leaky_relu(SLOPE)".
+    """
+    if isinstance(name, str) and name.startswith(LEAKY):
+        return _leaky_relu(name)
+    return ACTIVATIONS.find(name)
+
+
+@lru_cache
+def _leaky_relu(name):
+    """Return the `Activation` of "leaky_relu(SLOPE)"."""
+    try:
+        slope = float(name[len(LEAKY) : -1]) if name.endswith(")") else -1.0
+    except ValueError:
+        slope = -1.0
+    if not 0 <= slope < np.inf:
+        raise expected("activation", "leaky_relu(SLOPE), a finite slope, at least 0", repr(name))
+    return Activation(
+        name,
+        lambda a: np.where(a.real > 0, a, a.real.dtype.type(slope) * a),  # E3
+        lambda a, h: np.where(a.real > 0, 1, slope).astype(a.dtype),  # E8
+        kinks=() if slope == 1 else (0.0,),
+        steepest=max(1.0, slope),
+        reach=(-np.inf if slope else 0.0, np.inf),
+        leak=slope,
+    )
 
 
 def register(activation: Activation) -> Activation:
@@ -99,3 +170,17 @@ for _activation in (
     ),  # steepest at a = sqrt(2), lowest at a = -0.752
 ):
     register(_activation._replace(in_vectors=True))
+IN_VECTORS = tuple(ACTIVATIONS)
+for _activation in (
+    Activation(
+        "selu",
+        _selu,
+        _selu_derivative,
+        kinks=(0.0,),
+        steepest=SELU_SCALE * SELU_ALPHA,
+        reach=(-SELU_SCALE * SELU_ALPHA, np.inf),
+    ),
+    Activation("silu", _silu, _silu_derivative, steepest=1.1, reach=(-0.2785, np.inf)),
+    _leaky_relu(leaky_relu(0.01))._replace(name="leaky_relu"),
+):
+    register(_activation)

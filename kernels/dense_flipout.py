@@ -111,7 +111,8 @@ def forward(task, layers, run, memory, part):
     for r in range(rows):
         row = place + r * outputs
         h = view(work, layer.output + row, columns)
-        activate(h, view(work, layer.slope + row, columns), layer.activation, True)
+        activate(h, view(work, layer.slope + row, columns), layer.activation, True,
+                 layer.leak)  # fmt: skip
         if k < layers.size - 1:
             after = layers[k + 1]
             multiply(h, view(work, after.sign_input + row, columns),
@@ -298,5 +299,5 @@ def predict(task, layers, run, memory):
         product(h, h_at, inputs, 1, weights, weights_at, outputs,
                 to, place, outputs, rows, outputs, inputs, True)  # fmt: skip
         activate(view(to, place, rows * outputs), view(memory.scratch, signs, rows * outputs),
-                 layer.activation, False)  # fmt: skip
+                 layer.activation, False, layer.leak)  # fmt: skip
         h, h_at = to, place

@@ -33,6 +33,7 @@ LAYER = np.dtype(
         ("inputs", np.int64),  # I
         ("outputs", np.int64),  # O
         ("activation", np.int64),  # a code of `activations.py`
+        ("leak", np.float64),  # its slope left of 0, where it is LEAKY_RELU
         ("bias_kind", np.int64),  # a code of `dense_flipout.py`
         ("scale_shift", np.float64),
         ("kernel", TENSOR),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tolerances import COMPLEX_STEP
 
-from bnn_ref.activations import ACTIVATIONS, get_activation
+from bnn_ref.activations import ACTIVATIONS, get_activation, leaky_relu
 
 mpmath.mp.dps = 50
 EXACT = {
@@ -16,6 +16,12 @@ EXACT = {
     "softplus": lambda a: mpmath.log1p(mpmath.exp(a)),
     "elu": lambda a: a if a > 0 else mpmath.expm1(a),
     "gelu": lambda a: a * mpmath.erfc(-a / mpmath.sqrt(2)) / 2,
+    "selu": lambda a: (
+        mpmath.mpf("1.0507009873554804934193349852946")
+        * (a if a > 0 else mpmath.mpf("1.6732632423543772848170429916717") * mpmath.expm1(a))
+    ),
+    "silu": lambda a: a / (1 + mpmath.exp(-a)),
+    "leaky_relu": lambda a: max(a, a / 100),
 }
 A = np.concatenate([np.linspace(-30, 30, 241) + 0.01, [1e-9, -1e-9, 0.0, -36.0]])
 
@@ -60,3 +66,31 @@ def test_the_kink_belongs_to_the_left():
 def test_an_unknown_name_lists_the_known_ones(bad):
     with pytest.raises(ValueError, match="activation: expected one of linear, relu"):
         get_activation(bad)
+
+
+def test_a_leaky_relu_of_any_slope():
+    assert leaky_relu(0.2) == "leaky_relu(0.2)"
+    half = get_activation("leaky_relu(0.5)")
+    a = np.array([-4.0, 0.0, 3.0])
+    assert half.function(a).tolist() == [-2, 0, 3]
+    assert half.derivative(a, half.function(a)).tolist() == [0.5, 0.5, 1]
+    assert (half.kinks, half.steepest, half.leak) == ((0.0,), 1.0, 0.5)
+    assert get_activation("leaky_relu").leak == 0.01
+    for bad in ("leaky_relu(-1)", "leaky_relu(x)", "leaky_relu(0.1", "leaky_relu(inf)"):
+        with pytest.raises(ValueError, match=r"activation: expected leaky_relu\(SLOPE\)"):
+            get_activation(bad)
+
+
+@pytest.mark.parametrize("name", ["leaky_relu(0.2)", "selu", "silu"])
+def test_values_and_slopes_are_torchs(name):
+    torch = pytest.importorskip("torch")
+    theirs = {"leaky_relu(0.2)": torch.nn.LeakyReLU(0.2), "selu": torch.nn.SELU(),
+              "silu": torch.nn.SiLU()}[name]  # fmt: skip
+    a = torch.tensor(A, requires_grad=True)
+    h = theirs(a)
+    h.sum().backward()
+    ours = get_activation(name)
+    np.testing.assert_allclose(ours.function(A), h.detach().numpy(), rtol=1e-13, atol=1e-300)
+    away = A != 0
+    slope = ours.derivative(A, ours.function(A))
+    np.testing.assert_allclose(slope[away], a.grad.numpy()[away], rtol=1e-12, atol=1e-16)

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..activations import get_activation
 from ..kernels import activations, dense_flipout, priors
 from ..kernels import records as at
 from ..kernels.processor import (
@@ -103,6 +104,13 @@ def places_of(network):
     return places
 
 
+def code_of_activation(name):
+    """Return the code of an activation's twin in `activations.py` under kernels/, or None."""
+    if get_activation(name).leak is not None:
+        return activations.LEAKY_RELU
+    return activations.CODES.get(name)
+
+
 def is_compiled(layer, training):
     """Return whether `dense_flipout.py` under kernels/ has all of a layer; `training`: its priors.
 
@@ -112,7 +120,7 @@ def is_compiled(layer, training):
     training : bool
         A prediction asks for no priors.
     """
-    if layer.type not in dense_flipout.CODES or layer.activation not in activations.CODES:
+    if layer.type not in dense_flipout.CODES or code_of_activation(layer.activation) is None:
         return False
     if layer.bias not in dense_flipout.BIASES:
         return False
@@ -134,7 +142,8 @@ def describe(members, places, training=True):
     layers = np.zeros(len(members), at.LAYER)
     for (layer, prefix, number), record in zip(members, layers, strict=True):
         record["inputs"], record["outputs"] = layer.inputs, layer.outputs
-        record["activation"] = activations.CODES[layer.activation]
+        record["activation"] = code_of_activation(layer.activation)
+        record["leak"] = get_activation(layer.activation).leak or 0.0
         record["bias_kind"] = dense_flipout.BIASES[layer.bias]
         for tensor in ("sign_input", "sign_output"):
             record[f"{tensor}_stream"] = TENSORS[tensor] << 24 | number

@@ -46,7 +46,8 @@ class DenseFlipout(FlipoutLayer):
     inputs, outputs : int
         I and O, at least 1.
     activation : str
-        f: "linear", "relu", "tanh", "sigmoid", "softplus", "elu" or "gelu" (the exact, erf form).
+        f: "linear", "relu", "tanh", "sigmoid", "softplus", "elu", "gelu" (the exact,
+        erf form), "selu", "silu", "leaky_relu" (slope .01) or "leaky_relu(SLOPE)".
     kernel_prior : Prior or (loc, scale)
         Every kernel weight's prior; a pair is the mean and standard deviation of a Normal.
     bias : str

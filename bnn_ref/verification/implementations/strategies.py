@@ -8,7 +8,7 @@
 
 from hypothesis import strategies as st
 
-from ...activations import ACTIVATIONS
+from ...activations import IN_VECTORS
 from ...layers import BIASES
 from ..vectors.questions import described_question
 
@@ -18,7 +18,7 @@ PRIORS = st.tuples(
 
 
 @st.composite
-def questions(draw, *, dtype="float64", layers=3, width=5, rows=5, activations=tuple(ACTIVATIONS),
+def questions(draw, *, dtype="float64", layers=3, width=5, rows=5, activations=IN_VECTORS,
               biases=BIASES, likelihoods=("normal", "categorical", "bernoulli")):  # fmt: skip
     """Return a strategy of question `Vector`s; a failing one shrinks to few, small, plain layers.
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...activations import ACTIVATIONS
+from ...activations import ACTIVATIONS, IN_VECTORS
 from ...elementary import softplus
 
 
@@ -53,8 +53,8 @@ def activation_of(function, a):
         return None
     tolerance = 1e3 * np.finfo(a.dtype).eps  # tf.nn.gelu in float64 is as inexact as 1e-9
     tolerance = max(tolerance, 2e-8)
-    for name, activation in ACTIVATIONS.items():
-        expected = activation.function(a.astype(np.float64))
+    for name in IN_VECTORS:
+        expected = ACTIVATIONS[name].function(a.astype(np.float64))
         if np.all(np.abs(values - expected) <= tolerance * (1 + np.abs(expected))):
             return name
     return None

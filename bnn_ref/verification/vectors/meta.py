@@ -6,7 +6,7 @@ guessed or ignored, and a message never repeats more than a few characters of wh
 
 import math
 
-from ...activations import ACTIVATIONS
+from ...activations import IN_VECTORS
 from ...border.schema import parse_object
 from ...border.text import show
 from ...layers import BIASES
@@ -74,7 +74,7 @@ def _check_layer(layer, name):
     units = layer["units"]
     if type(units) is not int or not 1 <= units < _UNITS:
         raise MetaError(f"{name}.units: expected a whole number from 1, found {show(units)}")
-    _choice(layer["activation"], f"{name}.activation", tuple(ACTIVATIONS))
+    _choice(layer["activation"], f"{name}.activation", IN_VECTORS)
     _number(layer["scale_shift"], f"{name}.scale_shift", least=0)
     _choice(layer["bias"], f"{name}.bias", BIASES)
     priors = ["kernel_prior"]

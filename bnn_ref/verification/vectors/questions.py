@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...activations import ACTIVATIONS
+from ...activations import IN_VECTORS
 from ...errors import expected
 from ...layers import BIASES, DenseFlipout
 from ...likelihoods import Bernoulli, Categorical, likelihood_from_json
@@ -76,7 +76,7 @@ def new_question(sizes, *, activation="relu", output_activation="linear", bias="
 
 
 def random_question(seed, dtype="float64", *, layers=(1, 3), width=(1, 6), rows=(1, 7),
-                    activations=tuple(ACTIVATIONS), biases=BIASES,
+                    activations=IN_VECTORS, biases=BIASES,
                     likelihoods=("categorical", "bernoulli", "normal")):  # fmt: skip
     """Return a question whose every part is drawn: network, priors, parameters, batch, noise.
 

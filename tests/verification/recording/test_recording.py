@@ -14,7 +14,7 @@ import pytest
 from command import call
 from tolerances import FRAMEWORK_FLOAT32, FRAMEWORK_FLOAT64
 
-from bnn_ref.activations import ACTIVATIONS
+from bnn_ref.activations import ACTIVATIONS, IN_VECTORS
 from bnn_ref.elementary import softplus
 from bnn_ref.verification import record
 from bnn_ref.verification.frameworks import installed
@@ -215,8 +215,8 @@ def test_a_model_of_another_library_is_refused():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_activation_is_recognised_by_what_it_does(dtype):
     grid = np.linspace(-4, 4, 65).astype(dtype)
-    for name, activation in ACTIVATIONS.items():
-        assert activation_of(activation.function, grid) == name
+    for name in IN_VECTORS:
+        assert activation_of(ACTIVATIONS[name].function, grid) == name
     assert activation_of(np.sin, grid) is None
     tanh_gelu = 0.5 * grid * (1 + np.tanh(np.sqrt(2 / np.pi) * (grid + 0.044715 * grid**3)))
     assert activation_of(lambda a: tanh_gelu, grid) is None

@@ -9,7 +9,7 @@ import pytest
 from command import call
 from tolerances import VECTOR_FLOAT32, VECTOR_FLOAT64
 
-from bnn_ref.activations import ACTIVATIONS
+from bnn_ref.activations import IN_VECTORS
 from bnn_ref.verification.vectors import read, suite
 from bnn_ref.verification.vectors.checking import check_file
 from bnn_ref.verification.vectors.comparison import compare
@@ -29,7 +29,7 @@ def test_the_suite_is_whole_and_small():
     assert max(path.stat().st_size for path in FILES.values()) < 50_000
     metas = [read(FILES[name]).meta for name in AGREE]
     layers = [layer for meta in metas for layer in meta["layers"]]
-    assert {layer["activation"] for layer in layers} == set(ACTIVATIONS)
+    assert {layer["activation"] for layer in layers} == set(IN_VECTORS)
     assert {layer["bias"] for layer in layers} == {"none", "deterministic", "normal",
                                                    "normal_flipped"}  # fmt: skip
     for dtype in ("float64", "float32"):
