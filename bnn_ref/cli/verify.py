@@ -14,6 +14,8 @@ def add_arguments(parser):
     parser.add_argument("--mine", metavar="MODULE:FUNCTION",
                         help="test your own function instead (docs/verify.md): every question of "
                         "the suite goes through it")  # fmt: skip
+    parser.add_argument("--vectors", type=int, default=1, choices=(1, 2), metavar="VERSION",
+                        help="--mine: the suite's vectors up to this (default 1)")  # fmt: skip
     parser.add_argument("--random", type=int, default=0, metavar="N",
                         help="--mine: ask N random networks besides (default 0)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N",
@@ -58,7 +60,8 @@ def _run_mine(args):
         raise ValueError("verify: expected --against or --mine, found both")
     function = _function(args.mine)
     report = check_implementation(function, random=args.random, seed=args.seed, limit=args.limit,
-                                  partial=args.partial, name=args.mine)  # fmt: skip
+                                  partial=args.partial, name=args.mine,
+                                  version=args.vectors)  # fmt: skip
     if args.json:
         print(json.dumps(report.to_json(), indent=2))
     else:

@@ -149,7 +149,7 @@ def _loss(sheet, subject, noise, result):
     from ..verification.vectors import oracle
 
     vector = vector_of(subject)
-    loss = oracle.answer(vector.meta, vector.arrays)["loss"]
+    loss = oracle.answer(vector.whole_meta, vector.arrays)["loss"]
     sheet.check("the loss", result.loss, "mpmath, from the definition alone", loss, 1e-14)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..elementary import sigmoid, softplus
 from ..errors import expected
+from ..noise import LayerNoise, LocalLayerNoise
 from ..priors import KLParts
 from ..registry import Registry
 
@@ -294,6 +295,18 @@ class Layer:
     def describe(self) -> str:
         """Return the layer in one line, for `repr` of the network."""
         return f"{self.type} {self.inputs} -> {self.outputs}"
+
+    def noise_of(self, arrays: Mapping[str, NDArray[Any]]) -> Any:
+        """Return the layer's noise from name to array, as a file has it; None where it has none.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array
+            By the names of `noise_shapes`.
+        """
+        if not arrays:
+            return None
+        return (LocalLayerNoise if "output_eps" in arrays else LayerNoise)(**arrays)
 
     def check_noise(self, noise: Any, rows: int, dtype: np.dtype[Any], thing: str) -> None:
         """Raise where the noise has not the arrays that this layer needs for so many rows.

@@ -6,6 +6,7 @@ Ghahramani (2016), "Dropout as a Bayesian approximation", for masks in predictio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,10 @@ class Dropout(SameSize):
     def draw_noise(self, stream: Stream, rows: int, estimator: str = "flipout") -> DropoutNoise:
         """Return the `DropoutNoise` of so many rows; arguments as for `DenseFlipout.draw_noise`."""
         return DropoutNoise(stream.keeps(rows, self.inputs, self.rate))
+
+    def noise_of(self, arrays: Mapping[str, NDArray[Any]]) -> DropoutNoise:
+        """Return the `DropoutNoise` of "keep"; arguments as for `Layer.noise_of`."""
+        return DropoutNoise(**arrays)
 
     def _factors(self, keep):
         return keep * keep.dtype.type(1 / (1 - self.rate))  # E61

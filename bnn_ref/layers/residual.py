@@ -143,6 +143,15 @@ class Residual(Layer):
                  for j, layer in enumerate(self.layers)]  # fmt: skip
         return NestedNoise(tuple(drawn))
 
+    def noise_of(self, arrays: Mapping[str, NDArray[Any]]) -> NestedNoise:
+        """Return the `NestedNoise` of nested names; arguments as for `Layer.noise_of`."""
+        found = []
+        for j, layer in enumerate(self.layers):
+            start = f"layers.{j}."
+            own = {n.removeprefix(start): v for n, v in arrays.items() if n.startswith(start)}
+            found.append(layer.noise_of(own))
+        return NestedNoise(tuple(found))
+
     def check_noise(self, noise: Any, rows: int, dtype: np.dtype[Any], thing: str) -> None:
         """Raise where a layer's noise does not fit it; arguments as for `Layer.check_noise`."""
         found = getattr(noise, "layers", None)

@@ -18,7 +18,7 @@ const double PI = 3.14159265358979323846;
 
 // ---- JSON, as much of it as a vector needs; what was read is kept as text, to be written back.
 struct Json {
-  enum Kind { Null, Number, Text, List, Object } kind = Null;
+  enum Kind { Null, Truth, Number, Text, List, Object } kind = Null;
   double number = 0;
   std::string text;
   std::vector<Json> list;
@@ -78,6 +78,10 @@ struct Parser {
       j.text = text();
     } else if (s.compare(at, 4, "null") == 0) {
       at += 4;
+    } else if (s.compare(at, 4, "true") == 0 || s.compare(at, 5, "false") == 0) {
+      j.kind = Json::Truth;
+      j.number = s[at] == 't';
+      at += s[at] == 't' ? 4 : 5;
     } else {
       j.kind = Json::Number;
       char *end;
@@ -245,6 +249,31 @@ void put(std::ostream &out, bool &first, const std::string &name, const std::vec
   out << "]}";
 }
 
+// Of version 2: what version 1's layers, priors and likelihoods say. Anything else is declined.
+std::string declined(const Json &meta) {
+  if (meta["version"].number == 1) return "";
+  if (meta["estimator"].text == "local" || meta["sample_weight"].number)
+    return "local noise or sample weights";
+  const Json &likelihood = meta["likelihood"];
+  const std::string kind = likelihood["type"].text;
+  if ((kind != "categorical" && kind != "bernoulli" && kind != "normal") ||
+      likelihood.has("learn_scale"))
+    return "this likelihood";
+  for (const Json &layer : meta["layers"].list) {
+    if (layer["type"].text != "DenseFlipout") return layer["type"].text;
+    if (layer["bias"].text == "deterministic" && layer["bias_prior"].kind != Json::Null)
+      return "a prior of a point estimate";
+    for (const char *part : {"kernel_prior", "bias_prior"}) {
+      const Json &prior = layer[part];
+      if (prior.kind != Json::Null &&
+          (prior.has("type") || prior["loc"].kind != Json::Number ||
+           prior["scale"].kind != Json::Number))
+        return "a prior that is not one Normal";
+    }
+  }
+  return "";
+}
+
 int main(int argc, char **argv) {
   if (argc != 3) return std::cerr << "usage: answer question.json answer.json\n", 2;
   std::ifstream file(argv[1]);
@@ -253,6 +282,8 @@ int main(int argc, char **argv) {
   const std::string content = buffer.str();
   Json question = Parser(content).value();
   const Json &meta = question["meta"], &arrays = question["arrays"];
+  const std::string reason = declined(meta);
+  if (!reason.empty()) return std::cerr << "declined: " << reason << "\n", 3;
   int B = static_cast<int>(arrays["x"]["shape"].list[0].number);
   int inputs = static_cast<int>(arrays["x"]["shape"].list[1].number), I = inputs;
   double w = meta["kl_weight"].number, kl = 0;

@@ -130,6 +130,21 @@ function backward(t, gradOut, w, B, results, key) {
   return gx;
 }
 
+// Of version 2: what version 1's layers, priors and likelihoods say. Anything else is declined.
+function declined(meta) {
+  if (meta.estimator === "local" || meta.sample_weight) return "local noise or sample weights";
+  if (!["categorical", "bernoulli", "normal"].includes(meta.likelihood.type) ||
+      meta.likelihood.learn_scale) return "this likelihood";
+  for (const layer of meta.layers) {
+    if (layer.type !== "DenseFlipout") return layer.type;
+    if (layer.bias === "deterministic" && layer.bias_prior) return "a prior of a point estimate";
+    for (const prior of [layer.kernel_prior, layer.bias_prior])
+      if (prior && !(typeof prior.loc === "number" && typeof prior.scale === "number" && !prior.type))
+        return "a prior that is not one Normal";
+  }
+  return "";
+}
+
 function answer(question) {
   const { meta, arrays } = question, [B, inputs] = arrays.x.shape;
   const traces = [], results = {};
@@ -158,4 +173,10 @@ function answer(question) {
 }
 
 const [, , from, to] = process.argv;
-fs.writeFileSync(to, JSON.stringify(answer(JSON.parse(fs.readFileSync(from, "utf8")))));
+const question = JSON.parse(fs.readFileSync(from, "utf8"));
+const reason = declined(question.meta);
+if (reason) {
+  console.error(`declined: ${reason}`);
+  process.exit(3);
+}
+fs.writeFileSync(to, JSON.stringify(answer(question)));

@@ -11,6 +11,7 @@ type Numbers = Vec<f64>;
 // ---- JSON, as much of it as a vector needs; what was read is kept as text, to be written back.
 enum Value {
     Null,
+    Truth(bool),
     Number(f64),
     Text(String),
     List(Vec<Json>),
@@ -113,6 +114,10 @@ impl Parser<'_> {
             b'n' => {
                 self.at += 4;
                 Value::Null
+            }
+            b't' | b'f' => {
+                self.at += if first == b't' { 4 } else { 5 };
+                Value::Truth(first == b't')
             }
             _ => {
                 let rest = &self.s[start..];
@@ -321,6 +326,40 @@ fn put(out: &mut String, name: &str, shape: &[usize], data: &[f64]) {
     write!(out, "{comma}\"{name}\": {{\"shape\": {shape:?}, \"data\": {data:?}}}").unwrap();
 }
 
+// Of version 2: what version 1's layers, priors and likelihoods say. Anything else is declined.
+fn declined(meta: &Json) -> Option<String> {
+    let is = |json: &Json, kind: &str| matches!(&json.value, Value::Text(text) if text == kind);
+    if meta.get("version").number() == 1.0 {
+        return None;
+    }
+    if is(meta.get("estimator"), "local") || matches!(meta.get("sample_weight").value, Value::Truth(true)) {
+        return Some("local noise or sample weights".into());
+    }
+    let likelihood = meta.get("likelihood");
+    let known = ["categorical", "bernoulli", "normal"].contains(&likelihood.get("type").text());
+    if !known || likelihood.object().contains_key("learn_scale") {
+        return Some("this likelihood".into());
+    }
+    for layer in meta.get("layers").list() {
+        if !is(layer.get("type"), "DenseFlipout") {
+            return Some(layer.get("type").text().into());
+        }
+        let bias_prior = layer.get("bias_prior");
+        if is(layer.get("bias"), "deterministic") && !matches!(bias_prior.value, Value::Null) {
+            return Some("a prior of a point estimate".into());
+        }
+        for prior in [layer.get("kernel_prior"), bias_prior] {
+            let number = |key| matches!(prior.get(key).value, Value::Number(_));
+            if !matches!(prior.value, Value::Null)
+                && (prior.object().contains_key("type") || !number("loc") || !number("scale"))
+            {
+                return Some("a prior that is not one Normal".into());
+            }
+        }
+    }
+    None
+}
+
 fn main() {
     let paths: Vec<String> = env::args().collect();
     if paths.len() != 3 {
@@ -332,6 +371,10 @@ fn main() {
     let (meta, arrays) = (question.get("meta"), question.get("arrays"));
     let shape = arrays.get("x").get("shape").list();
     let (rows, inputs) = (shape[0].number() as usize, shape[1].number() as usize);
+    if let Some(reason) = declined(meta) {
+        eprintln!("declined: {reason}");
+        std::process::exit(3);
+    }
     let w = meta.get("kl_weight").number();
     let (mut h, mut width, mut layers, mut kl) = (arrays.get("x").numbers(), inputs, vec![], 0.0);
     for (k, described) in meta.get("layers").list().iter().enumerate() {

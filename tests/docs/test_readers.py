@@ -11,7 +11,7 @@ from command import call
 
 from bnn_ref.verification import check_file
 from bnn_ref.verification.implementations.checking import suite_questions
-from bnn_ref.verification.vectors import VectorError
+from bnn_ref.verification.vectors import VectorError, suite
 from bnn_ref.verification.vectors.json_files import from_json, read_any, to_json, write_any
 from bnn_ref.verification.vectors.questions import random_question
 
@@ -53,6 +53,26 @@ def test_a_readers_answers_are_accepted(reader, tmp_path, volume):
         assert read_any(tmp_path / "a.json").meta["source"].startswith("docs/readers/answer.")
         check = check_file(tmp_path / "a.json", question=tmp_path / "q.json")
         assert check.agrees, (key, check.text())
+
+
+def test_of_version_2_the_common_part_is_answered_and_the_rest_declined(reader, tmp_path):
+    answered = set()
+    for path in [path for path in suite.files((2,)) if path.name.startswith("agree")]:
+        question = read_any(path).question()
+        if question.dtype != "float64":
+            continue
+        write_any(tmp_path / "q.json", question)
+        words = [str(word) for word in (*reader, tmp_path / "q.json", tmp_path / "a.json")]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=250)
+        assert done.returncode in (0, 3), (path.name, done.stderr)
+        if done.returncode == 3:
+            assert done.stderr.startswith("declined: ")
+            assert done.stderr.count("\n") == 1
+        else:
+            check = check_file(tmp_path / "a.json", question=tmp_path / "q.json")
+            assert check.agrees, (path.name, check.text())
+            answered.add(path.stem.removeprefix("agree-v2-"))
+    assert answered == {"priors-by-layer", "estimator-shared"}
 
 
 def test_a_sign_turned_is_refused_and_located(reader, tmp_path, capsys):

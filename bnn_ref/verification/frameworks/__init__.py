@@ -64,6 +64,38 @@ class Framework(NamedTuple):
     random_layer: object = None
 
 
+def refuse_kinds(meta, priors, owner, *, likelihoods=None, local=False):
+    """Return why an owner of dense layers cannot express a version 2 `meta`, None where it can.
+
+    Parameters
+    ----------
+    meta : dict
+    priors : sequence of str
+        The kinds that it has; "point" for one on a deterministic bias.
+    owner : str
+        What the message calls it.
+    likelihoods : sequence of str, optional
+        Those that it has where not all are.
+    local : bool
+        Whether it has local reparameterisation.
+    """
+    for k, layer in enumerate(meta["layers"]):
+        if layer["type"] != "DenseFlipout":
+            return f"layers[{k}].type: {owner} is asked for DenseFlipout, not {layer['type']}"
+        if layer["bias"] == "deterministic" and layer["bias_prior"] and "point" not in priors:
+            return f"layers[{k}].bias_prior: {owner} has none of a deterministic bias"
+        for part in ("kernel_prior", "bias_prior"):
+            kind = (layer[part] or {}).get("type", "normal")
+            if kind not in priors:
+                return f"layers[{k}].{part}: {owner} has no prior of kind {kind}"
+    if meta.get("estimator") == "local" and not local:
+        return f"estimator: {owner} has no local reparameterisation"
+    kind = meta["likelihood"]["type"]
+    if likelihoods is not None and kind not in likelihoods:
+        return f"likelihood: {owner} is not asked for {kind}"
+    return None
+
+
 def installed(name):
     """Return whether everything that a framework needs can be found (nothing is imported)."""
     return all(importlib.util.find_spec(module) is not None for module in _NEEDS[check_name(name)])

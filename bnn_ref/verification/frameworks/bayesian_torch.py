@@ -13,9 +13,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from ...step.adam import Adam
-from . import CannotAnswer, Framework
+from . import CannotAnswer, Framework, refuse_kinds
 from .draws import Fed, of_layer
-from .torch import ACTIVATIONS, nll
+from .torch import ACTIVATIONS, nll_and_loss
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -25,6 +25,11 @@ with warnings.catch_warnings():
 
 def refusal(meta):
     """Return why Bayesian-Torch's layer cannot express a network, or None."""
+    reason = refuse_kinds(meta, ("normal",), "LinearFlipout")
+    if reason:
+        return reason
+    if meta["likelihood"].get("learn_scale"):
+        return "likelihood.learn_scale: LinearFlipout has no scale of the likelihood"
     for k, layer in enumerate(meta["layers"]):
         if layer["bias"] not in ("none", "normal_flipped"):
             return (f"layers[{k}].bias: LinearFlipout has none or normal_flipped, "
@@ -72,12 +77,18 @@ def make_layer(description, inputs, dtype):
     """Return a `LinearFlipout` as a vector's `meta` describes it."""
     layer = LinearFlipout(inputs, description["units"], bias=description["bias"] != "none")
     layer = layer.to(getattr(torch, np.dtype(dtype).name))
-    layer.prior_weight_mu.fill_(description["kernel_prior"]["loc"])
-    layer.prior_weight_sigma.fill_(description["kernel_prior"]["scale"])
+    _fill(layer.prior_weight_mu, description["kernel_prior"]["loc"])
+    _fill(layer.prior_weight_sigma, description["kernel_prior"]["scale"])
     if description["bias"] != "none":
-        layer.prior_bias_mu.fill_(description["bias_prior"]["loc"])
-        layer.prior_bias_sigma.fill_(description["bias_prior"]["scale"])
+        _fill(layer.prior_bias_mu, description["bias_prior"]["loc"])
+        _fill(layer.prior_bias_sigma, description["bias_prior"]["scale"])
     return layer
+
+
+def _fill(tensor, value):
+    """Fill a prior's tensor, laid out (O, I), with a number or what broadcasts to (I, O)."""
+    value = np.broadcast_to(np.asarray(value), tuple(tensor.shape)[::-1]).T
+    tensor.copy_(torch.from_numpy(np.array(value)))
 
 
 def variables(layer):
@@ -93,7 +104,7 @@ def _network(vector):
     if reason:
         raise CannotAnswer(f"bayesian-torch: {reason}")
     layers, named, inputs = [], {}, vector.x.shape[1]
-    for k, description in enumerate(vector.meta["layers"]):
+    for k, description in enumerate(vector.whole_meta["layers"]):
         layers.append(make_layer(description, inputs, vector.dtype))
         for name, parameter in variables(layers[-1]).items():
             values = torch.from_numpy(np.array(vector.arrays[f"layers.{k}.{name}"].T))
@@ -128,8 +139,11 @@ def _loss(vector, layers, x):
         kls.append(sum(counted))
         h = ACTIVATIONS[description["activation"]](h)
     fed.finish()
-    fit = nll(vector.meta["likelihood"], h, torch.from_numpy(np.array(vector.y)))
-    return fit + vector.kl_weight * sum(kls), h, fit, kls, own_kl
+    weights = vector.sample_weight
+    weights = None if weights is None else torch.from_numpy(np.array(weights))
+    y = torch.from_numpy(np.array(vector.y))
+    fit, differentiated = nll_and_loss(vector.meta["likelihood"], h, y, weights=weights)
+    return differentiated + vector.kl_weight * sum(kls), h, fit, kls, own_kl
 
 
 def answer(vector):
@@ -138,7 +152,8 @@ def answer(vector):
     x = torch.from_numpy(np.array(vector.x)).requires_grad_(True)
     total, outputs, fit, kls, _ = _loss(vector, layers, x)
     total.backward()
-    results = {"outputs": outputs, "nll": fit, "kl": sum(kls), "loss": total}
+    results = {"outputs": outputs, "nll": fit, "kl": sum(kls)}
+    results["loss"] = fit + vector.kl_weight * sum(kls)
     results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
     results["grad.x"] = x.grad
     results = {name: value.detach().numpy() for name, value in results.items()}

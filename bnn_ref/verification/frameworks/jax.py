@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...step.adam import Adam
-from . import Framework, FrameworkMissing
+from . import CannotAnswer, Framework, FrameworkMissing
 
 ACTIVATIONS = {
     "linear": lambda a: a,
@@ -30,73 +30,181 @@ def _x64():
     return enable_x64()
 
 
-def _kl(mu, sigma, prior):
-    m, s = prior["loc"], prior["scale"]
+def _log_normal(y, m, s):
+    return -(((y - m) / s) ** 2) / 2 - jnp.log(s) - math.log(2 * math.pi) / 2
+
+
+def _kl_normal(prior, own, mu, sigma, eps):
+    m = own.get("loc", jnp.asarray(prior["loc"], mu.dtype))
+    s = jax.nn.softplus(own["rho"]) if "rho" in own else jnp.asarray(prior["scale"], mu.dtype)
     return jnp.sum(jnp.log(s / sigma) + (sigma**2 + (mu - m) ** 2) / (2 * s**2) - 0.5)
 
 
-def _nll(likelihood, z, y):
-    if likelihood["type"] == "categorical":
-        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1))
-    if likelihood["type"] == "bernoulli":
-        return jnp.mean(jnp.sum(jax.nn.softplus(z) - y * z, axis=-1))
-    s = likelihood["scale"]
-    each = ((y - z) / s) ** 2 / 2 + math.log(s) + math.log(2 * math.pi) / 2
-    return jnp.mean(jnp.sum(each, axis=-1))
+def _kl_laplace(prior, own, mu, sigma, eps):
+    b, off = prior["scale"], mu - prior["loc"]
+    z = off / sigma
+    away = sigma * math.sqrt(2 / math.pi) * jnp.exp(-(z**2) / 2)
+    away += off * jax.scipy.special.erf(z / math.sqrt(2))
+    return jnp.sum(away / b + math.log(2 * b) - jnp.log(sigma) - math.log(2 * math.pi * math.e) / 2)
+
+
+def _minus_log_mixture(prior, w):
+    parts = [math.log(share) + _log_normal(w, m, s) for share, m, s in
+             zip(prior["weights"], prior["locs"], prior["scales"], strict=True)]  # fmt: skip
+    return -jax.nn.logsumexp(jnp.stack(parts), axis=0)
+
+
+def _kl_mixture(prior, own, mu, sigma, eps):
+    log_q = -(eps**2) / 2 - jnp.log(sigma) - math.log(2 * math.pi) / 2
+    return jnp.sum(log_q + _minus_log_mixture(prior, mu + sigma * eps))
+
+
+KLS = {
+    "normal": _kl_normal,
+    "learned_normal": _kl_normal,
+    "laplace": _kl_laplace,
+    "mixture": _kl_mixture,
+    "none": lambda prior, own, mu, sigma, eps: 0.0,
+}
+
+
+def _penalty(prior, mu):
+    """Return -log p(mu) of a point estimate, summed."""
+    kind = prior.get("type", "normal")
+    if kind == "mixture":
+        return jnp.sum(_minus_log_mixture(prior, mu))
+    m, s = (jnp.asarray(prior[name], mu.dtype) for name in ("loc", "scale"))
+    if kind == "laplace":
+        return jnp.sum(jnp.abs(mu - m) / s + jnp.log(2 * s))
+    return -jnp.sum(_log_normal(mu, m, s))
+
+
+def layer_kl(layer, p):
+    """Return a layer's KL, its tensors' summed."""
+    total = 0.0
+    for part in ("kernel", "bias"):
+        prior, mu = layer.get(f"{part}_prior"), p.get(f"{part}_mu")
+        if prior is None:
+            continue
+        if f"{part}_rho" not in p:
+            total += _penalty(prior, mu)
+            continue
+        sigma = layer["scale_shift"] + jax.nn.softplus(p[f"{part}_rho"])
+        own = {name: p[f"{part}_prior_{name}"] for name in ("loc", "rho")
+               if f"{part}_prior_{name}" in p}  # fmt: skip
+        total += KLS[prior.get("type", "normal")](prior, own, mu, sigma, p.get(f"{part}_eps"))
+    return total
+
+
+def _dense_flipout(layer, p, h):
+    """Return the pre-activations of a dense Flipout layer."""
+    sigma = layer["scale_shift"] + jax.nn.softplus(p["kernel_rho"])
+    a = h @ p["kernel_mu"]
+    if layer["bias"] != "none":
+        a += p["bias_mu"]
+    if "output_eps" in p:
+        variance = h**2 @ sigma**2
+        if "bias_rho" in p:
+            variance += (layer["scale_shift"] + jax.nn.softplus(p["bias_rho"])) ** 2
+        return a + jnp.sqrt(variance) * p["output_eps"]
+    a += ((h * p["sign_input"]) @ (sigma * p["kernel_eps"])) * p["sign_output"]
+    if layer["bias"].startswith("normal"):
+        sigma = layer["scale_shift"] + jax.nn.softplus(p["bias_rho"])
+        a += sigma * p["bias_eps"] * (p["sign_output"] if layer["bias"] == "normal_flipped" else 1)
+    return a
+
+
+LAYERS = {"DenseFlipout": _dense_flipout}  # type to pre-activations
+
+
+def _nll(likelihood, own, z, y, weights):
+    """Return (sum_n w_n nll_n / B, what is differentiated in its place)."""
+    kind = likelihood["type"]
+    if kind == "categorical":
+        each = -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1)
+    elif kind == "bernoulli":
+        each = jax.nn.softplus(z) - y * z
+    elif kind == "predicted_normal":
+        mean, rho = jnp.split(z, 2, axis=-1)
+        s = likelihood["floor"] + jax.nn.softplus(rho)
+        each = -_log_normal(y, mean, s)
+        factor = jax.lax.stop_gradient(s ** (2 * likelihood["beta"]))
+        return _reduced(each, weights), _reduced(factor * each, weights)
+    else:
+        s = likelihood["scale"]
+        s = jax.nn.softplus(own["scale_rho"]) if "scale_rho" in own else jnp.asarray(s, z.dtype)
+        each = -_log_normal(y, z, s)
+    nll = _reduced(each, weights)
+    return nll, nll
+
+
+def _reduced(each, weights):
+    rows = jnp.sum(each, axis=-1)
+    return jnp.mean(rows if weights is None else weights * rows)
+
+
+def _below(arrays, prefix):
+    """Return the arrays whose names start so, by the rest of them."""
+    return {name[len(prefix) :]: v for name, v in arrays.items() if name.startswith(prefix)}
 
 
 def loss(free, fixed, meta):
-    """Return the loss, and (outputs, nll, kl of each layer) beside it.
+    """Return the loss that is differentiated; (outputs, nll, KLs, pre-activations) beside it.
 
     Parameters
     ----------
     free : dict of str to array
         x and the parameters, by their names in a vector file: what is differentiated.
     fixed : dict of str to array
-        y and the noise.
+        y, the noise and, where there are any, sample weights.
     meta : dict
+        A prior's arrays in their places.
     """
-    h, kls = free["x"], []
+    h, kls, before = free["x"], [], []
     for k, layer in enumerate(meta["layers"]):
-        p = {name[len(f"layers.{k}.") :]: value for name, value in {**free, **fixed}.items()
-             if name.startswith(f"layers.{k}.")}  # fmt: skip
-        sigma = layer["scale_shift"] + jax.nn.softplus(p["kernel_rho"])
-        a = h @ p["kernel_mu"]
-        a += ((h * p["sign_input"]) @ (sigma * p["kernel_eps"])) * p["sign_output"]
-        kl = _kl(p["kernel_mu"], sigma, layer["kernel_prior"])
-        if layer["bias"] != "none":
-            a += p["bias_mu"]
-        if layer["bias"].startswith("normal"):
-            sigma = layer["scale_shift"] + jax.nn.softplus(p["bias_rho"])
-            flips = p["sign_output"] if layer["bias"] == "normal_flipped" else 1
-            a += sigma * p["bias_eps"] * flips
-            kl += _kl(p["bias_mu"], sigma, layer["bias_prior"])
-        h = ACTIVATIONS[layer["activation"]](a)
-        kls.append(kl)
-    nll = _nll(meta["likelihood"], h, fixed["y"])
-    return nll + meta["kl_weight"] * sum(kls), (h, nll, kls)
+        p = _below({**free, **fixed}, f"layers.{k}.")
+        before.append(LAYERS[layer["type"]](layer, p, h))
+        h = ACTIVATIONS[layer["activation"]](before[-1])
+        kls.append(layer_kl(layer, p))
+    own, weights = _below(free, "likelihood."), fixed.get("sample_weight")
+    nll, differentiated = _nll(meta["likelihood"], own, h, fixed["y"], weights)
+    return differentiated + meta["kl_weight"] * sum(kls), (h, nll, kls, before)
 
 
 def _split(vector):
     """Return (free, fixed) as JAX arrays."""
     free, fixed = {}, {}
     for name, value in vector.arrays.items():
-        place = free if name == "x" or name.endswith(("_mu", "_rho")) else fixed
+        free_one = name == "x" or name.endswith(("_mu", "_rho", "_prior_loc"))
         if name == "y" and vector.meta["likelihood"]["type"] == "bernoulli":
             value = np.asarray(value, vector.dtype)
-        place[name] = jnp.asarray(value)
+        (free if free_one else fixed)[name] = jnp.asarray(value)
     return free, fixed
+
+
+def refusal(meta):
+    """Return why a network is not written here, or None."""
+    unknown = next((k for k, one in enumerate(meta["layers"]) if one["type"] not in LAYERS), None)
+    return None if unknown is None else (
+        f"layers[{unknown}].type: expected {' or '.join(LAYERS)}, "
+        f"found {meta['layers'][unknown]['type']}")  # fmt: skip
 
 
 def answer(vector):
     """Return every result of a vector's step; see `Framework`."""
+    reason = refusal(vector.meta)
+    if reason:
+        raise CannotAnswer(f"jax: {reason}")
     with _x64():
         free, fixed = _split(vector)
-        step = jax.jit(jax.value_and_grad(partial(loss, meta=vector.meta), has_aux=True))
-        (total, (outputs, nll, kls)), gradients = step(free, fixed)
-        results = {"outputs": outputs, "nll": nll, "kl": sum(kls), "loss": total}
+        step = jax.jit(jax.value_and_grad(partial(loss, meta=vector.whole_meta), has_aux=True))
+        (_, (outputs, nll, kls, before)), gradients = step(free, fixed)
+        results = {"outputs": outputs, "nll": nll, "kl": sum(kls)}
+        results["loss"] = nll + vector.kl_weight * sum(kls)
         results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
         results |= {f"grad.{name}": value for name, value in gradients.items()}
+        if vector.version == 2:
+            results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)}
         return {name: np.asarray(value) for name, value in results.items()}
 
 
@@ -111,7 +219,7 @@ def train(vectors, learning_rate):
         parameters = {name: value for name, value in free.items() if name != "x"}
         optimizer = optax.adam(learning_rate)
         state = optimizer.init(parameters)
-        gradient = jax.jit(jax.grad(partial(loss, meta=vectors[0].meta), has_aux=True))
+        gradient = jax.jit(jax.grad(partial(loss, meta=vectors[0].whole_meta), has_aux=True))
         for vector in vectors:
             free, fixed = _split(vector)
             gradients = gradient({**free, **parameters}, fixed)[0]
@@ -123,5 +231,5 @@ def train(vectors, learning_rate):
 
 def framework(name):
     """Return the `Framework` "jax"."""
-    return Framework(name, lambda: f"jax {jax.__version__}", lambda meta: None, answer, train,
+    return Framework(name, lambda: f"jax {jax.__version__}", refusal, answer, train,
                      Adam(convention="paper"))  # fmt: skip

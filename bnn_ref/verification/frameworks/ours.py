@@ -27,7 +27,7 @@ def _step(backend, vector, parameters):
     workspace = backend.prepare(vector.network, len(vector.x), parameters.dtype)
     return backend.loss_and_gradients(
         vector.network, parameters, vector.x, vector.y, vector.noise(), vector.kl_weight,
-        workspace=workspace,
+        sample_weight=vector.sample_weight, workspace=workspace,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ...step.adam import Adam
-from . import Framework
+from . import CannotAnswer, Framework
 
 
 def softplus(a):
@@ -25,63 +25,198 @@ ACTIVATIONS = {
 }
 
 
-def _kl(mu, sigma, prior):
-    m, s = prior["loc"], prior["scale"]
+def log_normal(y, m, s):
+    """Return log N(y; m, s), elementwise."""
+    return -(((y - m) / s) ** 2) / 2 - torch.log(s) - math.log(2 * math.pi) / 2
+
+
+def _like(value, mu):
+    """Return a prior's number or nested lists as a tensor of mu's dtype."""
+    return torch.as_tensor(value, dtype=mu.dtype)
+
+
+def _kl_normal(prior, own, mu, sigma, eps):
+    m = own.get("loc", _like(prior["loc"], mu))
+    s = softplus(own["rho"]) if "rho" in own else _like(prior["scale"], mu)
     return torch.sum(torch.log(s / sigma) + (sigma**2 + (mu - m) ** 2) / (2 * s**2) - 0.5)
+
+
+def _kl_laplace(prior, own, mu, sigma, eps):
+    """PyTorch's own KL of a Normal from a Laplace, in the order of arguments that it has."""
+    q = torch.distributions.Normal(mu, sigma, validate_args=False)
+    p = torch.distributions.Laplace(_like(prior["loc"], mu), _like(prior["scale"], mu))
+    return torch.sum(torch.distributions.kl_divergence(q, p))
+
+
+def _minus_log_mixture(prior, w):
+    parts = [math.log(share) + log_normal(w, m, _like(s, w)) for share, m, s in
+             zip(prior["weights"], prior["locs"], prior["scales"], strict=True)]  # fmt: skip
+    return -torch.logsumexp(torch.stack(parts), dim=0)
+
+
+def _kl_mixture(prior, own, mu, sigma, eps):
+    log_q = -(eps**2) / 2 - torch.log(sigma) - math.log(2 * math.pi) / 2
+    return torch.sum(log_q + _minus_log_mixture(prior, mu + sigma * eps))
+
+
+KLS = {
+    "normal": _kl_normal,
+    "learned_normal": _kl_normal,
+    "laplace": _kl_laplace,
+    "mixture": _kl_mixture,
+    "none": lambda prior, own, mu, sigma, eps: torch.zeros((), dtype=mu.dtype),
+}
+
+
+def _penalty(prior, mu):
+    """Return -log p(mu) of a point estimate, summed."""
+    kind = prior.get("type", "normal")
+    if kind == "mixture":
+        return torch.sum(_minus_log_mixture(prior, mu))
+    m, s = _like(prior["loc"], mu), _like(prior["scale"], mu)
+    if kind == "laplace":
+        return -torch.sum(torch.distributions.Laplace(m, s).log_prob(mu))
+    return -torch.sum(log_normal(mu, m, s))
+
+
+def layer_kl(layer, p):
+    """Return a layer's KL, its tensors' summed; a number of zero dimensions."""
+    total = torch.zeros((), dtype=next(iter(p.values())).dtype)
+    for part in ("kernel", "bias"):
+        prior, mu = layer.get(f"{part}_prior"), p.get(f"{part}_mu")
+        if prior is None:
+            continue
+        if f"{part}_rho" not in p:
+            total = total + _penalty(prior, mu)
+            continue
+        sigma = layer["scale_shift"] + softplus(p[f"{part}_rho"])
+        own = {name: p[f"{part}_prior_{name}"] for name in ("loc", "rho")
+               if f"{part}_prior_{name}" in p}  # fmt: skip
+        kind = prior.get("type", "normal")
+        total = total + KLS[kind](prior, own, mu, sigma, p.get(f"{part}_eps"))
+    return total
+
+
+def _dense_flipout(layer, p, h):
+    """Return the pre-activations of a dense Flipout layer."""
+    sigma = layer["scale_shift"] + softplus(p["kernel_rho"])
+    a = h @ p["kernel_mu"]
+    if layer["bias"] != "none":
+        a = a + p["bias_mu"]
+    if "output_eps" in p:
+        variance = h**2 @ sigma**2
+        if "bias_rho" in p:
+            variance = variance + (layer["scale_shift"] + softplus(p["bias_rho"])) ** 2
+        return a + torch.sqrt(variance) * p["output_eps"]
+    a = a + ((h * p["sign_input"]) @ (sigma * p["kernel_eps"])) * p["sign_output"]
+    if layer["bias"].startswith("normal"):
+        sigma = layer["scale_shift"] + softplus(p["bias_rho"])
+        flips = p["sign_output"] if layer["bias"] == "normal_flipped" else 1
+        a = a + sigma * p["bias_eps"] * flips
+    return a
+
+
+LAYERS = {"DenseFlipout": _dense_flipout}  # type to pre-activations
+
+
+def nll_and_loss(likelihood, z, y, own=None, weights=None):
+    """Return (sum_n w_n nll_n / B, what is differentiated in its place).
+
+    Parameters
+    ----------
+    likelihood : dict
+    z, y : tensor
+    own : mapping of str to tensor, optional
+        The likelihood's own parameters.
+    weights : tensor (B,), optional
+    """
+    kind, own = likelihood["type"], own or {}
+    if kind == "categorical":
+        each = torch.nn.functional.cross_entropy(z, y.long(), reduction="none")[:, None]
+    elif kind == "bernoulli":
+        each = softplus(z) - y.to(z.dtype) * z
+    elif kind == "predicted_normal":
+        mean, rho = torch.chunk(z, 2, dim=-1)
+        s = likelihood["floor"] + softplus(rho)
+        each = -log_normal(y, mean, s)
+        factor = (s ** (2 * likelihood["beta"])).detach()
+        return _reduced(each, weights), _reduced(factor * each, weights)
+    else:
+        s = softplus(own["scale_rho"]) if "scale_rho" in own else _like(likelihood["scale"], z)
+        each = -log_normal(y, z, s)
+    fit = _reduced(each, weights)
+    return fit, fit
 
 
 def nll(likelihood, z, y):
     """Return the batch's mean negative log-likelihood, summed over output dimensions."""
-    if likelihood["type"] == "categorical":
-        return torch.nn.functional.cross_entropy(z, y.long())
-    if likelihood["type"] == "bernoulli":
-        return torch.mean(torch.sum(softplus(z) - y.to(z.dtype) * z, dim=-1))
-    s = likelihood["scale"]
-    each = ((y - z) / s) ** 2 / 2 + math.log(s) + math.log(2 * math.pi) / 2
-    return torch.mean(torch.sum(each, dim=-1))
+    return nll_and_loss(likelihood, z, y)[0]
+
+
+def _reduced(each, weights):
+    rows = torch.sum(each, dim=-1)
+    return torch.mean(rows if weights is None else weights * rows)
+
+
+def _below(tensors, prefix):
+    """Return the tensors whose names start so, by the rest of them."""
+    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
 
 
 def forward(meta, t):
-    """Return (outputs, kl of each layer) for the tensors of a vector file, by name."""
-    h, kls = t["x"], []
+    """Return (outputs, kl of each layer, pre-activations) for a vector file's tensors, by name."""
+    h, kls, before = t["x"], [], []
     for k, layer in enumerate(meta["layers"]):
-        p = {name.rpartition(".")[2]: value for name, value in t.items()
-             if name.startswith(f"layers.{k}.")}  # fmt: skip
-        sigma = layer["scale_shift"] + softplus(p["kernel_rho"])
-        a = h @ p["kernel_mu"]
-        a = a + ((h * p["sign_input"]) @ (sigma * p["kernel_eps"])) * p["sign_output"]
-        kl = _kl(p["kernel_mu"], sigma, layer["kernel_prior"])
-        if layer["bias"] != "none":
-            a = a + p["bias_mu"]
-        if layer["bias"].startswith("normal"):
-            sigma = layer["scale_shift"] + softplus(p["bias_rho"])
-            flips = p["sign_output"] if layer["bias"] == "normal_flipped" else 1
-            a = a + sigma * p["bias_eps"] * flips
-            kl = kl + _kl(p["bias_mu"], sigma, layer["bias_prior"])
-        h = ACTIVATIONS[layer["activation"]](a)
-        kls.append(kl)
-    return h, kls
+        p = _below(t, f"layers.{k}.")
+        before.append(LAYERS[layer["type"]](layer, p, h))
+        h = ACTIVATIONS[layer["activation"]](before[-1])
+        kls.append(layer_kl(layer, p))
+    return h, kls, before
 
 
 def tensors(vector):
     """Return a vector's arrays as tensors, x and the parameters ready to be differentiated."""
     found = {name: torch.from_numpy(np.array(value)) for name, value in vector.arrays.items()}
     for name, tensor in found.items():
-        if name == "x" or name.endswith(("_mu", "_rho")):
+        if name == "x" or name.endswith(("_mu", "_rho", "_prior_loc")):
             tensor.requires_grad_(True)
     return found
 
 
+def refusal(meta):
+    """Return why a network is not written here, or None."""
+    unknown = next((k for k, one in enumerate(meta["layers"]) if one["type"] not in LAYERS), None)
+    return None if unknown is None else (
+        f"layers[{unknown}].type: expected {' or '.join(LAYERS)}, "
+        f"found {meta['layers'][unknown]['type']}")  # fmt: skip
+
+
+def _loss(vector, meta, t):
+    """Return (what is differentiated, nll, outputs, kl of each layer, pre-activations)."""
+    outputs, kls, before = forward(meta, t)
+    own = _below(t, "likelihood.")
+    fit, differentiated = nll_and_loss(meta["likelihood"], outputs, t["y"], own,
+                                       t.get("sample_weight"))  # fmt: skip
+    return differentiated + vector.kl_weight * sum(kls), fit, outputs, kls, before
+
+
 def answer(vector):
     """Return every result of a vector's step; see `Framework`."""
+    reason = refusal(vector.meta)
+    if reason:
+        raise CannotAnswer(f"torch: {reason}")
     t = tensors(vector)
-    outputs, kls = forward(vector.meta, t)
-    fit = nll(vector.meta["likelihood"], outputs, t["y"])
-    total = fit + vector.kl_weight * sum(kls)
+    total, fit, outputs, kls, before = _loss(vector, vector.whole_meta, t)
     total.backward()
-    results = {"outputs": outputs, "nll": fit, "kl": sum(kls), "loss": total}
+    results = {"outputs": outputs, "nll": fit, "kl": sum(kls)}
+    results["loss"] = fit + vector.kl_weight * sum(kls)
     results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
-    results |= {f"grad.{name}": t[name].grad for name in t if t[name].requires_grad}
+    for name in t:
+        if t[name].requires_grad:
+            grad = t[name].grad  # None where nothing depends on it
+            results[f"grad.{name}"] = torch.zeros_like(t[name]) if grad is None else grad
+    if vector.version == 2:
+        results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)}
     return {name: value.detach().numpy() for name, value in results.items()}
 
 
@@ -91,16 +226,13 @@ def train(vectors, learning_rate):
                   if name != "x" and value.requires_grad}  # fmt: skip
     optimizer = torch.optim.Adam(parameters.values(), lr=learning_rate)
     for vector in vectors:
-        t = {**tensors(vector), **parameters}
-        outputs, kls = forward(vector.meta, t)
         optimizer.zero_grad()
-        loss = nll(vector.meta["likelihood"], outputs, t["y"]) + vector.kl_weight * sum(kls)
-        loss.backward()
+        _loss(vector, vector.whole_meta, {**tensors(vector), **parameters})[0].backward()
         optimizer.step()
     return {name: value.detach().numpy() for name, value in parameters.items()}
 
 
 def framework(name):
     """Return the `Framework` "torch"."""
-    return Framework(name, lambda: f"torch {torch.__version__}", lambda meta: None, answer, train,
+    return Framework(name, lambda: f"torch {torch.__version__}", refusal, answer, train,
                      Adam(convention="paper"))  # fmt: skip

@@ -22,11 +22,17 @@ class Feature(NamedTuple):
 
 
 def _any_layer(test):
-    return lambda question: any(test(layer) for layer in question.layers)
+    """Return whether a test holds of any dense Flipout layer that draws its weights with signs."""
+    return lambda question: any(test(layer) for layer in question.layers
+                                if getattr(layer, "sign_input", None) is not None)  # fmt: skip
 
 
 def _random_bias(layer):
     return layer.bias.startswith("normal")
+
+
+def _is_normal(layer):
+    return isinstance(layer.kernel_prior, tuple)
 
 
 def _likelihood(kind):
@@ -42,14 +48,16 @@ FEATURES = (
     Feature("a deterministic bias", "a KL of a bias that has none",
             _any_layer(lambda layer: layer.bias == "deterministic")),
     Feature("a prior with a loc", "a prior's loc that is ignored",
-            _any_layer(lambda layer: layer.kernel_prior[0] != 0)),
+            _any_layer(lambda layer: _is_normal(layer) and np.any(layer.kernel_prior[0]))),
     Feature("a prior whose scale is not 1", "a scale read as a variance",
-            _any_layer(lambda layer: layer.kernel_prior[1] != 1)),
+            _any_layer(lambda layer: _is_normal(layer)
+                       and np.any(np.asarray(layer.kernel_prior[1]) != 1))),
     Feature("a bias prior unlike the kernel's", "the kernel's prior used for the bias",
             _any_layer(lambda layer: _random_bias(layer) and layer.bias_prior
                        != layer.kernel_prior)),
     Feature("priors that differ by layer", "one layer's prior used for all",
-            lambda question: len({layer.kernel_prior for layer in question.layers}) > 1),
+            lambda question: len({repr(getattr(layer, "kernel_prior", None))
+                                  for layer in question.layers}) > 1),
     Feature("a scale_shift that is seen", "another shift c in sigma = c + softplus(rho)",
             _any_layer(lambda layer: layer.scale_shift >= 1e-5)),
     Feature("several layers", "what is wrong with what flows back through a layer",
@@ -65,7 +73,8 @@ FEATURES = (
     Feature("a KL weight that is not 1", "a KL that is added unweighted",
             lambda question: question.kl_weight not in (0, 1)),
     Feature("a sigma above the prior's scale", "a wrong variance part of the KL",
-            _any_layer(lambda layer: np.max(layer.kernel_rho) > layer.kernel_prior[1])),
+            _any_layer(lambda layer: _is_normal(layer)
+                       and np.max(layer.kernel_rho) > np.min(layer.kernel_prior[1]))),
     *(Feature(f"the activation {name}", f"a wrong {name}",
               _any_layer(lambda layer, name=name: layer.activation == name))
       for name in ("relu", "tanh", "sigmoid", "softplus", "elu", "gelu")),
@@ -74,7 +83,7 @@ FEATURES = (
     Feature("several output dimensions of a bernoulli or normal likelihood",
             "an average over outputs where a sum is meant",
             lambda question: question.meta["likelihood"]["type"] != "categorical"
-            and question.layers[-1].units > 1),
+            and np.ndim(question.y) == 2 and np.shape(question.y)[1] > 1),
     *(Feature(name, f"what goes wrong in {name} alone",
               lambda question, name=name: question.dtype == name)
       for name in ("float64", "float32")),

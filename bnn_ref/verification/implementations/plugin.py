@@ -14,10 +14,10 @@ function as well, and does so. Loaded by itself where bnn_ref is installed.
 import pytest
 
 MARKER = (
-    "bnn_vectors(random=0, seed=0, partial=False, limit=None): questions for a test that takes "
-    "bnn_question (bnn_ref, docs/verify.md)"
+    "bnn_vectors(random=0, seed=0, partial=False, limit=None, version=1): questions for a test "
+    "that takes bnn_question (bnn_ref, docs/verify.md)"
 )
-OPTIONS = {"random": 0, "seed": 0, "partial": False, "limit": None}
+OPTIONS = {"random": 0, "seed": 0, "partial": False, "limit": None, "version": 1}
 
 
 def pytest_configure(config):
@@ -43,7 +43,9 @@ def pytest_generate_tests(metafunc):
     from .checking import random_questions, suite_questions
 
     options = _options(metafunc.definition)
-    asked = suite_questions() + random_questions(options["random"], options["seed"])
+    asked = suite_questions(options["version"]) + random_questions(
+        options["random"], options["seed"]
+    )
     metafunc.parametrize("bnn_question", [pytest.param(q, id=key) for key, q in asked])
 
 

@@ -205,8 +205,8 @@ def check_question(vector, asked):
     ----------
     vector, asked : Vector
     """
-    for key in ("dtype", "layers", "likelihood", "kl_weight"):
-        if vector.meta[key] != asked.meta[key]:
+    for key in ("version", "dtype", "layers", "likelihood", "kl_weight", "estimator"):
+        if vector.meta.get(key) != asked.meta.get(key):
             raise VectorError(f"meta.{key}: expected the question's, found another")
     for name, value in asked.arrays.items():
         if not np.array_equal(vector.arrays[name], value):

@@ -7,14 +7,19 @@ limit follows from the size of the terms.
 
 import numpy as np
 
+from ...priors import NormalPrior
+from .variants import prior_of
+
 ROUNDINGS = 8  # units in the last place of the terms that a textbook form may be off
 
 
 def _terms(mu, sigma, chain, prior):
     """Return the size of one tensor's KL terms, summed, and the largest of each gradient's."""
+    if not isinstance(prior, NormalPrior):
+        return 0.0, 0.0, 0.0
     scale, loc = prior.scale, prior.loc
     size = np.abs(np.log(scale / sigma)) + (sigma**2 + (mu - loc) ** 2) / (2 * scale**2) + 0.5
-    by_mu = np.max(np.abs(mu) + abs(loc)) / scale**2
+    by_mu = np.max((np.abs(mu) + abs(loc)) / scale**2)
     by_rho = np.max((sigma / scale**2 + 1 / sigma) * np.abs(chain))
     return float(np.sum(size)), float(by_mu), float(by_rho)
 
@@ -32,9 +37,9 @@ def attainable(problem, traces, dtype):
     unit = ROUNDINGS * float(np.finfo(dtype).eps)
     allowed, total = {}, 0.0
     for k, t in enumerate(traces):
-        parts = {"kernel": (t.mu, t.sigma, t.chain, t.layer.kernel_prior)}
+        parts = {"kernel": (t.mu, t.sigma, t.chain, prior_of(t, "kernel"))}
         if t.layer.bias_is_random:
-            parts["bias"] = (t.p.bias_mu, t.bias_sigma, t.bias_chain, t.layer.bias_prior)
+            parts["bias"] = (t.p.bias_mu, t.bias_sigma, t.bias_chain, prior_of(t, "bias"))
         layer = 0.0
         for part, tensors in parts.items():
             size, by_mu, by_rho = _terms(*tensors)

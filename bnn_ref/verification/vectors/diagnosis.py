@@ -26,7 +26,7 @@ from .mistakes import (
     PAIRS,
     TF32,
 )
-from .variants import FORWARD, Problem, Variant, compute, forward, results
+from .variants import FORWARD, Problem, Variant, compute, forward, is_known, results
 
 FLOAT32_LIMIT = 1e-5
 SECONDS = 5.0  # what a diagnosis may take
@@ -312,7 +312,11 @@ def diagnose(vector, comparison: Comparison, seconds=SECONDS):
 
 def investigate(vector, comparison: Comparison, seconds=SECONDS):
     """Return the `Diagnosis` of an answer; parameters as of `diagnose`."""
-    if comparison.agrees or not all(np.all(np.isfinite(v)) for v in vector.results.values()):
+    if (
+        comparison.agrees
+        or not is_known(vector)
+        or not all(np.all(np.isfinite(v)) for v in vector.results.values())
+    ):
         return Diagnosis()
     end = monotonic() + seconds
     with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Test vectors: one training step, frozen to a file, as `docs/vectors.md` (version 1) says.
+"""Test vectors: one training step, frozen to a file, as `docs/vectors.md` says.
 
 A `Vector` is the file as it is: its `meta` and its arrays. A question holds inputs, parameters and
 noise; an answer also holds every result. `read` checks everything the specification names, sizes
@@ -13,11 +13,20 @@ import numpy as np
 
 from ...border.text import show, show_name
 from ...network import Network
-from ...noise import LayerNoise, Noise
+from ...noise import LayerNoise, LocalNoise, Noise
 from ...storage.archive import LIMIT, ArchiveError, open_archive, write_archive
-from .meta import MetaError, check_meta, input_shapes, parse_meta, result_shapes
+from . import version_2
+from .meta import (
+    MetaError,
+    check_meta,
+    input_shapes,
+    optional_shapes,
+    parse_meta,
+    result_shapes,
+)
 
 PARAMETERS = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")
+_OF_PRIORS = tuple(f"_prior.{name}" for name in version_2.LIFTED)
 _CHUNK = 2**20  # entries looked at together, so that a check needs no second array
 
 
@@ -51,16 +60,19 @@ class Vector:
     def __post_init__(self):
         try:
             check_meta(self.meta)
-            x = np.asarray(self.arrays["x"]) if "x" in self.arrays else np.zeros(0)
-            _check_names(self.meta, set(self.arrays) | set(self.results or {}))
+            if "x" not in self.arrays:
+                raise VectorError("x: expected such an array, found none")
+            x = np.asarray(self.arrays["x"])
             _check_x(x.shape, x.dtype, self.meta)
-            wanted = _wanted(self.meta, x.shape, self.results is not None)
             given = {**self.arrays, **(self.results or {})}
+            wanted = _wanted(self.meta, x.shape, set(given))
             for name, (shape, kinds) in wanted.items():
                 _check_form(
                     name, np.shape(given[name]), np.asarray(given[name]).dtype, shape, kinds
                 )
             _check_values(self.meta, self.arrays)
+            if self.meta["version"] == 2:
+                _check_version_2(self.meta, self.arrays)
         except MetaError as error:
             raise VectorError(str(error)) from None
 
@@ -70,50 +82,66 @@ class Vector:
     y = property(lambda self: self.arrays["y"], doc="Targets, (B,) class ids or (B, O).")
 
     @property
+    def version(self):
+        """Of `docs/vectors.md`."""
+        return self.meta["version"]
+
+    @property
+    def sample_weight(self):
+        """The weights w_n (B,), or None."""
+        return self.arrays.get("sample_weight")
+
+    @property
+    def whole_meta(self):
+        """The `meta`, a prior's arrays in their places as nested lists."""
+        return {**self.meta, "layers": version_2.lower(self.meta["layers"], self.arrays)}
+
+    @property
     def network(self):
         """The `Network` that `meta` describes."""
-        return Network.from_json(self.meta, self.x.shape[1])
+        return Network.from_json(self.whole_meta, self.x.shape[1])
 
     @property
     def layers(self):
         """A tuple with an object per layer: what `meta` says of it, and its arrays, by their names.
 
-        ``layer.kernel_mu``, ``layer.sign_input``, ``layer.activation``; priors are (loc, scale),
-        what a layer has not is None.
+        ``layer.kernel_mu``, ``layer.sign_input``, ``layer.activation``; a Normal prior is (loc,
+        scale), another its description; what a layer has not is None.
         """
         described = []
-        for k, description in enumerate(self.meta["layers"]):
+        for k, description in enumerate(self.whole_meta["layers"]):
             layer = SimpleNamespace(**description)
-            layer.kernel_prior = tuple(description["kernel_prior"][key] for key in ("loc", "scale"))
-            prior = description["bias_prior"]
-            layer.bias_prior = prior and tuple(prior[key] for key in ("loc", "scale"))
+            for name, prior in description.items():
+                if name.endswith("_prior") and prior and set(prior) == {"loc", "scale"}:
+                    setattr(layer, name, (prior["loc"], prior["scale"]))
             for name in (*PARAMETERS, *LayerNoise._fields):
-                setattr(layer, name, self.arrays.get(f"layers.{k}.{name}"))
+                setattr(layer, name, None)
+            for name, value in self._below(f"layers.{k}.").items():
+                if not hasattr(layer, name) or getattr(layer, name) is None:
+                    setattr(layer, name, value)
             described.append(layer)
         return tuple(described)
+
+    def _below(self, prefix, dtype=None):
+        """Return the arrays whose names start so by the rest of them, in their dtype or another."""
+        return {name.removeprefix(prefix): value if dtype is None else np.asarray(value, dtype)
+                for name, value in self.arrays.items() if name.startswith(prefix)}  # fmt: skip
 
     def parameters(self, dtype=None):
         """Return the file's `Parameters`, in its own dtype or another."""
         network = self.network
         arrays = {name: self.arrays[name] for name in network.parameter_shapes}
-        filled = network.parameters(arrays, dtype or self.dtype)
-        shifts = [float(layer["scale_shift"]) for layer in self.meta["layers"]]
-        return type(filled)(network, filled.flat, shifts)
+        return network.parameters(arrays, dtype or self.dtype)
 
     def noise(self, dtype=None):
-        """Return the file's `Noise`, in its own dtype or another."""
-        names = LayerNoise._fields
-        layers = [
-            LayerNoise(
-                **{
-                    name: np.asarray(self.arrays[f"layers.{k}.{name}"], dtype or self.dtype)
-                    for name in names
-                    if f"layers.{k}.{name}" in self.arrays
-                }
-            )
-            for k in range(len(self.meta["layers"]))
-        ]
-        return Noise(tuple(layers))
+        """Return the file's `Noise`, or `LocalNoise`, in its own dtype or another."""
+        network, layers = self.network, []
+        for k, layer in enumerate(network.layers):
+            found = self._below(f"layers.{k}.", dtype or self.dtype)
+            others = (*layer.parameter_shapes, *(n for n in found if n.endswith(_OF_PRIORS)))
+            layers.append(layer.noise_of({n: v for n, v in found.items() if n not in others}))
+        kind = LocalNoise if self.meta.get("estimator") == "local" else Noise
+        return kind(tuple(layers))
 
     def question(self):
         """Return the same step without its results."""
@@ -137,51 +165,20 @@ class Vector:
 def results_of(result):
     """Return a `Result` of `loss_and_gradients` as a dict by the names of `docs/vectors.md`.
 
+    With a trace, every layer's pre-activations are among them.
+
     Parameters
     ----------
     result : Result
     """
     named = {"outputs": result.outputs, "nll": result.nll, "kl": result.kl, "loss": result.loss}
     named |= {f"layers.{k}.kl": kl for k, kl in enumerate(result.kl_layers)}
+    for k, t in enumerate(result.trace or ()):
+        if hasattr(result.gradients.network.layers[k], "activation"):
+            before = getattr(t, "pre_activation", t.inputs)
+            named[f"layers.{k}.pre_activation"] = before.reshape(len(t.inputs), -1)
     named |= {f"grad.{name}": value for name, value in result.gradients.items()}
     return named | {"grad.x": result.grad_x}
-
-
-def make_question(network, parameters, x, y, noise, kl_weight, *, source="bnn_ref"):
-    """Return the `Vector` that freezes one step's inputs, parameters and noise.
-
-    Parameters
-    ----------
-    network : Network
-        Without a learned scale, which version 1 of the specification does not know.
-    parameters : Parameters
-        Their dtype, float32 or float64, is the file's.
-    x : array (B, I), y : array (B,) of class ids or (B, O)
-    noise : Noise
-    kl_weight : float
-    source : str
-
-    Raises
-    ------
-    VectorError
-        For anything the specification does not admit.
-    """
-    dtype = parameters.dtype
-    meta = {"format": "bnn-ref-vectors", "version": 1, "source": source, "dtype": dtype.name}
-    meta |= {**network.to_json(dtype), "kl_weight": float(kl_weight)}
-    for layer, shift in zip(meta["layers"], parameters.scale_shift, strict=True):
-        layer["scale_shift"] = float(shift)
-    y = np.asarray(y)
-    if meta["likelihood"]["type"] == "categorical":
-        y = y if y.dtype.kind in "iu" else network.likelihood.check_targets(y, y.shape, 2**31)
-    else:
-        y = y.astype(dtype)
-    arrays = {"x": np.asarray(x, dtype), "y": y, **parameters}
-    for k, layer in enumerate(noise.layers):
-        for name, value in layer._asdict().items():
-            if value is not None:
-                arrays[f"layers.{k}.{name}"] = np.asarray(value, dtype)
-    return Vector(meta, arrays)
 
 
 def read(path, limit=LIMIT):
@@ -215,14 +212,16 @@ def _read(archive):
         raise VectorError(f"meta: expected a 0-d text array, found {dtype} of shape {shape}")
     meta = parse_meta(archive.read("meta"))
     names = set(archive.names) - {"meta"}
-    answered = _check_names(meta, names)
+    if "x" not in names:
+        raise VectorError("x: expected such an array, found none")
     x_shape, x_dtype = archive.header("x")
     _check_x(x_shape, x_dtype, meta)
-    wanted = _wanted(meta, x_shape, answered)
+    wanted = _wanted(meta, x_shape, names)
     for name, (shape, kinds) in wanted.items():
         _check_form(name, *archive.header(name), shape, kinds)
     arrays = {name: archive.read(name) for name in wanted}
-    results = {name: arrays.pop(name) for name in result_shapes(meta, x_shape) if answered}
+    inputs = input_shapes(meta, x_shape)
+    results = {name: arrays.pop(name) for name in wanted if name not in inputs}
     return Vector(meta, arrays, results or None)
 
 
@@ -250,24 +249,25 @@ def write(path, vector):
     write_archive(path, little)
 
 
-def _wanted(meta, x_shape, answered):
-    """Return name to (shape, dtypes) of every array of a question or an answer."""
-    shapes = input_shapes(meta, x_shape)
-    return {**shapes, **result_shapes(meta, x_shape)} if answered else shapes
+def _wanted(meta, x_shape, names):
+    """Return name to (shape, dtypes) of every array that a file with these names must have.
 
-
-def _check_names(meta, names):
-    """Return whether the names are an answer's; refuse a missing, an extra and a half-given key."""
-    inputs, results = set(input_shapes(meta, (1, 1))), set(result_shapes(meta, (1, 1)))
-    answered = bool(names & results)
-    wanted = inputs | results if answered else inputs
-    missing, extra = sorted(wanted - names), sorted(names - wanted)
+    Results are wanted where there is one of them, the optional ones likewise; a missing, an extra
+    and a half-given key are refused.
+    """
+    wanted, results = input_shapes(meta, x_shape), result_shapes(meta, x_shape)
+    optional = optional_shapes(meta, x_shape)
+    if names & {*results, *optional}:
+        wanted = {**wanted, **results}
+    if names & set(optional):
+        wanted |= optional
+    missing, extra = sorted(wanted.keys() - names), sorted(names - wanted.keys())
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise VectorError(f"{missing[0]}: expected such an array{others}, found none")
     if extra:
         raise VectorError(f"{show_name(extra[0])}: expected no such array in this network's vector")
-    return answered
+    return wanted
 
 
 def _check_x(shape, dtype, meta):
@@ -299,11 +299,29 @@ def _check_values(meta, arrays):
                 if bad.size:
                     raise VectorError(f"{name}: expected -1 or +1, found {bad[0]}")
     likelihood, y = meta["likelihood"]["type"], np.asarray(arrays["y"])
-    if likelihood == "normal":
+    if likelihood not in ("categorical", "bernoulli"):
         return
-    last = meta["layers"][-1]["units"] - 1 if likelihood == "categorical" else 1
+    last = _outputs(meta, arrays) - 1 if likelihood == "categorical" else 1
     bad = (y < 0) | (y > last) if likelihood == "categorical" else (y != 0) & (y != 1)
     if np.any(bad):
         row = int(np.argwhere(bad)[0][0])
         wanted = f"class ids from 0 to {last}" if likelihood == "categorical" else "0 or 1"
         raise VectorError(f"y: expected {wanted}, found {y[bad][0]} in row {row}")
+
+
+def _outputs(meta, arrays):
+    """Return O of the last layer."""
+    if meta["version"] == 1:
+        return meta["layers"][-1]["units"]
+    return version_2.network_of(meta, arrays["x"].shape[1]).outputs
+
+
+def _check_version_2(meta, arrays):
+    """Refuse priors' arrays that do not fit, signs that the estimator has not, odd weights."""
+    try:
+        version_2.network_of(meta, arrays["x"].shape[1], arrays)
+    except ValueError as error:
+        raise VectorError(str(error)) from None
+    fault = version_2.estimator_fault(meta, arrays) or version_2.weight_fault(arrays)
+    if fault:
+        raise VectorError(fault)

@@ -16,7 +16,7 @@ from ...border.text import show
 from ...storage.archive import LIMIT
 from ...storage.wholefile import whole_file
 from .files import Vector, VectorError, read, write
-from .meta import MetaError, check_meta, input_shapes, result_shapes
+from .meta import MetaError, check_meta, input_shapes, optional_shapes, result_shapes
 
 
 def to_json(vector, key=None, comment=None):
@@ -65,7 +65,8 @@ def from_json(text):
         arrays = _taken(document["arrays"], input_shapes(meta, x_shape), "arrays")
         results = document.get("results")
         if results is not None:
-            results = _taken(results, result_shapes(meta, x_shape), "results")
+            shapes = result_shapes(meta, x_shape) | optional_shapes(meta, x_shape)
+            results = _taken(results, shapes, "results")
     except MetaError as error:
         raise VectorError(str(error)) from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:

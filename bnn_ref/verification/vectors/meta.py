@@ -1,7 +1,8 @@
 """The `meta` of a test vector: parsed and checked, and the shapes that follow from it.
 
-`docs/vectors.md` in code. Everything here comes from a stranger's file: nothing is converted,
-guessed or ignored, and a message never repeats more than a few characters of what was found.
+`docs/vectors.md` in code; what is version 2's own stands in `version_2.py`. Everything here comes
+from a stranger's file: nothing is converted, guessed or ignored, and a message never repeats more
+than a few characters of what was found.
 """
 
 import math
@@ -10,14 +11,16 @@ from ...activations import IN_VECTORS
 from ...border.schema import parse_object
 from ...border.text import show
 from ...layers import BIASES
+from . import version_2
 
-_META = {"format", "version", "source", "dtype", "layers", "likelihood", "kl_weight"}
+_META = version_2.KEYS - {"estimator", "sample_weight"}
 _LAYER = {"type", "units", "activation", "scale_shift", "kernel_prior", "bias", "bias_prior"}
 _LIKELIHOOD = {
     "categorical": {"type"},
     "bernoulli": {"type"},
     "normal": {"type", "scale"},
 }
+VERSIONS = (1, 2)
 _LAYERS = 1000
 _UNITS = 2**31
 
@@ -45,10 +48,12 @@ def parse_meta(text):
 
 def check_meta(meta):
     """Return `meta` as it is, or raise `MetaError` naming the first key that is wrong."""
-    _keys(meta, "meta", _META)
+    version = meta.get("version", 1) if isinstance(meta, dict) else 1
+    if type(version) is not int or version not in VERSIONS:
+        raise MetaError(f"meta.version: expected 1 or 2, found {show(version)}")
+    told = {*version_2.TOLD, "catches"} & set(meta) if version == 2 else set()
+    _keys(meta, "meta", _META if version == 1 else version_2.KEYS | told)
     _choice(meta["format"], "meta.format", ("bnn-ref-vectors",))
-    if type(meta["version"]) is not int or meta["version"] != 1:
-        raise MetaError(f"meta.version: expected 1, found {show(meta['version'])}")
     if not isinstance(meta["source"], str):
         raise MetaError(f"meta.source: expected a text, found {show(meta['source'])}")
     _choice(meta["dtype"], "meta.dtype", ("float64", "float32"))
@@ -57,6 +62,9 @@ def check_meta(meta):
     if not isinstance(layers, list) or not 1 <= len(layers) <= _LAYERS:
         raise MetaError(f"meta.layers: expected a list of 1 to {_LAYERS} layers, found "
                         f"{len(layers) if isinstance(layers, list) else show(layers)}")  # fmt: skip
+    if version == 2:
+        _check_version_2(meta)
+        return meta
     for k, layer in enumerate(layers):
         _check_layer(layer, f"meta.layers[{k}]")
     likelihood = meta["likelihood"]
@@ -66,6 +74,21 @@ def check_meta(meta):
     if kind == "normal":
         _number(likelihood["scale"], "meta.likelihood.scale", above=0)
     return meta
+
+
+def _check_version_2(meta):
+    """Refuse what can be told without the inputs' width: texts, flags, nested arrays."""
+    fault = version_2.texts_fault(meta)
+    if fault:
+        raise MetaError(fault)
+    _choice(meta["estimator"], "meta.estimator", version_2.ESTIMATORS)
+    if not isinstance(meta["sample_weight"], bool):
+        raise MetaError(f"meta.sample_weight: expected true or false, "
+                        f"found {show(meta['sample_weight'])}")  # fmt: skip
+    try:
+        version_2.array_shapes(meta["layers"])
+    except ValueError as error:
+        raise MetaError(str(error)) from None
 
 
 def _check_layer(layer, name):
@@ -91,6 +114,8 @@ def _check_layer(layer, name):
 
 def input_shapes(meta, x_shape):
     """Return name to (shape, admitted dtypes) of a question's arrays, x (B, I) among them."""
+    if meta["version"] == 2:
+        return _of_version_2(version_2.input_shapes, meta, x_shape)
     rows, inputs = x_shape
     floats = (meta["dtype"],)
     shapes = {"x": ((rows, inputs), floats)}
@@ -116,6 +141,8 @@ def input_shapes(meta, x_shape):
 
 def result_shapes(meta, x_shape):
     """Return name to (shape, admitted dtypes) of an answer's results, in the order computed."""
+    if meta["version"] == 2:
+        return _of_version_2(version_2.result_shapes, meta, x_shape)
     rows, inputs = x_shape
     shapes = {"outputs": (rows, meta["layers"][-1]["units"]), "nll": ()}
     shapes |= {f"layers.{k}.kl": () for k in range(len(meta["layers"]))}
@@ -126,6 +153,21 @@ def result_shapes(meta, x_shape):
         inputs = layer["units"]
     shapes["grad.x"] = x_shape
     return {name: (tuple(shape), (meta["dtype"],)) for name, shape in shapes.items()}
+
+
+def optional_shapes(meta, x_shape):
+    """Return name to (shape, admitted dtypes) of results that an answer has all of, or none."""
+    if meta["version"] == 1:
+        return {}
+    return _of_version_2(version_2.optional_shapes, meta, x_shape)
+
+
+def _of_version_2(shapes, meta, x_shape):
+    """Return what a function of version 2 says, its refusal as a `MetaError`."""
+    try:
+        return shapes(meta, x_shape)
+    except ValueError as error:
+        raise MetaError(str(error)) from None
 
 
 def _parameter_shapes(layer, inputs):

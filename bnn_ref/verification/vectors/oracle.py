@@ -6,6 +6,8 @@ central difference of that loss, taken with so many digits that 50 are left. The
 is computed with it.
 """
 
+import numpy as np
+
 from ...errors import missing
 
 try:
@@ -36,92 +38,218 @@ ACTIVATIONS = {
 
 def _numbers(array):
     """Return an array as nested lists of exact mpf."""
-    if array.ndim == 0:
+    if np.ndim(array) == 0:
         return mpf(float(array))
     return [_numbers(part) for part in array]
 
 
-def _layer(description, values, key, h):
-    """Return one layer's outputs, rows of a list of lists, for the rows h."""
+def _dense(description, p, h):
+    """Return a dense Flipout layer's pre-activations, rows of a list of lists, for the rows h."""
     shift = mpf(description["scale_shift"])
-    mu, rho, eps = (values[key + name] for name in ("kernel_mu", "kernel_rho", "kernel_eps"))
-    inputs, units = range(len(mu)), range(description["units"])
-    delta = [[(shift + softplus(rho[i][o])) * eps[i][o] for o in units] for i in inputs]
+    mu, units = p["kernel_mu"], range(description["units"])
+    inputs = range(len(mu))
+    sigma = [[shift + softplus(rho) for rho in row] for row in p["kernel_rho"]]
     bias = description["bias"]
-    mean = values[key + "bias_mu"] if bias != "none" else [mpf(0)] * len(units)
-    draw = [mpf(0)] * len(units)
+    mean = p["bias_mu"] if bias != "none" else [mpf(0)] * len(units)
+    scale = [mpf(0)] * len(units)
     if bias in ("normal", "normal_flipped"):
-        scale = [shift + softplus(rho) for rho in values[key + "bias_rho"]]
-        draw = [s * e for s, e in zip(scale, values[key + "bias_eps"], strict=True)]
-    activation = ACTIVATIONS[description["activation"]]
+        scale = [shift + softplus(rho) for rho in p["bias_rho"]]
+    if "output_eps" in p:
+        return [
+            [mp.fsum(x[i] * mu[i][o] for i in inputs) + mean[o] + e[o]
+             * mp.sqrt(mp.fsum((x[i] * sigma[i][o]) ** 2 for i in inputs) + scale[o] ** 2)
+             for o in units]
+            for x, e in zip(h, p["output_eps"], strict=True)
+        ]  # fmt: skip
+    delta = [[sigma[i][o] * p["kernel_eps"][i][o] for o in units] for i in inputs]
+    draw = scale
+    if "bias_eps" in p:
+        draw = [s * e for s, e in zip(scale, p["bias_eps"], strict=True)]
     rows = []
-    for x, s, t in zip(h, values[key + "sign_input"], values[key + "sign_output"], strict=True):
+    for x, s, t in zip(h, p["sign_input"], p["sign_output"], strict=True):
         row = []
         for o in units:
             mean_part = mp.fsum(x[i] * mu[i][o] for i in inputs)
             noise_part = mp.fsum(x[i] * s[i] * delta[i][o] for i in inputs) * t[o]
             flip = t[o] if bias == "normal_flipped" else 1
-            row.append(activation(mean_part + noise_part + mean[o] + draw[o] * flip))
+            row.append(mean_part + noise_part + mean[o] + draw[o] * flip)
         rows.append(row)
     return rows
 
 
-def _nll(likelihood, outputs, y):
-    """Return the mean over the batch of -log p(y | outputs), summed over output dimensions."""
+LAYERS = {"DenseFlipout": _dense}  # type to pre-activations
+
+
+def _log_normal(y, m, s):
+    """Return log N(y; m, s)."""
+    return -(((y - m) / s) ** 2) / 2 - mp.log(s) - mp.log(2 * mp.pi) / 2
+
+
+def _nll(likelihood, own, outputs, y, weights, frozen):
+    """Return sum_n w_n nll_n / B, nll_n = -log p(y_n | outputs_n) summed over output dimensions.
+
+    ``frozen`` holds the factor on each target's nll where the gradient is another's ("beta").
+    """
     total = mpf(0)
-    for z, target in zip(outputs, y, strict=True):
+    for n, (z, target) in enumerate(zip(outputs, y, strict=True)):
         if likelihood["type"] == "categorical":
-            total += mp.log(mp.fsum(mp.exp(value) for value in z)) - z[int(target)]
+            each = [mp.log(mp.fsum(mp.exp(value) for value in z)) - z[int(target)]]
         elif likelihood["type"] == "bernoulli":
-            total += mp.fsum(softplus(v) - t * v for v, t in zip(z, target, strict=True))
+            each = [softplus(v) - t * v for v, t in zip(z, target, strict=True)]
+        elif likelihood["type"] == "predicted_normal":
+            means, rhos = z[: len(target)], z[len(target) :]
+            floor = mpf(likelihood["floor"])
+            each = [-_log_normal(t, m, floor + softplus(rho))
+                    for t, m, rho in zip(target, means, rhos, strict=True)]  # fmt: skip
+            if frozen is not None:
+                each = [factor * one for factor, one in zip(frozen[n], each, strict=True)]
         else:
-            s = mpf(likelihood["scale"])
-            for value, t in zip(z, target, strict=True):
-                total += ((t - value) / s) ** 2 / 2 + mp.log(s) + mp.log(2 * mp.pi) / 2
+            scales = [mpf(likelihood["scale"])] * len(z)
+            if "scale_rho" in own:
+                scales = [softplus(rho) for rho in own["scale_rho"]]
+            each = [-_log_normal(t, v, s) for v, t, s in zip(z, target, scales, strict=True)]
+        total += weights[n] * mp.fsum(each)
     return total / len(outputs)
 
 
-def _kl(description, values, key):
-    """Return a layer's KL: log(s/sigma) + (sigma^2 + (mu - m)^2)/(2 s^2) - 1/2, summed."""
-    shift, total = mpf(description["scale_shift"]), mpf(0)
-    for part, prior in (("kernel", "kernel_prior"), ("bias", "bias_prior")):
-        if description[prior] is None:
-            continue
-        m, s = mpf(description[prior]["loc"]), mpf(description[prior]["scale"])
-        mu, rho = values[f"{key}{part}_mu"], values[f"{key}{part}_rho"]
-        if part == "bias":
-            mu, rho = [mu], [rho]
-        for mu_row, rho_row in zip(mu, rho, strict=True):
-            for one_mu, one_rho in zip(mu_row, rho_row, strict=True):
-                sigma = shift + softplus(one_rho)
-                total += mp.log(s / sigma) + (sigma**2 + (one_mu - m) ** 2) / (2 * s**2) - 0.5
+def _frozen(likelihood, outputs):
+    """Return s^(2 beta) of every target, which the gradient takes for constant; None without."""
+    if not likelihood.get("beta"):
+        return None
+    floor, power = mpf(likelihood["floor"]), 2 * mpf(likelihood["beta"])
+    return [[(floor + softplus(rho)) ** power for rho in z[len(z) // 2 :]] for z in outputs]
+
+
+def _flat(value):
+    """Return nested lists as one list."""
+    if not isinstance(value, list):
+        return [value]
+    return [one for part in value for one in _flat(part)]
+
+
+def _spread(value, mu):
+    """Return a prior's number, or its array broadcast to a tensor's shape, as one list."""
+    mu = np.array(mu, dtype=object)
+    value = np.array(_numbers(value), dtype=object)
+    return list(np.broadcast_to(value, mu.shape).ravel())
+
+
+def _kl_normal(prior, own, mu, sigma, eps):
+    """Return log(s/sigma) + (sigma^2 + (mu - m)^2)/(2 s^2) - 1/2, summed."""
+    m, s = _spread(prior["loc"], mu), _spread(prior["scale"], mu)
+    if "loc" in own:
+        m = [own["loc"]] * len(m)
+    if "rho" in own:
+        s = [softplus(own["rho"])] * len(s)
+    return mp.fsum(mp.log(t / g) + (g**2 + (w - c) ** 2) / (2 * t**2) - mpf(1) / 2
+                   for w, g, c, t in zip(_flat(mu), _flat(sigma), m, s, strict=True))  # fmt: skip
+
+
+def _kl_laplace(prior, own, mu, sigma, eps):
+    """Return E|w - m|/b + log(2 b) - log(sigma) - log(2 pi e)/2, summed."""
+    m, b = mpf(prior["loc"]), mpf(prior["scale"])
+    total = mpf(0)
+    for w, g in zip(_flat(mu), _flat(sigma), strict=True):
+        z = (w - m) / g
+        away = g * mp.sqrt(2 / mp.pi) * mp.exp(-(z**2) / 2) + (w - m) * mp.erf(z / mp.sqrt(2))
+        total += away / b + mp.log(2 * b) - mp.log(g) - mp.log(2 * mp.pi * mp.e) / 2
     return total
 
 
-def step(meta, values):
-    """Return (outputs, nll, kl of each layer, loss) of one step, all mpf.
+def _kl_mixture(prior, own, mu, sigma, eps):
+    """Return log q(w) - log p(w) at the draws w = mu + sigma eps, summed."""
+    parts = [[mpf(value) for value in prior[name]] for name in ("weights", "locs", "scales")]
+    total = mpf(0)
+    for w, g, e in zip(_flat(mu), _flat(sigma), _flat(eps), strict=True):
+        p = mp.fsum(share * mp.exp(_log_normal(w + g * e, m, s))
+                    for share, m, s in zip(*parts, strict=True))  # fmt: skip
+        total += _log_normal(w + g * e, w, g) - mp.log(p)
+    return total
+
+
+KLS = {
+    "normal": _kl_normal,
+    "learned_normal": _kl_normal,
+    "laplace": _kl_laplace,
+    "mixture": _kl_mixture,
+    "none": lambda *_: mpf(0),
+}
+
+
+def _penalty(prior, mu):
+    """Return -log p(mu) of a point estimate with a prior, its constant included, summed."""
+    kind = prior.get("type", "normal")
+    if kind == "mixture":
+        parts = [[mpf(value) for value in prior[name]] for name in ("weights", "locs", "scales")]
+        return -mp.fsum(mp.log(mp.fsum(share * mp.exp(_log_normal(w, m, s))
+                                       for share, m, s in zip(*parts, strict=True)))
+                        for w in _flat(mu))  # fmt: skip
+    m, s = _spread(prior["loc"], mu), _spread(prior["scale"], mu)
+    if kind == "laplace":
+        each = (abs(w - c) / b + mp.log(2 * b) for w, c, b in zip(_flat(mu), m, s, strict=True))
+        return mp.fsum(each)
+    return -mp.fsum(_log_normal(w, c, b) for w, c, b in zip(_flat(mu), m, s, strict=True))
+
+
+def _kl(description, p):
+    """Return a layer's KL, its tensors' summed."""
+    total = mpf(0)
+    for part in ("kernel", "bias"):
+        prior = description.get(f"{part}_prior")
+        if prior is None:
+            continue
+        if f"{part}_rho" not in p:
+            total += _penalty(prior, p[f"{part}_mu"])
+            continue
+        shift, mu = mpf(description["scale_shift"]), p[f"{part}_mu"]
+        rho = p[f"{part}_rho"]
+        nested = [rho] if part == "bias" else rho
+        sigma = [[shift + softplus(one) for one in row] for row in nested]
+        own = {name: p[f"{part}_prior_{name}"] for name in ("loc", "rho")
+               if f"{part}_prior_{name}" in p}  # fmt: skip
+        total += KLS[prior.get("type", "normal")](prior, own, mu, sigma, p.get(f"{part}_eps"))
+    return total
+
+
+def _below(values, prefix):
+    """Return the values whose names start so, by the rest of them."""
+    return {name[len(prefix) :]: v for name, v in values.items() if name.startswith(prefix)}
+
+
+def step(meta, values, frozen=None):
+    """Return (outputs, nll, kl of each layer, loss, pre-activations) of one step, all mpf.
 
     Parameters
     ----------
     meta : dict
-        Of a test vector.
+        Of a test vector, a prior's arrays in their places.
     values : dict of str to nested lists of mpf
         Its inputs, parameters and noise.
+    frozen : nested lists of mpf, optional
+        Factors on every target's nll.
     """
-    h, kls = values["x"], []
+    h, kls, before = values["x"], [], []
     for k, description in enumerate(meta["layers"]):
-        h = _layer(description, values, f"layers.{k}.", h)
-        kls.append(_kl(description, values, f"layers.{k}."))
-    nll = _nll(meta["likelihood"], h, values["y"])
-    return h, nll, kls, nll + mpf(meta["kl_weight"]) * mp.fsum(kls)
+        p = _below(values, f"layers.{k}.")
+        before.append(LAYERS[description["type"]](description, p, h))
+        activation = ACTIVATIONS[description["activation"]]
+        h = [[activation(a) for a in row] for row in before[-1]]
+        kls.append(_kl(description, p))
+    weights = values.get("sample_weight", [mpf(1)] * len(h))
+    own = _below(values, "likelihood.")
+    nll = _nll(meta["likelihood"], own, h, values["y"], weights, frozen)
+    return h, nll, kls, nll + mpf(meta["kl_weight"]) * mp.fsum(kls), before
 
 
 def answer(meta, arrays):
     """Return every result of a test vector as nested lists of mpf, by their names in the file.
 
+    Of version 2, the pre-activations are among them.
+
     Parameters
     ----------
     meta : dict
+        A prior's arrays in their places.
     arrays : dict of str to array
         Inputs, parameters and noise; their binary values are taken exactly.
 
@@ -132,25 +260,31 @@ def answer(meta, arrays):
     """
     with mp.workdps(_WORKING):
         values = {name: _numbers(array) for name, array in arrays.items()}
-        outputs, nll, kls, loss = step(meta, values)
+        outputs, nll, kls, loss, before = step(meta, values)
         results = {"outputs": outputs, "nll": nll, "kl": mp.fsum(kls), "loss": loss}
         results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
-        for name, value in values.items():
-            if name == "x" or name.endswith(("_mu", "_rho")):
-                results[f"grad.{name}"] = _gradient(meta, values, value)
+        if meta["version"] == 2:
+            results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)}
+        frozen = _frozen(meta["likelihood"], outputs)
+
+        def loss_now():
+            return step(meta, values, frozen)[3]
+
+        for name in values:
+            if name == "x" or name.endswith(("_mu", "_rho", "_loc")):
+                results[f"grad.{name}"] = _gradient(loss_now, values, name)
     return results
 
 
-def _gradient(meta, values, part):
-    """Return the loss's central difference by every entry of one of the values' nested lists."""
-    if isinstance(part[0], list):
-        return [_gradient(meta, values, row) for row in part]
-    gradient, h = [], mpf(10) ** -_STEP
-    for i, kept in enumerate(part):
-        part[i] = kept + h
-        above = step(meta, values)[3]
-        part[i] = kept - h
-        below = step(meta, values)[3]
-        part[i] = kept
-        gradient.append((above - below) / (2 * h))
-    return gradient
+def _gradient(loss, place, key):
+    """Return a loss's central difference by an entry of a place, or by every entry of its lists."""
+    kept = place[key]
+    if isinstance(kept, list):
+        return [_gradient(loss, kept, k) for k in range(len(kept))]
+    h = mpf(10) ** -_STEP
+    place[key] = kept + h
+    above = loss()
+    place[key] = kept - h
+    below = loss()
+    place[key] = kept
+    return (above - below) / (2 * h)

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...activations import get_activation
+from ...priors import NormalPrior
 from .comparison import error_of
-from .variants import Problem, Variant, forward
+from .variants import Problem, Variant, forward, is_known, prior_of
 
 ENTRIES = 2000  # of a tensor, that coefficients are fitted to
 MOST = 3  # coefficients that may change in one tensor
@@ -67,10 +68,12 @@ def _backward(problem, traces):
 
     For the inputs a third, "first": through the means of later layers, whole through the first.
     """
-    likelihood, outputs = problem.network.likelihood, traces[-1].h
-    slope = likelihood.nll_and_gradient(outputs, problem.y)[1]
+    likelihood, own = problem.network.likelihood, problem.parameters.likelihood
+    _, slope, by_own = likelihood.nll_and_gradient(traces[-1].h, problem.y, problem.sample_weight,
+                                                   own)  # fmt: skip
     flows = [slope, slope]
-    whole, means = {}, {}
+    whole = {f"grad.likelihood.{name}": value for name, value in by_own.items()}
+    means = dict(whole)
     for k in reversed(range(len(traces))):
         t, key = traces[k], f"grad.layers.{k}."
         activation = get_activation(t.layer.activation)
@@ -113,24 +116,34 @@ def parts_of(problem, traces):
         Part(THROUGH_NOISE, 1.0, whole["grad.x"] - first),
     ]
     for k, t in enumerate(traces):
-        kernel = (t.mu, t.p.kernel_rho, t.sigma, t.chain, t.layer.kernel_prior)
+        kernel = (t.mu, t.p.kernel_rho, t.sigma, t.chain, prior_of(t, "kernel"))
         _add_kl(parts, f"grad.layers.{k}.kernel", problem.kl_weight, *kernel)
         if t.layer.bias_is_random:
-            bias = (t.p.bias_mu, t.p.bias_rho, t.bias_sigma, t.bias_chain, t.layer.bias_prior)
+            bias = (t.p.bias_mu, t.p.bias_rho, t.bias_sigma, t.bias_chain, prior_of(t, "bias"))
             _add_kl(parts, f"grad.layers.{k}.bias", problem.kl_weight, *bias)
         elif t.layer.bias != "none":
             parts[f"grad.layers.{k}.bias_mu"].append(Part("bias_mu", 0.0, t.p.bias_mu))
+            for prior in t.layer.point_priors.values():
+                by_mu = problem.kl_weight * prior.penalty_gradient(t.p.bias_mu)
+                parts[f"grad.layers.{k}.bias_mu"].append(Part("the prior's part", 1.0, by_mu))
     return parts
 
 
 def _add_kl(parts, key, weight, mu, rho, sigma, chain, prior):
     """Add the KL's parts of a tensor with a posterior, and those that do not belong there."""
-    precision, name = 1 / prior.scale**2, key.rpartition(".")[2]
-    parts[key + "_mu"] += [
-        Part("the KL's mean part", 1.0, weight * precision * mu, weight * precision)
-    ]
-    if prior.loc:
-        loc = np.full_like(mu, -weight * precision * prior.loc)
+    name = key.rpartition(".")[2]
+    if not isinstance(prior, NormalPrior):
+        by_mu, by_sigma = prior.kl_gradient(mu, sigma)
+        parts[key + "_mu"].append(Part("the KL's part", 1.0, weight * by_mu))
+        parts[key + "_rho"].append(Part("the KL's part", 1.0, weight * by_sigma * chain))
+        return
+    for one, value in prior.kl_gradient_own(mu, sigma).items():
+        parts[f"{key}_prior_{one}"] = [Part("the KL's part", 1.0, weight * value)]
+    precision = 1 / prior.scale**2
+    single = weight * precision if np.ndim(precision) == 0 else 0.0
+    parts[key + "_mu"] += [Part("the KL's mean part", 1.0, weight * precision * mu, single)]
+    if np.any(prior.loc):
+        loc = np.broadcast_to(-weight * precision * prior.loc, mu.shape)
         parts[key + "_mu"] += [Part("the KL's prior-location part", 1.0, loc)]
     parts[key + "_mu"] += [Part(f"{name}_mu's sign", 0.0, np.sign(mu))]
     parts[key + "_rho"] += [
@@ -206,6 +219,8 @@ def explain_parts(vector, comparison):
         An answer whose forward pass agrees.
     comparison : Comparison
     """
+    if not is_known(vector):
+        return ()
     rows = {row.name: row for row in comparison.rows}
     values = [np.asarray(row.found) for row in comparison.rows]
     if not rows["outputs"].agrees or not all(np.all(np.isfinite(value)) for value in values):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ...errors import expected
 from ..containers import as_array
-from .meta import result_shapes
+from .meta import optional_shapes, result_shapes
 
 
 def take_results(question, returned, partial=False):
@@ -16,7 +16,9 @@ def take_results(question, returned, partial=False):
     returned : mapping
         By the names of the file ("outputs", "grad.layers.0.kernel_mu", "grad.x"), or in short:
         ``kl_layers`` a sequence of each layer's KL, ``grads`` a mapping by parameter name
-        ("layers.0.kernel_mu"), ``grad_x``. Values are arrays, numbers, or tensors of a framework.
+        ("layers.0.kernel_mu"), ``grad_x``; for a question of version 2, if one likes,
+        ``pre_activations``, one for each layer that has an activation, else None. Values are
+        arrays, numbers, or tensors of a framework.
     partial : bool
         Whether results may be missing or None.
 
@@ -29,15 +31,18 @@ def take_results(question, returned, partial=False):
     if not isinstance(returned, Mapping):
         raise expected("results", "a mapping of names to arrays", type(returned).__name__)
     named = _flattened(returned, len(question.meta["layers"]))
-    shapes = {name: shape for name, (shape, _) in
-              result_shapes(question.meta, question.x.shape).items()}  # fmt: skip
+    due = result_shapes(question.meta, question.x.shape)
+    optional = optional_shapes(question.meta, question.x.shape)
+    shapes = {name: shape for name, (shape, _) in {**due, **optional}.items()}
     found = {}
     for name, value in named.items():
         if name not in shapes:
             raise expected(name, f"one of {', '.join(shapes)}", "this name")
         if value is not None:
             found[name] = _taken(name, value, shapes[name])
-    missing = [name for name in shapes if name not in found]
+    if set(optional) & set(found):
+        due |= optional
+    missing = [name for name in due if name not in found]
     if missing and not (partial and found):
         raise expected(", ".join(missing), "a result", "none (or ask for a partial check)")
     return found
@@ -52,6 +57,8 @@ def _flattened(returned, layers):
             if len(values) != layers:
                 raise expected("kl_layers", f"{layers}, one for each layer", f"{len(values)}")
             named |= {f"layers.{k}.kl": kl for k, kl in enumerate(values)}
+        elif name == "pre_activations" and value is not None:
+            named |= {f"layers.{k}.pre_activation": a for k, a in enumerate(value) if a is not None}
         elif name == "grads" and isinstance(value, Mapping):
             named |= {f"grad.{key}": gradient for key, gradient in value.items()}
         else:

@@ -15,6 +15,7 @@ from ...likelihoods import Bernoulli, Categorical, Normal
 from ...network import Network
 from ...noise import LayerNoise, Noise, draw_noise, normals
 from ..vectors import make_question, write
+from . import suite_version_2
 
 FOLDER = Path(__file__).with_name("suite_files")
 _GRID = 2.0**-20  # values are whole multiples, so that no platform's logarithm matters
@@ -143,7 +144,7 @@ def _on_grid(layer, eps):
 
 def names():
     """Return the names of the vectors that must agree, in a fixed order: a name's seed."""
-    return list(_specs())
+    return [*_specs(), *suite_version_2.specs()]
 
 
 def build(name):
@@ -158,16 +159,26 @@ def build(name):
 
     from ..vectors import oracle
 
-    found = _specs()
-    asked = question(1 + list(found).index(name), **found[name])
-    results = oracle.answer(asked.meta, asked.arrays)
+    found, seed = _specs(), 1 + names().index(name)
+    if name in found:
+        asked = question(seed, **found[name])
+    else:
+        asked = suite_version_2.question(name, seed, **suite_version_2.specs()[name])
+    results = oracle.answer(asked.whole_meta, asked.arrays)
     shaped = {key: np.array(value, dtype=object).astype(float) for key, value in results.items()}
     return asked.answer(shaped, f"mpmath {mpmath.__version__}, {oracle.DIGITS} digits")
 
 
-def files():
-    """Return the paths of the shipped files, sorted by name."""
-    return sorted(FOLDER.glob("*.npz"))
+def files(versions=(1, 2)):
+    """Return the paths of the shipped files, sorted by name.
+
+    Parameters
+    ----------
+    versions : sequence of int
+        Of `docs/vectors.md`: which are wanted.
+    """
+    return [path for path in sorted(FOLDER.glob("*.npz"))
+            if 1 + (f"-{suite_version_2.PREFIX}" in path.name) in versions]  # fmt: skip
 
 
 def main(folder):
@@ -180,6 +191,7 @@ def main(folder):
         write(folder / f"agree-{name}.npz", build(name))
         print(f"agree-{name}", flush=True)
     suite_negative.main(folder)
+    suite_version_2.write_negative(folder)
 
 
 if __name__ == "__main__":

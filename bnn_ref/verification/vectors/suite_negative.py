@@ -54,6 +54,8 @@ def plant(vector, change, report="wrong"):
         right = truth(vector)
         kls = [right[f"layers.{k}.kl"] for k in range(len(kls))]
     named = results(out) | {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
+    if vector.version == 2:
+        named |= {f"layers.{k}.pre_activation": t.a for k, t in enumerate(out.traces)}
     return vector.answer(named | {"kl": np.sum(kls)}, "bnn_ref, with a mistake planted")
 
 
@@ -75,7 +77,7 @@ def _broken(arrays):
         return {**arrays, "meta": np.array(json.dumps({**meta, **changes}, sort_keys=True))}
 
     yield "format", with_meta(format="other-vectors")
-    yield "version", with_meta(version=2)
+    yield "version", with_meta(version=3)
     yield "no-json", {**arrays, "meta": np.array("{")}
     yield (
         "unknown-activation",

@@ -14,6 +14,7 @@ import numpy as np
 from ... import priors
 from ...activations import get_activation
 from ...elementary import sigmoid, softplus
+from ...step import check_sample_weight
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,22 @@ class Variant:
     nll_factor: float = 1.0
 
 
+RIGHT = Variant()
 # The fields that the forward pass depends on.
 FORWARD = ("sigma", "shift", "mean_flipped", "sign_input", "sign_output", "signs_swapped",
            "bias_flip", "transposed", "signs_shared", "eps_shared", "activation_first", "centred",
            "hidden_scale")  # fmt: skip
+
+
+def is_known(vector):
+    """Return whether a vector's network is one that the variants have: dense layers with signs.
+
+    Other layers and the estimator "local" are held against the truth, but nothing is said of what
+    their mistakes are.
+    """
+    return vector.meta.get("estimator") != "local" and all(
+        layer["type"] == "DenseFlipout" for layer in vector.meta["layers"]
+    )
 
 
 class Problem:
@@ -118,7 +131,7 @@ class Problem:
 
     Attributes
     ----------
-    network, parameters, noise, x, y, kl_weight
+    network, parameters, noise, x, y, kl_weight, sample_weight
         As `loss_and_gradients` takes them.
     """
 
@@ -130,6 +143,7 @@ class Problem:
         leading, outputs = (len(self.x),), self.network.outputs
         self.y = self.network.likelihood.check_targets(vector.y, leading, outputs)
         self.kl_weight = vector.kl_weight
+        self.sample_weight = check_sample_weight(vector.sample_weight, leading)
 
 
 def _sigma(variant, shift, rho):
@@ -156,7 +170,7 @@ def forward(problem, variant):
         problem.network.layers, problem.parameters.layers, problem.noise.layers, strict=True
     )
     for layer, p, noise in layers:
-        t = SimpleNamespace(x=h, layer=layer, p=p)
+        t = SimpleNamespace(x=h, layer=layer, p=p, noise=noise)
         square = layer.inputs == layer.outputs
         t.turn = square and variant.transposed in ("all", "parameters", "loaded")
         mu, rho, t.eps = p.kernel_mu, p.kernel_rho, noise.kernel_eps
@@ -209,27 +223,35 @@ def _shared_eps(eps, how):
 
 
 def _nll(problem, variant, z):
-    """Return (nll as the variant reports it, nll of the right form, gradient by z)."""
-    plain, slope, _ = problem.network.likelihood.nll_and_gradient(z, problem.y)
-    value = plain
-    if variant.normal and problem.network.likelihood.to_json()["type"] == "normal":
+    """Return (nll as the variant reports it, nll of the right form, gradient by z, its own)."""
+    likelihood, own = problem.network.likelihood, problem.parameters.likelihood
+    plain, slope, by_own = likelihood.nll_and_gradient(z, problem.y, problem.sample_weight, own)
+    value, kind = plain, likelihood.to_json()["type"]
+    if variant.normal and kind == "normal":
         factor = 1.0 if variant.normal == "square" else 0.5
         scaled = variant.normal in ("half_square", "no_two_pi")
-        scale = problem.network.likelihood.scale if scaled else 1.0
-        t = (z - problem.y) / scale
-        value, slope = factor * np.sum(t * t) / len(z), 2 * factor * t / scale / len(z)
+        scale = likelihood.scales(own, z.dtype) if scaled else 1.0
+        t, share = (z - problem.y) / scale, _share(problem)
+        value, slope = factor * np.sum(share * t * t), 2 * factor * share * t / scale
         if variant.normal == "no_two_pi":
-            value = value + z.shape[1] * np.log(scale)
-    if variant.smoothing and problem.network.likelihood.to_json()["type"] == "categorical":
-        spread = variant.smoothing / z.shape[1]
-        own = np.mean(z, axis=1) - z[np.arange(len(z)), problem.y]
-        value = value - variant.smoothing * np.mean(own)
+            value = value + np.sum(share) * np.sum(np.broadcast_to(np.log(scale), z.shape[1]))
+    if variant.smoothing and kind == "categorical":
+        spread, share = variant.smoothing / z.shape[1], _share(problem)
+        own_logit = np.mean(z, axis=1) - z[np.arange(len(z)), problem.y]
+        value = value - variant.smoothing * np.sum(share[:, 0] * own_logit)
         right = np.eye(z.shape[1])[problem.y]
-        slope = slope + (variant.smoothing * right - spread) / len(z)
+        slope = slope + (variant.smoothing * right - spread) * share
     factor = float(len(z)) if variant.nll == "sum" else 1.0
     factor = factor * variant.nll_factor
     factor = factor / z.shape[1] if variant.outputs_averaged else factor
-    return factor * value, plain, factor * slope
+    return factor * value, plain, factor * slope, {n: factor * g for n, g in by_own.items()}
+
+
+def _share(problem):
+    """Return what each example counts for, w_n / B, as (B, 1)."""
+    weight = problem.sample_weight
+    weight = np.ones(len(problem.x)) if weight is None else weight
+    return weight[:, None] / len(weight)
 
 
 def _kl_shares(problem, variant):
@@ -269,7 +291,8 @@ def compute(problem, variant, slopes=None):
     """
     traces = forward(problem, variant)
     out = SimpleNamespace(traces=traces, outputs=traces[-1].h, nll_grads={}, kl_grads={})
-    out.nll, out.nll_plain, grad_h = _nll(problem, variant, out.outputs)
+    out.nll, out.nll_plain, grad_h, by_own = _nll(problem, variant, out.outputs)
+    out.nll_grads |= {f"grad.likelihood.{name}": value for name, value in by_own.items()}
     weight = problem.kl_weight if variant.kl_weight is None else variant.kl_weight
     out.weight = weight * variant.kl_factor
     shares = _kl_shares(problem, variant)
@@ -286,17 +309,21 @@ def compute(problem, variant, slopes=None):
         grad_h = mean_a @ t.mu.T * (t.si if variant.mean_flipped else 1)
         grad_h = grad_h + (noise_a @ t.delta.T) * t.si
         _put(out, variant, key + "kernel", grad_mu, grad_sigma, t.mu, t.sigma, t.chain, t.eps,
-             t.layer.kernel_prior, shares[k][0])  # fmt: skip
+             prior_of(t, "kernel"), shares[k][0])  # fmt: skip
         plain = [out.kl_sum]
         if t.layer.bias != "none":
             grad_bias = np.sum(grad_b * t.bias_so, axis=0)
             out.nll_grads[key + "bias_mu"] = grad_bias
+        for prior in t.layer.point_priors.values():
+            by_mu = shares[k][1] * prior.penalty_gradient(t.p.bias_mu)
+            out.kl_grads[key + "bias_mu"] = by_mu
+            plain.append(float(np.sum(prior.penalty(t.p.bias_mu))))
         if t.layer.bias_is_random:
             grad_sigma = np.sum(grad_b * t.draw_so, axis=0) * t.bias_eps
             prior = t.layer.kernel_prior if variant.bias_kl == "kernel_prior" else None
+            prior = prior if isinstance(prior, priors.NormalPrior) else prior_of(t, "bias")
             _put(out, variant, key + "bias", grad_bias, grad_sigma, t.p.bias_mu, t.bias_sigma,
-                 t.bias_chain, t.bias_eps, prior or t.layer.bias_prior,
-                 shares[k][1])  # fmt: skip
+                 t.bias_chain, t.bias_eps, prior, shares[k][1])  # fmt: skip
             plain.append(out.kl_sum)
         kl_plain.append(sum(plain))
         kl_used.append(sum(share * kl for share, kl in zip(shares[k], plain, strict=False)))
@@ -329,11 +356,20 @@ def _kl_of_form(form, mu, sigma, eps, loc, scale):
     return kl, away / scale**2, -1 / sigma + away * eps / scale**2
 
 
+def prior_of(t, tensor):
+    """Return a tensor's prior as this step sees it, of a layer's trace; see `Layer.bound`."""
+    return t.layer.bound(tensor, t.layer.priors[tensor], t.p, t.noise)
+
+
 def _put(out, variant, key, grad_mu, grad_sigma, mu, sigma, chain, eps, prior, share):
     """Add one tensor's gradients to the outcome, and leave its KL, summed, in ``out.kl_sum``."""
-    loc = 0.0 if variant.kl_form == "no_loc" else prior.loc
-    prior = priors.NormalPrior(loc, prior.scale**variant.prior_power)
-    if variant.kl_form in ("reverse", "sampled"):
+    for name, value in prior.kl_gradient_own(mu, sigma).items():
+        out.nll_grads[f"{key}_prior_{name}"] = np.zeros_like(value)
+        out.kl_grads[f"{key}_prior_{name}"] = share * value
+    if isinstance(prior, priors.NormalPrior) and variant != RIGHT:
+        loc = 0.0 if variant.kl_form == "no_loc" else prior.loc
+        prior = priors.NormalPrior(loc, prior.scale**variant.prior_power)
+    if variant.kl_form in ("reverse", "sampled") and isinstance(prior, priors.NormalPrior):
         kl, kl_mu, kl_sigma = _kl_of_form(variant.kl_form, mu, sigma, eps, loc, prior.scale)
     else:
         kl, (kl_mu, kl_sigma) = prior.kl(mu, sigma), prior.kl_gradient(mu, sigma)

@@ -64,7 +64,9 @@ def test_an_unknown_option_is_refused(tmp_path):
         "import pytest\n@pytest.mark.bnn_vectors(rando=2)\n"
         "def test(bnn_question): assert bnn_question\n"
     )
-    assert "bnn_vectors: expected random, seed, partial, limit, found rando" in run(tmp_path)
+    assert "bnn_vectors: expected random, seed, partial, limit, version, found rando" in run(
+        tmp_path
+    )
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -15,6 +15,7 @@ from bnn_ref.verification.vectors.checking import check_file
 from bnn_ref.verification.vectors.comparison import compare
 from bnn_ref.verification.vectors.mistakes import FLOAT32, MISTAKES
 from bnn_ref.verification.vectors.suite_negative import PLANTED
+from bnn_ref.verification.vectors.suite_version_2 import PLANTED as PLANTED_2
 
 FILES = {path.stem: path for path in suite.files()}
 AGREE = [name for name in FILES if name.startswith("agree")]
@@ -25,9 +26,10 @@ UNNAMED = {"one-entry", "factor", "nan"}
 
 def test_the_suite_is_whole_and_small():
     assert {name.partition("-")[2] for name in AGREE} == set(suite.names())
-    assert len(AGREE) + len(DISAGREE) + len(REFUSE) == len(FILES) == 88
+    assert len(AGREE) + len(DISAGREE) + len(REFUSE) == len(FILES) == 133
     assert max(path.stat().st_size for path in FILES.values()) < 50_000
-    metas = [read(FILES[name]).meta for name in AGREE]
+    metas = [read(FILES[name]).meta for name in AGREE if "-v2-" not in name]
+    assert {meta["version"] for meta in metas} == {1}
     layers = [layer for meta in metas for layer in meta["layers"]]
     assert {layer["activation"] for layer in layers} == set(IN_VECTORS)
     assert {layer["bias"] for layer in layers} == {"none", "deterministic", "normal",
@@ -52,7 +54,7 @@ def test_agrees_with_the_oracle_to_rounding(name):
 def test_disagrees_and_is_named(name):
     check = check_file(FILES[name])
     assert check.code == 1
-    key = name.partition("-")[2]
+    key = name.partition("-")[2].removeprefix("v2-")
     keys = {one.keys for one in check.explanations}
     if key in UNNAMED:
         assert keys == set()
@@ -63,8 +65,9 @@ def test_disagrees_and_is_named(name):
 
 def test_every_planted_mistake_is_in_the_suite():
     assert {name.partition("-")[2] for name in DISAGREE} == (
-        {name for name, _, _ in PLANTED} | UNNAMED | {FLOAT32.key}
-    )
+        {name for name, _, _ in PLANTED} | {f"v2-{name}" for name, _, _ in PLANTED_2}
+        | UNNAMED | {FLOAT32.key}
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSE)

@@ -149,8 +149,10 @@ def test_a_learned_scale_is_no_part_of_version_1():
     network = answer(likelihood=Normal(1.0)).network
     learned = type(network)(network.layers, Normal(1.0, learn_scale=True))
     base = answer(likelihood=Normal(1.0))
+    made = (learned, learned.init(1, "float64"), base.x, base.y, base.noise(), 1.0)
     with pytest.raises(VectorError, match="likelihood"):
-        make_question(learned, learned.init(1, "float64"), base.x, base.y, base.noise(), 1.0)
+        make_question(*made, version=1)
+    assert make_question(*made).version == 2
 
 
 def test_a_vector_of_wrong_shape_cannot_be_made():

@@ -1,0 +1,97 @@
+"""A step's inputs, parameters and noise made into a question."""
+
+import numpy as np
+
+from ...noise import LocalNoise
+from . import version_2
+from .files import Vector
+from .meta import MetaError, check_meta
+
+
+def make_question(network, parameters, x, y, noise, kl_weight, *, source="bnn_ref",
+                  sample_weight=None, version=None, **told):  # fmt: skip
+    """Return the `Vector` that freezes one step's inputs, parameters and noise.
+
+    Parameters
+    ----------
+    network : Network
+    parameters : Parameters
+        Their dtype, float32 or float64, is the file's.
+    x : array (B, I), y : array (B,) of class ids or (B, targets)
+    noise : Noise or LocalNoise
+    kl_weight : float
+    source : str
+    sample_weight : array (B,), optional
+    version : 1 or 2, optional
+        1 where that can say it, unless given.
+    **told : str
+        ``id``, ``comment`` and ``catches`` (a list of texts), for version 2.
+
+    Raises
+    ------
+    VectorError
+        For anything the specification does not admit.
+    """
+    dtype = parameters.dtype
+    meta = {"format": "bnn-ref-vectors", "version": 1, "source": source, "dtype": dtype.name}
+    meta |= {**network.to_json(dtype), "kl_weight": float(kl_weight)}
+    for layer, shift in zip(meta["layers"], parameters.scale_shift, strict=True):
+        _settle(layer, shift)
+    meta["layers"], lifted = version_2.lift(meta["layers"])
+    y = np.asarray(y)
+    if meta["likelihood"]["type"] == "categorical":
+        y = y if y.dtype.kind in "iu" else network.likelihood.check_targets(y, y.shape, 2**31)
+    else:
+        y = y.astype(dtype)
+    arrays = {"x": np.asarray(x, dtype), "y": y, **lifted, **parameters}
+    for k, layer in enumerate(noise.layers):
+        for name, value in noise_arrays(layer).items():
+            arrays[f"layers.{k}.{name}"] = np.asarray(value, dtype)
+    local = isinstance(noise, LocalNoise)
+    if version == 2 or (version is None and not _is_version_1(meta, local, sample_weight, told)):
+        meta |= {"version": 2, "estimator": "local" if local else "flipout",
+                 "sample_weight": sample_weight is not None, **told}  # fmt: skip
+        if sample_weight is not None:
+            arrays["sample_weight"] = np.asarray(sample_weight, dtype)
+        signs = [value for name, value in arrays.items()
+                 if name.rpartition(".")[2].startswith("sign_")]  # fmt: skip
+        if signs and all(np.all(value == 1) for value in signs):
+            meta["estimator"] = "shared"
+    return Vector(meta, arrays)
+
+
+def _settle(description, shift):
+    """Write the parameters' scale_shift into a layer's description, and of layers inside it."""
+    if isinstance(shift, tuple):
+        for inner, own in zip(description["layers"], shift, strict=True):
+            _settle(inner, own)
+    elif shift is not None:
+        description["scale_shift"] = float(shift)
+
+
+def noise_arrays(noise):
+    """Return name to array of one layer's noise, that of layers inside it by nested names.
+
+    Parameters
+    ----------
+    noise : named tuple, as the layer draws it, or None
+    """
+    found = {}
+    for name, value in noise._asdict().items() if noise is not None else ():
+        if isinstance(value, tuple):
+            for k, inner in enumerate(value):
+                found |= {f"{name}.{k}.{key}": array for key, array in noise_arrays(inner).items()}
+        elif value is not None:
+            found[name] = value
+    return found
+
+
+def _is_version_1(meta, local, sample_weight, told):
+    """Return whether version 1 of the specification can say all this."""
+    if local or sample_weight is not None or told:
+        return False
+    try:
+        check_meta(meta)
+    except MetaError:
+        return False
+    return True
