@@ -30,6 +30,9 @@ nb_execution_mode = "cache"
 nb_execution_timeout = 240
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # "compiling kernels", and where on this machine a warning arose
+nb_code_prompt_show = "Show the solution"
+nb_code_prompt_hide = "Hide the solution"
 numpydoc_show_class_members = False
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections say them, with shapes
@@ -44,8 +47,10 @@ html_theme = "pydata_sphinx_theme"
 html_title = "bnn_ref"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_theme_options = {
     "show_toc_level": 2,
+    "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],

@@ -40,11 +40,12 @@ def _total(opened):
 
 
 def _end_of_training(opened):
-    """Return what the first line says of a run that has not settled or learned nothing, or ""."""
+    """Return what the first line says of a run: whether it has settled, and learned anything."""
     found, lines = opened.convergence, [prior_line(opened.parameters, _total(opened))]
-    if found is not None and not found.settled:
+    if found is not None:
         lines.append(found.line)
-    return "".join(f"{line[0].upper()}{line[1:]}. " for line in lines if line)
+    said = (f"{line[0].upper()}{line[1:]}" for line in lines if line)
+    return "".join(f"{line}{'' if line[-1] in '.?' else '.'} " for line in said)
 
 
 def scores(evidence):

@@ -1,6 +1,7 @@
 """The verdict: what the scores mean, in words, beside what simple rivals reach on the same rows.
 
-Every sentence is made of numbers of this run; none praises by itself.
+Every sentence is made of numbers of this run; none praises by itself, and none calls a difference
+one that so few rows cannot tell from chance.
 """
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..elementary import normal_density
 FITTED_ROWS = 20_000  # of the rivals
 SAME = 0.005  # nats a row, that nobody would call better or worse
 MISS = 0.01  # of a mean probability beside the share of right answers
+ERRORS = 2  # standard errors that a difference has to be away from 0 to be called one
 
 
 def verdict(evidence):
@@ -21,10 +23,8 @@ def verdict(evidence):
     """
     if evidence.prediction.log_prob is None:
         return []
-    found = [_in_words(evidence), _beside_rivals(evidence)]
-    if evidence.metric == "accuracy":
-        found.append(_honesty(evidence))
-    return [sentence for sentence in found if sentence]
+    honesty = _honesty if evidence.metric == "accuracy" else _honesty_of_numbers
+    return [_in_words(evidence), _beside_rivals(evidence), honesty(evidence)]
 
 
 def _in_words(evidence):
@@ -43,40 +43,70 @@ def _in_words(evidence):
             f"probability of {np.exp(nats / outputs):.2f}; "
             f"{100 * evidence.prediction.accuracy:.1f} % are right."
         )
-    unit = evidence.opened.dataset.encoding.decode_scale(np.sqrt(evidence.prediction.variance))
     return (
         f"{rows} the prediction is off by {evidence.score(evidence.prediction):.3g} (root mean "
-        f"square, target unit), and says of itself {np.sqrt(np.mean(unit**2)):.3g}."
+        "square, target unit)."
     )
 
 
 def _beside_rivals(evidence):
     """Return how the log-probability compares with rivals', in the target's own unit."""
     in_own_unit = evidence.opened.dataset.encoding.decode_nats
-    ours = evidence.prediction.nats
-    mean = evidence.predict(evidence.x, evidence.y, kind="mean").nats
+    ours = evidence.prediction.log_prob
+    mean = evidence.predict(evidence.x, evidence.y, kind="mean").log_prob
     words = []
     for name, nats in [*rivals(evidence), ("the network at its posterior mean alone", mean)]:
-        gap = ours - nats
-        side = "level with" if abs(gap) < SAME else "better than" if gap > 0 else "worse than"
-        words.append(f"{side} {name} ({in_own_unit(nats):.3f})")
-    return f"In nats a row ({in_own_unit(ours):.3f}) that is " + "; ".join(words) + "."
+        words.append(f"{side(ours - nats)} {name} ({in_own_unit(np.mean(nats)):.3f})")
+    return f"In nats a row ({in_own_unit(np.mean(ours)):.3f}) that is " + "; ".join(words) + "."
+
+
+def side(gaps):
+    """Return whether rows' gaps (N,) in nats say "better than", "worse than" or "level with".
+
+    Level is a mean gap below `SAME`, or one within `ERRORS` of its standard errors from 0, which
+    other rows of the same kind could turn round.
+    """
+    gap = float(np.mean(gaps))
+    if not np.isfinite(gap):
+        return "better than" if gap > 0 else "worse than"
+    error = float(np.std(gaps)) / np.sqrt(max(len(gaps) - 1, 1))
+    if abs(gap) < max(SAME, ERRORS * error):
+        return "level with"
+    return "better than" if gap > 0 else "worse than"
 
 
 def _honesty(evidence):
     """Return whether the probabilities hold what they say, in the mean."""
-    says = float(np.mean(evidence.prediction.confidence))
-    right = evidence.prediction.accuracy
-    if abs(says - right) < MISS:
-        return f"It says {100 * says:.0f} % in the mean and {100 * right:.0f} % are right."
-    kind = "less sure than it could be" if says < right else "surer than it should be"
+    confidence = np.asarray(evidence.prediction.confidence, np.float64)
+    says, right = float(np.mean(confidence)), evidence.prediction.accuracy
+    error = np.sqrt(np.sum(confidence * (1 - confidence))) / confidence.size
+    if abs(says - right) < max(MISS, ERRORS * error):
+        kind = "as sure as it should be, as far as so many rows can tell"
+    else:
+        kind = "less sure than it could be" if says < right else "surer than it should be"
     return (
-        f"It says {100 * says:.0f} % in the mean and {100 * right:.0f} % are right: it is {kind}."
+        f"It says {100 * says:.1f} % in the mean and {100 * right:.1f} % are right: it is {kind}."
+    )
+
+
+def _honesty_of_numbers(evidence):
+    """Return whether the deviations hold what they say: squared errors beside variances."""
+    prediction = evidence.prediction
+    ratios = np.square(prediction.targets - prediction.mean) / prediction.variance  # mean 1
+    ratio = float(np.mean(ratios))
+    error = float(np.std(ratios)) / np.sqrt(max(ratios.size - 1, 1))
+    if abs(ratio - 1) < ERRORS * error:
+        kind = "as sure as it should be, as far as so many rows can tell"
+    else:
+        kind = "less sure than it could be" if ratio < 1 else "surer than it should be"
+    return (
+        f"Errors are {np.sqrt(ratio):.2f} times what the predictive deviation says (root mean "
+        f"square): it is {kind}."
     )
 
 
 def rivals(evidence):
-    """Return (name, nats a row) of simple rivals, fitted to the training rows.
+    """Return (name, nats of each row) of simple rivals, fitted to the training rows.
 
     Guessing by the training rows alone, and a linear model: a logistic regression where
     scikit-learn is installed, least squares with a Normal residual for numbers.
@@ -95,25 +125,22 @@ def rivals(evidence):
 
 def _of_numbers(x, y, held_x, held_y):
     """Return the rivals of a regression: the training rows' Normal, and least squares."""
-    constant = np.log(normal_density((held_y - y.mean(0)) / y.std(0)) / y.std(0)).sum(1).mean()
+    constant = np.log(normal_density((held_y - y.mean(0)) / y.std(0)) / y.std(0)).sum(1)
     design = np.concatenate([x, np.ones((len(x), 1))], axis=1).astype(np.float64)
     weights = np.linalg.lstsq(design, y, rcond=None)[0]
     left = np.sqrt(np.mean((y - design @ weights) ** 2, axis=0))
     held = np.concatenate([held_x, np.ones((len(held_x), 1))], axis=1)
-    linear = np.log(normal_density((held_y - held @ weights) / left) / left).sum(1).mean()
-    return [
-        ("one Normal for every row", float(constant)),
-        ("a linear regression", float(linear)),
-    ]
+    linear = np.log(normal_density((held_y - held @ weights) / left) / left).sum(1)
+    return [("one Normal for every row", constant), ("a linear regression", linear)]
 
 
 def _by_shares(y, held_y, evidence):
     """Return the nats of predicting every row by the training rows' shares, one row added."""
     if evidence.task == "categorical":
         count = np.bincount(y, minlength=evidence.opened.network.outputs) + 1.0
-        return float(np.mean(np.log(count / count.sum())[held_y]))
+        return np.log(count / count.sum())[held_y]
     share = (y.sum(axis=0) + 1.0) / (len(y) + 2.0)
-    return float(np.sum(np.where(held_y == 1, np.log(share), np.log1p(-share)), axis=1).mean())
+    return np.sum(np.where(held_y == 1, np.log(share), np.log1p(-share)), axis=1)
 
 
 def _logistic(x, y, held_x, held_y):
@@ -133,5 +160,4 @@ def _logistic(x, y, held_x, held_y):
     place = np.searchsorted(model.classes_, held_y)
     known = np.isin(held_y, model.classes_)
     log_p = model.predict_log_proba(held_x)
-    nats = np.where(known, log_p[np.arange(len(held_y)), np.where(known, place, 0)], -np.inf)
-    return float(np.mean(nats))
+    return np.where(known, log_p[np.arange(len(held_y)), np.where(known, place, 0)], -np.inf)

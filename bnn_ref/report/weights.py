@@ -50,7 +50,7 @@ def ratios(kernel):
 
 
 def active(opened):
-    """Return a sentence on how many units of each hidden layer the posterior uses, or "".
+    """Return sentences on how many units of each hidden layer the posterior holds, or "".
 
     A unit counts where the weights that leave it have moved more than `ACTIVE` nats from the
     prior: what is left of the others is the prior's own noise. Of a layer without a KL, or with
@@ -77,11 +77,14 @@ def active(opened):
     if not words:
         return ""
     return (
-        f"In use, with more than {ACTIVE:g} nat of KL in the weights that leave them: "
+        f"Units whose leaving weights hold more than {ACTIVE:g} nat of KL: "
         + ", ".join(words)
         + "."
-        + (" The others were pruned by the KL, as a mean-field posterior does." if idle else "")
-    )
+        + (" The weights that leave the others are close to the prior: a mean-field posterior "
+           "prunes what helps little." if idle else "")
+        + ("" if opened.convergence is None or opened.convergence.settled else
+           " Training has not settled, so part of that KL is still that of the initial values.")
+    )  # fmt: skip
 
 
 def plots(evidence):

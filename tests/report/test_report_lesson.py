@@ -7,7 +7,7 @@ from chromium import Page, find_chromium
 from bnn_ref import DenseFlipout, LayerNoise, Network, Noise, Normal, loss_and_gradients
 from bnn_ref.elementary import softplus_inverse
 from bnn_ref.explain import explain
-from bnn_ref.report.lesson import lesson, page, write_lesson
+from bnn_ref.report.lesson import _colour, lesson, page, write_lesson
 
 SIZES = (2, 4, 8, 16, 32)
 
@@ -120,3 +120,72 @@ def test_every_array_of_a_step_is_a_picture():
     shown = [name for _, name, array in sheet.arrays if array.size > 1]
     assert text.count('<figure class="cells">') == len(shown) > 20
     assert "<script" not in text
+
+
+def press(browser, key, code):
+    """Press and let go of one key, wherever the focus is."""
+    known = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+    browser.call("Input.dispatchKeyEvent", type="rawKeyDown", **known)
+    browser.call("Input.dispatchKeyEvent", type="keyUp", **known)
+
+
+def test_every_control_is_reached_and_moved_by_the_keyboard_alone(browser, flipout_page):
+    """Tab goes through them in the order of the page, each shows that it has the focus."""
+    browser.open(flipout_page.as_uri())
+    where = "(e => e.id || e.dataset.key || e.name || e.tagName)(document.activeElement)"
+    ring = "getComputedStyle(document.activeElement).outlineStyle"
+    order = []
+    for _ in range(17):
+        press(browser, "Tab", 9)
+        order.append(browser.evaluate(where))
+        assert browser.evaluate(ring) != "none", order[-1]
+        moved = {"sigma": "deviation", "batch": "variance", "mode": "correlation",
+                 "draw": "output-0"}.get(order[-1])  # fmt: skip
+        if moved:
+            before = said(browser, moved)
+            press(browser, "ArrowRight", 39)
+            assert said(browser, moved) != before, order[-1]
+    signs = [f"{row},{i}" for row in range(3) for i in range(4)]
+    assert order == ["sigma", "batch", "mode", "draw", *signs, "PRE"]
+
+
+SEEN = {  # Machado, Oliveira and Fernandes (2009), severity 1, on linear sRGB
+    "everybody": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                   [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                     [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                   [0.004733, 0.691367, 0.303900]],
+}  # fmt: skip
+
+
+def lab(colour, seen):
+    """Return CIE L*a*b* of an 8-bit sRGB colour as somebody sees it."""
+    c = np.array(colour) / 255
+    c = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    c = np.clip(np.array(SEEN[seen]) @ c, 0, 1)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722],
+                       [0.0193, 0.1192, 0.9505]])  # fmt: skip
+    f = np.cbrt(to_xyz @ c / [0.9505, 1.0, 1.089])
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("seen", SEEN)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_two_curves_are_told_apart_by_colour_and_without_it(browser, flipout_page, seen, dark):
+    browser.open(flipout_page.as_uri(), dark=dark)
+    colours, dashes = zip(*[
+        browser.evaluate(f"(s => [s.stroke.match(/\\d+/g).map(Number), s.strokeDasharray])"
+                         f"(getComputedStyle(document.querySelector('.curve.{kind}')))")
+        for kind in ("flipout", "shared")
+    ], strict=True)  # fmt: skip
+    one, two = (lab(colour, seen) for colour in colours)
+    assert np.linalg.norm(one - two) > 25  # 2.3 is what an eye can just see
+    assert dashes[0] != dashes[1]
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_below_and_above_zero_are_told_apart(seen):
+    low, high = ([int(_colour(v)[k : k + 2], 16) for k in (1, 3, 5)] for v in (-1.0, 1.0))
+    assert np.linalg.norm(lab(low, seen) - lab(high, seen)) > 25

@@ -17,9 +17,49 @@ def test_classes_in_words(digits_report):
     assert f"gets {own:.2f} nats, the logarithm of a probability of {np.exp(own):.2f}" in found[0]
     assert f"{100 * np.mean(p.classes == p.targets):.1f} % are right" in found[0]
     says, right = p.probabilities.max(axis=1).mean(), np.mean(p.classes == p.targets)
-    side = "less sure than it could be" if says < right else "surer than it should be"
-    assert abs(says - right) >= 0.01
-    assert found[2].endswith(f"it is {side}.")
+    assert f"{100 * says:.1f} % in the mean and {100 * right:.1f} % are right" in found[2]
+
+
+class Claim:
+    """What the sentences on honesty ask of evidence."""
+
+    def __init__(self, **prediction):
+        self.prediction = type("Prediction", (), prediction)()
+
+
+@pytest.mark.parametrize(
+    ("right", "rows", "said"),
+    [(0.9, 1000, "as sure as it should be, as far"), (0.93, 1000, "less sure than it could be"),
+     (0.87, 1000, "surer than it should be"), (0.93, 100, "as sure as it should be, as far")],
+)  # fmt: skip
+def test_probabilities_are_called_wrong_where_the_rows_can_tell(right, rows, said):
+    """Confidence .9: a share of right answers has the standard error .3 / sqrt(rows)."""
+    found = verdict._honesty(Claim(confidence=np.full(rows, 0.9), accuracy=right))
+    assert f": it is {said}" in found
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [(1.0, "as sure as it should be, as far"), (0.8, "less sure than it could be"),
+     (1.25, "surer than it should be")],
+)  # fmt: skip
+def test_deviations_are_called_wrong_where_the_rows_can_tell(scale, said):
+    """Errors drawn from a Normal of a scale that is not the one predicted."""
+    errors = scale * norm.ppf((np.arange(1000) + 0.5) / 1000)[:, None]
+    claim = Claim(targets=errors, mean=np.zeros_like(errors), variance=np.ones_like(errors))
+    found = verdict._honesty_of_numbers(claim)
+    assert f"Errors are {scale:.2f} times" in found
+    assert f": it is {said}" in found
+
+
+def test_level_is_what_other_rows_could_turn_round():
+    gaps = np.array([1.0, -1.0] * 50)
+    assert verdict.side(gaps + 0.1) == "level with"  # its standard error is .1
+    assert verdict.side(gaps + 0.3) == "better than"
+    assert verdict.side(gaps - 0.3) == "worse than"
+    assert verdict.side(np.full(10, 0.004)) == "level with"
+    assert verdict.side(np.full(10, 0.006)) == "better than"
+    assert verdict.side(np.array([np.inf, 0.0])) == "better than"
 
 
 def test_rivals_of_classes(digits_report):
@@ -28,15 +68,13 @@ def test_rivals_of_classes(digits_report):
     share = (np.bincount(np.asarray(train.y), minlength=10) + 1) / (len(train.y) + 10)
     named = dict(verdict.rivals(evidence))
     shares = named.pop("guessing by the shares of the training rows")
-    assert shares == pytest.approx(np.mean(np.log(share[evidence.y])))
+    assert np.mean(shares) == pytest.approx(np.mean(np.log(share[evidence.y])))
     sentence = verdict.verdict(evidence)[1]
-    ours = evidence.prediction.nats
-    for name, value in [*named.items()]:
-        assert name == "a logistic regression"
-        assert -1 < value < 0
-        side = re.search(rf"(\w+ \w+) {name} \({value:.3f}\)", sentence)[1]
-        wanted = "better than" if ours > value + 0.005 else "worse than"
-        assert side == ("level with" if abs(ours - value) < 0.005 else wanted)
+    assert list(named) == ["a logistic regression"]
+    for name, rows in named.items():
+        assert -1 < np.mean(rows) < 0
+        side = re.search(rf"(\w+ \w+) {name} \({np.mean(rows):.3f}\)", sentence)[1]
+        assert side == verdict.side(evidence.prediction.log_prob - rows)
 
 
 def test_rivals_of_numbers(line_report):
@@ -46,14 +84,17 @@ def test_rivals_of_numbers(line_report):
     held_x, held_y = np.asarray(evidence.x[:])[:, 0], np.asarray(evidence.y)[:, 0]
     slope, offset = np.polyfit(x.astype(float), y, 1)
     left = np.sqrt(np.mean((y - slope * x - offset) ** 2))
-    found = dict(verdict.rivals(evidence))
+    found = {name: np.mean(rows) for name, rows in verdict.rivals(evidence)}
     assert found["a linear regression"] == pytest.approx(
         norm.logpdf(held_y, slope * held_x + offset, left).mean(), rel=1e-5
     )
     assert found["one Normal for every row"] == pytest.approx(
         norm.logpdf(held_y, y.mean(), y.std()).mean(), rel=1e-6
     )
-    first, second = verdict.verdict(evidence)
+    first, second, third = verdict.verdict(evidence)
+    p = evidence.prediction
+    ratio = np.mean((p.targets - p.mean) ** 2 / p.variance)
+    assert third.startswith(f"Errors are {np.sqrt(ratio):.2f} times what the predictive deviation")
     assert "root mean square, target unit" in first
     assert f"In nats a row ({evidence.scores['heldout_nats']:.3f}) that is" in second
     own = found["a linear regression"] - np.log(evidence.opened.dataset.encoding.y_scale[0])
