@@ -7,7 +7,7 @@ Start with `Network`, `DenseFlipout` and a likelihood; train with `Trainer` or `
 from ._version import __version__
 from .errors import NonFinite, ObjectiveWarning, PredictionWarning
 from .layers import BatchNorm, Dense, DenseFlipout, Dropout, Elementwise, LayerNorm, Residual
-from .likelihoods import Bernoulli, Categorical, Normal, PredictedNormal
+from .likelihoods import Bernoulli, Categorical, Custom, Normal, PredictedNormal
 from .network import Network, Parameters
 from .noise import LayerNoise, Noise, draw_noise
 from .prediction import Prediction, predict
@@ -24,6 +24,7 @@ __all__ = [
     "Bernoulli",
     "Categorical",
     "Cosine",
+    "Custom",
     "Dense",
     "DenseFlipout",
     "Dropout",

@@ -3,6 +3,7 @@
 from .base import LIKELIHOODS, NOTHING, Likelihood, likelihood_from_json, register
 from .bernoulli import Bernoulli
 from .categorical import Categorical
+from .custom import Custom
 from .normal import Normal
 from .predicted_normal import PredictedNormal
 
@@ -11,6 +12,7 @@ __all__ = [
     "NOTHING",
     "Bernoulli",
     "Categorical",
+    "Custom",
     "Likelihood",
     "Normal",
     "PredictedNormal",

@@ -95,8 +95,9 @@ class Likelihood:
     ----------
     type : str
         Its name in `LIKELIHOODS`, in JSON, and among the compiled kernels.
-    metric : "accuracy" or "rmse"
-        What a mean ``score`` is: the share of hits, or the square of a root mean square.
+    metric : "accuracy", "rmse" or another word
+        What a mean ``score`` is: the share of hits, the square of a root mean square, or a mean of
+        that name.
     learn_scale : bool
         Whether a scale of its own is among its parameters.
     reduction : class

@@ -61,7 +61,7 @@ class Prediction:
     samples: NDArray[Any] | None = None
 
     def __repr__(self) -> str:
-        rows, outputs = self.aleatoric.shape
+        rows, outputs = self.epistemic.shape
         scores = "" if self.log_prob is None else f", {self.nats:.4g} nats per row"
         return (
             f"Prediction({rows:,} rows, {outputs} outputs, {self.draws} draws, "

@@ -158,7 +158,7 @@ def load_checkpoint(path: str | PathLike[str], network: Network | None = None) -
     ----------
     path : str or path
     network : Network, optional
-        What the checkpoint should be of.
+        What the checkpoint should be of; a likelihood of one's own is taken from it.
 
     Raises
     ------
@@ -185,6 +185,7 @@ def _read(archive, network):
     found = Network.from_json(meta, meta["inputs"])
     if network is not None:
         _refuse_other(network, found, dtype)
+        found = Network(found.layers, network.likelihood)  # which may hold a function
     shapes = {"step": ((), np.int64), "seed": ((), np.uint64)}
     for prefix in ("", "moment_1.", "moment_2."):
         for name, shape in found.parameter_shapes.items():

@@ -116,7 +116,7 @@ def warn_of_reach(network: Network, y: NDArray[Any]) -> None:
         if out:
             _warn(f"{where}: {likelihood} needs the targets' mean, and {out} of {y.size} targets "
                   "cannot be reached; a linear last layer can")  # fmt: skip
-    elif np.isfinite(low) or np.isfinite(high):
+    elif network.likelihood.metric == "accuracy" and (np.isfinite(low) or np.isfinite(high)):
         _warn(f"{where}: {likelihood} takes logits, which may be any number, and those outside "
               "cannot be reached; a linear last layer can")  # fmt: skip
 

@@ -96,7 +96,7 @@ class History:
             "nll": sums["nll"] / sums["rows"],
             "kl": sums["kl"],
             "kl_weight": sums["kl_weight"],
-            metric: score if metric == "accuracy" else float(np.sqrt(score)),
+            metric: float(np.sqrt(score)) if metric == "rmse" else score,
         }
         self.records.append(record)
         return record
