@@ -38,7 +38,7 @@ class Maybe(NamedTuple):
     schema : schema
     """
 
-    schema: object
+    schema: Any
 
 
 def parse_object(text: str | bytes, thing: object) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Dataset:
     test: Examples | None
     encoding: Encoding
     outputs: int
-    image: tuple[int, ...] | None = None
+    image: tuple[int, int] | None = None
     holdout: int = 0
     seed: int = 0
     checksum: int = field(default=0, compare=False)

@@ -6,7 +6,12 @@ into tasks that whichever thread is free takes. Layers of other kinds run betwee
 `gradients.py`. Results are the same bits for any number of threads.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import check_dtype, check_size, check_word
 from ..kernels import records as at
@@ -31,12 +36,16 @@ from .gradients import Batch, differentiate
 from .streams import CompiledStream, check_blocks
 from .workspace import Workspace
 
+if TYPE_CHECKING:
+    from ..network import Parameters
+    from ..step.adam import Adam
+
 __all__ = ["draw_noise", "draw_outputs", "loss_and_gradients", "prepare", "train_step"]
 
 LARGE_RATE, SMALL_EPSILON = 1e6, 1e-30
 
 
-def prepare(network, rows, dtype, threads=None):
+def prepare(network: Network, rows: int, dtype: DTypeLike, threads: int | None = None) -> Workspace:
     """Return the workspace for runs of up to that many rows (more rows make it grow).
 
     Parameters
@@ -64,8 +73,19 @@ def _workspace(workspace, network, rows, dtype):
     return workspace if fits else prepare(network, rows, dtype)
 
 
-def draw_noise(network, rows, seed, *, step=0, draw=0, purpose="train", dtype="float32",
-               estimator="flipout", first_row=0, workspace=None):  # fmt: skip
+def draw_noise(
+    network: Network,
+    rows: int,
+    seed: int,
+    *,
+    step: int = 0,
+    draw: int = 0,
+    purpose: str = "train",
+    dtype: DTypeLike = "float32",
+    estimator: str = "flipout",
+    first_row: int = 0,
+    workspace: Workspace | None = None,
+) -> Noise | LocalNoise:
     """Return the noise of every layer for one draw of one step. Twin: `noise.draw_noise`.
 
     Signs are the same; float64 normals are within 4 units in the last place of the twin's and
@@ -99,8 +119,18 @@ def _check_blocks(network, rows):
     check_blocks(rows * -(-widest // 128))
 
 
-def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_weight=None,
-                       trace=False, workspace=None):  # fmt: skip
+def loss_and_gradients(
+    network: Network,
+    parameters: Parameters,
+    x: ArrayLike,
+    y: ArrayLike,
+    noise: Noise | LocalNoise,
+    kl_weight: float,
+    *,
+    sample_weight: ArrayLike | None = None,
+    trace: bool = False,
+    workspace: Workspace | None = None,
+) -> Result:
     """Return the `Result` of one step. Twin: `reference.loss_and_gradients`.
 
     Raises
@@ -131,8 +161,19 @@ def loss_and_gradients(network, parameters, x, y, noise, kl_weight, *, sample_we
     )
 
 
-def train_step(state, x, y, *, seed, kl_weight, adam, draws=1, estimator="flipout",
-               sample_weight=None, workspace=None):  # fmt: skip
+def train_step(
+    state: State,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    seed: int,
+    kl_weight: float,
+    adam: Adam,
+    draws: int = 1,
+    estimator: str = "flipout",
+    sample_weight: ArrayLike | None = None,
+    workspace: Workspace | None = None,
+) -> Metrics:
     """Take one training step in place and return its `Metrics`. Twin: `reference.train_step`.
 
     In a network of compiled Flipout layers and with one draw, gradients are used up as they are
@@ -207,8 +248,17 @@ def _average(sequence, parameters, batch, gradients, kl_weight, seed, step, draw
     return nll / draws, np.sum(kls, axis=0) / draws if sampled else kls[0], outputs / draws
 
 
-def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_row=0,
-                 workspace=None):  # fmt: skip
+def draw_outputs(
+    network: Network,
+    parameters: Parameters,
+    x: NDArray[Any],
+    seed: int,
+    draw: int,
+    *,
+    kind: str = "weights",
+    first_row: int = 0,
+    workspace: Workspace | None = None,
+) -> NDArray[Any]:
     """Return one draw of the outputs (rows, O) for a block of rows. Twin: `reference.draw_outputs`.
 
     A row's bits depend on nothing but the row and its place, see `kernels/products.py`.
@@ -226,7 +276,7 @@ def draw_outputs(network, parameters, x, seed, draw, *, kind="weights", first_ro
     return sequence.draw_outputs(_plain(parameters).layers, x, key, kind)
 
 
-def warm_up(dtype):
+def warm_up(dtype: DTypeLike) -> None:
     """Compile every kernel for a dtype, or load it where an earlier process left it."""
     layers = [DenseFlipout(2, 2, activation="relu", bias="normal"), DenseFlipout(2, 2)]
     network = Network(layers)

@@ -1,15 +1,22 @@
 """Calibration: is a prediction of 0.8 right in 8 cases of 10?"""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..plot.theme import legend, new_figure
 from ..prediction import calibration_bins, chance_calibration_error, wilson_interval
 from .figure import Plot
 
+if TYPE_CHECKING:
+    from .evidence import Evidence
+
 BINS = 10
 
 
-def plots(evidence):
+def plots(evidence: Evidence) -> list[Plot]:
     """Return the reliability diagram, and how often each confidence occurs."""
     prediction = evidence.prediction
     confidence = prediction.confidence.ravel()

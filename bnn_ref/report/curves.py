@@ -1,10 +1,17 @@
 """Training: loss, nll, KL and score over the steps."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..plot.theme import legend, logarithmic, new_figure
 from .figure import Plot
 
+if TYPE_CHECKING:
+    from .evidence import Evidence
 
-def plots(evidence):
+
+def plots(evidence: Evidence) -> list[Plot]:
     """Return the training curves of a run's history; none where it has fewer than two records."""
     records = evidence.opened.history.records
     if len(records) < 2:

@@ -1,15 +1,23 @@
 """What the figures are drawn from: a run's predictions for rows it was not trained on."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..backends import get_backend
 from ..prediction import Prediction, predict
 from ..reference import draw_outputs
 from ..runs.evaluation import score_parts
 from ..runs.opened import OpenedRun
+
+if TYPE_CHECKING:
+    from ..network import Parameters
 
 MOST_ROWS = 10_000  # of the part that is shown
 SWEEP_ROWS = 2_000  # where a whole curve of predictions is made
@@ -33,41 +41,49 @@ class Evidence:
 
     opened: OpenedRun
     part: str
-    x: object
-    y: np.ndarray
+    x: Any
+    y: NDArray[Any]
     prediction: Prediction
 
     @property
-    def task(self):
+    def task(self) -> str:
         """ "categorical", "bernoulli" or "normal"."""
         return self.opened.dataset.encoding.task
 
     @property
-    def metric(self):
+    def metric(self) -> str:
         """ "accuracy" or "rmse"."""
         return self.opened.network.likelihood.metric
 
     @property
-    def image(self):
+    def image(self) -> tuple[int, ...] | None:
         """(height, width) where a row is an image, else None."""
         return self.opened.dataset.image
 
     @property
-    def draws(self):
+    def draws(self) -> int:
         """S, the draws of a prediction."""
         return self.prediction.draws
 
     @property
-    def seed(self):
+    def seed(self) -> int:
         """The run's seed, of every draw here."""
         return self.opened.settings["seed"]
 
-    def class_name(self, k):
+    def class_name(self, k: int) -> str:
         """Return the name of a class as text."""
         names = self.opened.dataset.encoding.classes
         return str(k if names is None else names[k])
 
-    def predict(self, x, y=None, *, draws=SWEEP_DRAWS, parameters=None, kind="weights"):
+    def predict(
+        self,
+        x: Any,
+        y: ArrayLike | None = None,
+        *,
+        draws: int = SWEEP_DRAWS,
+        parameters: Parameters | None = None,
+        kind: str = "weights",
+    ) -> Prediction:
         """Return the `Prediction` of other rows, or with other parameters."""
         return predict(
             self.opened.network,
@@ -80,7 +96,7 @@ class Evidence:
             backend=backend_of(self.opened),
         )
 
-    def outputs(self, x):
+    def outputs(self, x: Any) -> NDArray[np.float64]:
         """Return every draw of the outputs, (S, N, O): what the averages are averages of."""
         x = np.asarray(x)
         return np.stack([
@@ -89,12 +105,12 @@ class Evidence:
         ]).astype(np.float64)  # fmt: skip
 
     @cached_property
-    def sweep(self):
+    def sweep(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """(x, y) of the first `SWEEP_ROWS` rows, for curves of many predictions."""
         return np.asarray(self.x[:SWEEP_ROWS]), self.y[:SWEEP_ROWS]
 
     @cached_property
-    def scores(self):
+    def scores(self) -> dict[str, Any]:
         """Held-out and test scores, as the run recorded them or computed now."""
         opened = self.opened
         now = {"steps": opened.checkpoint.state.step, "draws": self.draws}
@@ -106,7 +122,7 @@ class Evidence:
             backend=backend_of(opened),
         )  # fmt: skip
 
-    def score(self, prediction):
+    def score(self, prediction: Prediction) -> float:
         """Return accuracy, or the RMSE in the target's own units, of a prediction with targets."""
         if self.metric == "accuracy":
             return prediction.accuracy
@@ -114,7 +130,7 @@ class Evidence:
         return float(np.sqrt(np.mean(wrong * wrong)))
 
 
-def backend_of(opened):
+def backend_of(opened: OpenedRun) -> ModuleType:
     """Return the run's back end, or NumPy's where it cannot be had."""
     try:
         return get_backend(opened.settings["backend"])
@@ -122,7 +138,7 @@ def backend_of(opened):
         return get_backend("numpy")
 
 
-def gather(opened, draws=None):
+def gather(opened: OpenedRun, draws: int | None = None) -> Evidence:
     """Return the `Evidence` of a run.
 
     Parameters

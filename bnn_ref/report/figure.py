@@ -4,10 +4,13 @@ In the page its colours are the page's CSS variables, so that the same figure fo
 dark; for a PNG the light colours are put in.
 """
 
+from __future__ import annotations
+
 import io
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from os import PathLike
+from typing import Any, NamedTuple
 
 from ..plot.theme import LIGHT, PRINT, Theme
 
@@ -36,10 +39,10 @@ class Plot(NamedTuple):
     title: str
     caption: str
     alt: str
-    draw: Callable
+    draw: Callable[[Theme], Any]
 
 
-def to_svg(plot):
+def to_svg(plot: Plot) -> str:
     """Return a plot as an SVG element for the page: themed, named, its ids its own."""
     from matplotlib import rc_context
 
@@ -63,7 +66,7 @@ def to_svg(plot):
     return head + svg[svg.index(">") + 1 :].strip()
 
 
-def save_png(plot, path):
+def save_png(plot: Plot, path: str | PathLike[str]) -> None:
     """Write a plot as a PNG file in light colours, 200 dots an inch."""
     from matplotlib import rc_context
 
@@ -77,7 +80,7 @@ def save_png(plot, path):
             figure.savefig(file, format="png", dpi=200, metadata={"Description": plot.alt})
 
 
-def escape(text):
+def escape(text: object) -> str:
     """Return text with the five characters that HTML reads as markup replaced."""
     from html import escape as replace
 

@@ -4,9 +4,13 @@ The page is one file that asks the network for nothing. The part to move has the
 draws in it, so that every number in it is one that the library gives for the same settings.
 """
 
+from __future__ import annotations
+
 import json
 from importlib.resources import files
 from itertools import groupby
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +18,9 @@ from ..noise import normals, signs
 from ..storage.wholefile import whole_file
 from .figure import escape
 from .page import STYLE
+
+if TYPE_CHECKING:
+    from ..explain.sheet import Sheet
 
 DRAWS, ROWS, INPUTS = 400, 32, 3
 CELLS = 400  # of a picture of an array
@@ -78,7 +85,7 @@ output is what it was.</figcaption></figure>
 """
 
 
-def lesson(seed=0):
+def lesson(seed: int = 0) -> dict[str, Any]:
     """Return what the part to move is made of: rows, draws and signs, as flat lists.
 
     Rows 0 and 1 of x are equal. Keys as `lesson.js` names them.
@@ -107,7 +114,9 @@ def _signs(seed, tensor, columns):
     return signs(DRAWS * ROWS, columns, seed, "train", tensor, **KEY).astype(int).ravel().tolist()
 
 
-def write_lesson(sheet, path, *, moving=False, seed=0):
+def write_lesson(
+    sheet: Sheet, path: str | PathLike[str], *, moving: bool = False, seed: int = 0
+) -> None:
     """Write a sheet as a page to a file, which appears whole or not at all.
 
     Parameters
@@ -128,7 +137,7 @@ def write_lesson(sheet, path, *, moving=False, seed=0):
         file.write(page(sheet, moving=moving, seed=seed).encode())
 
 
-def page(sheet, *, moving=False, seed=0):
+def page(sheet: Sheet, *, moving: bool = False, seed: int = 0) -> str:
     """Return the page of a sheet as text; arguments as for `write_lesson`."""
     pictures = "".join(
         f"<h3>{escape(section)}</h3>"

@@ -1,15 +1,23 @@
 """Classes: which are taken for which, and how many mistakes go with the least sure rows."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..plot.theme import legend, new_figure
 from .figure import Plot
 from .predictions import LONG, class_names, shortened
 
+if TYPE_CHECKING:
+    from .evidence import Evidence
+
 MOST_NAMES = 20  # of a matrix whose cells can be read
 
 
-def plots(evidence):
+def plots(evidence: Evidence) -> list[Plot]:
     """Return the confusion matrix and the risk of the rows that are kept."""
     if evidence.task != "categorical":
         return []
@@ -18,7 +26,7 @@ def plots(evidence):
     return [*matrix, _risk(evidence)]
 
 
-def confusion(targets, classes, count):
+def confusion(targets: NDArray[Any], classes: NDArray[Any], count: int) -> NDArray[np.intp]:
     """Return how many rows of each class (first axis) were called each class, (count, count).
 
     Parameters
@@ -29,7 +37,9 @@ def confusion(targets, classes, count):
     return np.bincount(targets * count + classes, minlength=count * count).reshape(count, count)
 
 
-def risk_by_coverage(certainty, right):
+def risk_by_coverage(
+    certainty: NDArray[Any], right: NDArray[np.bool_]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return (coverage, risk): the share of wrong answers among the surest k of N rows.
 
     Parameters

@@ -1,9 +1,15 @@
 """The page: one file that asks the network for nothing and follows light, dark, wide and narrow."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..plot.theme import DARK, LIGHT
 from .figure import escape, to_svg
+
+if TYPE_CHECKING:
+    from .figure import Plot
 
 
 class Section(NamedTuple):
@@ -23,7 +29,7 @@ class Section(NamedTuple):
     anchor: str
     title: str
     text: str
-    plots: list
+    plots: list[Plot]
     html: str = ""
     columns: int = 2
 
@@ -78,7 +84,12 @@ footer {{ margin-top: 2.5rem; color: var(--muted); font-size: .85rem; }}
 """
 
 
-def table(caption, header, rows, numbers=()):
+def table(
+    caption: str,
+    header: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    numbers: Collection[int] = (),
+) -> str:
     """Return a table as HTML that scrolls sideways where the page is too narrow for it.
 
     numbers: the places of the columns that are numbers, which end at the right.
@@ -100,12 +111,12 @@ def table(caption, header, rows, numbers=()):
     )
 
 
-def beside(*html):
+def beside(*html: str) -> str:
     """Return pieces of HTML side by side, where there is room."""
     return f'<div class="tables">{"".join(html)}</div>'
 
 
-def tiles(triples):
+def tiles(triples: Iterable[tuple[str, str, str]]) -> str:
     """Return (value, what it is, a note or "") triples as HTML."""
     cells = "".join(
         f'<div class="tile"><b>{escape(value)}</b><span>{escape(what)}</span>'
@@ -115,19 +126,19 @@ def tiles(triples):
     return f'<div class="tiles">{cells}</div>'
 
 
-def paragraphs(sentences):
+def paragraphs(sentences: Iterable[str]) -> str:
     """Return sentences as HTML, a paragraph each."""
     return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
 
 
-def command(text):
+def command(text: str) -> str:
     """Return a command as HTML whose lines break between options."""
     first, *options = text.split(" --")
     spans = "".join(f' <span class="whole">--{escape(option)}</span>' for option in options)
     return f'<pre tabindex="0"><code>{escape(first)}{spans}</code></pre>'
 
 
-def folded(summary, html):
+def folded(summary: str, html: str) -> str:
     """Return HTML that is shown when its summary is opened."""
     return f"<details><summary>{escape(summary)}</summary>{html}</details>"
 
@@ -149,7 +160,7 @@ def _section(section):
     )
 
 
-def render(title, lead, head, sections, footer):
+def render(title: str, lead: str, head: str, sections: Sequence[Section], footer: str) -> str:
     """Return the whole page as text.
 
     Parameters

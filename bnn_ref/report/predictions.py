@@ -4,11 +4,20 @@ Every row of a figure is an example: its image, the probabilities of each draw l
 other, and their mean. Sure, unsure and wrong ones have a figure each.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..elementary import log_softmax, sigmoid
 from ..plot.theme import NARROW, new_figure
 from .figure import Plot
+
+if TYPE_CHECKING:
+    from .evidence import Evidence
 
 EXAMPLES = 5
 BAR = "#3f8fd0"  # of the draws, which are pixels: one colour for light and dark
@@ -16,7 +25,7 @@ MOST_CLASSES, LETTERS = 12, 24  # that there is room for under the bars
 LONG, SHORT = 10, 6  # letters of a class's name in a line of text, and under a bar
 
 
-def plots(evidence):
+def plots(evidence: Evidence) -> list[Plot]:
     """Return the figures of the most certain, the least certain and the wrong predictions."""
     p = evidence.prediction
     order = np.argsort(p.total_entropy, kind="stable")
@@ -40,7 +49,7 @@ def _most_certain(evidence, order):
     return "The most certain of each class", order[first]
 
 
-def probabilities(evidence, x):
+def probabilities(evidence: Evidence, x: Any) -> NDArray[Any]:
     """Return each draw's probabilities (S, n, classes); a 0/1 target has the classes 0 and 1."""
     z = evidence.outputs(x)
     if evidence.task == "categorical":
@@ -82,7 +91,7 @@ def _said(evidence, row, mean, letters=None):
     )
 
 
-def shortened(name, letters, others=()):
+def shortened(name: str, letters: int, others: Sequence[str] = ()) -> str:
     """Return a name of at most that many letters, its end kept where others begin like it."""
     if letters is None or len(name) <= letters:
         return name
@@ -131,7 +140,7 @@ def _draw(theme, evidence, rows, draws, lines):
     return figure
 
 
-def class_names(evidence):
+def class_names(evidence: Evidence) -> list[str]:
     """Return the name of every bar; outputs of several 0/1 targets have their numbers."""
     outputs = evidence.prediction.probabilities.shape[1]
     if outputs == 1:

@@ -1,11 +1,20 @@
 """How much of a network could be left out: the score against the share of weights set to zero."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..plot.theme import legend, new_figure
 from .evidence import SWEEP_DRAWS
 from .figure import Plot
 from .weights import kernels, ratios
+
+if TYPE_CHECKING:
+    from ..network import Parameters
+    from .evidence import Evidence
 
 SHARES = (0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 TICKS = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)  # of an axis of -log10(1 - share)
@@ -17,7 +26,7 @@ def _random(parameters):
     return [p for _, layer, p in parameters.walk() if "kernel" in layer.priors]
 
 
-def pruned(parameters, share):
+def pruned(parameters: Parameters, share: float) -> Parameters:
     """Return parameters with that share of the kernel weights set to 0, lowest |mu|/sigma first.
 
     A weight that is set to 0 has mean 0 and no standard deviation (but scale_shift, which is 0 or
@@ -36,7 +45,7 @@ def pruned(parameters, share):
     return parameters
 
 
-def pruning(evidence):
+def pruning(evidence: Evidence) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return (shares, averaged scores, posterior-mean scores) of a run with weights left out.
 
     Shares that would leave no weight or as many as a smaller one are left out.
@@ -54,7 +63,7 @@ def pruning(evidence):
     return np.array(shares), np.array(averaged), np.array(means)
 
 
-def prunable(shares, scores, metric):
+def prunable(shares: NDArray[Any], scores: NDArray[Any], metric: str) -> float:
     """Return the largest share up to which no more is lost than the two constants allow."""
     if metric == "accuracy":
         kept = scores >= scores[0] - LOST_ACCURACY - 1e-12
@@ -63,7 +72,7 @@ def prunable(shares, scores, metric):
     return shares[-1] if kept.all() else shares[np.argmin(kept) - 1]
 
 
-def plots(evidence):
+def plots(evidence: Evidence) -> list[Plot]:
     """Return the figure of the score against the share of weights set to zero."""
     shares, averaged, means = pruning(evidence)
     most = prunable(shares, averaged, evidence.metric)

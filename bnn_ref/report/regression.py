@@ -3,11 +3,19 @@
 Everything is of the first output where there are several, and in the target's own unit.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..elementary import normal_cdf
 from ..plot.theme import legend, new_figure
 from .figure import Plot
+
+if TYPE_CHECKING:
+    from .evidence import Evidence
 
 BAND_ROWS = 200  # observations drawn, and places of a band over one input
 BEYOND = 0.4  # how far a band over one input goes past the data, in their own range
@@ -15,14 +23,16 @@ TRAINING = "training rows"
 LEVELS = np.linspace(0.05, 0.95, 19)
 
 
-def plots(evidence):
+def plots(evidence: Evidence) -> list[Plot]:
     """Return the predictive band and the reliability diagram of its intervals."""
     single = evidence.x.shape[1] == 1
     return [_band_over_input(evidence) if single else _band_over_rows(evidence),
             _coverage(evidence)]  # fmt: skip
 
 
-def own_units(evidence, mean, *variances):
+def own_units(
+    evidence: Evidence, mean: NDArray[Any], *variances: NDArray[Any]
+) -> tuple[NDArray[Any], ...]:
     """Return mean and standard deviations of the first output, (N,) each."""
     encoding = evidence.opened.dataset.encoding
     return (
@@ -31,7 +41,7 @@ def own_units(evidence, mean, *variances):
     )
 
 
-def drawn_normals(evidence, x):
+def drawn_normals(evidence: Evidence, x: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return every draw's Normal of the first target: mean and scale, (S, N) each, as trained."""
     found = evidence.opened.parameters.likelihood
     own = {name: array.astype(np.float64) for name, array in found.items()}
@@ -39,7 +49,7 @@ def drawn_normals(evidence, x):
     return mean[:, :, 0], np.broadcast_to(scale, mean.shape)[:, :, 0]
 
 
-def target_name(evidence):
+def target_name(evidence: Evidence) -> str:
     """Return what an axis of the target is called."""
     target = evidence.opened.dataset.encoding.target
     network = evidence.opened.network
@@ -133,7 +143,7 @@ def _band_over_rows(evidence):
     )  # fmt: skip
 
 
-def central_probability(evidence, x, y):
+def central_probability(evidence: Evidence, x: Any, y: NDArray[Any]) -> NDArray[Any]:
     """Return for each row how central the target lies in its predictive mixture, 0 to 1.
 
     With u = mean over draws of Phi((y - z) / s), the row is inside every central interval of
@@ -144,7 +154,7 @@ def central_probability(evidence, x, y):
     return np.abs(2 * u - 1)
 
 
-def coverage(evidence):
+def coverage(evidence: Evidence) -> NDArray[Any]:
     """Return the share of targets inside the central interval of each of `LEVELS`."""
     x, y = evidence.sweep
     central = central_probability(evidence, x, np.asarray(y, np.float64).reshape(len(y), -1))

@@ -1,8 +1,11 @@
 """The report of a run: evidence gathered, figures made, the page put together."""
 
+from __future__ import annotations
+
 import os
 import shlex
-from typing import NamedTuple
+from os import PathLike
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._version import __version__
 from ..errors import missing
@@ -24,6 +27,10 @@ from .page import Section, paragraphs, render, tiles
 from .summary import lead, run_section, scores
 from .verdict import verdict
 
+if TYPE_CHECKING:
+    from ..runs.opened import OpenedRun
+    from .figure import Plot
+
 DIGITS_CREDIT = (
     'Data: "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak (1998), UCI '
     "Machine Learning Repository, licensed CC BY 4.0."
@@ -34,15 +41,15 @@ class Report(NamedTuple):
     """A report's evidence and sections; `write_page` and `save_plots` make files of it."""
 
     evidence: Evidence
-    sections: list
+    sections: list[Section]
 
     @property
-    def plots(self):
+    def plots(self) -> list[Plot]:
         """Every figure, in the order of the page."""
         return [plot for section in self.sections for plot in section.plots]
 
 
-def make_report(opened, draws=None):
+def make_report(opened: OpenedRun, draws: int | None = None) -> Report:
     """Return the `Report` of a run.
 
     Parameters
@@ -66,7 +73,7 @@ def make_report(opened, draws=None):
     ])  # fmt: skip
 
 
-def write_page(report, path):
+def write_page(report: Report, path: str | PathLike[str]) -> None:
     """Write the page to a file, which appears whole or not at all.
 
     Raises
@@ -81,7 +88,7 @@ def write_page(report, path):
         file.write(text.encode())
 
 
-def save_plots(report, folder):
+def save_plots(report: Report, folder: str | PathLike[str]) -> list[str]:
     """Write every figure as a PNG file into a folder, made where it is not there.
 
     Returns

@@ -1,8 +1,12 @@
 """Data the network never saw: images turned or of noise, table rows moved away or mixed up."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..toys import turned
 
@@ -24,11 +28,11 @@ class Shift(NamedTuple):
     """
 
     label: str
-    amounts: tuple
-    rows: list
+    amounts: tuple[float, ...]
+    rows: list[NDArray[Any]]
 
 
-def gradual(x, image):
+def gradual(x: NDArray[Any], image: tuple[int, int] | None) -> Shift:
     """Return the `Shift` of some encoded rows: turned images, or table rows moved outwards.
 
     Parameters
@@ -43,7 +47,9 @@ def gradual(x, image):
     return Shift("distance from the mean, times the row's own", FACTORS, rows)
 
 
-def strangers(x, image, seed=0):
+def strangers(
+    x: NDArray[Any], image: tuple[int, int] | None, seed: int = 0
+) -> dict[str, NDArray[Any]]:
     """Return name to rows (N, I) of kinds of data that no row of the training set is like.
 
     Images: turned by 90 degrees, and pixels drawn uniformly between the smallest and the largest.
@@ -62,7 +68,7 @@ def strangers(x, image, seed=0):
     return found
 
 
-def area(strange, usual):
+def area(strange: NDArray[Any], usual: NDArray[Any]) -> float:
     """Return the area under the ROC of telling strange rows from usual ones by a number.
 
     The chance that a strange row has the larger one, ties counting a half: 0.5 is chance, 1 tells
@@ -79,7 +85,7 @@ def area(strange, usual):
     return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def noticed(groups):
+def noticed(groups: Mapping[str, NDArray[Any]]) -> str:
     """Return a sentence for each strange kind of rows: is the uncertainty larger there?
 
     Parameters

@@ -1,5 +1,9 @@
 """Regression: predictions one by one, and the parts of their spread where the data end."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..elementary import normal_density
@@ -9,10 +13,14 @@ from .predictions import EXAMPLES
 from .regression import drawn_normals, target_name
 from .shifts import ROWS, gradual, noticed, strangers
 
+if TYPE_CHECKING:
+    from ..prediction.prediction import Prediction
+    from .evidence import Evidence
+
 PARTS = ("total", "aleatoric", "epistemic")
 
 
-def example_plots(evidence):
+def example_plots(evidence: Evidence) -> list[Plot]:
     """Return the figures of the most certain, the least certain and the most surprising rows."""
     p = evidence.prediction
     sure = np.argsort(p.variance[:, 0], kind="stable")
@@ -67,7 +75,7 @@ def _group(evidence, name, title, rows):
     )
 
 
-def parts(evidence, prediction):
+def parts(evidence: Evidence, prediction: Prediction) -> dict[str, float]:
     """Return the root mean total, aleatoric and epistemic variance in the target's own unit."""
     scale = evidence.opened.dataset.encoding.decode_scale
     variances = (prediction.variance, prediction.aleatoric, prediction.epistemic)
@@ -77,7 +85,7 @@ def parts(evidence, prediction):
     }
 
 
-def shift_look(evidence):
+def shift_look(evidence: Evidence) -> tuple[str, list[Plot]]:
     """Return what is to be said of rows like none in training, and the figures."""
     x = np.asarray(evidence.x[:ROWS])
     shift = gradual(x, evidence.image)

@@ -1,6 +1,9 @@
 """The top of the page: what the run is, its scores, its command, its layers, its settings."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 from ..noise import draw_noise
 from ..reference import kl, kl_parts
@@ -8,8 +11,11 @@ from ..stacks import dense_stack
 from ..training import prior_line
 from .page import Section, beside, command, folded, table
 
+if TYPE_CHECKING:
+    from .evidence import Evidence
 
-def lead(evidence):
+
+def lead(evidence: Evidence) -> str:
     """Return the paragraph under the page's title."""
     opened = evidence.opened
     units = " - ".join(str(n) for n in [opened.network.inputs, *(
@@ -48,7 +54,7 @@ def _end_of_training(opened):
     return "".join(f"{line}{'' if line[-1] in '.?' else '.'} " for line in said)
 
 
-def scores(evidence):
+def scores(evidence: Evidence) -> list[tuple[str, str, str]]:
     """Return the numbers at the top of the page: (value, what it is, a note) each."""
     found = _scores(evidence)
     total = _total(evidence.opened)
@@ -96,7 +102,7 @@ def _is_repeatable(opened):
     return plain.to_json("float32") == network.to_json("float32")
 
 
-def run_section(evidence):
+def run_section(evidence: Evidence) -> Section:
     """Return the section on configuration, command and layers."""
     opened = evidence.opened
     asked = _asked(evidence)

@@ -1,14 +1,23 @@
 """A sweep's plot: the score by the setting that varies most, a line for each of the others."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..errors import missing
 from ..sweep import cell_text
 
+if TYPE_CHECKING:
+    from ..sweep.cells import Outcome
+
 REPEATS = ("seed", "split")  # averaged over, and what the error bars are of
 
 
-def varying(outcomes):
+def varying(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
     """Return name to its values, in the order they come, of the settings that differ."""
     names = list(dict.fromkeys(name for outcome in outcomes for name in outcome.cell))
     values = {
@@ -18,7 +27,7 @@ def varying(outcomes):
     return {name: found for name, found in values.items() if len(found) > 1}
 
 
-def default_metric(outcomes):
+def default_metric(outcomes: Sequence[Outcome]) -> str:
     """Return "heldout_nats" or the first result there is.
 
     Raises
@@ -33,7 +42,9 @@ def default_metric(outcomes):
     return next((name for name in known if name in results[0]), next(iter(results[0])))
 
 
-def plot_sweep(outcomes, path, metric=None):
+def plot_sweep(
+    outcomes: Sequence[Outcome], path: str | PathLike[str], metric: str | None = None
+) -> None:
     """Draw mean and standard error of a score over seeds and splits and save it.
 
     Parameters
@@ -93,6 +104,6 @@ def plot_sweep(outcomes, path, metric=None):
     figure.savefig(path, dpi=150)
 
 
-def standard_error(values):
+def standard_error(values: Sequence[float]) -> float:
     """Return the standard error of the mean: s / sqrt(n), s divided by n - 1; 0 for one value."""
     return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

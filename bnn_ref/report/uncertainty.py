@@ -1,15 +1,24 @@
 """Uncertainty of classes: total, aleatoric, epistemic; on held-out rows and on strange ones."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..plot.theme import legend, new_figure
 from .figure import Plot
 from .shifts import ROWS, gradual, noticed, strangers
 
+if TYPE_CHECKING:
+    from ..prediction.prediction import Prediction
+    from .evidence import Evidence
+
 PARTS = ("total", "aleatoric", "epistemic")
 
 
-def split(prediction):
+def split(prediction: Prediction) -> dict[str, NDArray[Any]]:
     """Return the entropies of each row in nats by the names in `PARTS`."""
     return {
         "total": prediction.total_entropy,
@@ -18,7 +27,7 @@ def split(prediction):
     }
 
 
-def look(evidence):
+def look(evidence: Evidence) -> tuple[str, list[Plot]]:
     """Return what is to be said of strange rows, and the figures, for class probabilities."""
     x, y = np.asarray(evidence.x[:ROWS]), evidence.y[:ROWS]
     groups = {f"{evidence.part} rows": split(evidence.predict(x, draws=evidence.draws))}

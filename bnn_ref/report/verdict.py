@@ -4,9 +4,17 @@ Every sentence is made of numbers of this run; none praises by itself, and none 
 one that so few rows cannot tell from chance.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..elementary import normal_density
+
+if TYPE_CHECKING:
+    from .evidence import Evidence
 
 FITTED_ROWS = 20_000  # of the rivals
 SAME = 0.005  # nats a row, that nobody would call better or worse
@@ -14,7 +22,7 @@ MISS = 0.01  # of a mean probability beside the share of right answers
 ERRORS = 2  # standard errors that a difference has to be away from 0 to be called one
 
 
-def verdict(evidence):
+def verdict(evidence: Evidence) -> list[str]:
     """Return the verdict's sentences, first to last.
 
     Parameters
@@ -60,7 +68,7 @@ def _beside_rivals(evidence):
     return f"In nats a row ({in_own_unit(np.mean(ours)):.3f}) that is " + "; ".join(words) + "."
 
 
-def side(gaps):
+def side(gaps: NDArray[Any]) -> str:
     """Return whether rows' gaps (N,) in nats say "better than", "worse than" or "level with".
 
     Level is a mean gap below `SAME`, or one within `ERRORS` of its standard errors from 0, which
@@ -105,7 +113,7 @@ def _honesty_of_numbers(evidence):
     )
 
 
-def rivals(evidence):
+def rivals(evidence: Evidence) -> list[tuple[str, float]]:
     """Return (name, nats of each row) of simple rivals, fitted to the training rows.
 
     Guessing by the training rows alone, and a linear model: a logistic regression where

@@ -1,14 +1,22 @@
 """What was learned: means and standard deviations of every layer's weights."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import reference
 from ..network import shortened
 from ..plot.theme import SERIES, legend, new_figure
 from ..priors import NormalPrior
 from .figure import Plot
+
+if TYPE_CHECKING:
+    from ..network import Parameters
+    from ..runs.opened import OpenedRun
+    from .evidence import Evidence
 
 MOST_BINS = 70
 ACTIVE = 1.0  # nats
@@ -25,11 +33,11 @@ class Kernel(NamedTuple):
     """
 
     name: str
-    mu: np.ndarray
-    sigma: np.ndarray
+    mu: NDArray[Any]
+    sigma: NDArray[Any]
 
 
-def kernels(parameters):
+def kernels(parameters: Parameters) -> list[Kernel]:
     """Return the `Kernel` of every layer whose kernel has a posterior."""
     found = []
     for place, layer, p in parameters.walk():
@@ -42,14 +50,14 @@ def kernels(parameters):
     return found
 
 
-def ratios(kernel):
+def ratios(kernel: Kernel) -> NDArray[Any]:
     """Return the signal-to-noise ratios |mu| / sigma; infinite where sigma is 0 and mu is not."""
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.abs(kernel.mu) / kernel.sigma
     return np.where(kernel.mu == 0, 0.0, found)
 
 
-def active(opened):
+def active(opened: OpenedRun) -> str:
     """Return sentences on how many units of each hidden layer the posterior holds, or "".
 
     A unit counts where the weights that leave it have moved more than `ACTIVE` nats from the
@@ -87,7 +95,7 @@ def active(opened):
     )  # fmt: skip
 
 
-def plots(evidence):
+def plots(evidence: Evidence) -> list[Plot]:
     """Return the figures on a run's kernels."""
     every = kernels(evidence.opened.parameters)
     if not every:

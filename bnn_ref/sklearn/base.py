@@ -1,9 +1,14 @@
 """What the two estimators share: their settings, training over passes, and prediction."""
 
+from __future__ import annotations
+
 import warnings
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -26,6 +31,9 @@ FIXED = ("hidden_layer_sizes", "activation", "prior_scale", "bias", "initializer
          "scale", "learn_scale", "normalize_y")  # fmt: skip
 
 
+Estimator = TypeVar("Estimator", bound="Flipout")
+
+
 class Rows(NamedTuple):
     """Rows to train on or to score.
 
@@ -37,11 +45,11 @@ class Rows(NamedTuple):
         None: 1 each.
     """
 
-    x: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray | None
+    x: NDArray[Any]
+    y: NDArray[Any]
+    weight: NDArray[Any] | None
 
-    def part(self, index):
+    def part(self, index: Any) -> Rows:
         """Return the rows of that index."""
         return Rows(*(None if one is None else one[index] for one in self))
 
@@ -59,31 +67,31 @@ class Flipout(BaseEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes=(50,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (50,),
+        activation: str = "relu",
         *,
-        prior_scale=1.0,
-        bias="deterministic",
-        initializer="tfp",
-        learning_rate="cosine",
-        batch_size=128,
-        max_iter=None,
-        draws=50,
-        draws_per_step=1,
-        kl_weight=None,
-        temperature=1.0,
-        kl_warm_up=None,
-        num_examples=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        random_state=None,
-        backend="numba",
-        dtype="float32",
-        threads=1,
-    ):
+        prior_scale: float = 1.0,
+        bias: str = "deterministic",
+        initializer: str = "tfp",
+        learning_rate: float | str | Cosine | Callable[[int], float] = "cosine",
+        batch_size: int = 128,
+        max_iter: int | None = None,
+        draws: int = 50,
+        draws_per_step: int = 1,
+        kl_weight: float | Callable[[int], float] | None = None,
+        temperature: float | str = 1.0,
+        kl_warm_up: float | None = None,
+        num_examples: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        backend: str | ModuleType = "numba",
+        dtype: DTypeLike = "float32",
+        threads: int | None = 1,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.prior_scale = prior_scale
@@ -108,7 +116,7 @@ class Flipout(BaseEstimator):
         self.dtype = dtype
         self.threads = threads
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self: Estimator, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Estimator:
         """Train over the rows and return self.
 
         Parameters
@@ -353,7 +361,7 @@ class Flipout(BaseEstimator):
             raise ValueError(f"Input X contains NaN or inf in {self.dtype}: {error}") from None
 
 
-def pick(found, weight=None):
+def pick(found: Mapping[float, NDArray[Any]], weight: NDArray[Any] | None = None) -> float:
     """Return the temperature that is best by more than a standard error of its gain over 1, or 1.
 
     Parameters
@@ -370,7 +378,7 @@ def pick(found, weight=None):
     return best if mean > np.sqrt(np.sum(share**2 * (gain - mean) ** 2)) else 1.0
 
 
-def take_pass(trainer, rows, batch_size, number):
+def take_pass(trainer: Trainer, rows: Rows, batch_size: int, number: int) -> float:
     """Take one pass over the rows, in the order that `bnn_ref.fit` takes, and return its loss.
 
     Parameters

@@ -1,8 +1,13 @@
 """`FlipoutClassifier`: class labels (Categorical), or several labels a row (Bernoulli)."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
@@ -12,6 +17,9 @@ from ..errors import expected
 from ..likelihoods import Bernoulli, Categorical
 from .base import Flipout
 from .settings import CONSTRAINTS, SETTINGS
+
+if TYPE_CHECKING:
+    from ..training.schedules import Cosine
 
 
 class FlipoutClassifier(ClassifierMixin, Flipout):
@@ -45,32 +53,32 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
 
     def __init__(
         self,
-        hidden_layer_sizes=(50,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (50,),
+        activation: str = "relu",
         *,
-        class_weight=None,
-        prior_scale=1.0,
-        bias="deterministic",
-        initializer="tfp",
-        learning_rate="cosine",
-        batch_size=128,
-        max_iter=None,
-        draws=50,
-        draws_per_step=1,
-        kl_weight=None,
-        temperature=1.0,
-        kl_warm_up=None,
-        num_examples=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        random_state=None,
-        backend="numba",
-        dtype="float32",
-        threads=1,
-    ):
+        class_weight: dict[Any, float] | str | None = None,
+        prior_scale: float = 1.0,
+        bias: str = "deterministic",
+        initializer: str = "tfp",
+        learning_rate: float | str | Cosine | Callable[[int], float] = "cosine",
+        batch_size: int = 128,
+        max_iter: int | None = None,
+        draws: int = 50,
+        draws_per_step: int = 1,
+        kl_weight: float | Callable[[int], float] | None = None,
+        temperature: float | str = 1.0,
+        kl_warm_up: float | None = None,
+        num_examples: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        backend: str | ModuleType = "numba",
+        dtype: DTypeLike = "float32",
+        threads: int | None = 1,
+    ) -> None:
         super().__init__(
             hidden_layer_sizes,
             activation,
@@ -98,7 +106,13 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         )
         self.class_weight = class_weight
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> FlipoutClassifier:
         """Take one pass over these rows, going on from where training is, and return self.
 
         Parameters
@@ -115,7 +129,7 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
                 raise expected("classes", f"those of the first call, {self.classes_}", classes)
         return self._partial_fit(X, y, sample_weight, classes)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each of `classes_`, (N, classes), averaged over draws.
 
         Parameters
@@ -124,7 +138,7 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         """
         return self._predict(self._rows(X)).probabilities
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Return the logarithm of `predict_proba`, nats; -inf where that is 0.
 
         Parameters
@@ -134,7 +148,7 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row, (N,); of several labels 0 or 1, (N, labels).
 
         Parameters
@@ -144,7 +158,7 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         found = self._predict(self._rows(X)).classes
         return found if self._is_multilabel else self.classes_[found]
 
-    def predict_uncertainty(self, X):
+    def predict_uncertainty(self, X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return (total entropy, mutual information) of each row, both (N,), in nats.
 
         The mutual information is the epistemic part: what knowing the weights would tell.
@@ -200,7 +214,7 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
             raise expected("y", f"classes among {self.classes_}", unknown[0])
         return np.searchsorted(self.classes_, y)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

@@ -1,9 +1,14 @@
 """`FlipoutRegressor`: numbers, a Normal likelihood whose scale is learned."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import ClassVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
@@ -12,6 +17,9 @@ from ..errors import expected
 from ..likelihoods import Normal, PredictedNormal
 from .base import Flipout
 from .settings import CONSTRAINTS, SETTINGS
+
+if TYPE_CHECKING:
+    from ..training.schedules import Cosine
 
 AT_ONCE = 1 << 20  # rows times draws of an interval's block
 
@@ -56,34 +64,34 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
 
     def __init__(
         self,
-        hidden_layer_sizes=(50,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (50,),
+        activation: str = "relu",
         *,
-        scale=1.0,
-        learn_scale=True,
-        normalize_y=True,
-        prior_scale=1.0,
-        bias="deterministic",
-        initializer="tfp",
-        learning_rate="cosine",
-        batch_size=128,
-        max_iter=None,
-        draws=50,
-        draws_per_step=1,
-        kl_weight=None,
-        temperature=1.0,
-        kl_warm_up=None,
-        num_examples=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        random_state=None,
-        backend="numba",
-        dtype="float32",
-        threads=1,
-    ):
+        scale: float | str = 1.0,
+        learn_scale: bool = True,
+        normalize_y: bool = True,
+        prior_scale: float = 1.0,
+        bias: str = "deterministic",
+        initializer: str = "tfp",
+        learning_rate: float | str | Cosine | Callable[[int], float] = "cosine",
+        batch_size: int = 128,
+        max_iter: int | None = None,
+        draws: int = 50,
+        draws_per_step: int = 1,
+        kl_weight: float | Callable[[int], float] | None = None,
+        temperature: float | str = 1.0,
+        kl_warm_up: float | None = None,
+        num_examples: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        backend: str | ModuleType = "numba",
+        dtype: DTypeLike = "float32",
+        threads: int | None = 1,
+    ) -> None:
         super().__init__(
             hidden_layer_sizes,
             activation,
@@ -113,7 +121,9 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
         self.learn_scale = learn_scale
         self.normalize_y = normalize_y
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None
+    ) -> FlipoutRegressor:
         """Take one pass over these rows, going on from where training is, and return self.
 
         Parameters
@@ -124,7 +134,7 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
         """
         return self._partial_fit(X, y, sample_weight)
 
-    def predict(self, X, return_std=False, return_parts=False):
+    def predict(self, X: Any, return_std: bool = False, return_parts: bool = False) -> Any:
         """Return the predictive mean, and on request its standard deviations.
 
         Parameters
@@ -149,7 +159,7 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
         parts = [self._shape(np.sqrt(v) * self.y_scale_) for v in variances]
         return (mean, *parts) if return_parts else (mean, parts[0])
 
-    def predict_interval(self, X, coverage=0.9):
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return (low, high) of the central interval of that probability, of y's shape and units.
 
         Of the predictive mixture: the likelihood's noise and the spread of the draws. Rows are

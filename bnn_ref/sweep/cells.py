@@ -8,15 +8,19 @@ returns, on whichever machine. Neither depends on the machine.
       table.csv        one line a cell, in the order of the grid
 """
 
+from __future__ import annotations
+
 import hashlib
 import itertools
 import json
 import math
 import os
 import warnings
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from types import NoneType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .._version import __version__
 from ..errors import expected
@@ -46,13 +50,13 @@ class Outcome(NamedTuple):
         How long it took.
     """
 
-    cell: dict
-    result: dict | None
+    cell: dict[str, Any]
+    result: dict[str, Any] | None
     error: str | None
     seconds: float
 
 
-def grid(choices):
+def grid(choices: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Return the cells of a grid: every combination, the last name changing fastest.
 
     Parameters
@@ -65,7 +69,7 @@ def grid(choices):
     ]
 
 
-def key_of(cell, identity=None):
+def key_of(cell: Mapping[str, Any], identity: Mapping[str, Any] | None = None) -> str:
     """Return the name under which a cell is kept: a hash of all that its result depends on.
 
     Of its settings, of their meaning, and of the versions of this package and of those that
@@ -92,13 +96,13 @@ class Store:
         Made where it is absent. None keeps nothing.
     """
 
-    def __init__(self, folder=None):
+    def __init__(self, folder: str | PathLike[str] | None = None) -> None:
         self.cells = None if folder is None else Path(folder) / "cells"
         if self.cells is not None:
             self.cells.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.cells)
 
-    def get(self, key, cell):
+    def get(self, key: str, cell: Mapping[str, Any]) -> Outcome | None:
         """Return the `Outcome` kept under a key, or None.
 
         A file that is damaged, or of another cell, is warned of and computed anew.
@@ -116,7 +120,7 @@ class Store:
             return None
         return Outcome(cell, record["result"], None, float(record["seconds"]))
 
-    def keep(self, key, outcome):
+    def keep(self, key: str, outcome: Outcome) -> None:
         """Write a finished cell; the file appears whole or not at all.
 
         Parameters
@@ -129,12 +133,12 @@ class Store:
             write_json(self.cells / f"{key}.json", record)
 
 
-def name_of(cell):
+def name_of(cell: Mapping[str, Any]) -> str:
     """Return a cell as text, ``learning_rate=0.01 seed=3``."""
     return " ".join(f"{name}={cell_text(value)}" for name, value in cell.items())
 
 
-def cell_text(value):
+def cell_text(value: Any) -> Any:
     """Return a table's entry: a list as 128x128, anything else as it is.
 
     Parameters
@@ -144,7 +148,7 @@ def cell_text(value):
     return "x".join(str(one) for one in value) if isinstance(value, list) else value
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """Return a result with NumPy's numbers made Python's, and None for what is not finite.
 
     Parameters

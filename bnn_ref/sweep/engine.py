@@ -4,10 +4,15 @@ A sweep's table is the same whether it ran through, was killed and started again
 on the way.
 """
 
+from __future__ import annotations
+
 import contextlib
 import time
 import uuid
 import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike
+from typing import Any
 
 from ..border import check_size
 from ..errors import expected, missing
@@ -19,7 +24,9 @@ from .scheduler import PATIENCE, find_scheduler, parse_address
 MOST = 1024  # threads of a cell, and worker processes started here
 
 
-def run_cell(task, cell, threads):
+def run_cell(
+    task: Callable[[dict[str, Any], int], Mapping[str, Any]], cell: dict[str, Any], threads: int
+) -> tuple[Any, float]:
     """Run a task's one cell on a worker with that many threads: (result, seconds)."""
     begin = time.perf_counter()
     with contextlib.ExitStack() as stack:
@@ -32,7 +39,9 @@ def run_cell(task, cell, threads):
 
 
 @contextlib.contextmanager
-def connect(scheduler=None, workers=None, threads=1):
+def connect(
+    scheduler: str | None = None, workers: int | None = None, threads: int = 1
+) -> Iterator[Any]:
     """Yield a Dask client of the scheduler at an address, or of one started here.
 
     Parameters
@@ -81,8 +90,18 @@ def connect(scheduler=None, workers=None, threads=1):
         yield client
 
 
-def sweep(task, cells, folder=None, *, identity=None, scheduler=None, workers=None, threads=1,
-          on_outcome=None, client=None):  # fmt: skip
+def sweep(
+    task: Callable[[dict[str, Any], int], Mapping[str, Any]],
+    cells: Sequence[dict[str, Any]],
+    folder: str | PathLike[str] | None = None,
+    *,
+    identity: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    threads: int = 1,
+    on_outcome: Callable[[Outcome, int, int, bool], object] | None = None,
+    client: Any = None,
+) -> list[Outcome]:
     """Run a task for every cell that is not finished and return the `Outcome` of all, in order.
 
     Parameters

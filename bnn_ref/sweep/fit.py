@@ -1,7 +1,12 @@
 """The cell of `bnn-ref sweep`: one network trained on one split of a data set, and scored."""
 
+from __future__ import annotations
+
 import json
 import zlib
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,10 +17,19 @@ from ..stacks import network_of, usual_likelihood
 from ..training import fit
 from ..training.schedules import rise_of
 
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
+    from ..data.reading import Reading
+
 DEFAULTS = {**SETTINGS, "split": 0}
 
 
-def load_split(cell, source, target=None, reading=None):
+def load_split(
+    cell: Mapping[str, Any],
+    source: str | PathLike[str],
+    target: str | None = None,
+    reading: Reading | None = None,
+) -> Dataset:
     """Return the `Dataset` of a cell: ``split`` draws the held-out rows, ``seed`` all else.
 
     Parameters
@@ -38,7 +52,12 @@ def load_split(cell, source, target=None, reading=None):
     )
 
 
-def content_of(cell, source, target=None, reading=None):
+def content_of(
+    cell: Mapping[str, Any],
+    source: str | PathLike[str],
+    target: str | None = None,
+    reading: Reading | None = None,
+) -> dict[str, Any]:
     """Return what the numbers of every cell depend on in the data, for `key_of`.
 
     A checksum of every stored row and target, those of a test part among them, and how they are
@@ -60,7 +79,14 @@ def content_of(cell, source, target=None, reading=None):
     return {"kind": dataset.kind, "target": target, "content": zlib.crc32(encoding.encode(), total)}
 
 
-def train_cell(cell, threads, *, source="digits", target=None, reading=None):
+def train_cell(
+    cell: Mapping[str, Any],
+    threads: int,
+    *,
+    source: str | PathLike[str] = "digits",
+    target: str | None = None,
+    reading: Reading | None = None,
+) -> dict[str, Any]:
     """Return the scores of a network trained with a cell's settings.
 
     Parameters

@@ -3,6 +3,8 @@
 Dask's client waits for whatever listens at an address, without end where it never answers.
 """
 
+from __future__ import annotations
+
 import re
 import socket
 
@@ -15,7 +17,7 @@ _HELLO = 8  # bytes: how long the scheduler's greeting is, little-endian
 _LONGEST_HELLO = 1 << 16
 
 
-def parse_address(address):
+def parse_address(address: str) -> tuple[str, str, int]:
     """Return (scheme, host, port) of an address such as "tcp://host:8786", tcp by default.
 
     Raises
@@ -30,7 +32,7 @@ def parse_address(address):
     return scheme, match["host"], int(match["port"])
 
 
-def find_scheduler(address):
+def find_scheduler(address: str) -> str:
     """Return the address of a scheduler that answers, as Dask takes it.
 
     Parameters

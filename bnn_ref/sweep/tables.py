@@ -1,13 +1,21 @@
 """A sweep's outcomes as one tidy table: in memory, and as a CSV file."""
 
+from __future__ import annotations
+
 import csv
 import io
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 from ..storage.wholefile import whole_file
 from .cells import cell_text
 
+if TYPE_CHECKING:
+    from .cells import Outcome
 
-def table(outcomes):
+
+def table(outcomes: Sequence[Outcome]) -> tuple[list[str], list[list[Any]]]:
     """Return (names, rows) of a tidy table: a cell a row; its settings, its results, its error.
 
     Parameters
@@ -28,7 +36,7 @@ def table(outcomes):
     return names, rows
 
 
-def write_table(path, outcomes):
+def write_table(path: str | PathLike[str], outcomes: Sequence[Outcome]) -> None:
     """Write the `table` as CSV, the file whole or not at all; floats keep every bit.
 
     Parameters

@@ -10,13 +10,18 @@ Source: Hernández-Lobato and Adams (2015), "Probabilistic backpropagation for s
 Bayesian neural networks", section 5.1.
 """
 
+from __future__ import annotations
+
 import io
 import warnings
 import zlib
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..border.files import read_file
 from ..data.encoding import moments
@@ -27,6 +32,9 @@ from ..prediction import predict
 from ..stacks import dense_stack
 from ..training import fit
 from .published import PUBLISHED, SOURCES
+
+if TYPE_CHECKING:
+    from .cells import Outcome
 
 FOLDERS = {
     "boston": "bostonHousing",
@@ -66,13 +74,13 @@ class Split(NamedTuple):
         Of the test rows.
     """
 
-    x: np.ndarray
-    y: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
+    x: NDArray[Any]
+    y: NDArray[Any]
+    x_test: NDArray[Any]
+    y_test: NDArray[Any]
 
 
-def read_matrix(path, whole=False):
+def read_matrix(path: str | PathLike[str], whole: bool = False) -> NDArray[Any]:
     """Return a text matrix as float64, or a column of whole numbers, at least 0, as int64.
 
     Parameters
@@ -106,7 +114,7 @@ def read_matrix(path, whole=False):
     return found.astype(np.int64)
 
 
-def read_split(folder, name, split):
+def read_split(folder: str | PathLike[str], name: str, split: int) -> Split:
     """Return the `Split` number `split` of a set.
 
     Parameters
@@ -146,7 +154,7 @@ def read_split(folder, name, split):
     return Split(x[train], y[train], x[test], y[test])
 
 
-def checksum(folder, name, split):
+def checksum(folder: str | PathLike[str], name: str, split: int) -> int:
     """Return a CRC-32 of every file that a split is read from, by which it is known again.
 
     Parameters
@@ -164,7 +172,14 @@ def checksum(folder, name, split):
     return total
 
 
-def make_cell(name, split, seed=0, backend="numba", part="test", **settings):
+def make_cell(
+    name: str,
+    split: int,
+    seed: int = 0,
+    backend: str = "numba",
+    part: str = "test",
+    **settings: Any,
+) -> dict[str, Any]:
     """Return the cell of one split: the general settings, on them those chosen for the set.
 
     For part "validation", by which settings are chosen, the general ones alone.
@@ -185,7 +200,7 @@ def make_cell(name, split, seed=0, backend="numba", part="test", **settings):
     return {**cell, **SETTINGS, **chosen, **settings}
 
 
-def hold_out(rows, split):
+def hold_out(rows: Split, split: int) -> Split:
     """Return a `Split` of the training rows alone: a fifth of them, drawn by the split's number.
 
     What settings are chosen by: the test rows are not looked at.
@@ -195,7 +210,9 @@ def hold_out(rows, split):
     return Split(rows.x[kept], rows.y[kept], rows.x[held], rows.y[held])
 
 
-def score_split(cell, threads, folder):
+def score_split(
+    cell: Mapping[str, Any], threads: int, folder: str | PathLike[str]
+) -> dict[str, Any]:
     """Return RMSE and mean log-likelihood of a cell's split, in the target's own unit.
 
     Parameters
@@ -257,7 +274,7 @@ def score_split(cell, threads, folder):
     }
 
 
-def summarise(outcomes):
+def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return set to a dict of splits, and mean and standard error of RMSE and log-likelihood.
 
     The standard error is s / sqrt(splits), s divided by splits - 1; None for one split.
@@ -279,7 +296,7 @@ def summarise(outcomes):
     return summary
 
 
-def summary_markdown(summary):
+def summary_markdown(summary: Mapping[str, Any]) -> str:
     """Return the summary beside the published figures as two Markdown tables, and the sources."""
     methods = list(PUBLISHED)
     lines = []

@@ -1,13 +1,17 @@
 """Nested containers of arrays, as frameworks keep parameters: named, flattened and built again."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import expected
 
 
-def as_array(value):
+def as_array(value: Any) -> NDArray[Any]:
     """Return an array, or a tensor of PyTorch, JAX or TensorFlow (on any device), as a NumPy array.
 
     A tensor that requires gradients is detached; bfloat16 becomes float32, which keeps its values.
@@ -19,7 +23,7 @@ def as_array(value):
     return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
 
 
-def leaves(container, thing="arrays"):
+def leaves(container: Any, thing: str = "arrays") -> list[tuple[str, Any]]:
     """Return [(name, value)] of everything in nested mappings, lists and tuples, in their order.
 
     A name is the path: ``layers[0].kernel``; that of one bare array is ``thing``.
@@ -37,7 +41,7 @@ def _leaves(container, path, thing):
     return [leaf for name, part in parts for leaf in _leaves(part, name, thing)]
 
 
-def rebuilt(container, parts):
+def rebuilt(container: Any, parts: Iterator[Any]) -> Any:
     """Return a container like the given one, its leaves taken from an iterator; mappings as dict.
 
     Parameters
@@ -55,7 +59,7 @@ def rebuilt(container, parts):
     return next(parts)
 
 
-def named_arrays(arrays, thing="arrays"):
+def named_arrays(arrays: Any, thing: str = "arrays") -> list[tuple[str, NDArray[Any]]]:
     """Return [(name, array)] of a container of arrays or tensors, or of one.
 
     Raises

@@ -14,11 +14,18 @@ Source: `tfp.layers.default_mean_field_normal_fn`; `edward2.tensorflow` initiali
 constraints; `bayesian_torch.layers.LinearFlipout`; `blitz.modules.BayesianLinear`.
 """  # noqa: E501 (a table)
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..elementary import softplus, softplus_inverse
+
+if TYPE_CHECKING:
+    from ..network import Network, Parameters
 
 
 class Convention(NamedTuple):
@@ -36,10 +43,10 @@ class Convention(NamedTuple):
         The kinds of bias its Flipout (or only) layer has.
     """
 
-    names: dict
+    names: dict[str, str]
     transposed: bool
     shift: float | None
-    biases: tuple
+    biases: tuple[str, ...]
 
 
 def _names(*theirs):
@@ -92,7 +99,7 @@ def _shifted(rho, old, new, name):
     return softplus_inverse(rest).astype(rho.dtype)
 
 
-def export_parameters(parameters, library):
+def export_parameters(parameters: Parameters, library: str) -> list[dict[str, NDArray[Any]]]:
     """Return parameters in another library's names, layout and convention of sigma.
 
     Parameters
@@ -130,7 +137,12 @@ def export_parameters(parameters, library):
     return exported
 
 
-def import_parameters(network, layers, library, dtype=None):
+def import_parameters(
+    network: Network,
+    layers: Sequence[Mapping[str, ArrayLike]],
+    library: str,
+    dtype: DTypeLike | None = None,
+) -> Parameters:
     """Return `Parameters` filled from another library's arrays.
 
     Parameters

@@ -1,7 +1,11 @@
 """Every installed framework, live: the same networks and noise, everything compared."""
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +16,10 @@ from ..step.adam import Adam, update
 from .frameworks import NAMES, FrameworkMissing, check_name, load
 from .vectors.comparison import compare, error_of
 from .vectors.questions import new_question
+
+if TYPE_CHECKING:
+    from .frameworks import Framework
+    from .vectors.files import Vector
 
 LIMITS = {"float64": 1e-12, "float32": 2e-5}
 ADAM_STEPS = 10
@@ -53,20 +61,20 @@ class Report:
     name: str
     source: str = ""
     missing: str | None = None
-    errors: dict = field(default_factory=dict)
-    faults: list = field(default_factory=list)
+    errors: dict[str, float] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
     adam: float | None = None
     adam_limit: float | None = None
     own_layer: str = ""
     own_kl: str = ""
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """True where something was compared and everything agreed."""
         return self.missing is None and not self.faults
 
 
-def questions(framework, dtype):
+def questions(framework: Framework, dtype: str) -> list[Vector]:
     """Return the questions that a framework is asked, with the biases and shifts that it has.
 
     Parameters
@@ -168,7 +176,7 @@ def _fill_in(framework, report):
         _test_own_layer(framework, report)
 
 
-def verify(names=None):
+def verify(names: Sequence[str] | None = None) -> list[Report]:
     """Return a `Report` for every framework: single steps, ten steps of Adam, its own layer.
 
     Parameters
@@ -194,7 +202,7 @@ def verify(names=None):
     return reports
 
 
-def table(reports):
+def table(reports: Sequence[Report]) -> str:
     """Return the reports as one table of text."""
     columns = ("outputs", "nll", "kl", "loss", "gradients", "float32")
     head = ["framework", *columns, f"Adam x{ADAM_STEPS}", "own layer", "own KL", "verdict"]
@@ -219,7 +227,7 @@ def table(reports):
     return "\n".join([*rows, limits, *notes, *faults])
 
 
-def exit_code(reports):
+def exit_code(reports: Sequence[Report]) -> int:
     """Return 0 where all installed agree, 1 where some disagree, 2 where none is installed.
 
     Parameters

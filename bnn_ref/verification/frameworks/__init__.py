@@ -5,9 +5,18 @@ them and differentiated by them. `tfp` and `bayesian-torch` are those libraries'
 random draws replaced by a vector's.
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ...step.adam import Adam
+    from ..vectors.files import Vector
 
 NAMES = ("numpy", "numba", "jax", "torch", "tfp", "bayesian-torch")
 _NEEDS = {
@@ -55,16 +64,23 @@ class Framework(NamedTuple):
     """
 
     name: str
-    source: object
-    refusal: object
-    answer: object
-    train: object
-    adam: object
-    own_kl: object = None
-    random_layer: object = None
+    source: Callable[[], str]
+    refusal: Callable[[Mapping[str, Any]], str | None]
+    answer: Callable[[Vector], dict[str, NDArray[Any]]]
+    train: Callable[[Sequence[Vector], float], dict[str, NDArray[Any]]]
+    adam: Adam
+    own_kl: Callable[[Vector], float] | None = None
+    random_layer: Callable[..., Callable[[Any], NDArray[Any]]] | None = None
 
 
-def refuse_kinds(meta, priors, owner, *, likelihoods=None, local=False):
+def refuse_kinds(
+    meta: Mapping[str, Any],
+    priors: Sequence[str],
+    owner: str,
+    *,
+    likelihoods: Sequence[str] | None = None,
+    local: bool = False,
+) -> str | None:
     """Return why an owner of dense layers cannot express a version 2 `meta`, None where it can.
 
     Parameters
@@ -96,19 +112,19 @@ def refuse_kinds(meta, priors, owner, *, likelihoods=None, local=False):
     return None
 
 
-def installed(name):
+def installed(name: str) -> bool:
     """Return whether everything that a framework needs can be found (nothing is imported)."""
     return all(importlib.util.find_spec(module) is not None for module in _NEEDS[check_name(name)])
 
 
-def check_name(name):
+def check_name(name: str) -> str:
     """Return the name, or raise a `ValueError` that lists the known ones."""
     if name not in NAMES:
         raise ValueError(f"framework: expected one of {', '.join(NAMES)}, found {name!r}")
     return name
 
 
-def load(name):
+def load(name: str) -> Framework:
     """Return the `Framework` of that name; its file and library are imported now.
 
     Raises

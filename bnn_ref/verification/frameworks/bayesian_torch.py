@@ -6,10 +6,15 @@ bias's terms. Each call's result times its count of weights is the sum that `doc
 for; their own figure stands beside it as `own_kl`.
 """
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch.overrides import TorchFunctionMode
 
 from ...step.adam import Adam
@@ -17,13 +22,16 @@ from . import CannotAnswer, Framework, refuse_kinds
 from .draws import Fed, of_layer
 from .torch import ACTIVATIONS, nll_and_loss
 
+if TYPE_CHECKING:
+    from ..vectors.files import Vector
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     warnings.simplefilter("ignore", FutureWarning)
     from bayesian_torch.layers import LinearFlipout
 
 
-def refusal(meta):
+def refusal(meta: Mapping[str, Any]) -> str | None:
     """Return why Bayesian-Torch's layer cannot express a network, or None."""
     reason = refuse_kinds(meta, ("normal",), "LinearFlipout")
     if reason:
@@ -50,18 +58,20 @@ class TakenOver(TorchFunctionMode):
         PyTorch's own draw.
     """
 
-    def __init__(self, draw):
+    def __init__(self, draw: Callable[..., Any]) -> None:
         super().__init__()
         self._draw = draw
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         kind = {torch.Tensor.normal_: "normal", torch.Tensor.uniform_: "uniform"}.get(function)
         if kind is None:
             return function(*args, **(kwargs or {}))
         return self._draw(kind, args[0], lambda: function(*args, **(kwargs or {})))
 
 
-def counted_kl(layer, record):
+def counted_kl(layer: Any, record: list[Any]) -> Any:
     """Make a layer's own `kl_div` also append its mean times its count of weights to a list."""
     own = type(layer).kl_div
 
@@ -73,7 +83,7 @@ def counted_kl(layer, record):
     layer.kl_div = kl_div
 
 
-def make_layer(description, inputs, dtype):
+def make_layer(description: Mapping[str, Any], inputs: int, dtype: str) -> Any:
     """Return a `LinearFlipout` as a vector's `meta` describes it."""
     layer = LinearFlipout(inputs, description["units"], bias=description["bias"] != "none")
     layer = layer.to(getattr(torch, np.dtype(dtype).name))
@@ -91,7 +101,7 @@ def _fill(tensor, value):
     tensor.copy_(torch.from_numpy(np.array(value)))
 
 
-def variables(layer):
+def variables(layer: Any) -> dict[str, Any]:
     """Return a LinearFlipout's parameters by our names, in its layout (O, I)."""
     found = {"kernel_mu": layer.mu_weight, "kernel_rho": layer.rho_weight,
              "bias_mu": layer.mu_bias, "bias_rho": layer.rho_bias}  # fmt: skip
@@ -146,7 +156,7 @@ def _loss(vector, layers, x):
     return differentiated + vector.kl_weight * sum(kls), h, fit, kls, own_kl
 
 
-def answer(vector):
+def answer(vector: Vector) -> dict[str, NDArray[Any]]:
     """Return every result of a vector's step; see `Framework`."""
     layers, named = _network(vector)
     x = torch.from_numpy(np.array(vector.x)).requires_grad_(True)
@@ -161,14 +171,14 @@ def answer(vector):
     return results | transposed
 
 
-def own_kl(vector):
+def own_kl(vector: Vector) -> float:
     """Return the KL as their layers return it, means summed; see `Framework`."""
     layers, _ = _network(vector)
     with torch.no_grad():
         return float(_loss(vector, layers, torch.from_numpy(np.array(vector.x)))[4])
 
 
-def train(vectors, learning_rate):
+def train(vectors: Sequence[Vector], learning_rate: float) -> dict[str, NDArray[Any]]:
     """Return the parameters after a step of `torch.optim.Adam` per vector; see `Framework`."""
     layers, named = _network(vectors[0])
     optimizer = torch.optim.Adam(named.values(), lr=learning_rate)
@@ -179,7 +189,12 @@ def train(vectors, learning_rate):
     return {name: parameter.detach().numpy().T for name, parameter in named.items()}
 
 
-def random_layer(kernel_mu, kernel_sigma, bias_mu=None, bias_sigma=None):
+def random_layer(
+    kernel_mu: ArrayLike,
+    kernel_sigma: ArrayLike,
+    bias_mu: ArrayLike | None = None,
+    bias_sigma: ArrayLike | None = None,
+) -> Callable[[ArrayLike], NDArray[Any]]:
     """Return a function from inputs to pre-activations: their own layer, its own draws."""
     layer = LinearFlipout(*kernel_mu.shape, bias=bias_mu is not None).double()
     given = {"kernel_mu": kernel_mu.T, "kernel_rho": _rho(kernel_sigma).T}
@@ -199,7 +214,7 @@ def _rho(sigma):
     return sigma + np.log(-np.expm1(-sigma))
 
 
-def framework(name):
+def framework(name: str) -> Framework:
     """Return the `Framework` "bayesian-torch"."""
     from importlib.metadata import version
 

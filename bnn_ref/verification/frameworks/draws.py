@@ -1,6 +1,15 @@
 """Random draws taken over: fed from a vector, or recorded while a library makes its own."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ..vectors.files import Vector
 
 
 class Fed:
@@ -12,10 +21,10 @@ class Fed:
         Kind ("normal", "sign" or another word) and values, in the order of the library's calls.
     """
 
-    def __init__(self, draws):
+    def __init__(self, draws: Sequence[tuple[str, NDArray[Any]]]) -> None:
         self._draws = list(draws)
 
-    def next(self, kind, shape):
+    def next(self, kind: str, shape: Sequence[int]) -> NDArray[Any]:
         """Return the next draw, in the shape asked for.
 
         Raises
@@ -34,13 +43,13 @@ class Fed:
             )
         return values.reshape(shape)
 
-    def finish(self):
+    def finish(self) -> None:
         """Raise a `RuntimeError` where draws are left over."""
         if self._draws:
             raise RuntimeError(f"draws: expected all to be used, found {len(self._draws)} left")
 
 
-def of_layer(vector, k):
+def of_layer(vector: Vector, k: int) -> dict[str, NDArray[Any]]:
     """Return layer k's draws of a vector as a dict from the names of the file."""
     return {name: np.asarray(vector.arrays[f"layers.{k}.{name}"])
             for name in ("kernel_eps", "sign_input", "sign_output", "bias_eps")

@@ -1,14 +1,22 @@
 """The step written in JAX and differentiated by JAX."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from ...step.adam import Adam
 from . import CannotAnswer, Framework, FrameworkMissing
+
+if TYPE_CHECKING:
+    from ..vectors.files import Vector
 
 ACTIVATIONS = {
     "linear": lambda a: a,
@@ -79,7 +87,7 @@ def _penalty(prior, mu):
     return -jnp.sum(_log_normal(mu, m, s))
 
 
-def layer_kl(layer, p):
+def layer_kl(layer: Mapping[str, Any], p: Any) -> Any:
     """Return a layer's KL, its tensors' summed."""
     total = 0.0
     for part in ("kernel", "bias"):
@@ -148,7 +156,9 @@ def _below(arrays, prefix):
     return {name[len(prefix) :]: v for name, v in arrays.items() if name.startswith(prefix)}
 
 
-def loss(free, fixed, meta):
+def loss(
+    free: Mapping[str, Any], fixed: Mapping[str, Any], meta: Mapping[str, Any]
+) -> tuple[Any, tuple[Any, Any, list[Any]]]:
     """Return the loss that is differentiated; (outputs, nll, KLs, pre-activations) beside it.
 
     Parameters
@@ -182,7 +192,7 @@ def _split(vector):
     return free, fixed
 
 
-def refusal(meta):
+def refusal(meta: Mapping[str, Any]) -> str | None:
     """Return why a network is not written here, or None."""
     unknown = next((k for k, one in enumerate(meta["layers"]) if one["type"] not in LAYERS), None)
     return None if unknown is None else (
@@ -190,7 +200,7 @@ def refusal(meta):
         f"found {meta['layers'][unknown]['type']}")  # fmt: skip
 
 
-def answer(vector):
+def answer(vector: Vector) -> dict[str, NDArray[Any]]:
     """Return every result of a vector's step; see `Framework`."""
     reason = refusal(vector.meta)
     if reason:
@@ -208,7 +218,7 @@ def answer(vector):
         return {name: np.asarray(value) for name, value in results.items()}
 
 
-def train(vectors, learning_rate):
+def train(vectors: Sequence[Vector], learning_rate: float) -> dict[str, NDArray[Any]]:
     """Return the parameters after a step of `optax.adam` per vector; see `Framework`."""
     try:
         import optax
@@ -229,7 +239,7 @@ def train(vectors, learning_rate):
         return {name: np.asarray(value) for name, value in parameters.items()}
 
 
-def framework(name):
+def framework(name: str) -> Framework:
     """Return the `Framework` "jax"."""
     return Framework(name, lambda: f"jax {jax.__version__}", refusal, answer, train,
                      Adam(convention="paper"))  # fmt: skip

@@ -1,5 +1,7 @@
 """This project's two back ends, as frameworks."""
 
+from __future__ import annotations
+
 from itertools import count
 
 import numpy as np
@@ -31,7 +33,7 @@ def _step(backend, vector, parameters):
     )  # fmt: skip
 
 
-def framework(name):
+def framework(name: str) -> Framework:
     """Return the `Framework` "numpy" or "numba"."""
     adam = Adam(convention="paper")
 

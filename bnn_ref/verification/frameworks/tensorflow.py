@@ -3,14 +3,17 @@
 TFP needs Keras 2 (`tf_keras`), which must be asked for before TensorFlow is first imported.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def without_warnings():
+def without_warnings() -> Iterator[None]:
     """Silence what TFP itself causes: distutils, `add_variable`, unseeded initialisers."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

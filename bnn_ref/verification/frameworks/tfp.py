@@ -4,16 +4,24 @@ The layer is TFP's: only the two functions that give it random numbers (`sampler
 Normal, `rademacher` of its module) are replaced while a step runs.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ...step.adam import Adam
 from . import CannotAnswer, Framework, refuse_kinds
 from .draws import Fed, of_layer
 from .tensorflow import tf, tf_keras, tfp, without_warnings
+
+if TYPE_CHECKING:
+    from ..vectors.files import Vector
 
 ACTIVATIONS = {
     "linear": None,
@@ -27,7 +35,7 @@ ACTIVATIONS = {
 }
 
 
-def refusal(meta):
+def refusal(meta: Mapping[str, Any]) -> str | None:
     """Return why TFP's layer cannot express a network, or None."""
     reason = refuse_kinds(meta, ("normal", "mixture", "point"), "TFP's DenseFlipout",
                           likelihoods=("categorical", "bernoulli", "normal"))  # fmt: skip
@@ -44,7 +52,7 @@ def refusal(meta):
 
 
 @contextmanager
-def taken_over(normal, rademacher):
+def taken_over(normal: Callable[..., Any], rademacher: Callable[..., Any]) -> Iterator[None]:
     """While it lasts, TFP's Normals and DenseFlipouts take their draws from these functions."""
     from tensorflow_probability.python.distributions import normal as normal_module
     from tensorflow_probability.python.layers import dense_variational
@@ -112,7 +120,7 @@ def _at_the_draw(layer):
     layer.kernel_divergence_fn, layer.bias_divergence_fn = make("kernel"), make("bias")
 
 
-def make_layer(description, inputs, dtype):
+def make_layer(description: Mapping[str, Any], inputs: int, dtype: str) -> Any:
     """Return a built `tfp.layers.DenseFlipout` as a vector's `meta` describes it."""
     options = {}
     posterior = _posterior(description["scale_shift"], dtype)
@@ -133,7 +141,7 @@ def make_layer(description, inputs, dtype):
     return layer
 
 
-def variables(layer):
+def variables(layer: Any) -> dict[str, Any]:
     """Return a DenseFlipout's variables by the names of `docs/vectors.md`."""
     found = {}
     for part, posterior in (("kernel", layer.kernel_posterior), ("bias", layer.bias_posterior)):
@@ -161,7 +169,7 @@ def _network(vector):
     return layers, named
 
 
-def likelihood(description, outputs):
+def likelihood(description: Mapping[str, Any], outputs: Any) -> Any:
     """Return TFP's own distribution of the targets."""
     if description["type"] == "categorical":
         return tfp.distributions.Categorical(logits=outputs)
@@ -170,7 +178,7 @@ def likelihood(description, outputs):
     return tfp.distributions.Normal(outputs, tf.constant(description["scale"], outputs.dtype))
 
 
-def nll(description, outputs, y, weights=None):
+def nll(description: Mapping[str, Any], outputs: Any, y: Any, weights: Any = None) -> Any:
     """Return the batch's (weighted) mean negative log-likelihood, summed over outputs."""
     y = y if description["type"] == "categorical" else tf.cast(y, outputs.dtype)
     log_prob = likelihood(description, outputs).log_prob(y)
@@ -204,7 +212,7 @@ def _loss(vector, layers, x):
     return fit + vector.kl_weight * tf.add_n(kls), h, fit, kls
 
 
-def answer(vector):
+def answer(vector: Vector) -> dict[str, NDArray[Any]]:
     """Return every result of a vector's step; see `Framework`."""
     layers, named = _network(vector)
     x = tf.constant(vector.x)
@@ -218,7 +226,7 @@ def answer(vector):
     return {name: np.asarray(value) for name, value in results.items()}
 
 
-def train(vectors, learning_rate):
+def train(vectors: Sequence[Vector], learning_rate: float) -> dict[str, NDArray[Any]]:
     """Return the parameters after a step of Keras' Adam per vector; see `Framework`."""
     layers, named = _network(vectors[0])
     optimizer = tf_keras.optimizers.Adam(learning_rate)
@@ -230,7 +238,12 @@ def train(vectors, learning_rate):
     return {name: variable.numpy() for name, variable in named.items()}
 
 
-def random_layer(kernel_mu, kernel_sigma, bias_mu=None, bias_sigma=None):
+def random_layer(
+    kernel_mu: ArrayLike,
+    kernel_sigma: ArrayLike,
+    bias_mu: ArrayLike | None = None,
+    bias_sigma: ArrayLike | None = None,
+) -> Callable[[ArrayLike], NDArray[Any]]:
     """Return a function from inputs to pre-activations: TFP's own layer, its own draws."""
     prior = {"loc": 0.0, "scale": 1.0}
     bias = "none" if bias_mu is None else "deterministic" if bias_sigma is None else "normal"
@@ -248,7 +261,7 @@ def random_layer(kernel_mu, kernel_sigma, bias_mu=None, bias_sigma=None):
     return lambda x: run(tf.constant(x, tf.float64)).numpy()
 
 
-def framework(name):
+def framework(name: str) -> Framework:
     """Return the `Framework` "tfp"."""
 
     def source():

@@ -1,15 +1,23 @@
 """The step written in PyTorch and differentiated by PyTorch."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ...step.adam import Adam
 from . import CannotAnswer, Framework
 
+if TYPE_CHECKING:
+    from ..vectors.files import Vector
 
-def softplus(a):
+
+def softplus(a: Any) -> Any:
     """Return log(1 + exp(a)); `torch.nn.functional.softplus` is cut off at 20, 2e-9 away."""
     return torch.logaddexp(a, torch.zeros_like(a))
 
@@ -25,7 +33,7 @@ ACTIVATIONS = {
 }
 
 
-def log_normal(y, m, s):
+def log_normal(y: Any, m: Any, s: Any) -> Any:
     """Return log N(y; m, s), elementwise."""
     return -(((y - m) / s) ** 2) / 2 - torch.log(s) - math.log(2 * math.pi) / 2
 
@@ -79,7 +87,7 @@ def _penalty(prior, mu):
     return -torch.sum(log_normal(mu, m, s))
 
 
-def layer_kl(layer, p):
+def layer_kl(layer: Mapping[str, Any], p: Any) -> Any:
     """Return a layer's KL, its tensors' summed; a number of zero dimensions."""
     total = torch.zeros((), dtype=next(iter(p.values())).dtype)
     for part in ("kernel", "bias"):
@@ -119,7 +127,13 @@ def _dense_flipout(layer, p, h):
 LAYERS = {"DenseFlipout": _dense_flipout}  # type to pre-activations
 
 
-def nll_and_loss(likelihood, z, y, own=None, weights=None):
+def nll_and_loss(
+    likelihood: Mapping[str, Any],
+    z: Any,
+    y: Any,
+    own: Mapping[str, Any] | None = None,
+    weights: Any = None,
+) -> tuple[Any, Any]:
     """Return (sum_n w_n nll_n / B, what is differentiated in its place).
 
     Parameters
@@ -148,7 +162,7 @@ def nll_and_loss(likelihood, z, y, own=None, weights=None):
     return fit, fit
 
 
-def nll(likelihood, z, y):
+def nll(likelihood: Mapping[str, Any], z: Any, y: Any) -> Any:
     """Return the batch's mean negative log-likelihood, summed over output dimensions."""
     return nll_and_loss(likelihood, z, y)[0]
 
@@ -163,7 +177,7 @@ def _below(tensors, prefix):
     return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def forward(meta, t):
+def forward(meta: Mapping[str, Any], t: Mapping[str, Any]) -> tuple[Any, list[Any]]:
     """Return (outputs, kl of each layer, pre-activations) for a vector file's tensors, by name."""
     h, kls, before = t["x"], [], []
     for k, layer in enumerate(meta["layers"]):
@@ -174,7 +188,7 @@ def forward(meta, t):
     return h, kls, before
 
 
-def tensors(vector):
+def tensors(vector: Vector) -> dict[str, Any]:
     """Return a vector's arrays as tensors, x and the parameters ready to be differentiated."""
     found = {name: torch.from_numpy(np.array(value)) for name, value in vector.arrays.items()}
     for name, tensor in found.items():
@@ -183,7 +197,7 @@ def tensors(vector):
     return found
 
 
-def refusal(meta):
+def refusal(meta: Mapping[str, Any]) -> str | None:
     """Return why a network is not written here, or None."""
     unknown = next((k for k, one in enumerate(meta["layers"]) if one["type"] not in LAYERS), None)
     return None if unknown is None else (
@@ -200,7 +214,7 @@ def _loss(vector, meta, t):
     return differentiated + vector.kl_weight * sum(kls), fit, outputs, kls, before
 
 
-def answer(vector):
+def answer(vector: Vector) -> dict[str, NDArray[Any]]:
     """Return every result of a vector's step; see `Framework`."""
     reason = refusal(vector.meta)
     if reason:
@@ -220,7 +234,7 @@ def answer(vector):
     return {name: value.detach().numpy() for name, value in results.items()}
 
 
-def train(vectors, learning_rate):
+def train(vectors: Sequence[Vector], learning_rate: float) -> dict[str, NDArray[Any]]:
     """Return the parameters after a step of `torch.optim.Adam` per vector; see `Framework`."""
     parameters = {name: value for name, value in tensors(vectors[0]).items()
                   if name != "x" and value.requires_grad}  # fmt: skip
@@ -232,7 +246,7 @@ def train(vectors, learning_rate):
     return {name: value.detach().numpy() for name, value in parameters.items()}
 
 
-def framework(name):
+def framework(name: str) -> Framework:
     """Return the `Framework` "torch"."""
     return Framework(name, lambda: f"torch {torch.__version__}", refusal, answer, train,
                      Adam(convention="paper"))  # fmt: skip

@@ -11,13 +11,20 @@ log2(n) + 1 times, 27 for n = 67 million; once apart, each alone reaches its sum
 for sure. So two wrong entries are both accepted with probability below 27 * 3.7e-6 = 1e-4.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import expected
 from ..containers import named_arrays
 from .differences import Loss, central_along, complex_along, is_analytic, weights
+
+if TYPE_CHECKING:
+    from .differences import Derivative
 
 RESOLUTION = 0.03  # relative error of one entry that counts as wrong
 LEVELS = ((1000.0, 2), (100.0, 3), (30.0, 4), (8.0, 7))  # (R, D): see above
@@ -30,12 +37,12 @@ class Entry(NamedTuple):
     """One entry of a gradient: where it stands, what was given, what was found, how surely."""
 
     name: str
-    index: tuple
+    index: tuple[int, ...]
     given: float
     numeric: float
     tolerance: float
 
-    def __str__(self):
+    def __str__(self) -> str:
         place = f"{self.name}[{', '.join(map(str, self.index))}]" if self.index else self.name
         if np.isnan(self.tolerance):
             return f"{place}: given {self.given:.9g}, below the loss's own rounding errors"
@@ -60,7 +67,15 @@ class Claim:
     rtol, atol : float, what a person allows on top
     """
 
-    def __init__(self, loss, arrays, gradients, method, rtol=0.0, atol=0.0):
+    def __init__(
+        self,
+        loss: Callable[[Any], Any],
+        arrays: Any,
+        gradients: Any,
+        method: str,
+        rtol: float = 0.0,
+        atol: float = 0.0,
+    ) -> None:
         if method not in ("auto", "complex", "central"):
             raise expected("method", "auto, complex or central", repr(method))
         for name, value in (("rtol", rtol), ("atol", atol)):
@@ -90,11 +105,11 @@ class Claim:
         self.method = method
         self.derivative = complex_along if method == "complex" else central_along
 
-    def entry(self, i, numeric, tolerance):
+    def entry(self, i: int, numeric: float, tolerance: float) -> Entry:
         """Return the `Entry` of a position."""
         return Entry(*self.function.place(i), float(self.given[i]), float(numeric), tolerance)
 
-    def bands(self):
+    def bands(self) -> list[NDArray[np.intp]]:
         """Return blocks of positions, each of one array and of like size; zeros by themselves."""
         blocks = []
         for part in self.function.slices:
@@ -107,7 +122,9 @@ class Claim:
             blocks.extend(positions[band == value] for value in np.unique(band))
         return [block[np.argsort(np.abs(self.given[block]))] for block in blocks if block.size]
 
-    def along(self, block, rng, point=None):
+    def along(
+        self, block: NDArray[np.intp], rng: np.random.Generator, point: NDArray[Any] | None = None
+    ) -> tuple[float, Derivative, float]:
         """Return claimed derivative, `Derivative` and tolerance along a random direction."""
         direction = np.zeros_like(self.given)
         direction[block] = weights(rng, block.size)
@@ -116,7 +133,7 @@ class Claim:
         tolerance = np.linalg.norm(self.tolerance[block] * direction[block]) + found.error
         return self.given[block] @ direction[block], found, tolerance
 
-    def examine_block(self, block, rng):
+    def examine_block(self, block: NDArray[np.intp], rng: np.random.Generator) -> str:
         """Return "agrees", "split", or "hopeless" where splitting would not resolve the entries."""
         wrong = RESOLUTION * self.size[block]
         allowed, directions, done = np.inf, 1, 0
@@ -138,7 +155,7 @@ class Claim:
                 return "split"
         return "agrees"
 
-    def examine_entry(self, i, rng):
+    def examine_entry(self, i: int, rng: np.random.Generator) -> tuple[str, Entry]:
         """Return ("agrees", "kink", "unresolved" or "wrong") and the `Entry`."""
         block = np.array([i])
         given, found, tolerance = self.along(block, rng)

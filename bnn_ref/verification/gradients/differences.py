@@ -4,10 +4,14 @@ The loss is a person's own function of arrays, any function at all; `Loss` makes
 one flat float64 vector. `numeric.py` builds the checks on what is here.
 """
 
+from __future__ import annotations
+
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import expected
 from ..containers import as_array, named_arrays, rebuilt
@@ -58,7 +62,7 @@ class Loss:
     evaluations : int, calls so far
     """
 
-    def __init__(self, loss, arrays):
+    def __init__(self, loss: Callable[[Any], Any], arrays: Any) -> None:
         named = named_arrays(arrays)
         self._loss = loss
         self._container = arrays
@@ -83,11 +87,11 @@ class Loss:
         self.noise = self._measure_noise()
 
     @property
-    def unit(self):
+    def unit(self) -> float:
         """Half the spacing at 1 of the precision that the loss computes in."""
         return np.finfo(np.float32 if self.single else np.float64).eps / 2
 
-    def __call__(self, point):
+    def __call__(self, point: NDArray[Any]) -> Any:
         """Return the loss at a flat vector, a float, or a complex number for a complex vector."""
         self.evaluations += 1
         with np.errstate(all="ignore"):  # a step may be too long for the loss: then it is not used
@@ -97,12 +101,12 @@ class Loss:
             raise expected("loss", "a real number for real arrays", value)
         return value
 
-    def rebuild(self, flat):
+    def rebuild(self, flat: NDArray[Any]) -> Any:
         """Return a flat vector cut into copies, in the person's own container."""
         cuts = zip(self.slices, self.shapes, strict=True)
         return rebuilt(self._container, (flat[s].reshape(shape).copy() for s, shape in cuts))
 
-    def check_repeats(self):
+    def check_repeats(self) -> None:
         """Raise a `RandomLoss` where the loss is not what it was for the same arrays."""
         for again in [self(self.point) for _ in range(REPEATS)]:
             if not abs(again - self.base) <= 128 * self.unit * abs(self.base):
@@ -111,7 +115,7 @@ class Loss:
                     f"{self.base} and {again} (draw the noise once, outside the loss)"
                 )
 
-    def place(self, position):
+    def place(self, position: int) -> tuple[str, tuple[int, ...]]:
         """Return the array's name and the index of a position in the flat vector."""
         k = next(k for k, part in enumerate(self.slices) if position < part.stop)
         index = np.unravel_index(position - self.slices[k].start, self.shapes[k])
@@ -159,7 +163,7 @@ def _number(value):
     return value if isinstance(value, complex) else float(value)
 
 
-def weights(rng, size):
+def weights(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
     """Return random weights of a direction: signs times uniform numbers in [1, 2); 1 for one entry.
 
     No weight is below 1, so a single wrong entry reaches the sum whole. The density of a weight is
@@ -171,7 +175,7 @@ def weights(rng, size):
     return rng.choice([-1.0, 1.0], size) * rng.uniform(1, 2, size)
 
 
-def complex_along(loss, point, direction):
+def complex_along(loss: Loss, point: NDArray[Any], direction: NDArray[np.float64]) -> Derivative:
     """Return the `Derivative` Im f(point + i h direction) / h: no difference, so no cancellation.
 
     Source: Squire and Trapp (1998), "Using complex variables to estimate derivatives".
@@ -198,7 +202,7 @@ def _best_column(previous, row, rounding):
     return row[j + 1], errors[j] + rounding
 
 
-def central_along(loss, point, direction):
+def central_along(loss: Loss, point: NDArray[Any], direction: NDArray[np.float64]) -> Derivative:
     """Return the `Derivative` by central differences, extrapolated to step 0.
 
     Steps shrink by 4 from the size of the array itself until rounding outweighs the best error;
@@ -244,7 +248,7 @@ def central_along(loss, point, direction):
     return Derivative(best.value, error, at_kink, at_kink * best.jump, best.rounding)
 
 
-def is_analytic(loss, seed=0):
+def is_analytic(loss: Loss, seed: int = 0) -> bool:
     """Return whether the complex step works for this loss: it takes complex arrays and is analytic.
 
     A loss that refuses complex arrays, drops the imaginary part (with NumPy's warning or without)

@@ -13,13 +13,20 @@ What a false agreement costs is stated and proved in `claim.py`: for any two wro
 1 in 10,000, for every length and seed.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import expected
 from .claim import RESOLUTION, Claim
 from .differences import Loss, RandomLoss, central_along, complex_along, is_analytic
+
+if TYPE_CHECKING:
+    from .claim import Entry
 
 
 class GradientReport(NamedTuple):
@@ -38,17 +45,17 @@ class GradientReport(NamedTuple):
     """
 
     method: str
-    wrong: tuple
-    kinks: tuple
-    unresolved: tuple
+    wrong: tuple[Entry, ...]
+    kinks: tuple[Entry, ...]
+    unresolved: tuple[Entry, ...]
     unchecked: int
     entries: int
     evaluations: int
-    notes: tuple = ()
+    notes: tuple[str, ...] = ()
     random: bool = False
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         """Return "agrees", "disagrees", or "undecided".
 
         Undecided: no entry is wrong, but some are unchecked or unresolved, or the loss is random.
@@ -60,11 +67,11 @@ class GradientReport(NamedTuple):
         return "undecided" if self.unchecked or self.unresolved else "agrees"
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """Whether every entry was checked, resolved and found right."""
         return self.verdict == "agrees"
 
-    def __str__(self):
+    def __str__(self) -> str:
         word = {"agrees": "agree", "disagrees": "DISAGREE", "undecided": "UNDECIDED"}[self.verdict]
         lines = [
             f"{self.entries} gradient entries by {self.method} derivatives, "
@@ -92,17 +99,17 @@ class Directions(NamedTuple):
     given, numeric, tolerance : array (directions,)
     """
 
-    given: np.ndarray
-    numeric: np.ndarray
-    tolerance: np.ndarray
+    given: NDArray[np.float64]
+    numeric: NDArray[np.float64]
+    tolerance: NDArray[np.float64]
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """Whether every direction's difference is within its tolerance."""
         return bool(np.all(np.abs(self.given - self.numeric) <= self.tolerance))
 
 
-def complex_step(loss, arrays):
+def complex_step(loss: Callable[[Any], Any], arrays: Any) -> Any:
     """Return the gradient of a loss by the complex step, exact to rounding.
 
     Parameters
@@ -128,7 +135,7 @@ def complex_step(loss, arrays):
     return function.rebuild(_each_entry(function, complex_along)[0])
 
 
-def central_difference(loss, arrays):
+def central_difference(loss: Callable[[Any], Any], arrays: Any) -> tuple[Any, Any]:
     """Return the gradient of a loss by extrapolated central differences, and its error estimate.
 
     Parameters
@@ -152,7 +159,15 @@ def central_difference(loss, arrays):
     return function.rebuild(values), function.rebuild(errors)
 
 
-def random_direction(loss, arrays, gradients, *, directions=3, seed=0, method="auto"):
+def random_direction(
+    loss: Callable[[Any], Any],
+    arrays: Any,
+    gradients: Any,
+    *,
+    directions: int = 3,
+    seed: int = 0,
+    method: str = "auto",
+) -> Directions:
     """Return the loss's derivatives along random directions beside those of given gradients.
 
     Each direction moves every entry by a random sign times a number in [1, 2), so an error in one
@@ -182,9 +197,17 @@ def random_direction(loss, arrays, gradients, *, directions=3, seed=0, method="a
 
 
 def check_gradients(
-    loss, arrays, gradients, *, method="auto", seed=0, budget=50_000, most_wrong=20, rtol=0.0,
-    atol=0.0,
-):  # fmt: skip
+    loss: Callable[[Any], Any],
+    arrays: Any,
+    gradients: Any,
+    *,
+    method: str = "auto",
+    seed: int = 0,
+    budget: int = 50_000,
+    most_wrong: int = 20,
+    rtol: float = 0.0,
+    atol: float = 0.0,
+) -> GradientReport:
     """Return a `GradientReport`: which entries of given gradients the loss contradicts.
 
     Entries of like magnitude are checked together along random directions. Where the sum disagrees,
@@ -264,7 +287,9 @@ def check_gradients(
     )
 
 
-def assert_gradients(loss, arrays, gradients, **options):
+def assert_gradients(
+    loss: Callable[[Any], Any], arrays: Any, gradients: Any, **options: Any
+) -> None:
     """Raise an `AssertionError` unless `check_gradients` finds that the gradients agree.
 
     Parameters

@@ -10,10 +10,14 @@ The person's function takes a question and returns outputs, loss terms and gradi
 >>> assert report.agrees, report                                              # doctest: +SKIP
 """
 
+from __future__ import annotations
+
 import traceback
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from ...errors import expected
 from ...layers import BIASES
@@ -25,6 +29,10 @@ from ..vectors.questions import new_question, random_question
 from ..vectors.results import take_results
 from ..vectors.suite import files
 from .features import FEATURES, split
+
+if TYPE_CHECKING:
+    from ..vectors.files import Vector
+    from .features import Feature
 
 SECONDS = 10.0  # what the diagnosis of all disagreements may take
 SHOWN = 3  # tables in a report
@@ -48,22 +56,22 @@ class ImplementationReport:
     """
 
     name: str
-    checks: tuple
-    declined: tuple
-    exercised: tuple
-    unexercised: tuple
+    checks: tuple[Check, ...]
+    declined: tuple[tuple[str, str], ...]
+    exercised: tuple[Feature, ...]
+    unexercised: tuple[Feature, ...]
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """True where something was answered and every answer agrees."""
         return bool(self.checks) and all(check.agrees for check in self.checks)
 
     @property
-    def wrong(self):
+    def wrong(self) -> tuple[Check, ...]:
         """The checks that do not agree, in the order asked."""
         return tuple(check for check in self.checks if not check.agrees)
 
-    def __str__(self):
+    def __str__(self) -> str:
         total, wrong = len(self.checks), len(self.wrong)
         verdict = "agrees" if self.agrees else f"DISAGREES in {wrong} of {total} questions"
         lines = [f"{self.name}: {verdict} ({total} answered, {len(self.declined)} declined)"]
@@ -80,7 +88,7 @@ class ImplementationReport:
         lines += [f"declined: {reason}" for reason in reasons]
         return "\n".join(lines)
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON object."""
         return {
             "implementation": self.name,
@@ -103,7 +111,7 @@ class ImplementationReport:
         return [f"named: {key} in {count} of {told} explained answers" for key, count in order]
 
 
-def suite_questions(version=1):
+def suite_questions(version: int = 1) -> list[tuple[str, Vector]]:
     """Return [(id, question)] of the published vectors, and some that exercise every prior.
 
     Parameters
@@ -124,7 +132,7 @@ def suite_questions(version=1):
     return published + own
 
 
-def random_questions(count, seed=0):
+def random_questions(count: int, seed: int = 0) -> list[tuple[str, Vector]]:
     """Return [(id, question)] of random networks, half in float64 and half in float32."""
     return [(f"random-{k}", random_question(k, ("float64", "float32")[k % 2]))
             for k in range(seed, seed + count)]  # fmt: skip
@@ -136,9 +144,19 @@ def _richest(asked, exercised):
     return gains.index(max(gains)) if any(gains) else None
 
 
-def check_implementation(function, questions=None, *, suite="whole", random=0, seed=0,
-                         partial=False, limit=None, name=None, seconds=SECONDS,
-                         version=1):  # fmt: skip
+def check_implementation(
+    function: Callable[[Vector], Mapping[str, Any]],
+    questions: Iterable[Vector | tuple[str, Vector]] | None = None,
+    *,
+    suite: str = "whole",
+    random: int = 0,
+    seed: int = 0,
+    partial: bool = False,
+    limit: float | None = None,
+    name: str | None = None,
+    seconds: float = SECONDS,
+    version: int = 1,
+) -> ImplementationReport:
     """Return an `ImplementationReport`: a person's implementation against every question.
 
     Parameters
@@ -237,7 +255,13 @@ def _compared(question, found, key, limit):
     return Check(key, None, "the function", question.dtype, comparison)
 
 
-def assert_answer(question, returned, *, partial=False, limit=None):
+def assert_answer(
+    question: Vector,
+    returned: Mapping[str, Any],
+    *,
+    partial: bool = False,
+    limit: float | None = None,
+) -> None:
     """Pass where an answer to one question agrees; else table and diagnosis are the message.
 
     Parameters

@@ -1,8 +1,14 @@
 """What a set of questions exercises, and which mistakes go unseen where something is not asked."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ..vectors.files import Vector
 
 
 class Feature(NamedTuple):
@@ -18,7 +24,7 @@ class Feature(NamedTuple):
 
     name: str
     unseen: str
-    has: object
+    has: Callable[[Vector], bool]
 
 
 def _any_layer(test):
@@ -90,7 +96,7 @@ FEATURES = (
 )  # fmt: skip
 
 
-def split(questions):
+def split(questions: Iterable[Vector]) -> tuple[tuple[Feature, ...], tuple[Feature, ...]]:
     """Return the features that some question has, and those that none has: two tuples."""
     exercised = tuple(f for f in FEATURES if any(f.has(question) for question in questions))
     return exercised, tuple(f for f in FEATURES if f not in exercised)

@@ -11,7 +11,15 @@ A question that the code declines by NotImplementedError is a test to skip: `bnn
 function as well, and does so. Loaded by itself where bnn_ref is installed.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import pytest
+
+if TYPE_CHECKING:
+    from ..vectors.files import Vector
 
 MARKER = (
     "bnn_vectors(random=0, seed=0, partial=False, limit=None, version=1): questions for a test "
@@ -20,7 +28,7 @@ MARKER = (
 OPTIONS = {"random": 0, "seed": 0, "partial": False, "limit": None, "version": 1}
 
 
-def pytest_configure(config):
+def pytest_configure(config: Any) -> None:
     """Register the marker."""
     config.addinivalue_line("markers", MARKER)
 
@@ -36,7 +44,7 @@ def _options(node):
     return {**OPTIONS, **given}
 
 
-def pytest_generate_tests(metafunc):
+def pytest_generate_tests(metafunc: Any) -> None:
     """Run a test that takes ``bnn_question`` once for each question."""
     if "bnn_question" not in metafunc.fixturenames:
         return
@@ -50,7 +58,7 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture
-def bnn_check(request, bnn_question):
+def bnn_check(request: Any, bnn_question: Vector) -> Callable[[Any], None]:
     """Return a function that takes results, or the function that computes them, and asserts."""
     from .checking import assert_answer
 

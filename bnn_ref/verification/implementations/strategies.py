@@ -6,11 +6,19 @@
 ...     assert_answer(question, answer(question))
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from hypothesis import strategies as st
 
 from ...activations import IN_VECTORS
 from ...layers import BIASES
 from ..vectors.questions import described_question
+
+if TYPE_CHECKING:
+    from ..vectors.files import Vector
 
 PRIORS = st.tuples(
     st.sampled_from([0.0, 0.5, -0.25]), st.sampled_from([1.0, 0.5, 2.0])
@@ -18,8 +26,17 @@ PRIORS = st.tuples(
 
 
 @st.composite
-def questions(draw, *, dtype="float64", layers=3, width=5, rows=5, activations=IN_VECTORS,
-              biases=BIASES, likelihoods=("normal", "categorical", "bernoulli")):  # fmt: skip
+def questions(
+    draw: Callable[..., Any],
+    *,
+    dtype: str = "float64",
+    layers: int = 3,
+    width: int = 5,
+    rows: int = 5,
+    activations: Sequence[str] = IN_VECTORS,
+    biases: Sequence[str] = BIASES,
+    likelihoods: Sequence[str] = ("normal", "categorical", "bernoulli"),
+) -> Vector:
     """Return a strategy of question `Vector`s; a failing one shrinks to few, small, plain layers.
 
     Parameters

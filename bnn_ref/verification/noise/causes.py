@@ -5,6 +5,10 @@ same answers, in order: is there noise, is it new at each call, what is its cent
 shared by the two rows of a pair, what are its signs, its scale, its law.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..noise import exact
@@ -21,12 +25,15 @@ from .disguises import (
 )
 from .hypotheses import equal_magnitudes, equal_rows, make_view, pair_signs, repeated
 
+if TYPE_CHECKING:
+    from .probes import Answers, Layer
+
 FLIPPED_MEAN = "mean flipped with the noise"
 NOT_SIGNS = "{} signs are no signs"
 SIGN_LAWS = {"uniform on [-1, 3)": (-1.0, 3.0), "uniform on [-1, 1)": (-1.0, 1.0)}
 
 
-def find_causes(answers, layer):
+def find_causes(answers: Answers, layer: Layer) -> tuple[str, tuple[str, ...]]:
     """Return (kind, faults): the estimator the answers show, and what is wrong with it.
 
     Parameters

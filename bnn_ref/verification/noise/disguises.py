@@ -5,9 +5,18 @@ itself, to rounding. So the layer's own mean can be read off exactly, one output
 wrong one is told from wrong noise.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..noise import exact
+
+if TYPE_CHECKING:
+    from .hypotheses import View
+    from .probes import Answers, Layer
 
 SURE = 1e-9  # p-value below which a reading is taken for certain
 FITS = 1e-4  # p-value above which a candidate explains what is seen
@@ -21,7 +30,7 @@ LEVELS = (  # how far a mean computed in a coarser precision is off, relatively
 )
 
 
-def find_hiding(answers):
+def find_hiding(answers: Answers) -> str:
     """Return the fault that hides everything else, "" where there is none.
 
     Outputs that are all numbers of a coarse format, or of which many are exactly 0 and none below.
@@ -42,7 +51,9 @@ def find_hiding(answers):
     )
 
 
-def with_own_mean(answers, layer, view, outputs):
+def with_own_mean(
+    answers: Answers, layer: Layer, view: View, outputs: NDArray[Any]
+) -> tuple[NDArray[Any], str]:
     """Return outputs minus the layer's own mean, and what is wrong with that mean.
 
     Parameters
@@ -92,7 +103,7 @@ def _mode(values, close):
     return np.take_along_axis(ordered, first[None] + step // 2, axis=0)[0]
 
 
-def wrong_bias_scale(off, sigma):
+def wrong_bias_scale(off: NDArray[Any], sigma: NDArray[Any]) -> list[str]:
     """Return [fault] where the bias's draws, at rows of zeros (T, 2, M), have another scale."""
     squares, calls = np.sum(off[:, 0] ** 2, axis=0), len(off)
     chi = squares / sigma**2
@@ -104,7 +115,9 @@ def wrong_bias_scale(off, sigma):
     return ["the bias's noise is not bias_sigma"]
 
 
-def is_whole_draw(residual, rows, layer, chosen):
+def is_whole_draw(
+    residual: NDArray[Any], rows: NDArray[Any], layer: Layer, chosen: NDArray[Any]
+) -> float:
     """Return the p-value of one-input rows' residuals (T, n, M) being x (mu + sigma eps)."""
     from scipy.special import ndtr
     from scipy.stats import kstwo
@@ -118,7 +131,7 @@ def is_whole_draw(residual, rows, layer, chosen):
     return float(kstwo.sf(distance, uniform.size))
 
 
-def student(z, scaled=True):
+def student(z: NDArray[Any], scaled: bool = True) -> str:
     """Return that the noise is Student's t, with its degrees of freedom; "" where it is not.
 
     Parameters

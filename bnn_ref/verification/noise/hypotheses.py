@@ -10,12 +10,18 @@ because eps is symmetric. Two equal rows share eps: their magnitudes agree where
 do on the nonzero inputs (up to one common sign), and the products of their signs are fair coins.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..noise import exact
 from .probes import ROUNDINGS
+
+if TYPE_CHECKING:
+    from .probes import Answers, Layer
 
 
 class Test(NamedTuple):
@@ -35,12 +41,12 @@ class View(NamedTuple):
     close : array (m, M), the distance at which two magnitudes count as equal
     """
 
-    residual: np.ndarray
-    sigma: np.ndarray
-    close: np.ndarray
+    residual: NDArray[Any]
+    sigma: NDArray[Any]
+    close: NDArray[Any]
 
 
-def make_view(answers, layer):
+def make_view(answers: Answers, layer: Layer) -> View:
     """Return the `View` of a layer's answers under the mean claimed for it."""
     chosen, rows = answers.chosen, answers.probes.rows
     y = answers.outputs
@@ -54,19 +60,19 @@ def make_view(answers, layer):
     return View(residual, sigma, ROUNDINGS * answers.unit * size + 1e-6 * sigma)
 
 
-def equal_magnitudes(view, part):
+def equal_magnitudes(view: View, part: slice) -> NDArray[np.bool_]:
     """Return, for each call and pair of rows, whether all magnitudes agree: array (T, rows)."""
     pair = np.abs(view.residual[:, :, part])
     return np.all(np.abs(pair[:, 0] - pair[:, 1]) <= view.close[part], axis=-1)
 
 
-def equal_rows(view, part):
+def equal_rows(view: View, part: slice) -> NDArray[np.bool_]:
     """Return, for each call and pair of rows, whether the rows are equal, signs and all."""
     pair = view.residual[:, :, part]
     return np.all(np.abs(pair[:, 0] - pair[:, 1]) <= view.close[part], axis=-1)
 
 
-def pair_signs(view, part):
+def pair_signs(view: View, part: slice) -> NDArray[np.bool_]:
     """Return the products of the signs of each pair's residuals, True where equal: (T, n, M)."""
     pair = view.residual[:, :, part] > 0
     return pair[:, 0] == pair[:, 1]
@@ -116,7 +122,7 @@ def _law_tests(answers, view, layer, singles):
     return tests
 
 
-def repeated(answers, view, tolerance=1.0):
+def repeated(answers: Answers, view: View, tolerance: float = 1.0) -> tuple[int, float]:
     """Return how many pairs of calls have the same magnitudes, and how many chance would allow.
 
     The second is an upper bound of the expected number: calls (calls - 1) / 2 times, for each
@@ -163,7 +169,7 @@ def _linear(answers, view):
     return np.all((np.abs(two - (u + v)) <= close) | (np.abs(two - np.abs(u - v)) <= close))
 
 
-def flipout_tests(answers, view, layer):
+def flipout_tests(answers: Answers, view: View, layer: Layer) -> list[Test]:
     """Return the tests of Flipout: one eps a call, signs of every row and side, all fresh."""
     probes = answers.probes
     flipped = layer.bias == "normal_flipped"  # the bias is one more input of the magnitudes
@@ -207,7 +213,7 @@ def _chance_of_equality(answers, view, layer, part):
     return float(np.max(np.prod(np.minimum(1, 0.8 * view.close[part] / smallest), axis=-1)))
 
 
-def shared_tests(answers, view, layer):
+def shared_tests(answers: Answers, view: View, layer: Layer) -> list[Test]:
     """Return the tests of the plain reparameterisation: one weight draw for the whole batch."""
     probes = answers.probes
     tests = _moment_tests(answers, layer) + _law_tests(answers, view, layer, probes.singles)
@@ -222,7 +228,7 @@ def shared_tests(answers, view, layer):
     return tests
 
 
-def independent_tests(answers, view, layer):
+def independent_tests(answers: Answers, view: View, layer: Layer) -> list[Test]:
     """Return the tests of noise that is drawn anew for every row (weights' or outputs' own)."""
     probes = answers.probes
     tests = _moment_tests(answers, layer) + _law_tests(answers, view, layer, probes.singles)

@@ -5,7 +5,10 @@ the closed form under every reduction and known mistake; one that is estimated a
 tested for its mean.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,7 +52,7 @@ class KlReport(NamedTuple):
     error: float
     weights: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         within = f" (standard error {self.error:.2g})" if self.error else ""
         head = f"found {self.found:.9g}{within}, the KL summed over {self.weights} weights is "
         head += f"{self.expected:.9g}: " + ("agrees" if self.agrees else "DISAGREES")
@@ -92,8 +95,17 @@ def _reduced(tensors):
     }
 
 
-def check_kl(call, mu, sigma, prior=(0.0, 1.0), *, kind="exact", draws=2000, limit=1e-5,
-             error_probability=1e-6):  # fmt: skip
+def check_kl(
+    call: Callable[[], Any],
+    mu: Any,
+    sigma: Any,
+    prior: tuple[float, float] = (0.0, 1.0),
+    *,
+    kind: str = "exact",
+    draws: int = 2000,
+    limit: float = 1e-5,
+    error_probability: float = 1e-6,
+) -> KlReport:
     """Return a `KlReport`: what a library's KL of Normal posteriors from one Normal prior is.
 
     Parameters

@@ -5,12 +5,20 @@ exact tests whose errors add up to a stated probability; where it is against the
 names the estimator found or the fault.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numpy.typing import ArrayLike, NDArray
 
 from ...errors import expected
 from .causes import find_causes
 from .hypotheses import HYPOTHESES, make_view
 from .probes import ask, make_layer
+
+if TYPE_CHECKING:
+    from .hypotheses import Test
 
 NAMES = {
     "flipout": "Flipout",
@@ -39,17 +47,17 @@ class LayerReport(NamedTuple):
     expect: str
     agrees: bool
     kind: str
-    faults: tuple
-    tests: tuple
+    faults: tuple[str, ...]
+    tests: tuple[Test, ...]
     level: float
     draws: int
 
     @property
-    def found(self):
+    def found(self) -> str:
         """The finding in words: the faults, or the name of the estimator."""
         return "; ".join(self.faults) or NAMES[self.kind]
 
-    def __str__(self):
+    def __str__(self) -> str:
         verdict = "agrees" if self.agrees else "DISAGREES"
         lines = [
             f"expected {NAMES[self.expect]}, found {self.found}: {verdict} "
@@ -60,18 +68,18 @@ class LayerReport(NamedTuple):
 
 
 def check_layer(
-    call,
-    kernel_mu,
-    kernel_sigma,
-    x,
+    call: Callable[[NDArray[Any]], Any],
+    kernel_mu: ArrayLike,
+    kernel_sigma: ArrayLike,
+    x: ArrayLike,
     *,
-    bias_mu=None,
-    bias_sigma=None,
-    bias="deterministic",
-    expect="flipout",
-    draws=2000,
-    error_probability=1e-3,
-):
+    bias_mu: ArrayLike | None = None,
+    bias_sigma: ArrayLike | None = None,
+    bias: str = "deterministic",
+    expect: str = "flipout",
+    draws: int = 2000,
+    error_probability: float = 1e-3,
+) -> LayerReport:
     """Return a `LayerReport`: whether a layer's noise is what it should be, else what it is.
 
     Parameters

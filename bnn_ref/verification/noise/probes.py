@@ -6,9 +6,13 @@ weight draw and independent noise have the same law, N(x mu + b, x^2 sigma^2), i
 outputs; what differs stands between the two equal rows of a pair.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ...errors import expected
 
@@ -28,10 +32,10 @@ class Layer(NamedTuple):
     bias : str, "none", "deterministic", "normal" or "normal_flipped"
     """
 
-    mu: np.ndarray
-    sigma: np.ndarray
-    bias_mu: np.ndarray
-    bias_sigma: np.ndarray
+    mu: NDArray[Any]
+    sigma: NDArray[Any]
+    bias_mu: NDArray[Any]
+    bias_sigma: NDArray[Any]
     bias: str
 
 
@@ -45,7 +49,7 @@ class Probes(NamedTuple):
     singles, twos, every : slices of the rows (``every`` is empty where I <= 2)
     """
 
-    rows: np.ndarray
+    rows: NDArray[Any]
     singles: slice
     twos: slice
     every: slice
@@ -67,22 +71,28 @@ class Answers(NamedTuple):
     """
 
     probes: Probes
-    outputs: np.ndarray
-    chosen: np.ndarray
-    rows: np.ndarray
-    total: np.ndarray
-    squares: np.ndarray
-    sigma: np.ndarray
+    outputs: NDArray[Any]
+    chosen: NDArray[Any]
+    rows: NDArray[Any]
+    total: NDArray[Any]
+    squares: NDArray[Any]
+    sigma: NDArray[Any]
     minus_bias: bool
     unit: float
 
     @property
-    def calls(self):
+    def calls(self) -> int:
         """The number of calls T."""
         return self.outputs.shape[0]
 
 
-def make_layer(kernel_mu, kernel_sigma, bias_mu, bias_sigma, bias):
+def make_layer(
+    kernel_mu: ArrayLike,
+    kernel_sigma: ArrayLike,
+    bias_mu: ArrayLike | None,
+    bias_sigma: ArrayLike | None,
+    bias: str,
+) -> Layer:
     """Return the `Layer` of a person's arrays.
 
     Raises
@@ -123,7 +133,7 @@ def make_layer(kernel_mu, kernel_sigma, bias_mu, bias_sigma, bias):
     return Layer(mu, sigma, bias_mu, bias_sigma, bias)
 
 
-def make_probes(inputs, size):
+def make_probes(inputs: int, size: float) -> Probes:
     """Return the `Probes` of a layer with that many inputs; nonzero entries are about ``size``."""
     chosen = np.unique(np.linspace(0, inputs - 1, min(inputs, SINGLES)).astype(int))
     singles = np.zeros((chosen.size, inputs))
@@ -138,7 +148,9 @@ def make_probes(inputs, size):
     return Probes(rows, *(slice(ends[k], ends[k + 1]) for k in range(3)))
 
 
-def ask(call, layer, x, draws, expect):
+def ask(
+    call: Callable[[NDArray[Any]], Any], layer: Layer, x: NDArray[Any], draws: int, expect: str
+) -> Answers:
     """Return the `Answers` of a layer called ``draws`` times.
 
     Raises

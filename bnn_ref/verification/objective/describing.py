@@ -1,5 +1,8 @@
 """Say what an objective is: `explain_objective`, from what a person knows of their own."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, log, pi, sqrt
 
@@ -56,11 +59,11 @@ class Objective:
     text: str
 
     @property
-    def key(self):
+    def key(self) -> str:
         """The name of the mistake, "right" where there is none, "tempered" for .1/N to 1/N."""
         return self.named.key
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.text
 
 
@@ -70,14 +73,22 @@ def _positive(**values):
             raise expected(name, "a finite number above 0", value)
 
 
-def effective_weight(num_examples, num_weights, kl, kl_factor, added, reduction, batch_size):
+def effective_weight(
+    num_examples: int,
+    num_weights: int | Sequence[int],
+    kl: str,
+    kl_factor: float,
+    added: float,
+    reduction: str,
+    batch_size: int,
+) -> float:
     """Return the weight on the summed KL, where the fit is a mean over examples."""
     counts = num_weights if isinstance(num_weights, (list, tuple)) else [num_weights]
     share = {"sum": 1.0, "mean": 1 / sum(counts), "layer_means": len(counts) / sum(counts)}[kl]
     return (kl_factor * share + added) / (batch_size if reduction == "sum" else 1)
 
 
-def implied_scale(loss, outputs):
+def implied_scale(loss: str, outputs: int) -> float | None:
     """Return the scale of the Normal likelihood whose nll a squared error is, constants apart."""
     if LOSSES[loss] is None:
         return None
@@ -85,8 +96,19 @@ def implied_scale(loss, outputs):
     return sqrt((outputs if averaged else 1) / (2 * factor))
 
 
-def explain_objective(num_examples, batch_size, num_weights, *, kl="sum", kl_factor=None, added=0.0,
-                      loss="nll", reduction="mean", outputs=1, residual=None):  # fmt: skip
+def explain_objective(
+    num_examples: int,
+    batch_size: int,
+    num_weights: int | Sequence[int],
+    *,
+    kl: str = "sum",
+    kl_factor: float | None = None,
+    added: float = 0.0,
+    loss: str = "nll",
+    reduction: str = "mean",
+    outputs: int = 1,
+    residual: float | None = None,
+) -> Objective:
     """Return the `Objective` that a person's loss is.
 
     Parameters
@@ -138,8 +160,16 @@ def explain_objective(num_examples, batch_size, num_weights, *, kl="sum", kl_fac
                     averaged=kl != "sum" and not added)  # fmt: skip
 
 
-def describe(weight, num_examples, batch_size, num_weights, scale=None, residual_factor=None, *,
-             averaged=False):  # fmt: skip
+def describe(
+    weight: float,
+    num_examples: int,
+    batch_size: int,
+    num_weights: int,
+    scale: float | None = None,
+    residual_factor: float | None = None,
+    *,
+    averaged: bool = False,
+) -> Objective:
     """Return the `Objective` of a weight on the summed KL and an implied scale."""
     temperature = weight * num_examples
     named = name_weight(weight, num_examples, batch_size, num_weights)

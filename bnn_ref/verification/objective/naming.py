@@ -1,5 +1,7 @@
 """The KL weights that people write, by their names."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 
@@ -17,7 +19,9 @@ class Named(NamedTuple):
     what: str
 
 
-def known_weights(num_examples, batch_size, num_weights):
+def known_weights(
+    num_examples: int, batch_size: int, num_weights: int
+) -> list[tuple[float, Named]]:
     """Return [(weight, Named)] of weights on a summed KL that people write, the right one first.
 
     Parameters
@@ -50,7 +54,7 @@ def known_weights(num_examples, batch_size, num_weights):
     ]  # fmt: skip
 
 
-def name_weight(weight, num_examples, batch_size, num_weights):
+def name_weight(weight: float, num_examples: int, batch_size: int, num_weights: int) -> Named:
     """Return the `Named` of a weight on the summed KL.
 
     A weight between .1/N and 1/N that has no other name is a temperature; one further off is

@@ -5,15 +5,23 @@ size with other rows give a and b; batches of twice the size, made of the same r
 whether the fit is a mean or a sum over the batch, and whether the KL's factor hangs on its size.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import expected
 from ...likelihoods import Categorical
 from ..containers import as_array
 from .describing import Objective, describe
 from .naming import known_weights
+
+if TYPE_CHECKING:
+    from ...likelihoods.base import Likelihood
 
 BATCHES = 6  # of each size
 ROUNDING = 1e-12  # a KL weight below it is none
@@ -41,19 +49,30 @@ class ObjectiveReport:
     by_batch: bool
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """True for the KL once, divided by N, whatever the batch."""
         return self.objective.key == "right" and not self.by_batch
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [f"the fit is {self.fit}, {self.reduction} over the batch"]
         if self.by_batch:
             lines.append("the KL's weight changes with the size of the batch")
         return "\n".join([*lines, str(self.objective)])
 
 
-def check_objective(loss, outputs, x, y, *, num_examples, num_weights, kl, likelihood=None,
-                    batch_size=None, seed=0):  # fmt: skip
+def check_objective(
+    loss: Callable[[Any, Any], Any],
+    outputs: Callable[[Any], Any],
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    num_examples: int,
+    num_weights: int,
+    kl: float,
+    likelihood: Likelihood | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+) -> ObjectiveReport:
     """Return an `ObjectiveReport`: what a person's own loss function is.
 
     Parameters

@@ -1,13 +1,21 @@
 """Recording a call of a person's own Bayesian-Torch layers; see `bnn_ref.verification.record`."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..frameworks.bayesian_torch import LinearFlipout, TakenOver, counted_kl, framework, variables
 from ..frameworks.torch import nll as own_nll
 from .seen import Seen
+
+if TYPE_CHECKING:
+    from ...likelihoods.base import Likelihood
 
 try:
     from bayesian_torch.layers import LinearReparameterization
@@ -109,7 +117,16 @@ class _Chain(torch.nn.Sequential):
         return x
 
 
-def record_call(model, x, y, likelihood, kl_weight, nll, kl, kl_divided_by):
+def record_call(
+    model: Any,
+    x: Any,
+    y: Any,
+    likelihood: Likelihood,
+    kl_weight: float,
+    nll: Callable[[Any, Any], Any] | None,
+    kl: str,
+    kl_divided_by: float,
+) -> tuple[list[Seen], dict[str, NDArray[Any]], str]:
     """Return ([Seen of each layer], results by name, source) of one call."""
     if isinstance(model, (list, tuple, torch.nn.Sequential)):
         model = _Chain(*model)

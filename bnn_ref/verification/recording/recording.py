@@ -5,6 +5,12 @@ loss with the person's own framework, and returns an answer that `check` can hol
 truth. The layers are not touched: draws are watched, not replaced.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ...errors import expected
@@ -13,9 +19,22 @@ from ..containers import as_array
 from ..vectors import Vector, write
 from .seen import activation_of
 
+if TYPE_CHECKING:
+    from ...likelihoods.base import Likelihood
 
-def record(model, x, y, *, likelihood=None, kl_weight=1.0, nll=None, kl="summed",
-           kl_divided_by=1.0, path=None):  # fmt: skip
+
+def record(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    likelihood: Likelihood | None = None,
+    kl_weight: float = 1.0,
+    nll: Callable[[Any, Any], Any] | None = None,
+    kl: str = "summed",
+    kl_divided_by: float = 1.0,
+    path: str | PathLike[str] | None = None,
+) -> Vector:
     """Return an answer `Vector` that holds one call of a model's Flipout layers.
 
     Parameters

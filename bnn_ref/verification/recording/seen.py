@@ -1,8 +1,12 @@
 """What a recorder sees of one layer, and how an activation and a shift are recognised."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...activations import ACTIVATIONS, IN_VECTORS
 from ...elementary import softplus
@@ -26,18 +30,18 @@ class Seen(NamedTuple):
     bias : str
     """
 
-    parameters: dict
-    noise: dict
-    inputs: np.ndarray
-    outputs: np.ndarray
+    parameters: dict[str, NDArray[Any]]
+    noise: dict[str, NDArray[Any]]
+    inputs: NDArray[Any]
+    outputs: NDArray[Any]
     activation: str
     scale_shift: float
-    kernel_prior: tuple
-    bias_prior: tuple | None
+    kernel_prior: tuple[float, float]
+    bias_prior: tuple[float, float] | None
     bias: str
 
 
-def activation_of(function, a):
+def activation_of(function: Callable[[Any], Any] | None, a: NDArray[Any]) -> str | None:
     """Return the name of the activation that a function computes at a, or None.
 
     Parameters
@@ -60,7 +64,7 @@ def activation_of(function, a):
     return None
 
 
-def shift_of(sigma, rho):
+def shift_of(sigma: NDArray[Any], rho: NDArray[Any]) -> float:
     """Return the c of sigma = c + softplus(rho) in a person's layer.
 
     Where sigma is no such function of rho the dtype's machine epsilon is returned, which is TFP's:

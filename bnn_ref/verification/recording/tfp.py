@@ -1,14 +1,22 @@
 """Recording a call of a person's own TFP layers; see `bnn_ref.verification.record`."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..frameworks.tensorflow import tf, tfp
 from ..frameworks.tfp import framework, taken_over, variables
 from ..frameworks.tfp import nll as own_nll
 from .seen import Seen, activation_of, shift_of
+
+if TYPE_CHECKING:
+    from ...likelihoods.base import Likelihood
 
 FLIPOUT, SHARED = tfp.layers.DenseFlipout, tfp.layers.DenseReparameterization
 
@@ -127,7 +135,16 @@ def _seen(k, layer, seen):
     )  # fmt: skip
 
 
-def record_call(model, x, y, likelihood, kl_weight, nll, kl, kl_divided_by):
+def record_call(
+    model: Any,
+    x: Any,
+    y: Any,
+    likelihood: Likelihood,
+    kl_weight: float,
+    nll: Callable[[Any, Any], Any] | None,
+    kl: str,
+    kl_divided_by: float,
+) -> tuple[list[Seen], dict[str, NDArray[Any]], str]:
     """Return ([Seen of each layer], results by name, source) of one call."""
     layers = _flipout_layers(model)
     if not layers:

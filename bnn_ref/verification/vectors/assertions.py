@@ -1,6 +1,11 @@
 """For other people's tests: one assertion that holds results against the truth."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
 
 from ...errors import expected
 from ..vectors import Vector, read
@@ -10,8 +15,19 @@ from .meta import result_shapes
 from .results import take_results
 
 
-def assert_agrees(question, *, outputs=None, nll=None, kl=None, kl_layers=None, loss=None,
-                  grads=None, grad_x=None, limit=None, partial=False):  # fmt: skip
+def assert_agrees(
+    question: Vector | str | PathLike[str],
+    *,
+    outputs: Any = None,
+    nll: Any = None,
+    kl: Any = None,
+    kl_layers: Any = None,
+    loss: Any = None,
+    grads: Mapping[str, Any] | None = None,
+    grad_x: Any = None,
+    limit: float | None = None,
+    partial: bool = False,
+) -> None:
     """Pass where results agree with the question's truth; else the table is the error's message.
 
     Parameters

@@ -1,6 +1,10 @@
 """A vector file from a person, checked: read, compared, diagnosed, told."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +14,9 @@ from .comparison import Comparison, check_limit, compare
 from .diagnosis import SECONDS, investigate
 from .json_files import read_any
 from .parts import explain_parts
+
+if TYPE_CHECKING:
+    from .diagnosis import Explanation
 
 
 @dataclass(frozen=True)
@@ -38,22 +45,22 @@ class Check:
     source: str = ""
     dtype: str = ""
     comparison: Comparison | None = None
-    explanations: tuple = ()
-    parts: tuple = ()
+    explanations: tuple[Explanation, ...] = ()
+    parts: tuple[str, ...] = ()
     complete: bool = True
     vector: Vector | None = field(default=None, repr=False)
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """True where the file was accepted and every tensor agrees."""
         return self.comparison is not None and self.comparison.agrees
 
     @property
-    def code(self):
+    def code(self) -> int:
         """0 where the file agrees, 1 where it disagrees, 2 where it was refused."""
         return 2 if self.refused else 0 if self.agrees else 1
 
-    def verdict(self):
+    def verdict(self) -> str:
         """Return the verdict on one line."""
         if self.refused:
             return f"refused: {self.refused}"
@@ -67,7 +74,7 @@ class Check:
         wrong = sum(not row.agrees for row in rows)
         return f"DISAGREES: {wrong} of {len(rows)} tensors, first in {self.comparison.first.stage}"
 
-    def diagnosed(self, seconds=SECONDS):
+    def diagnosed(self, seconds: float = SECONDS) -> Check:
         """Return the check with the mistakes that explain a disagreement; see `diagnose`."""
         if self.refused or self.agrees:
             return self
@@ -75,18 +82,18 @@ class Check:
         parts = () if explanations else explain_parts(self.vector, self.comparison)
         return replace(self, explanations=explanations, parts=parts, complete=complete)
 
-    def text(self):
+    def text(self) -> str:
         """Return table, diagnosis and verdict as text."""
         return "\n".join(part for part in (self.head(), self.tail()) if part)
 
-    def head(self):
+    def head(self) -> str:
         """Return the table as text, which needs no diagnosis; "" where the file was refused."""
         if self.refused:
             return ""
         title = f"{self.path}: {self.dtype}, computed by {printable(self.source)}"
         return title + "\n" + self.comparison.table()
 
-    def tail(self):
+    def tail(self) -> str:
         """Return diagnosis and verdict as text."""
         lines = [] if self.refused or self.agrees else self._diagnosis()
         return "\n".join([*lines, f"{self.path}: {self.verdict()}"])
@@ -107,7 +114,7 @@ class Check:
             lines += ["  - " + explanation.text().replace("\n", "\n    and ")]
         return lines if self.complete else lines + given_up
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return the check as a JSON object."""
         found = {"file": self.path, "verdict": ("agrees", "disagrees", "refused")[self.code]}
         if self.refused:
@@ -127,19 +134,21 @@ class Check:
         }
 
 
-def printable(text, length=200):
+def printable(text: str, length: int = 200) -> str:
     """Return a stranger's text without control characters, shortened."""
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-def compare_vector(vector, path="vector", limit=None):
+def compare_vector(vector: Vector, path: str = "vector", limit: float | None = None) -> Check:
     """Return the `Check` of an answer without a diagnosis; parameters as of `check_vector`."""
     return Check(path, None, vector.meta["source"], vector.dtype, compare(vector, limit),
                  complete=False, vector=vector)  # fmt: skip
 
 
-def check_vector(vector, path="vector", limit=None, seconds=SECONDS):
+def check_vector(
+    vector: Vector, path: str = "vector", limit: float | None = None, seconds: float = SECONDS
+) -> Check:
     """Return the `Check` of an answer.
 
     Parameters
@@ -160,7 +169,12 @@ def check_vector(vector, path="vector", limit=None, seconds=SECONDS):
     return compare_vector(vector, path, limit).diagnosed(seconds)
 
 
-def compare_file(path, limit=None, max_bytes=LIMIT, question=None):
+def compare_file(
+    path: str | PathLike[str],
+    limit: float | None = None,
+    max_bytes: int = LIMIT,
+    question: str | PathLike[str] | None = None,
+) -> Check:
     """Return the `Check` of a file without a diagnosis; parameters as of `check_file`."""
     path = str(path)
     if limit is not None:
@@ -175,7 +189,13 @@ def compare_file(path, limit=None, max_bytes=LIMIT, question=None):
         return Check(path, str(error).removeprefix(f"{path}: "))
 
 
-def check_file(path, limit=None, max_bytes=LIMIT, question=None, seconds=SECONDS):
+def check_file(
+    path: str | PathLike[str],
+    limit: float | None = None,
+    max_bytes: int = LIMIT,
+    question: str | PathLike[str] | None = None,
+    seconds: float = SECONDS,
+) -> Check:
     """Return the `Check` of a file; one that cannot be used is refused, not raised.
 
     Parameters
@@ -198,7 +218,7 @@ def check_file(path, limit=None, max_bytes=LIMIT, question=None, seconds=SECONDS
     return compare_file(path, limit, max_bytes, question).diagnosed(seconds)
 
 
-def check_question(vector, asked):
+def check_question(vector: Vector, asked: Vector) -> None:
     """Raise a `VectorError` unless a vector is an answer to the question asked, to the bit.
 
     Parameters

@@ -5,9 +5,14 @@ noise. The error of a tensor is its largest absolute difference over the largest
 expected tensor, as `docs/vectors.md` says.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ... import reference
 from ...errors import expected
@@ -17,6 +22,9 @@ from .kinks import fit_slopes, undecided
 from .variants import Problem, Variant, forward, is_known
 from .variants import compute as compute_variant
 from .variants import results as variant_results
+
+if TYPE_CHECKING:
+    from .files import Vector
 
 LIMITS = {"float64": 1e-10, "float32": 1e-4}
 _ALONE = {"outputs": 0, "nll": 1, "kl": 3, "loss": 4, "grad.x": 9}
@@ -43,15 +51,15 @@ class Row:
     stage: str
     error: float
     limit: float
-    expected: np.ndarray = field(repr=False)
-    found: np.ndarray = field(repr=False)
+    expected: NDArray[Any] = field(repr=False)
+    found: NDArray[Any] = field(repr=False)
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """True within the limit."""
         return self.error <= self.limit
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return name, stage, error (null where infinite), limit and verdict."""
         error = self.error if np.isfinite(self.error) else None
         return {"tensor": self.name, "stage": self.stage, "error": error, "limit": self.limit,
@@ -72,22 +80,22 @@ class Comparison:
         Tensors held to what a textbook KL can reach, where that is less than the limit.
     """
 
-    rows: tuple
+    rows: tuple[Row, ...]
     limit: float
-    undecided: tuple = ()
-    notes: tuple = ()
+    undecided: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """True where every tensor does."""
         return all(row.agrees for row in self.rows)
 
     @property
-    def first(self):
+    def first(self) -> Row | None:
         """The first row, in the order computed, that disagrees; None where all agree."""
         return next((row for row in self.rows if not row.agrees), None)
 
-    def table(self):
+    def table(self) -> str:
         """Return the comparison as text: tensor, largest error, limit, verdict."""
         width = max(6, *(len(row.name) for row in self.rows))
         lines = [f"{'tensor':<{width}}  largest error    limit  verdict"]
@@ -101,14 +109,14 @@ class Comparison:
         return "\n".join(lines)
 
 
-def check_limit(limit):
+def check_limit(limit: float) -> float:
     """Return a limit as a float, or raise a `ValueError` unless it is finite and at least 0."""
     if not (np.isreal(limit) and np.isfinite(limit) and limit >= 0):
         raise expected("limit", "a finite number, at least 0", limit)
     return float(limit)
 
 
-def error_of(expected, found):
+def error_of(expected: ArrayLike, found: ArrayLike) -> float:
     """Return the largest absolute difference over the largest expected magnitude.
 
     0 over 0 is 0, a difference over 0 infinite; a NaN or an infinity anywhere is infinite.
@@ -123,7 +131,7 @@ def error_of(expected, found):
         return float(difference / size) if size else np.inf
 
 
-def stage_of(name):
+def stage_of(name: str) -> str:
     """Return the stage of the computation that makes a result, in words."""
     parts = name.split(".")
     if name in ("outputs", "nll", "kl", "loss"):
@@ -139,7 +147,7 @@ def stage_of(name):
     return f"the backward pass through layer {parts[2]}"
 
 
-def order(names):
+def order(names: Iterable[str]) -> list[str]:
     """Return result names in the order of a step: forward, KL, loss, then backward from the end."""
 
     def key(name):
@@ -158,7 +166,7 @@ def order(names):
     return sorted(names, key=key)
 
 
-def truth(vector):
+def truth(vector: Vector) -> dict[str, NDArray[Any]]:
     """Return every result of a vector's question, recomputed in float64."""
     parameters, noise = vector.parameters(np.float64), vector.noise(np.float64)
     x = np.asarray(vector.x, np.float64)
@@ -170,7 +178,9 @@ def truth(vector):
     return results_of(result)
 
 
-def rows_of(expected, found, limit):
+def rows_of(
+    expected: Mapping[str, ArrayLike], found: Mapping[str, ArrayLike], limit: float
+) -> tuple[Row, ...]:
     """Return a `Row` for every tensor that was found."""
     return tuple(
         Row(name, stage_of(name), error_of(expected[name], found[name]), limit,
@@ -179,7 +189,7 @@ def rows_of(expected, found, limit):
     )  # fmt: skip
 
 
-def compare(vector, limit=None):
+def compare(vector: Vector, limit: float | None = None) -> Comparison:
     """Return the `Comparison` of an answer with the truth.
 
     Parameters
@@ -199,7 +209,9 @@ def compare(vector, limit=None):
     return compare_results(vector, vector.results, limit)
 
 
-def compare_results(vector, found, limit=None):
+def compare_results(
+    vector: Vector, found: Mapping[str, ArrayLike], limit: float | None = None
+) -> Comparison:
     """Return the `Comparison` of some results, by their names in the file, with the truth."""
     limit = LIMITS[vector.dtype] if limit is None else check_limit(limit)
     for name, value in found.items():
@@ -266,7 +278,7 @@ def _with_kinks(vector, expected, found, plain):
     return replace(plain, rows=rows, undecided=tuple(names))
 
 
-def locate(row):
+def locate(row: Row) -> str:
     """Return where in a tensor the answer is wrong, in words."""
     expected, found = np.atleast_1d(row.expected), np.atleast_1d(row.found)
     if not np.all(np.isfinite(found)):

@@ -5,10 +5,19 @@ within 4e-4 of s its terms are a million times the result. An answer computed so
 limit follows from the size of the terms.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ...priors import NormalPrior
 from .variants import prior_of
+
+if TYPE_CHECKING:
+    from .variants import Problem
 
 ROUNDINGS = 8  # units in the last place of the terms that a textbook form may be off
 
@@ -24,7 +33,7 @@ def _terms(mu, sigma, chain, prior):
     return float(np.sum(size)), float(by_mu), float(by_rho)
 
 
-def attainable(problem, traces, dtype):
+def attainable(problem: Problem, traces: Sequence[SimpleNamespace], dtype: str) -> dict[str, Any]:
     """Return result name to the absolute error that a textbook KL in a dtype may have.
 
     Parameters

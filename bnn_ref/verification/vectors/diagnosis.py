@@ -6,9 +6,11 @@ explanation with the fewest mistakes wins; all that tie are returned. What does 
 by more than the limit is no mistake. Nothing is guessed: where no explanation fits, none is given.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +30,10 @@ from .mistakes import (
 )
 from .variants import FORWARD, Problem, Variant, compute, forward, is_known, results
 
+if TYPE_CHECKING:
+    from .files import Vector
+    from .mistakes import Mistake
+
 FLOAT32_LIMIT = 1e-5
 SECONDS = 5.0  # what a diagnosis may take
 
@@ -43,22 +49,22 @@ class Explanation:
         For each what was fitted, "" where nothing was.
     """
 
-    mistakes: tuple
-    details: tuple
+    mistakes: tuple[Mistake, ...]
+    details: tuple[str, ...]
 
     @property
-    def keys(self):
+    def keys(self) -> tuple[str, ...]:
         """The mistakes' short names."""
         return tuple(mistake.key for mistake in self.mistakes)
 
-    def text(self):
+    def text(self) -> str:
         """Return the explanation on one line for each mistake."""
         return "\n".join(
             f"{mistake.key}: {mistake.what}" + (f" ({detail})" if detail else "")
             for mistake, detail in zip(self.mistakes, self.details, strict=True)
         )
 
-    def to_json(self):
+    def to_json(self) -> list[dict[str, Any]]:
         """Return a list with key, sentence and fitted value of each mistake."""
         return [{"mistake": mistake.key, "what": mistake.what, "fitted": detail or None}
                 for mistake, detail in zip(self.mistakes, self.details, strict=True)]  # fmt: skip
@@ -286,11 +292,11 @@ def _without_shadows(explanations):
 class Diagnosis(NamedTuple):
     """Explanations with the fewest mistakes, all that tie, and whether everything was tried."""
 
-    explanations: tuple = ()
+    explanations: tuple[Explanation, ...] = ()
     complete: bool = True
 
 
-def diagnose(vector, comparison: Comparison, seconds=SECONDS):
+def diagnose(vector: Vector, comparison: Comparison, seconds: float = SECONDS) -> list[Explanation]:
     """Return the explanations with the fewest mistakes; empty where none fits or none is needed.
 
     Parameters
@@ -310,7 +316,7 @@ def diagnose(vector, comparison: Comparison, seconds=SECONDS):
     return list(investigate(vector, comparison, seconds).explanations)
 
 
-def investigate(vector, comparison: Comparison, seconds=SECONDS):
+def investigate(vector: Vector, comparison: Comparison, seconds: float = SECONDS) -> Diagnosis:
     """Return the `Diagnosis` of an answer; parameters as of `diagnose`."""
     if (
         comparison.agrees

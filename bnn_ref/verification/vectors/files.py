@@ -5,11 +5,17 @@ noise; an answer also holds every result. `read` checks everything the specifica
 before anything is unpacked, and refuses with one line; `write` checks the same before it writes.
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ...border.text import show, show_name
 from ...network import Network
@@ -24,6 +30,10 @@ from .meta import (
     parse_meta,
     result_shapes,
 )
+
+if TYPE_CHECKING:
+    from ...network import Parameters
+    from ...step import Result
 
 PARAMETERS = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")
 _OF_PRIORS = tuple(f"_prior.{name}" for name in version_2.LIFTED)
@@ -53,11 +63,11 @@ class Vector:
         Where anything is missing, extra, or of another shape, dtype or range than specified.
     """
 
-    meta: dict
-    arrays: dict
-    results: dict | None = None
+    meta: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    results: dict[str, Any] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         try:
             check_meta(self.meta)
             if "x" not in self.arrays:
@@ -76,33 +86,48 @@ class Vector:
         except MetaError as error:
             raise VectorError(str(error)) from None
 
-    dtype = property(lambda self: self.meta["dtype"], doc="float32 or float64, as text.")
-    kl_weight = property(lambda self: float(self.meta["kl_weight"]), doc="The factor on the KL.")
-    x = property(lambda self: self.arrays["x"], doc="Inputs (B, I).")
-    y = property(lambda self: self.arrays["y"], doc="Targets, (B,) class ids or (B, O).")
+    @property
+    def dtype(self) -> str:
+        """float32 or float64, as text."""
+        return self.meta["dtype"]
 
     @property
-    def version(self):
+    def kl_weight(self) -> float:
+        """The factor on the KL."""
+        return float(self.meta["kl_weight"])
+
+    @property
+    def x(self) -> NDArray[Any]:
+        """Inputs (B, I)."""
+        return self.arrays["x"]
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """Targets, (B,) class ids or (B, O)."""
+        return self.arrays["y"]
+
+    @property
+    def version(self) -> int:
         """Of `docs/vectors.md`."""
         return self.meta["version"]
 
     @property
-    def sample_weight(self):
+    def sample_weight(self) -> NDArray[Any] | None:
         """The weights w_n (B,), or None."""
         return self.arrays.get("sample_weight")
 
     @property
-    def whole_meta(self):
+    def whole_meta(self) -> dict[str, Any]:
         """The `meta`, a prior's arrays in their places as nested lists."""
         return {**self.meta, "layers": version_2.lower(self.meta["layers"], self.arrays)}
 
     @property
-    def network(self):
+    def network(self) -> Network:
         """The `Network` that `meta` describes."""
         return Network.from_json(self.whole_meta, self.x.shape[1])
 
     @property
-    def layers(self):
+    def layers(self) -> tuple[SimpleNamespace, ...]:
         """A tuple with an object per layer: what `meta` says of it, and its arrays, by their names.
 
         ``layer.kernel_mu``, ``layer.sign_input``, ``layer.activation``; a Normal prior is (loc,
@@ -127,13 +152,13 @@ class Vector:
         return {name.removeprefix(prefix): value if dtype is None else np.asarray(value, dtype)
                 for name, value in self.arrays.items() if name.startswith(prefix)}  # fmt: skip
 
-    def parameters(self, dtype=None):
+    def parameters(self, dtype: DTypeLike | None = None) -> Parameters:
         """Return the file's `Parameters`, in its own dtype or another."""
         network = self.network
         arrays = {name: self.arrays[name] for name in network.parameter_shapes}
         return network.parameters(arrays, dtype or self.dtype)
 
-    def noise(self, dtype=None):
+    def noise(self, dtype: DTypeLike | None = None) -> Noise:
         """Return the file's `Noise`, or `LocalNoise`, in its own dtype or another."""
         network, layers = self.network, []
         for k, layer in enumerate(network.layers):
@@ -143,11 +168,11 @@ class Vector:
         kind = LocalNoise if self.meta.get("estimator") == "local" else Noise
         return kind(tuple(layers))
 
-    def question(self):
+    def question(self) -> Vector:
         """Return the same step without its results."""
         return Vector(self.meta, self.arrays)
 
-    def answer(self, results, source):
+    def answer(self, results: Mapping[str, Any] | Result, source: str) -> Vector:
         """Return the same step with results (a dict, or what `loss_and_gradients` returned).
 
         Parameters
@@ -162,7 +187,7 @@ class Vector:
         return Vector({**self.meta, "source": source}, self.arrays, results)
 
 
-def results_of(result):
+def results_of(result: Result) -> dict[str, NDArray[Any]]:
     """Return a `Result` of `loss_and_gradients` as a dict by the names of `docs/vectors.md`.
 
     With a trace, every layer's pre-activations are among them.
@@ -181,7 +206,7 @@ def results_of(result):
     return named | {"grad.x": result.grad_x}
 
 
-def read(path, limit=LIMIT):
+def read(path: str | PathLike[str], limit: int = LIMIT) -> Vector:
     """Return the `Vector` in a file.
 
     Parameters
@@ -225,7 +250,7 @@ def _read(archive):
     return Vector(meta, arrays, results or None)
 
 
-def write(path, vector):
+def write(path: str | PathLike[str], vector: Vector) -> None:
     """Write a `Vector` to a file, uncompressed: the same vector gives the same bytes.
 
     The file appears whole or not at all; one of that name is replaced.

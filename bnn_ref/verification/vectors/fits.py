@@ -1,11 +1,20 @@
 """Numbers that a mistake leaves open, fitted to an answer: the KL's weight and the shift c."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...elementary import softplus
 from .variants import compute, forward, results
+
+if TYPE_CHECKING:
+    from .variants import Problem, Variant
 
 _SHIFTS = {
     0.0: "0",
@@ -29,7 +38,7 @@ MEANT = {
 }  # fmt: skip
 
 
-def fit_kl_weight(out, found):
+def fit_kl_weight(out: SimpleNamespace, found: Mapping[str, NDArray[Any]]) -> list[float]:
     """Return candidate weights of the KL: by least squares over gradients, and from the loss.
 
     The gradient is nll_grads + weight * kl_grads and the loss nll + weight * kl: linear both.
@@ -56,7 +65,7 @@ def fit_kl_weight(out, found):
     return [weight for weight in dict.fromkeys(weights) if np.isfinite(weight)]
 
 
-def kl_weight_name(weight, problem):
+def kl_weight_name(weight: float, problem: Problem) -> str:
     """Return a fitted weight in words: its value and, where it is one, the number people mean."""
     rows = len(problem.x)
     count = sum(layer.num_random for layer in problem.network.layers)
@@ -69,7 +78,9 @@ def kl_weight_name(weight, problem):
     return f"{text} = 1/{inverse}" if abs(weight * inverse - 1) <= 1e-6 else text
 
 
-def fit_shift(problem, variant, found):
+def fit_shift(
+    problem: Problem, variant: Variant, found: Mapping[str, NDArray[Any]]
+) -> float | None:
     """Return the c in sigma = c + softplus(rho) that gives the answer's outputs, or None.
 
     Gauss-Newton from the best of a grid. The derivative of the outputs is a complex step; where
@@ -120,7 +131,7 @@ def _gauss_newton(values, value_and_slope, target, least):
     return best
 
 
-def shift_name(shift):
+def shift_name(shift: float) -> str:
     """Return a fitted shift in words: its value and, where it is one, what people use."""
     for value, name in _SHIFTS.items():
         if abs(shift - value) <= 1e-12 + 1e-3 * value:

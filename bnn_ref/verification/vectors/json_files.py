@@ -6,7 +6,10 @@ the same float64 (a float32 is widened, which loses nothing); null stands for a 
 finite. Other keys at the top (``id``, ``comment``) are read past.
 """
 
+from __future__ import annotations
+
 import json
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +22,7 @@ from .files import Vector, VectorError, read, write
 from .meta import MetaError, check_meta, input_shapes, optional_shapes, result_shapes
 
 
-def to_json(vector, key=None, comment=None):
+def to_json(vector: Vector, key: str | None = None, comment: str | None = None) -> str:
     """Return a vector as JSON text.
 
     Parameters
@@ -48,7 +51,7 @@ def _number(value):
     return value if np.isfinite(value) else None
 
 
-def from_json(text):
+def from_json(text: str | bytes) -> Vector:
     """Return the `Vector` of JSON text.
 
     Raises
@@ -95,7 +98,7 @@ def _taken(found, shapes, where):
     return arrays
 
 
-def read_any(path, limit=LIMIT):
+def read_any(path: str | PathLike[str], limit: int = LIMIT) -> Vector:
     """Return the `Vector` in a file, JSON where its name ends so; parameters as of `files.read`."""
     if Path(path).suffix != ".json":
         return read(path, limit)
@@ -110,7 +113,7 @@ def read_any(path, limit=LIMIT):
         raise VectorError(f"{path}: {error}") from None
 
 
-def write_any(path, vector, key=None):
+def write_any(path: str | PathLike[str], vector: Vector, key: str | None = None) -> None:
     """Write a vector to a file, as JSON where its name ends so; parameters as of `files.write`."""
     if Path(path).suffix != ".json":
         write(path, vector)

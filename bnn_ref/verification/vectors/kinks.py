@@ -6,15 +6,27 @@ are found by a running bound on rounding errors, and the slope that the answer u
 0 to 1, is read off the answer's gradients. Everything else must still agree.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ...activations import get_activation
 from .variants import compute, results
 
+if TYPE_CHECKING:
+    from .variants import Problem, Variant
+
 _MOST = 200  # units looked at, the nearest first: each costs one backward pass
 
 
-def undecided(problem, traces, dtype):
+def undecided(
+    problem: Problem, traces: Sequence[SimpleNamespace], dtype: DTypeLike
+) -> list[tuple[int, int, int]]:
     """Return the ReLU units, as (layer, row, unit), that the dtype cannot place; nearest first.
 
     The bound on the error of a pre-activation of I inputs is (4 + sqrt(I)) eps times the sum of
@@ -38,7 +50,13 @@ def undecided(problem, traces, dtype):
     return [place for _, place in sorted(found)][:_MOST]
 
 
-def fit_slopes(problem, variant, answer, units, dtype):
+def fit_slopes(
+    problem: Problem,
+    variant: Variant,
+    answer: Mapping[str, NDArray[Any]],
+    units: Sequence[tuple[int, int, int]],
+    dtype: DTypeLike,
+) -> dict[tuple[int, int, int], float]:
     """Return {(layer, row, unit): slope in [0, 1]} that brings the gradients nearest to an answer.
 
     Parameters

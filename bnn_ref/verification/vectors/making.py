@@ -1,15 +1,35 @@
 """A step's inputs, parameters and noise made into a question."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ...noise import LocalNoise
 from . import version_2
 from .files import Vector
 from .meta import MetaError, check_meta
 
+if TYPE_CHECKING:
+    from ...network import Network, Parameters
+    from ...noise.draws import Noise
 
-def make_question(network, parameters, x, y, noise, kl_weight, *, source="bnn_ref",
-                  sample_weight=None, version=None, **told):  # fmt: skip
+
+def make_question(
+    network: Network,
+    parameters: Parameters,
+    x: ArrayLike,
+    y: ArrayLike,
+    noise: Noise | LocalNoise,
+    kl_weight: float,
+    *,
+    source: str = "bnn_ref",
+    sample_weight: ArrayLike | None = None,
+    version: int | None = None,
+    **told: Any,
+) -> Vector:
     """Return the `Vector` that freezes one step's inputs, parameters and noise.
 
     Parameters
@@ -69,7 +89,7 @@ def _settle(description, shift):
         description["scale_shift"] = float(shift)
 
 
-def noise_arrays(noise):
+def noise_arrays(noise: Any) -> dict[str, NDArray[Any]]:
     """Return name to array of one layer's noise, that of layers inside it by nested names.
 
     Parameters

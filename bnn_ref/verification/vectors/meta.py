@@ -5,7 +5,13 @@ from a stranger's file: nothing is converted, guessed or ignored, and a message 
 than a few characters of what was found.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ...activations import IN_VECTORS
 from ...border.schema import parse_object
@@ -29,7 +35,7 @@ class MetaError(ValueError):
     """A `meta` that `docs/vectors.md` refuses; the message is one line."""
 
 
-def parse_meta(text):
+def parse_meta(text: NDArray[Any]) -> dict[str, Any]:
     """Return the checked `meta` of a file's text array (0-d, unicode).
 
     Raises
@@ -46,7 +52,7 @@ def parse_meta(text):
         raise MetaError(str(error)) from None
 
 
-def check_meta(meta):
+def check_meta(meta: Any) -> dict[str, Any]:
     """Return `meta` as it is, or raise `MetaError` naming the first key that is wrong."""
     version = meta.get("version", 1) if isinstance(meta, dict) else 1
     if type(version) is not int or version not in VERSIONS:
@@ -112,7 +118,9 @@ def _check_layer(layer, name):
         _number(layer[prior]["scale"], f"{name}.{prior}.scale", above=0)
 
 
-def input_shapes(meta, x_shape):
+def input_shapes(
+    meta: Mapping[str, Any], x_shape: tuple[int, ...]
+) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
     """Return name to (shape, admitted dtypes) of a question's arrays, x (B, I) among them."""
     if meta["version"] == 2:
         return _of_version_2(version_2.input_shapes, meta, x_shape)
@@ -139,7 +147,9 @@ def input_shapes(meta, x_shape):
     return shapes
 
 
-def result_shapes(meta, x_shape):
+def result_shapes(
+    meta: Mapping[str, Any], x_shape: tuple[int, ...]
+) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
     """Return name to (shape, admitted dtypes) of an answer's results, in the order computed."""
     if meta["version"] == 2:
         return _of_version_2(version_2.result_shapes, meta, x_shape)
@@ -155,7 +165,9 @@ def result_shapes(meta, x_shape):
     return {name: (tuple(shape), (meta["dtype"],)) for name, shape in shapes.items()}
 
 
-def optional_shapes(meta, x_shape):
+def optional_shapes(
+    meta: Mapping[str, Any], x_shape: tuple[int, ...]
+) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
     """Return name to (shape, admitted dtypes) of results that an answer has all of, or none."""
     if meta["version"] == 1:
         return {}

@@ -5,7 +5,9 @@ result under it. Some have several forms that deserve one name; `FIT` marks a nu
 fitted to the answer.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 FIT = "fit"
 
@@ -25,7 +27,7 @@ class Mistake(NamedTuple):
 
     key: str
     what: str
-    changes: tuple
+    changes: tuple[dict[str, Any], ...]
 
 
 MISTAKES = {

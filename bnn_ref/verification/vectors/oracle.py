@@ -6,7 +6,13 @@ central difference of that loss, taken with so many digits that 50 are left. The
 is computed with it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import missing
 
@@ -20,7 +26,7 @@ _WORKING = 3 * DIGITS + 20  # a difference with step h loses the digits of h, it
 _STEP = DIGITS + 5
 
 
-def softplus(a):
+def softplus(a: Any) -> Any:
     """Return log(1 + exp(a))."""
     return mp.log1p(mp.exp(a))
 
@@ -216,7 +222,9 @@ def _below(values, prefix):
     return {name[len(prefix) :]: v for name, v in values.items() if name.startswith(prefix)}
 
 
-def step(meta, values, frozen=None):
+def step(
+    meta: Mapping[str, Any], values: Mapping[str, Any], frozen: Any = None
+) -> tuple[Any, Any, Any, Any, Any]:
     """Return (outputs, nll, kl of each layer, loss, pre-activations) of one step, all mpf.
 
     Parameters
@@ -241,7 +249,7 @@ def step(meta, values, frozen=None):
     return h, nll, kls, nll + mpf(meta["kl_weight"]) * mp.fsum(kls), before
 
 
-def answer(meta, arrays):
+def answer(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """Return every result of a test vector as nested lists of mpf, by their names in the file.
 
     Of version 2, the pre-activations are among them.

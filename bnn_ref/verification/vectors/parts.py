@@ -8,15 +8,24 @@ must change are changed; a fit must give every entry within the limit and have m
 coefficients. A tensor that no such sum gives gets no explanation.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from itertools import combinations
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...activations import get_activation
 from ...priors import NormalPrior
 from .comparison import error_of
 from .variants import Problem, Variant, forward, is_known, prior_of
+
+if TYPE_CHECKING:
+    from .comparison import Comparison
+    from .files import Vector
 
 ENTRIES = 2000  # of a tensor, that coefficients are fitted to
 MOST = 3  # coefficients that may change in one tensor
@@ -40,7 +49,7 @@ class Part(NamedTuple):
 
     name: str
     right: float
-    values: np.ndarray
+    values: NDArray[Any]
     scale: float = 0.0
 
 
@@ -51,7 +60,7 @@ class Change(NamedTuple):
     part: Part
     found: float
 
-    def text(self):
+    def text(self) -> str:
         """Return what became of the part, in words, without the tensor's name."""
         if self.part.right == 0:
             return f"has {self.found:.3g} of {self.part.name} too much"
@@ -93,7 +102,7 @@ def _backward(problem, traces):
     return whole, means, flows[1] + noise
 
 
-def parts_of(problem, traces):
+def parts_of(problem: Problem, traces: Sequence[SimpleNamespace]) -> dict[str, list[Part]]:
     """Return result name to the list of `Part` of every gradient.
 
     Parameters
@@ -154,7 +163,9 @@ def _add_kl(parts, key, weight, mu, rho, sigma, chain, prior):
     ]
 
 
-def fit_parts(parts, found, limit):
+def fit_parts(
+    parts: Sequence[Part], found: NDArray[Any], limit: float
+) -> list[tuple[Part, float]] | None:
     """Return the fewest (`Part`, coefficient) that must change to give a tensor; None for no fit.
 
     Parameters
@@ -210,7 +221,7 @@ def _strangeness(fit):
     return foreign, -plain
 
 
-def explain_parts(vector, comparison):
+def explain_parts(vector: Vector, comparison: Comparison) -> tuple[str, ...]:
     """Return sentences on what an answer's gradients and loss are made of; () where none fits.
 
     Parameters

@@ -1,6 +1,10 @@
 """A question made from a few words: a network, a batch and noise, all from one seed."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,10 +16,27 @@ from ...network import Network
 from ...noise import draw_noise, normals
 from ..vectors import make_question
 
+if TYPE_CHECKING:
+    from ...likelihoods.base import Likelihood
+    from .files import Vector
 
-def new_question(sizes, *, activation="relu", output_activation="linear", bias="normal",
-                 likelihood=None, rows=32, dtype="float64", seed=1, kl_weight=0.01,
-                 priors=None, bias_priors=None, scale_shift=None, step=0):  # fmt: skip
+
+def new_question(
+    sizes: Sequence[int],
+    *,
+    activation: str = "relu",
+    output_activation: str = "linear",
+    bias: str = "normal",
+    likelihood: Likelihood | None = None,
+    rows: int = 32,
+    dtype: str = "float64",
+    seed: int = 1,
+    kl_weight: float = 0.01,
+    priors: Sequence[Any] | None = None,
+    bias_priors: Sequence[Any] | None = None,
+    scale_shift: float | None = None,
+    step: int = 0,
+) -> Vector:
     """Return a question `Vector` with initial parameters, normal inputs and fitting targets.
 
     As it is, it exercises what can be: a random bias, priors whose loc is not 0 and whose scale is
@@ -75,9 +96,17 @@ def new_question(sizes, *, activation="relu", output_activation="linear", bias="
                          noise, kl_weight, source="bnn_ref, a question")  # fmt: skip
 
 
-def random_question(seed, dtype="float64", *, layers=(1, 3), width=(1, 6), rows=(1, 7),
-                    activations=IN_VECTORS, biases=BIASES,
-                    likelihoods=("categorical", "bernoulli", "normal")):  # fmt: skip
+def random_question(
+    seed: int,
+    dtype: str = "float64",
+    *,
+    layers: tuple[int, int] = (1, 3),
+    width: tuple[int, int] = (1, 6),
+    rows: tuple[int, int] = (1, 7),
+    activations: Sequence[str] = IN_VECTORS,
+    biases: Sequence[str] = BIASES,
+    likelihoods: Sequence[str] = ("categorical", "bernoulli", "normal"),
+) -> Vector:
     """Return a question whose every part is drawn: network, priors, parameters, batch, noise.
 
     Parameters
@@ -110,7 +139,15 @@ def random_question(seed, dtype="float64", *, layers=(1, 3), width=(1, 6), rows=
                               seed, dtype)  # fmt: skip
 
 
-def described_question(sizes, described, likelihood, rows, kl_weight, seed, dtype="float64"):
+def described_question(
+    sizes: Sequence[int],
+    described: Sequence[Mapping[str, Any]],
+    likelihood: Mapping[str, Any],
+    rows: int,
+    kl_weight: float,
+    seed: int,
+    dtype: str = "float64",
+) -> Vector:
     """Return a question whose network is described, and whose numbers are drawn from a seed.
 
     Parameters

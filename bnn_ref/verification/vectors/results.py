@@ -1,13 +1,23 @@
 """What a person's function returned, taken strictly: nothing missing or None in silence."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from ...errors import expected
 from ..containers import as_array
 from .meta import optional_shapes, result_shapes
 
+if TYPE_CHECKING:
+    from .files import Vector
 
-def take_results(question, returned, partial=False):
+
+def take_results(
+    question: Vector, returned: Mapping[str, Any], partial: bool = False
+) -> dict[str, NDArray[Any]]:
     """Return a dict of arrays by the names of `docs/vectors.md` of what a function returned.
 
     Parameters

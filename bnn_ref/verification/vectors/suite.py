@@ -5,10 +5,16 @@ minutes); the files it writes are shipped in `suite_files/` beside it. The first
 what a checker must find: ``agree``, ``disagree`` or ``refuse``.
 """
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Collection, Sequence
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ...layers import DenseFlipout
 from ...likelihoods import Bernoulli, Categorical, Normal
@@ -17,13 +23,23 @@ from ...noise import LayerNoise, Noise, draw_noise, normals
 from ..vectors import make_question, write
 from . import suite_version_2
 
+if TYPE_CHECKING:
+    from ...likelihoods.base import Likelihood
+    from .files import Vector
+
 FOLDER = Path(__file__).with_name("suite_files")
 _GRID = 2.0**-20  # values are whole multiples, so that no platform's logarithm matters
 _ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "softplus", "elu", "gelu")
 _BIASES = ("none", "deterministic", "normal", "normal_flipped")
 
 
-def spec(sizes, likelihood=None, activation="tanh", bias="deterministic", **options):
+def spec(
+    sizes: Sequence[int],
+    likelihood: Likelihood | None = None,
+    activation: str = "tanh",
+    bias: str = "deterministic",
+    **options: Any,
+) -> dict[str, Any]:
     """Return a network's layers, likelihood and the options of `question` as one dict."""
     return {"sizes": sizes, "likelihood": likelihood or Categorical(), "activation": activation,
             "bias": bias, **options}  # fmt: skip
@@ -85,9 +101,26 @@ def _draws(shape, seed, tensor, k=0):
     return np.round(normals(shape, seed, "split", tensor, layer=k) / _GRID) * _GRID
 
 
-def question(seed, *, sizes, likelihood, activation, bias, rows=5, dtype="float64", prior=(0, 1),
-             scale_shift=None, kl_weight=0.01, rho=None, mu=None, x=1.0, black=(), eps=1.0,
-             estimator="flipout", labels=np.int64):  # fmt: skip
+def question(
+    seed: int,
+    *,
+    sizes: Sequence[int],
+    likelihood: Likelihood,
+    activation: str | Sequence[str],
+    bias: str,
+    rows: int = 5,
+    dtype: str = "float64",
+    prior: Any = (0, 1),
+    scale_shift: float | None = None,
+    kl_weight: float = 0.01,
+    rho: Any = None,
+    mu: Any = None,
+    x: Any = 1.0,
+    black: Sequence[int] = (),
+    eps: Any = 1.0,
+    estimator: str = "flipout",
+    labels: DTypeLike = np.int64,
+) -> Vector:
     """Return the question that a spec describes, its numbers drawn from the seed."""
     layers = [
         DenseFlipout(
@@ -142,12 +175,12 @@ def _on_grid(layer, eps):
     return LayerNoise(rounded[0], layer.sign_input, layer.sign_output, rounded[1])
 
 
-def names():
+def names() -> list[str]:
     """Return the names of the vectors that must agree, in a fixed order: a name's seed."""
     return [*_specs(), *suite_version_2.specs()]
 
 
-def build(name):
+def build(name: str) -> Vector:
     """Return the vector of that name, answered by the oracle.
 
     Parameters
@@ -169,7 +202,7 @@ def build(name):
     return asked.answer(shaped, f"mpmath {mpmath.__version__}, {oracle.DIGITS} digits")
 
 
-def files(versions=(1, 2)):
+def files(versions: Collection[int] = (1, 2)) -> list[Path]:
     """Return the paths of the shipped files, sorted by name.
 
     Parameters
@@ -181,7 +214,7 @@ def files(versions=(1, 2)):
             if 1 + (f"-{suite_version_2.PREFIX}" in path.name) in versions]  # fmt: skip
 
 
-def main(folder):
+def main(folder: str | PathLike[str]) -> None:
     """Compute every vector anew and write it to the folder."""
     from ..vectors import suite_negative
 

@@ -4,9 +4,14 @@ Made from good ones: a disagreeing answer has a mistake of the catalogue or a fa
 refused file breaks one rule of `docs/vectors.md`.
 """
 
+from __future__ import annotations
+
 import json
 import struct
 import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +19,9 @@ from ...storage.archive import write_archive
 from ..vectors import read, write
 from .comparison import truth
 from .variants import Problem, Variant, compute, results
+
+if TYPE_CHECKING:
+    from .files import Vector
 
 # Name of a mistake, the good vector it is planted in, and the change of the step.
 PLANTED = (
@@ -35,7 +43,7 @@ PLANTED = (
 )
 
 
-def plant(vector, change, report="wrong"):
+def plant(vector: Vector, change: Mapping[str, Any], report: str = "wrong") -> Vector:
     """Return a vector answered under a mistake.
 
     Parameters
@@ -101,7 +109,7 @@ def _broken(arrays):
                        and not key.startswith("grad."))}  # fmt: skip
 
 
-def main(folder):
+def main(folder: Path) -> None:
     """Write every bad vector to the folder, from the good ones that are there."""
     for name, base, change in PLANTED:
         write(folder / f"disagree-{name}.npz", plant(read(folder / f"agree-{base}.npz"), change))

@@ -4,7 +4,12 @@ Every one says in its ``meta`` what it is and which mistakes it catches. Its num
 a seed and lie on the grid of `suite.py`.
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,13 +22,23 @@ from ...storage.archive import write_archive
 from ..vectors import make_question, read, write
 from .suite_negative import plant
 
+if TYPE_CHECKING:
+    from ...likelihoods.base import Likelihood
+    from .files import Vector
+
 GRID = 2.0**-20
 PREFIX = "v2-"
 SIZES = (3, 4, 2)
 MIXTURE = MixturePrior((1.0, 0.125), (0.25, 0.75))
 
 
-def spec(what, catches, layers=({}, {}), likelihood=None, **options):
+def spec(
+    what: str,
+    catches: Sequence[str],
+    layers: Sequence[Mapping[str, Any]] = ({}, {}),
+    likelihood: Likelihood | None = None,
+    **options: Any,
+) -> dict[str, Any]:
     """Return a vector's comment, what it catches and the options of `question` as one dict.
 
     Parameters
@@ -192,14 +207,28 @@ def _others():
     }  # fmt: skip
 
 
-def specs():
+def specs() -> dict[str, dict[str, Any]]:
     """Return name to spec of every vector of version 2 that must agree."""
     found = {**_priors(), **_others()}
     return {PREFIX + name: one for name, one in found.items()}
 
 
-def question(name, seed, *, what, catches, layers, likelihood, sizes=SIZES, rows=5, dtype="float64",
-             estimator="flipout", sample_weight=None, kl_weight=0.125, version=2):  # fmt: skip
+def question(
+    name: str,
+    seed: int,
+    *,
+    what: str,
+    catches: Sequence[str],
+    layers: Sequence[Mapping[str, Any]],
+    likelihood: Likelihood,
+    sizes: Sequence[int] = SIZES,
+    rows: int = 5,
+    dtype: str = "float64",
+    estimator: str = "flipout",
+    sample_weight: Any = None,
+    kl_weight: float = 0.125,
+    version: int = 2,
+) -> Vector:
     """Return the question that a spec describes, its numbers drawn from the seed."""
     network = Network(
         [DenseFlipout(sizes[k], sizes[k + 1], "tanh" if k == 0 else "linear", **options)
@@ -273,7 +302,7 @@ def _broken(arrays):
     yield "initializer", with_meta(layers=[{**one, "initializer": "he"} for one in meta["layers"]])
 
 
-def write_negative(folder):
+def write_negative(folder: Path) -> None:
     """Write the bad vectors of version 2 to the folder, from the good ones that are there."""
     for name, base, change in PLANTED:
         vector = read(folder / f"agree-{PREFIX}{base}.npz")

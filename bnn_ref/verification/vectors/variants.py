@@ -6,15 +6,24 @@ program that makes the mistake and differentiates what it computes. Used by the 
 ReLU units whose side a dtype cannot decide; all in float64.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ... import priors
 from ...activations import get_activation
 from ...elementary import sigmoid, softplus
 from ...step import check_sample_weight
+
+if TYPE_CHECKING:
+    from ...priors.base import Prior
+    from .files import Vector
 
 
 @dataclass(frozen=True)
@@ -115,7 +124,7 @@ FORWARD = ("sigma", "shift", "mean_flipped", "sign_input", "sign_output", "signs
            "hidden_scale")  # fmt: skip
 
 
-def is_known(vector):
+def is_known(vector: Vector) -> bool:
     """Return whether a vector's network is one that the variants have: dense layers with signs.
 
     Other layers and the estimator "local" are held against the truth, but nothing is said of what
@@ -135,7 +144,7 @@ class Problem:
         As `loss_and_gradients` takes them.
     """
 
-    def __init__(self, vector):
+    def __init__(self, vector: Vector) -> None:
         self.network = vector.network
         self.parameters = vector.parameters(np.float64)
         self.noise = vector.noise(np.float64)
@@ -157,7 +166,7 @@ def _sigma(variant, shift, rho):
     return added + np.exp(half * rho), half * np.exp(half * rho)
 
 
-def forward(problem, variant):
+def forward(problem: Problem, variant: Variant) -> list[SimpleNamespace]:
     """Return the layers' traces, first to last; the last one's ``h`` are the outputs.
 
     A trace holds the layer's inputs, the tensors in use (transposed or flipped where the variant
@@ -272,7 +281,9 @@ def _kl_shares(problem, variant):
     return shares
 
 
-def compute(problem, variant, slopes=None):
+def compute(
+    problem: Problem, variant: Variant, slopes: Mapping[tuple[int, int, int], float] | None = None
+) -> SimpleNamespace:
     """Return everything a step computes under a variant, the KL's part of the gradients apart.
 
     Parameters
@@ -356,7 +367,7 @@ def _kl_of_form(form, mu, sigma, eps, loc, scale):
     return kl, away / scale**2, -1 / sigma + away * eps / scale**2
 
 
-def prior_of(t, tensor):
+def prior_of(t: SimpleNamespace, tensor: str) -> Prior:
     """Return a tensor's prior as this step sees it, of a layer's trace; see `Layer.bound`."""
     return t.layer.bound(tensor, t.layer.priors[tensor], t.p, t.noise)
 
@@ -387,7 +398,7 @@ def _put(out, variant, key, grad_mu, grad_sigma, mu, sigma, chain, eps, prior, s
     out.kl_sum = float(np.sum(kl))
 
 
-def results(out, weight=None):
+def results(out: SimpleNamespace, weight: float | None = None) -> dict[str, NDArray[Any]]:
     """Return outputs, nll, loss and every gradient of an outcome, by name; kl is not among them."""
     weight = out.weight if weight is None else weight
     named = {"outputs": out.outputs, "nll": out.nll}

@@ -6,9 +6,14 @@ they have. An array inside a description (a prior's loc of every weight) is an a
 ``{"array": [shape]}`` stands in its place, its name is the path to it.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...border.text import show
 from ...network import Network
@@ -23,7 +28,7 @@ _DEPTH = 12  # of objects in a layer's description
 _CATCHES = 100
 
 
-def texts_fault(meta):
+def texts_fault(meta: Mapping[str, Any]) -> str | None:
     """Return what is wrong with ``id``, ``comment`` and ``catches``, None where nothing is."""
     for key, longest in TOLD.items():
         if key in meta and not (isinstance(meta[key], str) and len(meta[key]) <= longest):
@@ -35,7 +40,7 @@ def texts_fault(meta):
     return None
 
 
-def lift(layers):
+def lift(layers: Any) -> tuple[list[dict[str, Any]], dict[str, NDArray[np.float64]]]:
     """Return layers' descriptions with their priors' arrays lifted out, and those by name.
 
     Parameters
@@ -63,7 +68,7 @@ def lift(layers):
     return walk(layers, "layers", False), arrays
 
 
-def array_shapes(layers):
+def array_shapes(layers: Any) -> dict[str, tuple[int, ...]]:
     """Return name to shape of every array that stands in layers' descriptions.
 
     Raises
@@ -93,7 +98,7 @@ def array_shapes(layers):
     return shapes
 
 
-def lower(layers, arrays=None):
+def lower(layers: Any, arrays: Mapping[str, NDArray[Any]] | None = None) -> list[dict[str, Any]]:
     """Return layers' descriptions with the arrays in their places as nested lists.
 
     Parameters
@@ -115,7 +120,9 @@ def lower(layers, arrays=None):
     return walk(layers, "layers")
 
 
-def network_of(meta, inputs, arrays=None):
+def network_of(
+    meta: Mapping[str, Any], inputs: int, arrays: Mapping[str, NDArray[Any]] | None = None
+) -> Network:
     """Return the `Network` of a `meta`; it must be described as its owners describe it.
 
     Parameters
@@ -162,7 +169,9 @@ def _difference(written, found, path):
     return next((place for a, b, p in parts if (place := _difference(a, b, p))), None)
 
 
-def input_shapes(meta, x_shape):
+def input_shapes(
+    meta: Mapping[str, Any], x_shape: tuple[int, ...]
+) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
     """Return name to (shape, admitted dtypes) of a question's arrays, x (B, I) among them."""
     rows, inputs = x_shape
     floats, network = (meta["dtype"],), network_of(meta, inputs)
@@ -199,7 +208,9 @@ def _targets(meta, network, rows):
     return shape, ((meta["dtype"], "integer") if kind == "bernoulli" else (meta["dtype"],))
 
 
-def result_shapes(meta, x_shape):
+def result_shapes(
+    meta: Mapping[str, Any], x_shape: tuple[int, ...]
+) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
     """Return name to (shape, admitted dtypes) of the results that an answer must hold."""
     network = network_of(meta, x_shape[1])
     shapes = {"outputs": (x_shape[0], network.outputs), "nll": ()}
@@ -210,14 +221,16 @@ def result_shapes(meta, x_shape):
     return {name: (tuple(shape), (meta["dtype"],)) for name, shape in shapes.items()}
 
 
-def optional_shapes(meta, x_shape):
+def optional_shapes(
+    meta: Mapping[str, Any], x_shape: tuple[int, ...]
+) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
     """Return name to (shape, admitted dtypes) of the results that an answer may hold, or not."""
     layers = network_of(meta, x_shape[1]).layers
     return {f"layers.{k}.pre_activation": ((x_shape[0], layer.outputs), (meta["dtype"],))
             for k, layer in enumerate(layers) if hasattr(layer, "activation")}  # fmt: skip
 
 
-def estimator_fault(meta, arrays):
+def estimator_fault(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str | None:
     """Return what the noise has that the estimator has not, None where it fits."""
     if meta["estimator"] != "shared":
         return None
@@ -227,7 +240,7 @@ def estimator_fault(meta, arrays):
     return None
 
 
-def weight_fault(arrays):
+def weight_fault(arrays: Mapping[str, NDArray[Any]]) -> str | None:
     """Return what is wrong with the sample weights, None where nothing is."""
     weights = arrays.get("sample_weight")
     if weights is None or (np.all(np.asarray(weights) >= 0) and math.fsum(np.ravel(weights)) > 0):
