@@ -36,6 +36,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes minutes; runs with --slow")
+    config.addinivalue_line("markers", "volume: does more of the same with --slow")
     # Whoever starts the tests in the background has these ignored, and so would every child have.
     for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
         number = getattr(signal, name, None)
@@ -65,11 +66,13 @@ def pytest_sessionstart(session):
         job.wait()  # without numba there is nothing to compile, and it says so
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--slow"):
-        return
+    slow = config.getoption("--slow")
     for item in items:
-        if "slow" in item.keywords:
+        if "volume" in item.fixturenames:
+            item.add_marker("volume")
+        if "slow" in item.keywords and not slow:
             item.add_marker(pytest.mark.skip(reason="slow: runs with --slow"))
 
 
