@@ -206,8 +206,8 @@ class Layer:
 
     @property
     def least_rows(self) -> int:
-        """The fewest rows of a batch that it can be trained on."""
-        return 1
+        """The fewest rows of a batch that it can be trained on; a forward pass may have none."""
+        return 0
 
     def walk(self, p: LayerParameters | None, name: str) -> Iterator[tuple[str, Layer, Any]]:
         """Yield (name, layer, its parameters) of this layer, or of each inside it.

@@ -109,9 +109,9 @@ def test_a_rows_prediction_does_not_depend_on_its_neighbours(likelihood, kind, d
 def test_whole_weights_and_flipout_draws_have_the_same_distribution(bias, volume):
     """Per row: mean and variance of 4,000 draws of one layer, each within 5 standard errors.
 
-    Quickly of 1,000 draws.
+    Quickly of 400 draws.
     """
-    draws = volume(1000, 4000)
+    draws = volume(400, 4000)
     network = Network([DenseFlipout(3, 2, bias=bias)], Normal())
     p = network.init(1, "float64")
     x = RNG.normal(size=(4, 3))

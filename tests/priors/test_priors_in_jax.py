@@ -75,7 +75,9 @@ def test_the_whole_loss_by_jax(name):
         return nll + 0.2 * kl
 
     with jax.enable_x64(True):
-        value, gradients = jax.value_and_grad(loss)({n: jnp.asarray(a) for n, a in p.items()})
+        value, gradients = jax.jit(jax.value_and_grad(loss))(
+            {n: jnp.asarray(a) for n, a in p.items()}
+        )
     found = loss_and_gradients(network, p, X, Y, noise, 0.2)
     assert found.loss == pytest.approx(float(value), rel=LIMIT)
     for tensor in p:

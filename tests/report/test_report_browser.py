@@ -1,5 +1,7 @@
 """The page in a real browser: no complaint, nothing asked of the network, no sideways scrolling."""
 
+import itertools
+
 import pytest
 from chromium import Page, find_chromium
 
@@ -20,9 +22,14 @@ def address(pages, request):
     return next(page for page in pages if page.stem == request.param).as_uri()
 
 
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_page_in_a_browser(browser, address, width, dark):
+def test_page_in_a_browser(browser, address, volume):
+    """At every width in both schemes; quickly at the widest and the narrowest."""
+    whole = itertools.product(WIDTHS.values(), (False, True))
+    for width, dark in volume([(1280, False), (320, True)], whole):
+        is_sound(browser, address, width, dark)
+
+
+def is_sound(browser, address, width, dark):
     browser.open(address, width, dark=dark)
     assert browser.complaints() == []
     asked = [url for url in browser.requests() if not url.startswith("data:")]

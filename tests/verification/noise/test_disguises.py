@@ -72,8 +72,8 @@ def with_fault(kind, seed, bias=False):
         ("tf32", "computed in TF32"),
     ],
 )
-def test_a_right_layer_in_a_coarse_precision(kind, name):
-    for seed in range(3):
+def test_a_right_layer_in_a_coarse_precision(kind, name, volume):
+    for seed in range(volume(1, 3)):
         report = check_layer(in_precision(kind, seed), MU, SIGMA, X, bias="none")
         assert not report.agrees
         assert report.found.startswith(name), report
@@ -92,10 +92,10 @@ def test_a_right_layer_in_a_coarse_precision(kind, name):
         ("half the bias noise", True, "the bias's noise is 0."),
     ],
 )
-def test_a_fault_by_its_name(kind, bias, name):
+def test_a_fault_by_its_name(kind, bias, name, volume):
     options = {"bias": "normal", "bias_mu": BIAS_MU, "bias_sigma": BIAS_SIGMA} if bias else {
         "bias": "none"}  # fmt: skip
-    for seed in range(3):
+    for seed in range(volume(1, 3)):
         report = check_layer(with_fault(kind, seed, bias), MU, SIGMA, X, **options)
         assert not report.agrees
         assert report.faults[0].startswith(name), report

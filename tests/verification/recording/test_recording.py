@@ -54,6 +54,7 @@ def test_frozen_calls_are_there():
     assert len(FROZEN) == 2 * MODELS
 
 
+@pytest.mark.slow  # the frozen calls stand for them
 @pytest.mark.parametrize("name", ["tfp", "bayesian-torch"])
 def test_calls_recorded_now_agree_and_say_what_the_layers_are(name, tmp_path, capsys):
     if not installed(name):
