@@ -103,7 +103,7 @@ def is_formula(node):
         if isinstance(part, ast.BinOp) and not isinstance(part.op, (ast.FloorDiv, ast.BitOr)):
             return True
         if isinstance(part, ast.Call):
-            name = part.func.attr if isinstance(part.func, ast.Attribute) else part.func.id
+            name = getattr(part.func, "attr", getattr(part.func, "id", None))
             if name in FORMULAS:
                 return True
     return False
