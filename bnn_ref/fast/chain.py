@@ -34,6 +34,10 @@ class Key(NamedTuple):
     first_row: int = 0
 
 
+def _shifts(p):
+    return tuple(one.scale_shift for one in p)
+
+
 class Chain:
     """Some neighbouring layers, all `is_compiled`.
 
@@ -52,10 +56,10 @@ class Chain:
         self._first = site.places[f"{members[0].prefix}kernel_mu"]
         self._x = None
 
-    def _settle(self, p, noise):
+    def _settle(self, scale_shift, noise):
         """Tell kernels of the noise of a run and each layer's scale_shift; return its record."""
         runner = self.runner
-        runner.settle([one.scale_shift for one in p])
+        runner.settle(scale_shift)
         this = runner.this
         if isinstance(noise, Key):
             this.signs = at.ONES if self.site.estimator == "shared" else at.DRAWN
@@ -75,7 +79,7 @@ class Chain:
         h : array (B, I)
         """
         runner, self._x = self.runner, plain(h)
-        this, rows = self._settle(p, noise), len(h)
+        this, rows = self._settle(_shifts(p), noise), len(h)
         runner.give("parameters", p[0].kernel_mu, place=self._first)
         this.kind, this.gradients_to = at.TRAINING, at.SET
         plan = runner.planned(("there", rows), lambda: forward_tasks(runner.layers, rows))
@@ -125,7 +129,7 @@ class Chain:
             As for `differentiate`.
         """
         runner, rows = self.runner, len(h)
-        this = self._settle(p, noise)
+        this = self._settle(_shifts(p), noise)
         this.kind, this.gradients_to = at.TRAINING, at.ADD if add else at.SET
         this.kl_weight, this.share = kl_weight, share / rows
         runner.give("parameters", p[0].kernel_mu, place=self._first)
@@ -133,7 +137,7 @@ class Chain:
         runner.run(runner.step_plan(rows), rows, runner.fill(h, batch.y, batch.weight))
         return runner.outputs((rows,)), np.float64(this.nll), self._grad_x(rows)
 
-    def step(self, state, key, batch, kl_weight, adam):
+    def step(self, state, key, batch, kl_weight, adam, factors):
         """Take a whole network's step in one run; return its record and whether it was taken.
 
         Gradients are used up as they are made, once it is certain that all of them are finite.
@@ -145,11 +149,13 @@ class Chain:
         batch : Batch
         kl_weight : float
         adam : Adam
+        factors : (float, float)
+            Adam's of this step.
         """
         runner, rows = self.runner, len(batch.x)
-        this = self._settle(state.parameters.layers, key)
+        this = self._settle(state.parameters.scale_shift, key)
         runner.give_state(state)
-        runner.use(adam, state.step + 1)
+        runner.use(adam, factors)
         this.kind, this.gradients_to, this.safe = at.TRAINING, at.ADAM, 0
         this.kl_weight, this.share = kl_weight, 1 / rows
         runner.run(runner.step_plan(rows), rows, runner.fill(*batch))
@@ -167,7 +173,7 @@ class Chain:
         """
         runner, rows = self.runner, len(h)
         out = np.empty((rows, self.layers[-1].outputs), runner.dtype)
-        this = self._settle(p, key)
+        this = self._settle(_shifts(p), key)
         runner.give("parameters", p[0].kernel_mu, place=self._first)
         this.kind, this.signs, this.gradients_to = KINDS[kind], at.DRAWN, at.SET
         runner.give("out", out)

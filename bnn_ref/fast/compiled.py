@@ -195,10 +195,12 @@ def train_step(
     sequence, batch = workspace.for_step(len(x), estimator), Batch(x, y, weight)
 
     # a larger rate, or nothing beside a root of 0, may overflow where every gradient is finite
-    plain_update = adam.factors(step + 1)[0] < LARGE_RATE and adam.epsilon > SMALL_EPSILON
+    factors = adam.factors(step + 1)
+    plain_update = factors[0] < LARGE_RATE and adam.epsilon > SMALL_EPSILON
     if sequence.is_one_run and draws == 1 and plain_update:
         chain = sequence.parts[0].chain
-        this, taken = chain.step(state, Key(seed, step, 0, "train"), batch, kl_weight, adam)
+        key = Key(seed, step, 0, "train")
+        this, taken = chain.step(state, key, batch, kl_weight, adam, factors)
         if taken:
             outputs = chain.runner.outputs(leading).copy()
             return Metrics(np.float64(this.loss), np.float64(this.nll), np.float64(this.kl),
@@ -213,7 +215,7 @@ def train_step(
     most = 0.5 * np.sqrt(np.finfo(flat.dtype).max)  # below it no square overflows
     if plain_update and np.max(np.abs(gradients.flat)) < most:
         kinds = [(at.UPDATE_FLAT, 0, flat.size)]
-        workspace.update().take(state, gradients, adam, kinds)
+        workspace.update().take(state, gradients, adam, factors, kinds)
     else:
         flats = (flat, gradients.flat, state.moment_1.flat, state.moment_2.flat)
         with np.errstate(all="ignore"):  # it refuses what is not finite

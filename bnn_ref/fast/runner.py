@@ -99,10 +99,10 @@ class Caller:
         self.give("moment_2", state.moment_2.flat)
         self.give("count", state.count, np.int64)
 
-    def use(self, adam, step):
-        """Take over the settings of Adam for step t >= 1."""
+    def use(self, adam, factors):
+        """Take over the settings of Adam and its factors of this step."""
         this = self.this
-        this.rate, this.scale = adam.factors(step)
+        this.rate, this.scale = factors
         this.beta_1, this.beta_2, this.epsilon = adam.beta_1, adam.beta_2, adam.epsilon
         this.rest_1, this.rest_2 = 1 - adam.beta_1, 1 - adam.beta_2
 
@@ -122,11 +122,11 @@ class Update(Caller):
         self.weights, self.x = size, np.zeros((1, 1), crew.dtype)
         self.this.gradients_to, self.this.safe = records.ADAM, 1
 
-    def take(self, state, gradients, adam, kinds):
-        """Take the step in place and count it; arguments as for `flat_tasks` and `use`."""
+    def take(self, state, gradients, adam, factors, kinds):
+        """Take the step in place and count it; arguments as for `use` and `flat_tasks`."""
         self.give_state(state)
         self.give("gradients", gradients.flat)
-        self.use(adam, state.step + 1)
+        self.use(adam, factors)
         self.run(self.planned(tuple(kinds), lambda: flat_tasks(kinds)), 0, self.x)
 
 
@@ -184,7 +184,7 @@ class Runner(Caller):
 
     def settle(self, scale_shift):
         """Take over the scale_shift of each layer that the parameters were settled with."""
-        if scale_shift != self.scale_shift:
+        if scale_shift is not self.scale_shift and scale_shift != self.scale_shift:
             self.scale_shift = scale_shift
             self.layers["scale_shift"] = scale_shift
 
