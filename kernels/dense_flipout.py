@@ -15,7 +15,7 @@ from .philox import sign_rows
 from .priors import add_kl_mu
 from .products import product
 from .records import DRAWN, FLIPOUT, MEAN, ONES, WEIGHTS
-from .sample import SPARE, key_of, sample
+from .sample import SPARE, key_of, sample, take_kl
 
 CODES = {"DenseFlipout": 0}  # the one layer there is
 NONE, DETERMINISTIC, NORMAL, NORMAL_FLIPPED = range(4)
@@ -36,6 +36,7 @@ def sample_bias(layer, run, memory, part):
     fill(flip, 0.0)
     if kind != NONE:
         put(view(memory.parameters, layer.bias.mu, n), shift, False)
+        take_kl(layer.bias.prior, True, part)
     if kind >= NORMAL and run.kind != MEAN:
         sample(layer.bias, layer.scale_shift, 0, n, False, run, memory, part)
         delta = view(memory.work, layer.bias.delta, n)
@@ -251,6 +252,8 @@ def update_bias(layer, run, memory):
     block = view(memory.scratch, 2 * n, n)
     column_sums(memory.work, layer.grad, run.rows, n, by_mu, block)
     if kind == DETERMINISTIC:
+        if layer.bias.kl_mu >= 0:
+            _add_scaled(by_mu, view(memory.work, layer.bias.kl_mu, n), run.kl_weight)
         use_up(by_mu, layer.bias.mu, run, memory)
     else:
         grad = layer.grad_flipped if kind == NORMAL_FLIPPED else layer.grad

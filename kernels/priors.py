@@ -1,8 +1,11 @@
 """The priors' KL and its derivatives, over a stretch of weights. Twin: `bnn_ref/priors/`.
 
-A prior is a code, its numbers in `PRIOR` (named as the prior's attributes), and its branch in the
-three functions of one line. d KL / d mu is computed where it is used, from mu, for that moves
-fewer bytes; a prior for which mu is not enough is in `STORED` and leaves it in `kl_mu`.
+The Normal prior of two numbers, which nearly every weight has, is here: the sample sweep calls it.
+The others are in `other_priors.py`, which is compiled when a network has one. A tensor's record
+says which: its code, and its numbers in `PRIOR`.
+
+d KL / d mu is computed where it is used, from mu, for that moves fewer bytes; a prior for which mu
+is not enough leaves it in `kl_mu` (`STORED`).
 """
 
 import numpy as np
@@ -11,20 +14,38 @@ from .elementary import LOG2_HIGH, LOG2_LOW, log1p_gap, mantissa
 from .jit import kernel
 from .machine import select, use_whole_vectors
 
-NORMAL = 0
-CODES = {"normal": NORMAL}
-STORED = set()  # names of priors
+NORMAL, NO_PRIOR, LAPLACE, ARRAYS, MIXTURE, LEARNED = range(6)
+CODES = {
+    "normal": NORMAL,
+    "none": NO_PRIOR,
+    "laplace": LAPLACE,
+    "normal with arrays": ARRAYS,
+    "mixture": MIXTURE,
+    "learned_normal": LEARNED,
+}
+STORED = set(CODES) - {"normal"}  # names of priors
 PRIOR = np.dtype(
     [
         ("code", np.int64),
-        ("normal", [("loc", np.float64), ("scale", np.float64)]),
+        ("normal", [("loc", np.float64), ("scale", np.float64)]),  # of all but arrays and mixture
+        ("is_point", np.int64),  # 1: -log p of a point estimate
+        (
+            "values",
+            np.int64,
+        ),  # place in work: arrays loc, scale; or a mixture's constants, then those
+        ("count", np.int64),  # entries of each of them
+        ("loc", np.int64),  # places in the parameters of what is learned, else -1
+        ("rho", np.int64),
+        ("own", np.int64),  # place in work: the KL's derivatives by those, loc first
+        ("kl", np.float64),  # found, of all but the plain Normal: the tensor's KL
+        ("slopes", np.float64),  # and the sum of the magnitudes of its derivatives
     ]
 )
 
 
 @kernel
 def kl_terms(prior, mu, rho, sigma, slope, kl, kl_mu, kl_rho):
-    """Set each weight's KL and its derivatives; slope is d sigma / d rho.
+    """Set each weight's KL from a Normal prior and its derivatives; slope is d sigma / d rho.
 
     Parameters
     ----------

@@ -142,11 +142,12 @@ TASK = np.dtype(
     JUDGE,  # add up the parts, and say whether every gradient is sure to be finite
     UPDATE,  # inputs begin..end of a layer's kernel
     UPDATE_BIAS,  # a layer's bias
+    UPDATE_PRIOR,  # what a layer's priors learn
     UPDATE_SCALE,  # the learned scale of the Normal likelihood
     UPDATE_FLAT,  # entries begin..end of the flat parameters, from gradients that are there
     TAKE,  # entries begin..end of the flat parameters, whose next values are in the gradients
     PREDICT,  # rows begin..end, forward only
-) = range(13)
+) = range(14)
 
 # what a task adds to sums; a cache line each, so that threads do not share one
 PART = np.dtype(

@@ -39,6 +39,7 @@ from .records import (
     TAKE,
     UPDATE,
     UPDATE_BIAS,
+    UPDATE_PRIOR,
     UPDATE_SCALE,
     WEIGHTS,
     Memory,
@@ -144,6 +145,16 @@ def _update_scale(task, layers, run, memory):
 
 
 @kernel
+def _update_prior(prior, run, memory):
+    """The gradient of what a prior learns: loc, rho or both, which are neighbours."""
+    learned = (prior.loc >= 0) + (prior.rho >= 0)
+    g, found = view(memory.scratch, 0, learned), view(memory.work, prior.own, learned)
+    for i in range(learned):
+        g[i] = type(g[0])(run.kl_weight) * found[i]
+    use_up(g, prior.loc if prior.loc >= 0 else prior.rho, run, memory)
+
+
+@kernel
 def _use_flat(task, run, memory):
     """An Adam step of some parameters with the gradients there, or the values there themselves."""
     n = task.end - task.begin
@@ -222,6 +233,9 @@ def run(tasks, parts, layers, settings, x, control, scratch, thread):
                     update_kernel(task, layers, this, memory)
                 elif kind == UPDATE_BIAS:
                     update_bias(layer, this, memory)
+                elif kind == UPDATE_PRIOR:
+                    tensor = layer.bias if task.begin == 1 else layer.kernel
+                    _update_prior(tensor.prior, this, memory)
                 elif kind == UPDATE_SCALE:
                     _update_scale(task, layers, this, memory)
                 else:

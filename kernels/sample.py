@@ -13,7 +13,7 @@ from .elementary import softplus_sigmoid
 from .jit import inner, kernel
 from .machine import use_whole_vectors, view
 from .philox import Key, normals
-from .priors import kl_terms, largest_kl_mu
+from .priors import NORMAL, kl_terms, largest_kl_mu
 from .records import DRAWN, TRAINING
 
 STRETCH = 512  # weights whose KL is added up first
@@ -43,6 +43,13 @@ def _perturb(sigma, delta, factor):
     for i in range(sigma.size):
         factor[i] *= delta[i]
         delta[i] *= sigma[i]
+
+
+@kernel
+def take_kl(prior, first, part):
+    """Leave in a tensor's first task's part what `other_priors.py` found of all of it."""
+    part.kl = prior.kl if first else 0.0
+    part.kl_slopes = prior.slopes if first else 0.0
 
 
 @kernel
@@ -76,12 +83,15 @@ def sample(tensor, scale_shift, begin, end, whole, run, memory, part):
         if run.eps == DRAWN:
             normals(delta, s, spare, key)
         _spread(rho, shift, sigma_s, factor)
-        if run.kind == TRAINING:
+        if run.kind == TRAINING and tensor.prior.code == NORMAL:
             kl_terms(tensor.prior, mu, rho, sigma_s, factor, kl_s, kl_mu, kl_rho)
             sum_kl += total(kl_s)
             sum_slopes += total_magnitude(kl_rho)
         _perturb(sigma_s, delta, factor)
         if whole:
             put(mu, delta, True)
-    part.kl = sum_kl
-    part.kl_slopes = sum_slopes + largest_kl_mu(tensor.prior, sum_kl)
+    if tensor.prior.code == NORMAL:
+        part.kl = sum_kl
+        part.kl_slopes = sum_slopes + largest_kl_mu(tensor.prior, sum_kl)
+    else:
+        take_kl(tensor.prior, begin == 0, part)

@@ -83,7 +83,7 @@ class Chain:
         runner.give("parameters", p[0].kernel_mu, place=self._first)
         this.kind, this.gradients_to = at.TRAINING, at.SET
         plan = runner.planned(("there", rows), lambda: forward_tasks(runner.layers, rows))
-        runner.run(plan, rows, self._x)
+        runner.run_step(plan, rows, self._x)
         return runner.outputs((rows,))
 
     def kl(self):
@@ -134,7 +134,7 @@ class Chain:
         this.kl_weight, this.share = kl_weight, share / rows
         runner.give("parameters", p[0].kernel_mu, place=self._first)
         runner.give("gradients", gradients[0].kernel_mu, place=self._first)
-        runner.run(runner.step_plan(rows), rows, runner.fill(h, batch.y, batch.weight))
+        runner.run_step(runner.step_plan(rows), rows, runner.fill(h, batch.y, batch.weight))
         return runner.outputs((rows,)), np.float64(this.nll), self._grad_x(rows)
 
     def step(self, state, key, batch, kl_weight, adam, factors):
@@ -158,7 +158,7 @@ class Chain:
         runner.use(adam, factors)
         this.kind, this.gradients_to, this.safe = at.TRAINING, at.ADAM, 0
         this.kl_weight, this.share = kl_weight, 1 / rows
-        runner.run(runner.step_plan(rows), rows, runner.fill(*batch))
+        runner.run_step(runner.step_plan(rows), rows, runner.fill(*batch))
         return this, this.safe == 1
 
     def draw_outputs(self, p, h, key, kind):

@@ -43,34 +43,11 @@ from ..kernels.processor import (
 )
 from ..kernels.sample import SPARE, STRETCH
 from ..noise import TENSORS
+from .places import SAMPLE_WEIGHTS, cut
+from .priors import describe_prior, place_prior
 
-SAMPLE_WEIGHTS = 8192  # of one task, which adds up their KL
 LOSS_ROWS = 32  # of one task, which adds up their nll
 FLIP_ROWS = 16
-
-
-def _cut(total, size):
-    """Return the stretches (begin, end) of that size that make up the total."""
-    return [(begin, min(begin + size, total)) for begin in range(0, total, size)]
-
-
-class Buffers:
-    """Places in one flat array, given out one after the other, each a cache line's start.
-
-    Neighbours are kept from sharing their address modulo 4096, which would slow loops that walk
-    several of them together.
-    """
-
-    def __init__(self):
-        self.size = 0
-        self._count = 0
-
-    def take(self, length):
-        """Return the place of `length` new entries."""
-        self._count += 1
-        place = self.size + 64 * (self._count % 7)
-        self.size = place + -(-length // 64) * 64
-        return place
 
 
 class Member(NamedTuple):
@@ -124,8 +101,8 @@ def is_compiled(layer, training):
         return False
     if layer.bias not in dense_flipout.BIASES:
         return False
-    asked = [prior.type for prior in layer.priors.values()] if training else []
-    return not (training and layer.point_priors) and all(name in priors.CODES for name in asked)
+    asked = {**layer.priors, **layer.point_priors} if training else {}
+    return all(prior.type in priors.CODES for prior in asked.values())
 
 
 def describe(members, places, training=True):
@@ -152,16 +129,9 @@ def describe(members, places, training=True):
             for name in ("mu", "rho"):
                 one[name] = places.get(f"{prefix}{tensor}_{name}", -1)
             one["stream"] = TENSORS[f"{tensor}_eps"] << 24 | number
-            if training and one["rho"] >= 0:
-                _describe_prior(one["prior"], layer.priors[tensor])
+            if training:
+                describe_prior(one["prior"], layer, tensor, f"{prefix}{tensor}_prior_", places)
     return layers
-
-
-def _describe_prior(record, prior):
-    record["code"] = priors.CODES[prior.type]
-    numbers = record[prior.type]
-    for name in numbers.dtype.names:
-        numbers[name] = getattr(prior, name)
 
 
 def place_weights(layers, buffers):
@@ -174,6 +144,7 @@ def place_weights(layers, buffers):
             for name in ("delta", "factor", "kl_rho"):
                 one[name] = buffers.take(size)
             one["kl_mu"] = buffers.take(size) if one["prior"]["code"] in stored else -1
+            place_prior(one["prior"], buffers)
         for name in ("bias_shift", "bias_flip"):
             layer[name] = buffers.take(layer["outputs"])
 
@@ -231,7 +202,7 @@ def _sample(tasks, layers, kernels=True):
     """Add a phase's tasks that sample every layer's weights."""
     for k, layer in enumerate(layers):
         if kernels:
-            for begin, end in _cut(layer["inputs"] * layer["outputs"], SAMPLE_WEIGHTS):
+            for begin, end in cut(layer["inputs"] * layer["outputs"], SAMPLE_WEIGHTS):
                 tasks.add(at.SAMPLE, k, begin, end)
         tasks.add(at.SAMPLE_BIAS, k)
 
@@ -239,8 +210,8 @@ def _sample(tasks, layers, kernels=True):
 def _tiles(tasks, kind, k, rows, columns, height, width):
     """Add a phase's tasks that compute (rows, columns) in tiles."""
     tasks.next_phase()
-    for begin, end in _cut(rows, height):
-        for first, last in _cut(columns, width):
+    for begin, end in cut(rows, height):
+        for first, last in cut(columns, width):
             tasks.add(kind, k, begin, end, first, last)
 
 
@@ -253,7 +224,7 @@ def update_rows(layer):
 def _forward(tasks, layers, rows):
     """Add the phases of a step up to the last layer's outputs."""
     _sample(tasks, layers)
-    for begin, end in _cut(rows, FLIP_ROWS):
+    for begin, end in cut(rows, FLIP_ROWS):
         tasks.add(at.FLIP, 0, begin, end)
     for k, layer in enumerate(layers):
         height = FORWARD_ROWS_WIDE if layer["outputs"] > WIDE else FORWARD_ROWS
@@ -263,7 +234,7 @@ def _forward(tasks, layers, rows):
 
 def _backward(tasks, layers, rows, by_inputs):
     """Add the phases that take the gradient by the last layer's outputs to the layers before."""
-    for begin, end in _cut(rows, LOSS_ROWS):
+    for begin, end in cut(rows, LOSS_ROWS):
         tasks.add(at.LOSS, len(layers) - 1, begin, end)
     for k in reversed(range(0 if by_inputs else 1, len(layers))):
         height = BACKWARD_ROWS_WIDE if layers[k]["outputs"] > WIDE else BACKWARD_ROWS
@@ -274,10 +245,13 @@ def _backward(tasks, layers, rows, by_inputs):
 def _update(tasks, layers, learned):
     """Add the phase of the gradients by the weights."""
     for k, layer in enumerate(layers):
-        for begin, end in _cut(layer["inputs"], update_rows(layer)):
+        for begin, end in cut(layer["inputs"], update_rows(layer)):
             tasks.add(at.UPDATE, k, begin, end)
         if layer["bias"]["mu"] >= 0:
             tasks.add(at.UPDATE_BIAS, k)
+        for bias, tensor in enumerate(("kernel", "bias")):
+            if layer[tensor]["prior"]["code"] == priors.LEARNED:
+                tasks.add(at.UPDATE_PRIOR, k, bias)
     if learned:
         tasks.add(at.UPDATE_SCALE, 0, 0, tasks.counts[at.LOSS])
 
@@ -320,7 +294,7 @@ def flat_tasks(kinds):
     """
     tasks = Tasks()
     for kind, start, stop in kinds:
-        for begin, end in _cut(stop - start, ADAM_WEIGHTS):
+        for begin, end in cut(stop - start, ADAM_WEIGHTS):
             tasks.add(kind, 0, start + begin, start + end)
     return tasks.plan()
 
@@ -330,7 +304,7 @@ def predict_tasks(layers, rows, kernels):
     tasks = Tasks()
     _sample(tasks, layers, kernels)
     tasks.next_phase()
-    for begin, end in _cut(rows, PREDICT_ROWS):
+    for begin, end in cut(rows, PREDICT_ROWS):
         tasks.add(at.PREDICT, 0, begin, end)
     return tasks.plan()
 

@@ -14,9 +14,9 @@ from ..kernels import likelihoods, records
 from ..kernels.run import run
 from ..noise import PURPOSES
 from .crew import aligned, plain
+from .places import Buffers
 from .plan import (
     LOSS_ROWS,
-    Buffers,
     describe,
     flat_tasks,
     place_examples,
@@ -24,6 +24,7 @@ from .plan import (
     scratch_size,
     step_tasks,
 )
+from .priors import OtherPriors
 
 
 class Caller:
@@ -176,6 +177,8 @@ class Runner(Caller):
         self.output_place = int(layers[-1]["output"])
         self.work = aligned(buffers.size + 64, self.dtype)
         self.give("work", self.work)
+        its = [member.layer for member in members] if capacity else []
+        self.priors = OtherPriors(its, layers if capacity else [], self.work)
         self.labels = np.zeros(max(capacity, 1), np.int64)
         self.give("labels", self.labels, np.int64)
         self.kl_layers = np.zeros(len(layers))
@@ -225,6 +228,11 @@ class Runner(Caller):
                 if array is not None:
                     self.part(place, array.shape)[...] = array
         self.this.eps = self.this.signs = records.GIVEN
+
+    def run_step(self, plan, rows, x):
+        """Do a plan that begins with the layers' noise, after the KL of their unusual priors."""
+        self.priors.run(self.crew, self.layers, self.table)
+        self.run(plan, rows, x)
 
     def step_plan(self, rows):
         """Return the plan of a step of that many rows."""

@@ -57,7 +57,7 @@ class DenseFlipout(FlipoutLayer):
         bias_n = bias_mu + (sigma_b * bias_eps) * sign_output_n, as Bayesian-Torch).
     bias_prior : Prior or (loc, scale), optional
         With a Normal posterior N(0, 1) unless given. With a deterministic bias none unless given;
-        -log p(bias_mu), its constant included, then joins the KL (NumPy back end).
+        -log p(bias_mu), its constant included, then joins the KL.
     scale_shift : float, optional
         c >= 0 in sigma = c + softplus(rho). None means the machine epsilon of the parameters'
         dtype, settled when parameters are made (as TensorFlow Probability).

@@ -44,7 +44,7 @@ def excess(z: NDArray[Any]) -> NDArray[Any]:
 @register
 @dataclass(frozen=True)
 class LaplacePrior(Prior):
-    """A Laplace prior, the same for every weight of a tensor. NumPy back end.
+    """A Laplace prior, the same for every weight of a tensor.
 
     Parameters
     ----------

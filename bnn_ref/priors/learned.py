@@ -20,7 +20,7 @@ from .normal import NormalPrior, settle
 class LearnedNormalPrior(Prior):
     """A Normal prior with a mean or standard deviation of the tensor's own that is learned.
 
-    They are point estimates, without a prior and without a KL of their own. NumPy back end.
+    They are point estimates, without a prior and without a KL of their own.
 
     Parameters
     ----------

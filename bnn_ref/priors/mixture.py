@@ -22,7 +22,7 @@ from .base import Prior, register
 @register
 @dataclass(frozen=True)
 class MixturePrior(Prior):
-    """A mixture of Normals, the same for every weight of a tensor. NumPy back end.
+    """A mixture of Normals, the same for every weight of a tensor.
 
     Its KL is that of one draw, so it changes with the noise; of Flipout's draws it is the one
     without signs.

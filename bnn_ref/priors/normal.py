@@ -46,7 +46,7 @@ class NormalPrior(Prior):
         The mean m.
     scale : float or array
         The standard deviation s > 0 (not a variance). Of a kernel (I, O) an array has the shape
-        (O,), (I, 1) or (I, O); of a bias (O,). Arrays: NumPy back end.
+        (O,), (I, 1) or (I, O); of a bias (O,).
 
     Raises
     ------
