@@ -54,8 +54,7 @@ def init_from(
     floor : float, > 0
         The least sigma: a weight that is 0 has it.
     centred : bool
-        Replace each prior by a Normal that is the initial posterior, so that the KL starts at 0
-        (array priors: NumPy back end).
+        Replace each prior by a Normal that is the initial posterior, so that the KL starts at 0.
     dtype : "float32" or "float64"
 
     Returns
