@@ -1,6 +1,10 @@
 """The settings of a run that have a default, once: `train` and `sweep` read them here."""
 
-SETTINGS = {
+from __future__ import annotations
+
+from typing import Any
+
+SETTINGS: dict[str, Any] = {
     "layers": [128, 128],
     "activation": "relu",
     "prior_scale": 1.0,

@@ -96,6 +96,9 @@ class Levels:
         The only values there may be; by default whatever comes.
     """
 
+    open: bool
+    places: dict[str, int]
+
     def __init__(self, given: Sequence[str] | None = None) -> None:
         self.open = given is None
         self.places = {name: place for place, name in enumerate(given or ())}

@@ -20,7 +20,7 @@ from .rows import Rows
 
 TASKS = ("categorical", "bernoulli", "normal")
 PIECE = 1 << 22  # numbers that are checked at once
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "task": set(TASKS),
     "inputs": int,
     "x_loc": (float, [float]),

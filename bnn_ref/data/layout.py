@@ -15,7 +15,7 @@ from ..errors import expected
 if TYPE_CHECKING:
     from .reading import Reading
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "columns": [str],
     "places": [int],
     "width": int,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .reading import Reading
 
 
-def array_names(path: str | PathLike[str]) -> list[str]:
+def array_names(path: str | PathLike[str]) -> tuple[str, ...]:
     """Return the names of an npz's arrays.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +115,7 @@ def _arrays(text):
     return tuple(pairs)
 
 
-OPTIONS = {
+OPTIONS: dict[str, Callable[[str], Any]] = {
     "header": _yes,
     "separator": lambda text: SEPARATORS.get(text, text),
     "decimal": str,

@@ -37,6 +37,11 @@ class Rows:
         For values that are no table of numbers, or without rows or columns.
     """
 
+    values: NDArray[Any]
+    loc: NDArray[Any]
+    scale: NDArray[Any]
+    dtype: np.dtype[Any]
+
     def __init__(
         self,
         values: ArrayLike,

@@ -6,7 +6,7 @@ Source: Ioffe and Szegedy (2015), "Batch normalization", algorithms 1 and 2.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ class BatchNorm(SameSize):
     shape: tuple[int, ...] | int | None = None
 
     type = "BatchNorm"
-    tensors = ("scale", "shift", "running_mean", "running_variance")
+    tensors: ClassVar[tuple[str, ...]] = ("scale", "shift", "running_mean", "running_variance")
 
     def __post_init__(self) -> None:
         if self.convention not in CONVENTIONS:

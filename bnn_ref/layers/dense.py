@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -57,7 +57,7 @@ class Dense(Layer):
     frozen: bool = False
 
     type = "Dense"
-    tensors = ("kernel_mu", "bias_mu")
+    tensors: ClassVar[tuple[str, ...]] = ("kernel_mu", "bias_mu")
 
     def __post_init__(self) -> None:
         settle = object.__setattr__

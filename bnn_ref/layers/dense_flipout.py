@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,7 @@ class DenseFlipout(FlipoutLayer):
     initial_sigma: float | str | None = None
 
     type = "DenseFlipout"
-    sizes = ("units",)
+    sizes: ClassVar[tuple[str, ...]] = ("units",)
     explained = True
 
     def __post_init__(self) -> None:
@@ -95,17 +95,17 @@ class DenseFlipout(FlipoutLayer):
         self._settle_options()
 
     @property
-    def kernel_shape(self) -> tuple[int, ...]:
+    def kernel_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """(I, O)."""
         return self.inputs, self.outputs
 
     @property
-    def channels(self) -> int:
+    def channels(self) -> int:  # type: ignore[override]
         """I: each input has a sign of its own."""
         return self.inputs
 
     @property
-    def units(self) -> int:
+    def units(self) -> int:  # type: ignore[override]
         """O."""
         return self.outputs
 

@@ -6,7 +6,7 @@ Source: Ba, Kiros and Hinton (2016), "Layer normalization", equations 3 and 4.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class LayerNorm(SameSize):
     shape: tuple[int, ...] | int | None = None
 
     type = "LayerNorm"
-    tensors = ("scale", "shift")
+    tensors: ClassVar[tuple[str, ...]] = ("scale", "shift")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "epsilon", check_epsilon(self.epsilon))

@@ -50,8 +50,16 @@ class FlipoutLayer(Layer):
         The keys of its JSON that say its sizes.
     """
 
-    tensors = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho", "kernel_prior_loc",
-               "kernel_prior_rho", "bias_prior_loc", "bias_prior_rho")  # fmt: skip
+    tensors: ClassVar[tuple[str, ...]] = (
+        "kernel_mu",
+        "kernel_rho",
+        "bias_mu",
+        "bias_rho",
+        "kernel_prior_loc",
+        "kernel_prior_rho",
+        "bias_prior_loc",
+        "bias_prior_rho",
+    )
     sizes: ClassVar[tuple[str, ...]] = ()
     kernel_shape: tuple[int, ...]
     units: int

@@ -72,12 +72,12 @@ class Residual(Layer):
         return other
 
     @property
-    def inputs(self) -> Any:
+    def inputs(self) -> Any:  # type: ignore[override]
         """I of the first layer; None where it has not been settled."""
         return self.layers[0].inputs
 
     @property
-    def outputs(self) -> Any:
+    def outputs(self) -> Any:  # type: ignore[override]
         """O of the last layer."""
         return self.layers[-1].outputs
 

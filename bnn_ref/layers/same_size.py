@@ -34,12 +34,12 @@ class SameSize(Layer):
         object.__setattr__(self, "shape", shape)
 
     @property
-    def inputs(self) -> Any:
+    def inputs(self) -> Any:  # type: ignore[override]
         """I, the product of the shape; None where it has not been settled."""
         return None if self.shape is None else prod(self.shape)
 
     @property
-    def outputs(self) -> Any:
+    def outputs(self) -> Any:  # type: ignore[override]
         """O = I."""
         return self.inputs
 

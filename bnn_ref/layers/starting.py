@@ -47,7 +47,7 @@ class Values(dict[str, NDArray[Any]]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Values) and self._key() == other._key()
 
-    def __hash__(self) -> int:
+    def __hash__(self) -> int:  # type: ignore[override]
         return hash(tuple(sorted(self._key().items())))
 
     def to_json(self) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..elementary import sigmoid, softplus
-from .base import NOTHING, Likelihood, numbers, refuse_first, register
+from .base import NOTHING, Likelihood, ReductionClass, numbers, refuse_first, register
 from .reduction import ProbabilityReduction, binary_entropy
 
 
@@ -21,7 +21,7 @@ class Bernoulli(Likelihood):
 
     type = "bernoulli"
     metric = "accuracy"
-    reduction = ProbabilityReduction
+    reduction: ClassVar[ReductionClass] = ProbabilityReduction
     formula = "log(1 + exp(outputs)) - y * outputs"
     slope_formula = "(1 / (1 + exp(-outputs)) - y)"
 

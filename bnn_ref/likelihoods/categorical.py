@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..elementary import log_softmax
-from .base import NOTHING, Likelihood, numbers, refuse_first, register
+from .base import NOTHING, Likelihood, ReductionClass, numbers, refuse_first, register
 from .reduction import ProbabilityReduction, entropy
 
 
@@ -21,7 +21,7 @@ class Categorical(Likelihood):
 
     type = "categorical"
     metric = "accuracy"
-    reduction = ProbabilityReduction
+    reduction: ClassVar[ReductionClass] = ProbabilityReduction
     formula = "log( sum over classes of exp(outputs) ) - outputs[y]"
     slope_formula = "(softmax(outputs) - one_hot(y))"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..elementary import sigmoid, softplus, softplus_inverse
 from ..errors import expected
-from .base import NOTHING, Likelihood, numbers, refuse_first, register, share
+from .base import NOTHING, Likelihood, ReductionClass, numbers, refuse_first, register, share
 from .reduction import NormalReduction
 
 
@@ -39,7 +39,7 @@ class Normal(Likelihood):
 
     type = "normal"
     metric = "rmse"
-    reduction = NormalReduction
+    reduction: ClassVar[ReductionClass] = NormalReduction
     formula = "(y - outputs)^2 / (2 scale^2) + log(scale) + log(2 pi) / 2"
     slope_formula = "(outputs - y) / scale^2"
 

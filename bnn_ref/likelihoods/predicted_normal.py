@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..elementary import sigmoid, softplus
 from ..errors import expected
-from .base import NOTHING, Likelihood, register
+from .base import NOTHING, Likelihood, ReductionClass, register
 from .normal import Normal
 from .reduction import Reduction
 
@@ -21,6 +21,8 @@ class PredictedReduction(Reduction):
 
     Arguments as for `Reduction`.
     """
+
+    aleatoric: Any
 
     def __init__(self, likelihood: Likelihood, own: Mapping[str, NDArray[Any]]) -> None:
         super().__init__(likelihood, own)
@@ -71,9 +73,9 @@ class PredictedNormal(Likelihood):
 
     type = "predicted_normal"
     metric = "rmse"
-    reduction = PredictedReduction
-    formula = Normal.formula
-    slope_formula = Normal.slope_formula
+    reduction: ClassVar[ReductionClass] = PredictedReduction
+    formula: ClassVar[str] = Normal.formula
+    slope_formula: ClassVar[str] = Normal.slope_formula
 
     def __post_init__(self) -> None:
         for name, most in (("floor", np.inf), ("beta", 1.0)):

@@ -43,6 +43,8 @@ class Reduction:
     """
 
     likelihood: Any
+    own: Mapping[str, NDArray[Any]]
+    draws: int
     mean: Any
     squares: Any
 
@@ -69,6 +71,9 @@ class ProbabilityReduction(Reduction):
 
     Arguments as for `Reduction`.
     """
+
+    aleatoric: Any
+    entropy: Any
 
     def __init__(self, likelihood: Likelihood, own: Mapping[str, NDArray[Any]]) -> None:
         super().__init__(likelihood, own)

@@ -91,6 +91,9 @@ class Run:
         the first version.
     """
 
+    folder: Path
+    identity: str | None
+
     def __init__(self, folder: str | PathLike[str]) -> None:
         self.folder = Path(folder)
         self.identity = None

@@ -1,6 +1,9 @@
 """What the JSON files of a run hold, key by key: see `bnn_ref.border.schema`."""
 
+from __future__ import annotations
+
 from types import NoneType
+from typing import Any
 
 from ..border.schema import Maybe
 
@@ -8,7 +11,7 @@ from ..border.schema import Maybe
 READING = ("header", "separator", "decimal", "missing", "missing_rows", "categorical", "drop",
            "index", "arrays")  # fmt: skip
 # What the first version did without a setting for it: what its runs are read with.
-LATER = {
+LATER: dict[str, Any] = {
     "prior_scale": 1.0,
     "bias": "deterministic",
     "initializer": "tfp",
@@ -20,7 +23,7 @@ LATER = {
     **dict.fromkeys(READING),
 }
 # Every setting of `bnn-ref train`; Maybe for those of `LATER`.
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "data": str,
     "target": (str, int, NoneType),
     "layers": [int],
@@ -51,7 +54,7 @@ FREE = ("data", "steps", "epochs", "draws")  # may be given anew when a run goes
 SCORES = ("nats", "accuracy", "rmse", "calibration_error")
 RESULT_NAMES = ("loss", "nll", "kl", *(f"{part}_{name}" for name in SCORES
                                        for part in ("heldout", "test")))  # fmt: skip
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "format": {"bnn-ref-run"},
     "version": {1, 2},
     "bnn_ref": str,
@@ -69,18 +72,18 @@ CONFIG = {
     },
     "network": {"inputs": int, "layers": list, "likelihood": dict},
 }
-RECORD = dict.fromkeys(("epoch", "loss", "nll", "kl", "kl_weight"), float) | {
+RECORD: dict[str, Any] = dict.fromkeys(("epoch", "loss", "nll", "kl", "kl_weight"), float) | {
     "step": int,
     ...: (float, str, NoneType),
 }
-HISTORY = {"records": [RECORD]}
-RESULTS = dict.fromkeys(RESULT_NAMES, (float, NoneType)) | {
+HISTORY: dict[str, Any] = {"records": [RECORD]}
+RESULTS: dict[str, Any] = dict.fromkeys(RESULT_NAMES, (float, NoneType)) | {
     "steps": int,
     "draws": int,
     ...: (float, str, NoneType),
 }
 # The description in a checkpoint: `run` since version 2.
-META = {
+META: dict[str, Any] = {
     "format": {"bnn-ref-checkpoint"},
     "version": {1, 2},
     "run": Maybe((str, NoneType)),

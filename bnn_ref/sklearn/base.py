@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -26,6 +26,11 @@ from ..training.guards import warn_of_few_examples
 from ..training.schedules import parse_rate, rise_of
 from ..training.trainer import Trainer
 from .settings import CAN_CHANGE, CONSTRAINTS, LEAST_PASSES, LEAST_STEPS, TEMPERATURES
+
+if TYPE_CHECKING:
+    from ..network import Network
+    from ..step.results import State
+    from ..training.convergence import Convergence
 
 FIXED = ("hidden_layer_sizes", "activation", "prior_scale", "bias", "initializer", "dtype",
          "scale", "learn_scale", "normalize_y")  # fmt: skip
@@ -64,6 +69,19 @@ class Flipout(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar = CONSTRAINTS
+
+    temperature_: float
+    temperature_scores_: dict[float, float]
+    num_rows_: int
+    num_examples_: float
+    seed_: int
+    n_iter_: int
+    loss_: float
+    loss_curve_: list[float]
+    validation_scores_: list[float]
+    convergence_: Convergence
+    network_: Network
+    state_: State
 
     def __init__(
         self,

@@ -51,6 +51,8 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
 
     _parameter_constraints: ClassVar = {**CONSTRAINTS, "class_weight": [dict, str, None]}
 
+    classes_: NDArray[Any]
+
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (50,),

@@ -62,6 +62,9 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
         "normalize_y": ["boolean"],
     }
 
+    y_loc_: NDArray[np.float64]
+    y_scale_: NDArray[np.float64]
+
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (50,),

@@ -1,6 +1,9 @@
 """The settings that the two estimators share: their documentation and what each may be."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -13,7 +16,7 @@ CAN_CHANGE = (
     "kl_warm_up, num_examples, early stopping's settings, class_weight, backend, threads"
 )
 
-CONSTRAINTS = {
+CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [str],
     "prior_scale": [Interval(Real, 0, None, closed="neither")],

@@ -88,6 +88,11 @@ class State:
         What `step` reads: in memory, so that a step can change it together with the rest.
     """
 
+    parameters: Parameters
+    moment_1: Parameters
+    moment_2: Parameters
+    count: NDArray[np.int64]
+
     def __init__(
         self, parameters: Parameters, moment_1: Parameters, moment_2: Parameters, step: int = 0
     ) -> None:

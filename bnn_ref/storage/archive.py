@@ -62,6 +62,9 @@ class Archive:
         The arrays' names, without ".npy", in the order of the directory.
     """
 
+    names: tuple[str, ...]
+    _members: dict[str, zipfile.ZipInfo]
+
     def __init__(self, file: BinaryIO, limit: int) -> None:
         self._file, self._zip = file, zipfile.ZipFile(file)
         self._members = {}

@@ -28,7 +28,7 @@ from ..runs.environment import version_of
 from ..storage.jsonfile import read_json, write_json
 from ..storage.wholefile import remove_leftovers
 
-RECORD = {
+RECORD: dict[str, Any] = {
     "cell": dict,
     "result": {...: (float, str, bool, NoneType)},
     "seconds": float,
@@ -95,6 +95,8 @@ class Store:
     folder : str or path, optional
         Made where it is absent. None keeps nothing.
     """
+
+    cells: Path | None
 
     def __init__(self, folder: str | PathLike[str] | None = None) -> None:
         self.cells = None if folder is None else Path(folder) / "cells"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..data.reading import Reading
 
-DEFAULTS = {**SETTINGS, "split": 0}
+DEFAULTS: dict[str, Any] = {**SETTINGS, "split": 0}
 
 
 def load_split(

@@ -4,6 +4,10 @@ Each source's own protocol: Hernández-Lobato and Adams' splits for the first th
 last reports negative log-likelihoods alone, on splits of its own.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 SOURCES = {
     "VI": "Graves (2011), as run by Hernández-Lobato and Adams (2015) and printed by Gal and "
     "Ghahramani (2016), table 1",
@@ -15,7 +19,7 @@ SOURCES = {
 }
 
 # method: set: (RMSE, its standard error, log-likelihood, its standard error)
-PUBLISHED = {
+PUBLISHED: dict[str, Any] = {
     "VI": {
         "boston": (4.32, 0.29, -2.90, 0.07),
         "concrete": (7.19, 0.12, -3.39, 0.02),

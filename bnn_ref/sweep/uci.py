@@ -46,7 +46,7 @@ FOLDERS = {
 }
 SPLITS = 20
 LIMIT = 1 << 24  # bytes of a file
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "hidden": 50,
     "activation": "relu",
     "prior_scale": 1.0,

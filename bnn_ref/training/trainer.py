@@ -86,6 +86,24 @@ class Trainer:
     True
     """
 
+    network: Network
+    num_examples: float
+    learning_rate: float | Cosine | Callable[[int], float]
+    seed: int
+    backend: ModuleType
+    dtype: np.dtype[Any]
+    draws_per_step: int
+    kl_weight: float | Callable[[int], float] | None
+    temperature: float
+    kl_warm_up: float
+    adam: Adam
+    is_constant: bool
+    estimator: str
+    threads: int | None
+    state: State
+    steps: int | None
+    _workspace: Any
+
     def __init__(
         self,
         network: Network,

@@ -17,7 +17,39 @@
 Each is imported from its file when first asked for; frameworks only when they are named.
 """
 
+from __future__ import annotations
+
 import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names, for a type checker
+    from .converters import export_parameters as export_parameters
+    from .converters import import_parameters as import_parameters
+    from .gradients.numeric import assert_gradients as assert_gradients
+    from .gradients.numeric import central_difference as central_difference
+    from .gradients.numeric import check_gradients as check_gradients
+    from .gradients.numeric import complex_step as complex_step
+    from .gradients.numeric import random_direction as random_direction
+    from .implementations.checking import ImplementationReport as ImplementationReport
+    from .implementations.checking import assert_answer as assert_answer
+    from .implementations.checking import check_implementation as check_implementation
+    from .live import verify as verify
+    from .noise.kl import check_kl as check_kl
+    from .noise.moments import check_layer as check_layer
+    from .objective.describing import explain_objective as explain_objective
+    from .objective.probing import check_objective as check_objective
+    from .recording.recording import record as record
+    from .vectors.assertions import assert_agrees as assert_agrees
+    from .vectors.checking import Check as Check
+    from .vectors.checking import check_file as check_file
+    from .vectors.checking import check_vector as check_vector
+    from .vectors.comparison import Comparison as Comparison
+    from .vectors.comparison import compare as compare
+    from .vectors.diagnosis import Explanation as Explanation
+    from .vectors.diagnosis import diagnose as diagnose
+    from .vectors.mistakes import MISTAKES as MISTAKES
+    from .vectors.questions import new_question as new_question
+    from .vectors.questions import random_question as random_question
 
 _HOMES = {
     "ImplementationReport": "implementations.checking",
@@ -52,11 +84,11 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__

@@ -134,3 +134,10 @@ def test_every_annotation_can_be_evaluated():
                 pytest.fail(f"{place}: {error}")
             seen += len(hints)
     assert seen > 500
+
+
+def test_a_type_checker_sees_what_verification_imports_when_asked():
+    names = for_the_checker(importlib.import_module("bnn_ref.verification"))
+    assert {name for name in names if not name.startswith("__")} == set(
+        bnn_ref.verification.__all__
+    )

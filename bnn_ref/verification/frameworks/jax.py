@@ -18,7 +18,7 @@ from . import CannotAnswer, Framework, FrameworkMissing
 if TYPE_CHECKING:
     from ..vectors.files import Vector
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Any] = {
     "linear": lambda a: a,
     "relu": jax.nn.relu,
     "tanh": jnp.tanh,
@@ -67,7 +67,7 @@ def _kl_mixture(prior, own, mu, sigma, eps):
     return jnp.sum(log_q + _minus_log_mixture(prior, mu + sigma * eps))
 
 
-KLS = {
+KLS: dict[str, Any] = {
     "normal": _kl_normal,
     "learned_normal": _kl_normal,
     "laplace": _kl_laplace,
@@ -122,7 +122,7 @@ def _dense_flipout(layer, p, h):
     return a
 
 
-LAYERS = {"DenseFlipout": _dense_flipout}  # type to pre-activations
+LAYERS: dict[str, Any] = {"DenseFlipout": _dense_flipout}  # type to pre-activations
 
 
 def _nll(likelihood, own, z, y, weights):
@@ -158,7 +158,7 @@ def _below(arrays, prefix):
 
 def loss(
     free: Mapping[str, Any], fixed: Mapping[str, Any], meta: Mapping[str, Any]
-) -> tuple[Any, tuple[Any, Any, list[Any]]]:
+) -> tuple[Any, tuple[Any, Any, list[Any], list[Any]]]:
     """Return the loss that is differentiated; (outputs, nll, KLs, pre-activations) beside it.
 
     Parameters

@@ -23,7 +23,7 @@ from .tensorflow import tf, tf_keras, tfp, without_warnings
 if TYPE_CHECKING:
     from ..vectors.files import Vector
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Any] = {
     "linear": None,
     "relu": tf.nn.relu,
     "tanh": tf.nn.tanh,

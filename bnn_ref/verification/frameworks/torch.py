@@ -22,7 +22,7 @@ def softplus(a: Any) -> Any:
     return torch.logaddexp(a, torch.zeros_like(a))
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Any] = {
     "linear": lambda a: a,
     "relu": torch.relu,
     "tanh": torch.tanh,
@@ -67,7 +67,7 @@ def _kl_mixture(prior, own, mu, sigma, eps):
     return torch.sum(log_q + _minus_log_mixture(prior, mu + sigma * eps))
 
 
-KLS = {
+KLS: dict[str, Any] = {
     "normal": _kl_normal,
     "learned_normal": _kl_normal,
     "laplace": _kl_laplace,
@@ -124,7 +124,7 @@ def _dense_flipout(layer, p, h):
     return a
 
 
-LAYERS = {"DenseFlipout": _dense_flipout}  # type to pre-activations
+LAYERS: dict[str, Any] = {"DenseFlipout": _dense_flipout}  # type to pre-activations
 
 
 def nll_and_loss(
@@ -177,7 +177,7 @@ def _below(tensors, prefix):
     return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def forward(meta: Mapping[str, Any], t: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+def forward(meta: Mapping[str, Any], t: Mapping[str, Any]) -> tuple[Any, list[Any], list[Any]]:
     """Return (outputs, kl of each layer, pre-activations) for a vector file's tensors, by name."""
     h, kls, before = t["x"], [], []
     for k, layer in enumerate(meta["layers"]):

@@ -67,6 +67,17 @@ class Claim:
     rtol, atol : float, what a person allows on top
     """
 
+    rtol: float
+    atol: float
+    function: Loss
+    given: NDArray[np.float64]
+    unit: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    size: NDArray[np.float64]
+    tolerance: NDArray[np.float64]
+    method: str
+    derivative: Callable[[Loss, NDArray[Any], NDArray[np.float64]], Derivative]
+
     def __init__(
         self,
         loss: Callable[[Any], Any],

@@ -62,6 +62,17 @@ class Loss:
     evaluations : int, calls so far
     """
 
+    names: list[str]
+    shapes: list[tuple[int, ...]]
+    dtypes: list[np.dtype[Any]]
+    slices: list[slice]
+    point: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    evaluations: int
+    base: Any
+    single: bool
+    noise: float
+
     def __init__(self, loss: Callable[[Any], Any], arrays: Any) -> None:
         named = named_arrays(arrays)
         self._loss = loss

@@ -25,7 +25,7 @@ MARKER = (
     "bnn_vectors(random=0, seed=0, partial=False, limit=None, version=1): questions for a test "
     "that takes bnn_question (bnn_ref, docs/verify.md)"
 )
-OPTIONS = {"random": 0, "seed": 0, "partial": False, "limit": None, "version": 1}
+OPTIONS: dict[str, Any] = {"random": 0, "seed": 0, "partial": False, "limit": None, "version": 1}
 
 
 def pytest_configure(config: Any) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, log, pi, sqrt
+from typing import Any
 
 from ...errors import expected
 from .naming import Named, name_weight
 
 REDUCTIONS = ("sum", "mean", "layer_means")
 # Each loss: what one example adds, as (factor on the sum of squares, divided by the outputs).
-LOSSES = {
+LOSSES: dict[str, Any] = {
     "nll": None,
     "mse": (1.0, True),
     "squared_error": (1.0, False),

@@ -247,7 +247,7 @@ def _float16(value):
 
 
 # The largest error that a step in a precision leaves, and what tells its numbers, finest first.
-FORMATS = {
+FORMATS: dict[str, Any] = {
     FLOAT32: (FLOAT32_LIMIT, None),
     BFLOAT16: (2e-1, _of_format(_bfloat16)),  # its few bits are float16 numbers as well
     FLOAT16: (5e-2, _of_format(_float16)),

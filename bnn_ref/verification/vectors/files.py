@@ -158,7 +158,7 @@ class Vector:
         arrays = {name: self.arrays[name] for name in network.parameter_shapes}
         return network.parameters(arrays, dtype or self.dtype)
 
-    def noise(self, dtype: DTypeLike | None = None) -> Noise:
+    def noise(self, dtype: DTypeLike | None = None) -> Noise | LocalNoise:
         """Return the file's `Noise`, or `LocalNoise`, in its own dtype or another."""
         network, layers = self.network, []
         for k, layer in enumerate(network.layers):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ _SHIFTS = {
 }
 
 # What a fitted weight of the KL may have been meant as, by (kl_weight, batch size, weights).
-MEANT = {
+MEANT: dict[str, Callable[[float, int, int], float]] = {
     " = 1/B, the batch size": lambda weight, rows, count: 1 / rows,
     " = 1": lambda weight, rows, count: 1.0,
     " = kl_weight + 1: added twice, once undivided (Keras adds model.losses by itself)":

@@ -31,7 +31,7 @@ def softplus(a: Any) -> Any:
     return mp.log1p(mp.exp(a))
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Any] = {
     "linear": lambda a: a,
     "relu": lambda a: a if a > 0 else mpf(0),
     "tanh": mp.tanh,
@@ -83,7 +83,7 @@ def _dense(description, p, h):
     return rows
 
 
-LAYERS = {"DenseFlipout": _dense}  # type to pre-activations
+LAYERS: dict[str, Any] = {"DenseFlipout": _dense}  # type to pre-activations
 
 
 def _log_normal(y, m, s):
@@ -173,7 +173,7 @@ def _kl_mixture(prior, own, mu, sigma, eps):
     return total
 
 
-KLS = {
+KLS: dict[str, Any] = {
     "normal": _kl_normal,
     "learned_normal": _kl_normal,
     "laplace": _kl_laplace,

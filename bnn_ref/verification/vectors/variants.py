@@ -22,6 +22,8 @@ from ...elementary import sigmoid, softplus
 from ...step import check_sample_weight
 
 if TYPE_CHECKING:
+    from ...network import Network, Parameters
+    from ...noise.draws import LocalNoise, Noise
     from ...priors.base import Prior
     from .files import Vector
 
@@ -143,6 +145,14 @@ class Problem:
     network, parameters, noise, x, y, kl_weight, sample_weight
         As `loss_and_gradients` takes them.
     """
+
+    network: Network
+    parameters: Parameters
+    noise: Noise | LocalNoise
+    x: NDArray[np.float64]
+    y: NDArray[Any]
+    kl_weight: float
+    sample_weight: NDArray[np.float64] | None
 
     def __init__(self, vector: Vector) -> None:
         self.network = vector.network
