@@ -1,0 +1,210 @@
+"""Keras models: a Sequential or functional chain of Keras' own layers and of TFP's.
+
+Both Keras 3 and tf_keras, which TFP's layers belong to, are read by their layers' attributes.
+
+Source: `keras.layers`; `tfp.layers.DenseFlipout`, `DenseReparameterization` and
+`DenseLocalReparameterization` 0.25.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..errors import expected
+from ..layers import BatchNorm, Dense, DenseFlipout, Dropout, LayerNorm
+from ..likelihoods import Likelihood
+from ..priors import NoPrior
+from .building import GRID, Builder, Converted, one_prior, refuse
+
+ENDS = {"softmax": "categorical", "sigmoid": "bernoulli"}
+TFP = {"DenseFlipout": "flipout", "DenseReparameterization": "shared",
+       "DenseLocalReparameterization": "local"}  # fmt: skip
+ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
+
+
+def from_keras(
+    model: Any,
+    likelihood: Likelihood | None = None,
+    *,
+    kl_weight: float | None = None,
+    dropout_predicts: bool = False,
+    dtype: DTypeLike | None = None,
+) -> Converted:
+    """Return a built Keras model as a network, its parameters and its estimator.
+
+    A softmax (or, with a Bernoulli likelihood, a sigmoid) at the end is left out: a network's
+    outputs are logits. `Add` of two tensors of a functional chain becomes a `Residual`.
+
+    Parameters
+    ----------
+    model : keras.Model or tf_keras.Model
+    likelihood : Likelihood, optional
+        Categorical unless given.
+    kl_weight : float, optional
+        The factor on the KL that it will be trained with, by which an L2 regularizer becomes the
+        prior that has its gradient: `l2` is N(0, sqrt(kl_weight / (2 l2))).
+    dropout_predicts : bool
+        Whether dropout drops in predictions too (Monte Carlo dropout); in Keras it does not.
+    dtype : "float32" or "float64", optional
+        The model's own unless given.
+
+    Raises
+    ------
+    ValueError
+        For the first thing that has no counterpart, with its place.
+    """
+    builder, wide = Builder(likelihood), False
+    is_graph = type(model).__name__ == "Functional"
+    counts: dict[int, int] = {}  # of a tensor, how many of our layers it has behind it
+    previous = None
+    layers = list(model.layers)
+    for k, one in enumerate(layers):
+        kind, last = type(one).__name__, k == len(layers) - 1
+        place = f"model.layers[{k}] ({kind} {one.name!r})"
+        wide = wide or any("float64" in str(w.dtype) for w in one.weights)
+        if is_graph and kind != "InputLayer":
+            _follow(builder, place, one, previous, counts)
+        if kind == "Add":
+            pass  # done by `_follow`
+        elif kind in ACTIVATIONS:
+            _activate(builder, place, getattr(one, "activation", one), last, kind)
+        elif kind == "Dropout":
+            builder.add(place, Dropout(one.rate, dropout_predicts))
+        elif kind in LAYERS:
+            LAYERS[kind](builder, place, one, kl_weight)
+            if hasattr(one, "activation"):
+                _activate(builder, place, one.activation, last)
+        elif kind not in ("InputLayer", "Flatten"):
+            raise refuse(place, [*LAYERS, "Dropout", "Add", *ACTIVATIONS], one)
+        if is_graph:
+            previous = one.output[0] if isinstance(one.output, list) else one.output
+            counts[id(previous)] = len(builder.layers)
+    if not builder.layers:
+        raise expected("model", "at least one layer", "none")
+    return builder.finish(dtype or ("float64" if wide else "float32"))
+
+
+def _follow(builder: Builder, place: str, one: Any, previous: Any, counts: dict[int, int]) -> None:
+    """Refuse a layer that does not take the outputs of the one before; let `Add` close a block."""
+    try:
+        inputs = one.input
+    except (AttributeError, ValueError):
+        raise expected(place, "a layer that is used once", "one that is shared") from None
+    given = inputs if isinstance(inputs, list | tuple) else [inputs]
+    others = [tensor for tensor in given if tensor is not previous]
+    if type(one).__name__ == "Add":
+        if len(given) != 2 or len(others) != 1 or id(others[0]) not in counts:
+            raise expected(place, "the outputs of the layer before and of one earlier", "others")
+        builder.enclose(place, counts[id(others[0])])
+    elif others:
+        raise expected(place, "the outputs of the layer before, as in a chain", "others")
+
+
+def _activate(
+    builder: Builder, place: str, function: Any, last: bool, kind: str = "Activation"
+) -> None:
+    """Add an activation by what it does; one that makes probabilities of logits ends the model."""
+    name = getattr(function, "__name__", kind).lower()
+    if last and name in ENDS and builder.likelihood.type == ENDS[name]:
+        builder.end(place, ENDS[name])
+        return
+    if function is None:
+        return
+    if name == "softmax":
+        raise expected(place, "a softmax at the end of a categorical model alone", "one elsewhere")
+    values = function(np.asarray(GRID, np.float32))
+    builder.activate(place, np.asarray(values))
+
+
+def _prior(place: str, regularizer: Any, kl_weight: float | None) -> Any:
+    """Return the prior whose -log p has an L2 regularizer's gradient, or None without one."""
+    if regularizer is None:
+        return None
+    strength = float(getattr(regularizer, "l2", 0.0))
+    if float(getattr(regularizer, "l1", 0.0)) or type(regularizer).__name__ not in ("L2", "L1L2"):
+        raise expected(place, "no regularizer but L2", repr(regularizer))
+    if not strength:
+        return None
+    if kl_weight is None:
+        raise expected(place, "kl_weight, by which its L2 regularizer becomes a prior", "none")
+    return (0.0, float(np.sqrt(kl_weight / (2 * strength))))
+
+
+def _dense(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
+    arrays = {"kernel_mu": np.asarray(one.kernel)}
+    if one.use_bias:
+        arrays["bias_mu"] = np.asarray(one.bias)
+    priors = {
+        f"{name}_prior": _prior(place, getattr(one, f"{name}_regularizer"), kl_weight)
+        for name in ("kernel", "bias")
+    }
+    layer = Dense(*arrays["kernel_mu"].shape, bias=bool(one.use_bias),
+                  frozen=not one.trainable, **priors)  # fmt: skip
+    builder.add(place, layer, arrays)
+
+
+def _last_axis(place: str, axis: Any, one: Any) -> None:
+    rank = len(one.gamma.shape) if one.scale else 0
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    if rank != 1 or not one.center or axes[0] not in (-1, 1):
+        raise expected(place, "one axis, the last, with scale and center", f"axis {axis}")
+
+
+def _batch_norm(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
+    _last_axis(place, one.axis, one)
+    arrays = {
+        "scale": np.asarray(one.gamma), "shift": np.asarray(one.beta),
+        "running_mean": np.asarray(one.moving_mean),
+        "running_variance": np.asarray(one.moving_variance),
+    }  # fmt: skip
+    layer = BatchNorm(one.momentum, one.epsilon, "keras", frozen=not one.trainable)
+    builder.add(place, layer, arrays)
+
+
+def _layer_norm(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
+    _last_axis(place, one.axis, one)
+    arrays = {"scale": np.asarray(one.gamma), "shift": np.asarray(one.beta)}
+    builder.add(place, LayerNorm(one.epsilon), arrays)
+
+
+def _tfp(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
+    """Add a layer of TFP; a divisor of its KL is the training's kl_weight, not the network's."""
+    arrays, priors, bias = {}, {}, "none"
+    for name in ("kernel", "bias"):
+        posterior = getattr(one, f"{name}_posterior")
+        if posterior is None:
+            continue
+        inner = getattr(posterior, "distribution", posterior)
+        found = type(inner).__name__.lstrip("_")
+        arrays[f"{name}_mu"] = np.asarray(inner.loc)
+        if found == "Normal":
+            arrays[f"{name}_sigma"] = np.asarray(inner.stddev(), np.float64)
+            prior = getattr(one, f"{name}_prior")
+            priors[f"{name}_prior"] = _prior_of(place, getattr(prior, "distribution", prior))
+        elif name == "kernel" or "Deterministic" not in found:
+            raise expected(place, f"a Normal posterior of the {name}", found)
+        if name == "bias":
+            bias = "normal" if found == "Normal" else "deterministic"
+    layer = DenseFlipout(*arrays["kernel_mu"].shape, bias=bias, **priors)
+    builder.add(place, layer, arrays, TFP[type(one).__name__])
+
+
+def _prior_of(place: str, normal: Any) -> Any:
+    """Return the prior that a distribution of TFP is; without one its layers add no KL."""
+    if normal is None:
+        return NoPrior()
+    if type(normal).__name__ != "Normal":
+        raise expected(place, "a Normal prior", type(normal).__name__)
+    return one_prior(np.asarray(normal.loc), np.asarray(normal.scale))
+
+
+LAYERS: dict[str, Callable[[Builder, str, Any, float | None], None]] = {
+    "Dense": _dense,
+    "BatchNormalization": _batch_norm,
+    "LayerNormalization": _layer_norm,
+    **dict.fromkeys(TFP, _tfp),
+}

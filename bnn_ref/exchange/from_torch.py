@@ -1,0 +1,189 @@
+"""PyTorch modules: a Sequential of its own layers and of Bayesian-Torch, torchbnn or Blitz ones.
+
+What each library means: Bayesian-Torch has sigma = softplus(rho) and calls the prior's standard
+deviation a variance; its Flipout layer turns the bias by each example's signs, its
+reparameterisation draws one weight for a batch. torchbnn has sigma = exp(log_sigma). Blitz has
+sigma = softplus(rho), a mixture of two Normals as prior, 1e-6 added to its density and 1/2 taken
+away for every weight, which this library does not repeat.
+
+Source: `bayesian_torch.layers.LinearFlipout` 0.5.0, `torchbnn.BayesLinear` 1.2,
+`blitz.modules.BayesianLinear` 0.2.8, `torch.nn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..errors import expected
+from ..layers import BatchNorm, Dense, DenseFlipout, Dropout, LayerNorm
+from ..likelihoods import Likelihood
+from ..priors import MixturePrior
+from .building import GRID, Builder, Converted, one_prior, refuse
+
+ACTIVATIONS = ("ReLU", "LeakyReLU", "ELU", "SELU", "SiLU", "GELU", "Tanh", "Sigmoid", "Softplus",
+               "Identity", "PReLU")  # fmt: skip
+ENDS = {"Softmax": "categorical", "LogSoftmax": "categorical", "Sigmoid": "bernoulli"}
+
+
+def from_torch(
+    module: Any,
+    likelihood: Likelihood | None = None,
+    *,
+    dropout_predicts: bool = False,
+    dtype: DTypeLike | None = None,
+) -> Converted:
+    """Return a PyTorch model as a network, its parameters and its estimator.
+
+    A softmax (or, with a Bernoulli likelihood, a sigmoid) at the end is left out: a network's
+    outputs are logits.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential, a layer, or a list of layers in their order
+        Sequentials inside it are taken apart.
+    likelihood : Likelihood, optional
+        Categorical unless given.
+    dropout_predicts : bool
+        Whether dropout drops in predictions too (Monte Carlo dropout); in PyTorch's ``eval`` it
+        does not.
+    dtype : "float32" or "float64", optional
+        The model's own unless given.
+
+    Raises
+    ------
+    ValueError
+        For the first thing that has no counterpart, with its place.
+    """
+    builder = Builder(likelihood)
+    found = list(_leaves(module, "module"))
+    if not found:
+        raise expected("module", "at least one layer", "none")
+    for k, (place, one) in enumerate(found):
+        name, last = type(one).__name__, k == len(found) - 1
+        place = f"{place} ({name})"
+        if last and name in ENDS and builder.likelihood.type == ENDS[name]:
+            builder.end(place, ENDS[name])
+        elif name in ACTIVATIONS:
+            builder.activate(place, _values(one))
+        elif name == "Dropout":
+            builder.add(place, Dropout(one.p, dropout_predicts))
+        elif name in LAYERS:
+            LAYERS[name](builder, place, one)
+        elif name != "Flatten":  # rows are flat
+            raise refuse(place, [*LAYERS, "Dropout", *ACTIVATIONS, "Sequential"], one)
+    if dtype is None:
+        wide = any("float64" in str(p.dtype) for _, one in found for p in one.parameters())
+        dtype = "float64" if wide else "float32"
+    return builder.finish(dtype)
+
+
+def _leaves(module: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """Yield (place, layer) of a sequence, those inside its sequences too."""
+    names = ("Sequential", "ModuleList")
+    if not isinstance(module, list | tuple) and type(module).__name__ not in names:
+        yield place, module
+        return
+    for k, one in enumerate(module):
+        yield from _leaves(one, f"{place}[{k}]")
+
+
+def _array(tensor: Any) -> Any:
+    return tensor.detach().cpu().numpy()
+
+
+def _values(module: Any) -> Any:
+    """Return an activation's values on the grid."""
+    import torch
+
+    weights = list(module.parameters())
+    dtype = weights[0].dtype if weights else torch.float64
+    with torch.no_grad():
+        return module(torch.tensor(GRID, dtype=dtype)).numpy()
+
+
+def _linear(builder: Builder, place: str, one: Any) -> None:
+    frozen = not one.weight.requires_grad
+    outputs, inputs = one.weight.shape
+    arrays = {"kernel_mu": _array(one.weight).T}
+    if one.bias is not None:
+        arrays["bias_mu"] = _array(one.bias)
+    layer = Dense(inputs, outputs, bias=one.bias is not None, frozen=frozen)
+    builder.add(place, layer, arrays)
+
+
+def _batch_norm(builder: Builder, place: str, one: Any) -> None:
+    if not one.affine or not one.track_running_stats or one.momentum is None:
+        raise expected(place, "affine, with running statistics and a momentum", repr(one))
+    arrays = {
+        "scale": _array(one.weight), "shift": _array(one.bias),
+        "running_mean": _array(one.running_mean), "running_variance": _array(one.running_var),
+    }  # fmt: skip
+    builder.add(place, BatchNorm(one.momentum, one.eps, "pytorch"), arrays)
+
+
+def _layer_norm(builder: Builder, place: str, one: Any) -> None:
+    if len(one.normalized_shape) != 1 or one.weight is None or one.bias is None:
+        raise expected(place, "one axis, with scale and shift", repr(one))
+    arrays = {"scale": _array(one.weight), "shift": _array(one.bias)}
+    builder.add(place, LayerNorm(one.eps), arrays)
+
+
+def _bayesian_torch(builder: Builder, place: str, one: Any) -> None:
+    flipout = type(one).__name__ == "LinearFlipout"
+    bias, priors, arrays = "none", {}, {}
+    for ours, theirs in (("kernel", "weight"), ("bias", "bias")):
+        mu, rho = getattr(one, f"mu_{theirs}"), getattr(one, f"rho_{theirs}")
+        if mu is None:
+            continue
+        if ours == "bias":
+            bias = "normal_flipped" if flipout else "normal"
+        arrays |= {f"{ours}_mu": _array(mu).T, f"{ours}_rho": _array(rho).T}
+        loc, scale = (_array(getattr(one, f"prior_{theirs}_{n}")).T for n in ("mu", "sigma"))
+        priors[f"{ours}_prior"] = one_prior(loc, scale)
+    layer = DenseFlipout(*arrays["kernel_mu"].shape, bias=bias, scale_shift=0.0, **priors)
+    builder.add(place, layer, arrays, "flipout" if flipout else "shared")
+
+
+def _torchbnn(builder: Builder, place: str, one: Any) -> None:
+    arrays = {}
+    for ours, theirs in (("kernel", "weight"), ("bias", "bias"))[: 1 + bool(one.bias)]:
+        arrays[f"{ours}_mu"] = _array(getattr(one, f"{theirs}_mu")).T
+        log_sigma = _array(getattr(one, f"{theirs}_log_sigma")).T
+        arrays[f"{ours}_sigma"] = np.exp(log_sigma.astype(np.float64))
+    prior = (float(one.prior_mu), float(one.prior_sigma))
+    priors = {"kernel_prior": prior} | ({"bias_prior": prior} if one.bias else {})
+    layer = DenseFlipout(*arrays["kernel_mu"].shape, bias="normal" if one.bias else "none",
+                         scale_shift=0.0, **priors)  # fmt: skip
+    builder.add(place, layer, arrays, "shared")
+
+
+def _blitz(builder: Builder, place: str, one: Any) -> None:
+    if one.prior_dist is not None:
+        raise expected(place, "Blitz' own prior", "a prior_dist")
+    arrays = {}
+    for ours, theirs in (("kernel", "weight"), ("bias", "bias"))[: 1 + bool(one.bias)]:
+        sampler = getattr(one, f"{theirs}_sampler")  # what is trained, where the two have parted
+        arrays |= {f"{ours}_mu": _array(sampler.mu).T, f"{ours}_rho": _array(sampler.rho).T}
+    prior: Any = (0.0, float(one.prior_sigma_1))
+    if one.prior_pi < 1:
+        prior = MixturePrior((one.prior_sigma_1, one.prior_sigma_2),
+                             (one.prior_pi, 1 - one.prior_pi))  # fmt: skip
+    layer = DenseFlipout(*arrays["kernel_mu"].shape, bias="normal" if one.bias else "none",
+                         scale_shift=0.0, kernel_prior=prior,
+                         bias_prior=prior if one.bias else None)  # fmt: skip
+    builder.add(place, layer, arrays, "shared")
+
+
+LAYERS: dict[str, Callable[[Builder, str, Any], None]] = {
+    "Linear": _linear,
+    "BatchNorm1d": _batch_norm,
+    "LayerNorm": _layer_norm,
+    "LinearFlipout": _bayesian_torch,
+    "LinearReparameterization": _bayesian_torch,
+    "BayesLinear": _torchbnn,
+    "BayesianLinear": _blitz,
+}
