@@ -6,7 +6,20 @@ Start with `Network`, `DenseFlipout` and a likelihood; train with `Trainer` or `
 
 from ._version import __version__
 from .errors import NonFinite, ObjectiveWarning, PredictionWarning
-from .layers import BatchNorm, Dense, DenseFlipout, Dropout, Elementwise, LayerNorm, Residual
+from .layers import (
+    AveragePool2D,
+    BatchNorm,
+    Conv1DFlipout,
+    Conv2DFlipout,
+    Dense,
+    DenseFlipout,
+    Dropout,
+    Elementwise,
+    Flatten,
+    LayerNorm,
+    MaxPool2D,
+    Residual,
+)
 from .likelihoods import Bernoulli, Categorical, Custom, Normal, PredictedNormal
 from .network import Network, Parameters
 from .noise import LayerNoise, Noise, draw_noise
@@ -20,9 +33,12 @@ from .training.trainer import Trainer
 
 __all__ = [
     "Adam",
+    "AveragePool2D",
     "BatchNorm",
     "Bernoulli",
     "Categorical",
+    "Conv1DFlipout",
+    "Conv2DFlipout",
     "Cosine",
     "Custom",
     "Dense",
@@ -30,8 +46,10 @@ __all__ = [
     "Dropout",
     "Elementwise",
     "Fit",
+    "Flatten",
     "LayerNoise",
     "LayerNorm",
+    "MaxPool2D",
     "Network",
     "Noise",
     "NonFinite",

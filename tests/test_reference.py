@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from complex_step import complex_step_errors
 from tolerances import COMPLEX_STEP, FLOAT32_STEP, SAME_FLOAT64, relative
 
 from bnn_ref import (
@@ -25,7 +26,6 @@ from bnn_ref import (
 )  # fmt: skip
 from bnn_ref.activations import ACTIVATIONS
 from bnn_ref.layers import BIASES, base
-from bnn_ref.network import Parameters
 
 LIKELIHOODS = {
     "categorical": Categorical(),
@@ -56,24 +56,6 @@ def problem(sizes=(5, 4, 3), activation="tanh", bias="normal", likelihood="categ
     p = p.astype(dtype)
     x = rng.normal(size=(rows, sizes[0]))
     return network, p, x, targets(network.likelihood, rows, sizes[-1], rng)
-
-
-def complex_step_errors(network, p, x, y, noise, kl_weight, weight=None):
-    """Return the worst relative error of the hand-derived gradients, inputs included."""
-    found = loss_and_gradients(network, p, x, y, noise, kl_weight, sample_weight=weight)
-    wide = p.astype("complex128")
-
-    def slope(array, place, inputs):
-        array[place] += 1e-30j
-        loss = loss_and_gradients(network, wide, inputs, y, noise, kl_weight, sample_weight=weight)
-        array[place] -= 1e-30j
-        return loss.loss.imag / 1e-30
-
-    x = x.astype(np.complex128)
-    exact = Parameters(network, np.array([slope(wide.flat, i, x) for i in range(p.flat.size)]))
-    exact_x = np.array([slope(x, place, x) for place in np.ndindex(x.shape)]).reshape(x.shape)
-    errors = {name: relative(found.gradients[name], exact[name]) for name in exact}
-    return {**errors, "x": relative(found.grad_x, exact_x)}
 
 
 @pytest.mark.parametrize("estimator", ["flipout", "shared", "local"])

@@ -14,11 +14,13 @@ from .base import (
     sigma,
 )
 from .batch_norm import BatchNorm
+from .conv_flipout import Conv1DFlipout, Conv2DFlipout
 from .dense import Dense
 from .dense_flipout import DenseFlipout
 from .dropout import Dropout
 from .elementwise import Elementwise
 from .layer_norm import LayerNorm
+from .pool import AveragePool2D, Flatten, MaxPool2D
 from .posterior import BIASES, INITIALIZERS, FlipoutLayer
 from .residual import Residual
 
@@ -27,16 +29,21 @@ __all__ = [
     "BLOCK_ROWS",
     "INITIALIZERS",
     "LAYERS",
+    "AveragePool2D",
     "BatchNorm",
+    "Conv1DFlipout",
+    "Conv2DFlipout",
     "Dense",
     "DenseFlipout",
     "Dropout",
     "Elementwise",
+    "Flatten",
     "FlipoutLayer",
     "Layer",
     "LayerNorm",
     "LayerParameters",
     "LayerTrace",
+    "MaxPool2D",
     "Residual",
     "chain",
     "in_blocks",

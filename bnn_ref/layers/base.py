@@ -419,8 +419,8 @@ def layers_from_json(
     Parameters
     ----------
     descriptions : list of dict
-    inputs : int
-        Of the first.
+    inputs : int or tuple of int
+        Of the first: how many, or the shape (H, W, C).
     thing : str
         What messages call them.
 
@@ -432,7 +432,11 @@ def layers_from_json(
     if not isinstance(descriptions, list):
         raise expected(thing, "a list of objects", repr(descriptions))
     layers = []
-    for one in descriptions:
-        layers.append(layer_from_json(one, inputs))
-        inputs = layers[-1].outputs
+    before = None if inputs is None else tuple(np.atleast_1d(inputs))
+    for k, one in enumerate(descriptions):
+        layer = layer_from_json(one, None if before is None else prod(before))
+        if before is not None:
+            layer = layer.after(before, f"{thing}[{k}]")
+        before = getattr(layer, "output_shape", (layer.outputs,))
+        layers.append(layer)
     return layers

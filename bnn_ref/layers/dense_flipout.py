@@ -93,6 +93,7 @@ class DenseFlipout(FlipoutLayer):
         object.__setattr__(self, "inputs", check_size(self.inputs, "inputs"))
         object.__setattr__(self, "outputs", check_size(self.outputs, "outputs"))
         self._settle_options()
+        self._check_priors()
 
     @property
     def kernel_shape(self) -> tuple[int, ...]:  # type: ignore[override]

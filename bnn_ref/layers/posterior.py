@@ -92,8 +92,6 @@ class FlipoutLayer(Layer):
             if not hasattr(self.bias_prior, "penalty"):
                 raise expected("bias_prior", "a prior with a density, for a deterministic bias",
                                self.bias_prior.describe())  # fmt: skip
-        for tensor, prior in {**self.priors, **self.point_priors}.items():
-            prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
         if self.scale_shift is not None:
             try:
                 shift = float(self.scale_shift)
@@ -106,6 +104,11 @@ class FlipoutLayer(Layer):
             wanted = "one of " + ", ".join(INITIALIZERS)
             raise expected("initializer", wanted, repr(self.initializer))
         self._settle_sigma()
+
+    def _check_priors(self):
+        """Raise where a prior's arrays do not fit its tensor; once the sizes are known."""
+        for tensor, prior in {**self.priors, **self.point_priors}.items():
+            prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
 
     def _settle_sigma(self):
         """Check ``initial_sigma``: a number above 0, or "prior" where every prior has a scale."""

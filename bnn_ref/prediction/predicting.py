@@ -21,7 +21,7 @@ from ..errors import PredictionWarning, expected
 from ..layers import BLOCK_ROWS
 from ..likelihoods import NOTHING
 from ..network import Network, Parameters
-from ..step import check_kind
+from ..step import check_kind, leading_shape
 from .prediction import Prediction
 
 if TYPE_CHECKING:
@@ -166,10 +166,9 @@ def predict(
     rows_at_once = -(-check_size(rows_at_once, "rows_at_once") // BLOCK_ROWS) * BLOCK_ROWS
     backend = get_backend(backend)
     x = check_rows(x)
-    if x.shape[-1] != network.inputs:
-        raise expected("x", f"last dimension {network.inputs}", f"shape {tuple(x.shape)}")
+    leading = leading_shape(network, x.shape)
     if y is not None:
-        y = network.likelihood.check_targets(y, tuple(x.shape[:-1]), network.outputs)
+        y = network.likelihood.check_targets(y, leading, network.outputs)
     if len(x.shape) > 2:
         x = np.asarray(x).reshape(-1, network.inputs)
     rows = x.shape[0]

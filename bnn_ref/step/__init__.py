@@ -9,6 +9,7 @@ from .checks import (
     check_least_rows,
     check_noise,
     check_sample_weight,
+    leading_shape,
     refuse_non_finite,
 )
 from .results import Metrics, Result, State
@@ -25,5 +26,6 @@ __all__ = [
     "check_least_rows",
     "check_noise",
     "check_sample_weight",
+    "leading_shape",
     "refuse_non_finite",
 ]

@@ -31,7 +31,7 @@ def check_inputs(
     Parameters
     ----------
     network : Network
-    x : array (..., I), rank >= 2
+    x : array (..., I), rank >= 2; of a network of images also (..., H, W, C)
     dtype : dtype
         The parameters'.
 
@@ -45,12 +45,34 @@ def check_inputs(
     x = as_array(x, "x")
     if x.dtype.kind not in ("buifc" if np.dtype(dtype).kind == "c" else "buif"):
         raise TypeError(f"x: expected numbers, found dtype {x.dtype}")
-    if x.ndim < 2:
-        raise expected("x", f"rank 2 or more, last dimension {network.inputs}", f"shape {x.shape}")
-    if x.shape[-1] != network.inputs:
-        raise expected("x", f"last dimension {network.inputs}", f"shape {x.shape}")
+    leading = leading_shape(network, x.shape)
     flat = x.reshape(-1, network.inputs)  # (B, I)
-    return np.ascontiguousarray(flat, dtype), x.shape[:-1]
+    return np.ascontiguousarray(flat, dtype), leading
+
+
+def leading_shape(network: Network, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of inputs without what belongs to one example.
+
+    Parameters
+    ----------
+    network : Network
+    shape : tuple of int
+        (..., I), or (..., H, W, C) where the first layer takes images (H, W, C).
+
+    Raises
+    ------
+    ValueError
+        For another shape.
+    """
+    one = getattr(network.layers[0], "input_shape", (network.inputs,))
+    if len(shape) > len(one) > 1 and tuple(shape[-len(one) :]) == one:
+        return tuple(shape[: -len(one)])
+    wanted = f"last dimension {network.inputs}" + (f" or {one}" if len(one) > 1 else "")
+    if len(shape) < 2:
+        raise expected("x", f"rank 2 or more, {wanted}", f"shape {tuple(shape)}")
+    if shape[-1] != network.inputs:
+        raise expected("x", wanted, f"shape {tuple(shape)}")
+    return tuple(shape[:-1])
 
 
 def check_sample_weight(

@@ -22,16 +22,17 @@ FILES = ("reference", "layers.base", "layers.posterior", "layers.dense_flipout",
          "priors.normal", "priors.laplace", "priors.mixture", "priors.learned", "step.adam",
          "activations", "elementary", "prediction.predicting", "layers.dense", "layers.dropout",
          "layers.elementwise", "layers.normalising", "layers.layer_norm", "layers.batch_norm",
-         "layers.residual")  # fmt: skip
+         "layers.residual", "layers.conv_flipout", "layers.pool", "layers.window")  # fmt: skip
 OF_THE_STEP = ("reference", "layers.base", "layers.posterior", "layers.dense_flipout",
-               "layers.local")  # fmt: skip
+               "layers.local", "layers.conv_flipout", "layers.pool")  # fmt: skip
 NUMBERS = re.compile(r"E(\d+)(?: to E(\d+))?")
 FORMULAS = {"softplus", "sigmoid", "sigma", "kl", "kl_parts", "kl_gradient", "perturb",
             "perturb_backward", "function", "nll_and_gradient", "update", "layer_kl",
             "average", "forward", "backward", "sum", "draw_weights", "draw_outputs", "in_blocks",
             "derivative", "slope"}  # fmt: skip
 NO_FORMULA = {"in_blocks", "chain", "initial", "num_random", "kl_parts", "kl", "from_json",
-              "to_json", "describe", "__post_init__", "_settle_options"}  # fmt: skip
+              "to_json", "describe", "__post_init__", "_settle_options", "describe_sizes",
+              "sizes_to_json", "output_shape"}  # fmt: skip
 
 
 def defined(path):

@@ -1,0 +1,25 @@
+"""Every gradient of a step, by hand and by the complex step."""
+
+import numpy as np
+from tolerances import relative
+
+from bnn_ref import loss_and_gradients
+from bnn_ref.network import Parameters
+
+
+def complex_step_errors(network, p, x, y, noise, kl_weight, weight=None):
+    """Return the worst relative error of the hand-derived gradients, inputs included."""
+    found = loss_and_gradients(network, p, x, y, noise, kl_weight, sample_weight=weight)
+    wide = p.astype("complex128")
+
+    def slope(array, place, inputs):
+        array[place] += 1e-30j
+        loss = loss_and_gradients(network, wide, inputs, y, noise, kl_weight, sample_weight=weight)
+        array[place] -= 1e-30j
+        return loss.loss.imag / 1e-30
+
+    x = x.astype(np.complex128)
+    exact = Parameters(network, np.array([slope(wide.flat, i, x) for i in range(p.flat.size)]))
+    exact_x = np.array([slope(x, place, x) for place in np.ndindex(x.shape)]).reshape(x.shape)
+    errors = {name: relative(found.gradients[name], exact[name]) for name in exact}
+    return {**errors, "x": relative(found.grad_x, exact_x)}

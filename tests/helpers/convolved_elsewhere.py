@@ -1,0 +1,265 @@
+"""A step of a convolutional network in another framework; prints the worst relative errors, JSON.
+
+    python convolved_elsewhere.py tfp|torch|jax
+
+TFP runs its own `Convolution2DFlipout`, Keras' pooling and its own KL, with the draws that the
+NumPy back end got; PyTorch and JAX compute the formula with their own convolutions and pooling.
+"""
+
+import json
+import sys
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+
+from bnn_ref import (
+    AveragePool2D,
+    Categorical,
+    Conv2DFlipout,
+    DenseFlipout,
+    Flatten,
+    MaxPool2D,
+    Network,
+    draw_noise,
+    loss_and_gradients,
+)
+
+KL_WEIGHT = 0.03
+PRIOR = (0.1, 0.9)
+ROWS = 3
+
+
+def make_problem():
+    """Return (network, parameters, x, y, noise): uneven sizes, strides and paddings."""
+    options = {"kernel_prior": PRIOR, "activation": "relu"}
+    network = Network([
+        Conv2DFlipout(4, (3, 2), (2, 1), "same", input_shape=(9, 7, 2), **options),
+        MaxPool2D(2, padding="same"),
+        Conv2DFlipout(3, 2, padding="valid", bias="normal", **options),
+        AveragePool2D((2, 3), 1, "same"),
+        Conv2DFlipout(4, 5, 2, "same", bias="none", **options),
+        Flatten(),
+        DenseFlipout(8, 3),
+    ], Categorical())  # fmt: skip
+    p = network.init(0, "float64")
+    x = np.random.default_rng(1).normal(size=(ROWS, 9, 7, 2))
+    return network, p, x, np.array([0, 2, 1]), draw_noise(network, ROWS, 5, dtype="float64")
+
+
+def errors(found, exact):
+    """Return name to relative error of what another framework found."""
+    pairs = {name: (found["grad"][name], exact.gradients[name]) for name in exact.gradients}
+    pairs["x"] = found["x"], exact.grad_x
+    pairs |= {name: (found[name], getattr(exact, name)) for name in ("nll", "kl", "outputs")}
+    return {name: float(np.max(np.abs(np.reshape(a, np.shape(b)) - b)) / np.max(np.abs(b)))
+            for name, (a, b) in pairs.items()}  # fmt: skip
+
+
+def with_tfp(network, p, x, y, noise):
+    """The layers of TFP, their draws replaced while the step runs."""
+    from tensorflow_probability.python.distributions import normal as normal_module
+    from tensorflow_probability.python.layers import conv_variational, dense_variational
+
+    from bnn_ref.verification.frameworks.tensorflow import tf, tf_keras, tfp
+
+    def prior(dtype, shape, name, trainable, add_variable):
+        loc, scale = tf.constant(PRIOR[0], dtype), tf.constant(PRIOR[1], dtype)
+        normal = tfp.distributions.Normal(tf.fill(shape, loc), scale)
+        return tfp.distributions.Independent(normal, reinterpreted_batch_ndims=len(shape))
+
+    posterior = tfp.layers.default_mean_field_normal_fn()
+    layers, named, draws, signs = [], {}, [], []
+    for k, (layer, n) in enumerate(zip(network.layers, noise.layers, strict=True)):
+        if isinstance(layer, (MaxPool2D, AveragePool2D)):
+            kind = getattr(tf_keras.layers, f"{layer.type[:-6]}Pooling2D")
+            layers.append(kind(layer.pool_size, layer.strides, layer.padding, dtype="float64"))
+        elif isinstance(layer, Flatten):
+            layers.append(tf_keras.layers.Flatten(dtype="float64"))
+        else:
+            options = {"dtype": "float64"}
+            if isinstance(layer, Conv2DFlipout):
+                options |= {"kernel_prior_fn": prior}
+            if layer.bias == "normal":
+                options["bias_posterior_fn"] = posterior
+                options["bias_prior_fn"] = tfp.layers.default_multivariate_normal_fn
+            elif layer.bias == "none":
+                options["bias_posterior_fn"] = None
+            if isinstance(layer, DenseFlipout):
+                made = tfp.layers.DenseFlipout(layer.units, **options)
+                made.build((None, layer.inputs))
+            else:
+                made = tfp.layers.Convolution2DFlipout(
+                    layer.filters, layer.kernel_size, layer.strides, layer.padding,
+                    activation=tf.nn.relu, **options)  # fmt: skip
+                made.build((None, *layer.input_shape))
+            for part in ("kernel", "bias"):
+                its = getattr(made, f"{part}_posterior")
+                if its is None:
+                    continue
+                named[f"layers.{k}.{part}_mu"] = its.distribution.loc
+                if hasattr(its.distribution, "scale"):
+                    named[f"layers.{k}.{part}_rho"] = its.distribution.scale.pretransformed_input
+            layers.append(made)
+            draws += [n.kernel_eps] + ([n.bias_eps] if n.bias_eps is not None else [])
+            signs += [n.sign_input, n.sign_output]
+    for name, variable in named.items():
+        variable.assign(p[name])
+    draws, signs = iter(draws), iter(signs)
+
+    def normal(shape, *args, **kwargs):
+        return tf.reshape(tf.constant(next(draws)), shape)
+
+    def rademacher(shape, *args, **kwargs):
+        return tf.reshape(tf.constant(next(signs)), shape)
+
+    def replaced(module, name, **own):
+        return mock.patch.object(module, name, SimpleNamespace(**{**vars(getattr(module, name)),
+                                                                  **own}))  # fmt: skip
+
+    with (
+        replaced(normal_module, "samplers", normal=normal),
+        replaced(conv_variational, "tfp_random", rademacher=rademacher),
+        replaced(dense_variational, "tfp_random", rademacher=rademacher),
+        tf.GradientTape() as tape,
+    ):
+        h = images = tf.constant(x)
+        tape.watch(images)
+        for layer in layers:
+            h = layer(h)
+        kl = sum(sum(layer.losses) for layer in layers if layer.losses)
+        nll = -tf.reduce_mean(tfp.distributions.Categorical(logits=h).log_prob(y))
+        loss = nll + KL_WEIGHT * kl
+    grads = tape.gradient(loss, [images, *named.values()])
+    return {"outputs": h.numpy(), "nll": nll.numpy(), "kl": kl.numpy(), "x": grads[0].numpy(),
+            "grad": dict(zip(named, (g.numpy() for g in grads[1:]), strict=True))}  # fmt: skip
+
+
+def step(network, p, x, y, noise, lib):
+    """Return (loss, (nll, kl, logits)) of the formula in a framework's own functions."""
+    h, kl = x, 0.0
+    for k, (layer, n) in enumerate(zip(network.layers, noise.layers, strict=True)):
+        if isinstance(layer, MaxPool2D):
+            h = lib.pool(h, layer, "max")
+        elif isinstance(layer, AveragePool2D):
+            h = lib.pool(h, layer, "average")
+        elif isinstance(layer, Flatten):
+            h = h.reshape(len(x), -1)
+        else:
+            own = {name: p[f"layers.{k}.{name}"] for name in
+                   ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")
+                   if f"layers.{k}.{name}" in p}  # fmt: skip
+            shift = layer.settled_shift("float64")
+            sigma = lib.softplus(own["kernel_rho"]) + shift
+            spread = (ROWS,) + (1,) * (len(layer.kernel_shape) - 2) + (-1,)
+            s = lib.array(n.sign_input).reshape(spread)
+            r = lib.array(n.sign_output).reshape(spread)
+            delta = sigma * lib.array(n.kernel_eps)
+            a = lib.apply(h, own["kernel_mu"], layer) + lib.apply(h * s, delta, layer) * r
+            loc, scale = layer.kernel_prior.loc, layer.kernel_prior.scale
+            kl = kl + lib.kl(own["kernel_mu"], sigma, loc, scale)
+            if "bias_mu" in own:
+                a = a + own["bias_mu"]
+            if "bias_rho" in own:
+                sigma_b = lib.softplus(own["bias_rho"]) + shift
+                a = a + sigma_b * lib.array(n.bias_eps)
+                kl = kl + lib.kl(own["bias_mu"], sigma_b, 0.0, 1.0)
+            h = lib.relu(a) if layer.activation == "relu" else a
+    nll = lib.nll(h, y)
+    return nll + KL_WEIGHT * kl, (nll, kl, h)
+
+
+def sides(layer, size):
+    """Return ((top, bottom), (left, right)) of TensorFlow's padding, worked out here anew."""
+    if layer.padding == "valid":
+        return (0, 0), (0, 0)
+    found = []
+    for side, along, stride in zip(layer.input_shape, size, layer.strides, strict=False):
+        missing = max((-(-side // stride) - 1) * stride + along - side, 0)
+        found.append((missing // 2, missing - missing // 2))
+    return tuple(found)
+
+
+def with_torch(network, p, x, y, noise):
+    import torch
+    from torch.nn import functional
+
+    torch.set_num_threads(1)
+
+    def padded(h, layer, size, value):
+        (top, bottom), (left, right) = sides(layer, size)
+        return functional.pad(h.permute(0, 3, 1, 2), (left, right, top, bottom), value=value)
+
+    def apply(h, kernel, layer):
+        if isinstance(layer, DenseFlipout):
+            return h @ kernel
+        channels_first = padded(h, layer, layer.kernel_size, 0.0)
+        return functional.conv2d(channels_first, kernel.permute(3, 2, 0, 1),
+                                 stride=layer.strides).permute(0, 2, 3, 1)  # fmt: skip
+
+    def pool(h, layer, kind):
+        if kind == "max":
+            h = padded(h, layer, layer.pool_size, -torch.inf)
+            return functional.max_pool2d(h, layer.pool_size, layer.strides).permute(0, 2, 3, 1)
+        total = functional.avg_pool2d(padded(h, layer, layer.pool_size, 0.0), layer.pool_size,
+                                      layer.strides)  # fmt: skip
+        inside = functional.avg_pool2d(padded(torch.ones_like(h), layer, layer.pool_size, 0.0),
+                                       layer.pool_size, layer.strides)  # fmt: skip
+        return (total / inside).permute(0, 2, 3, 1)
+
+    def kl(mu, sigma, loc, scale):
+        posterior = torch.distributions.Normal(mu, sigma)
+        prior = torch.distributions.Normal(torch.tensor(loc, dtype=torch.float64), scale)
+        return torch.distributions.kl_divergence(posterior, prior).sum()
+
+    lib = SimpleNamespace(
+        array=torch.tensor, softplus=functional.softplus, relu=torch.relu, apply=apply, pool=pool,
+        kl=kl, nll=lambda z, y: functional.cross_entropy(z, torch.tensor(y)),
+    )  # fmt: skip
+    own = {name: torch.tensor(array, requires_grad=True) for name, array in p.items()}
+    images = torch.tensor(x, requires_grad=True)
+    loss, (nll, kl_total, outputs) = step(network, own, images, y, noise, lib)
+    loss.backward()
+    return {"outputs": outputs.detach().numpy(), "nll": nll.item(), "kl": kl_total.item(),
+            "x": images.grad.numpy(),
+            "grad": {name: one.grad.numpy() for name, one in own.items()}}  # fmt: skip
+
+
+def with_jax(network, p, x, y, noise):
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+
+    def apply(h, kernel, layer):
+        if isinstance(layer, DenseFlipout):
+            return h @ kernel
+        return jax.lax.conv_general_dilated(h, kernel, layer.strides, layer.padding.upper(),
+                                            dimension_numbers=("NHWC", "HWIO", "NHWC"))  # fmt: skip
+
+    def pool(h, layer, kind):
+        where = (1, *layer.pool_size, 1), (1, *layer.strides, 1), layer.padding.upper()
+        if kind == "max":
+            return jax.lax.reduce_window(h, -jnp.inf, jax.lax.max, *where)
+        total = jax.lax.reduce_window(h, 0.0, jax.lax.add, *where)
+        return total / jax.lax.reduce_window(jnp.ones_like(h), 0.0, jax.lax.add, *where)
+
+    def kl(mu, sigma, loc, scale):
+        ratio = sigma / scale
+        return jnp.sum(ratio**2 / 2 - 0.5 - jnp.log(ratio) + ((mu - loc) / scale) ** 2 / 2)
+
+    lib = SimpleNamespace(
+        array=jnp.asarray, softplus=jax.nn.softplus, relu=jax.nn.relu, apply=apply, pool=pool,
+        kl=kl, nll=lambda z, y: -jnp.mean(jax.nn.log_softmax(z)[jnp.arange(len(y)), y]),
+    )  # fmt: skip
+    own = {name: jnp.asarray(array) for name, array in p.items()}
+    both = jax.value_and_grad(lambda p, x: step(network, p, x, y, noise, lib), (0, 1), has_aux=True)
+    (_, (nll, kl_total, outputs)), (grads, grad_x) = both(own, jnp.asarray(x))
+    return {"outputs": outputs, "nll": nll, "kl": kl_total, "x": grad_x, "grad": grads}
+
+
+if __name__ == "__main__":
+    problem = make_problem()
+    network, p, x, y, noise = problem
+    exact = loss_and_gradients(network, p, x, y, noise, KL_WEIGHT)
+    print(json.dumps(errors(globals()[f"with_{sys.argv[1]}"](*problem), exact)))
