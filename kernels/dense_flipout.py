@@ -212,7 +212,7 @@ def _add_scaled(a, b, weight):
 
 
 @kernel
-def _update_tensor(tensor, start, by_mu, by_delta, run, memory):
+def update_tensor(tensor, start, by_mu, by_delta, run, memory):
     """Finish the gradients of some weights of a tensor, from `start` on, and use them up."""
     n = by_mu.size
     if tensor.kl_mu >= 0:
@@ -241,7 +241,7 @@ def update_kernel(task, layers, run, memory):
     product(memory.work, layer.flipped + first, 1, inputs,
             memory.work, layer.grad_flipped, outputs,
             memory.scratch, n, outputs, rows, outputs, run.rows, False)  # fmt: skip
-    _update_tensor(layer.kernel, first * outputs, by_mu, by_delta, run, memory)
+    update_tensor(layer.kernel, first * outputs, by_mu, by_delta, run, memory)
 
 
 @kernel
@@ -258,7 +258,7 @@ def update_bias(layer, run, memory):
     else:
         grad = layer.grad_flipped if kind == NORMAL_FLIPPED else layer.grad
         column_sums(memory.work, grad, run.rows, n, by_delta, block)
-        _update_tensor(layer.bias, 0, by_mu, by_delta, run, memory)
+        update_tensor(layer.bias, 0, by_mu, by_delta, run, memory)
 
 
 @kernel

@@ -25,7 +25,8 @@ from .dense_flipout import (
 from .elementary import sigmoid, softplus
 from .jit import entry, kernel
 from .likelihoods import PREDICTED_NORMAL, nll_row
-from .machine import fetch_add, memory_at, memory_of, view
+from .machine import fetch_add, memory_at, view
+from .memory import memory_for
 from .records import (
     ADAM,
     BACKWARD,
@@ -42,7 +43,6 @@ from .records import (
     UPDATE_PRIOR,
     UPDATE_SCALE,
     WEIGHTS,
-    Memory,
 )
 from .sample import sample
 from .tasks import DONE, come, take, wait
@@ -181,22 +181,10 @@ def run(tasks, parts, layers, settings, x, control, scratch, thread):
     thread : int
         0 for the caller, whom the others wait for.
     """
-    this, zero = settings[0], scratch[0]
+    this = settings[0]
     if not come(control, thread):
         return
-    memory = Memory(
-        memory_of(x),
-        memory_at(this.parameters, zero),
-        memory_at(this.gradients, zero),
-        memory_at(this.moment_1, zero),
-        memory_at(this.moment_2, zero),
-        memory_at(this.work, zero),
-        memory_at(this.out, zero),
-        memory_of(scratch),
-        memory_at(this.labels, np.int64(0)),
-        memory_at(this.kl_layers, 0.0),
-        memory_at(this.grad_scale, 0.0),
-    )
+    memory = memory_for(this, x, scratch)
     limit = np.sqrt(np.float64(np.finfo(scratch.dtype).max)) / 16.0  # a square is finite too
     count = tasks.size
     begin = phase = 0

@@ -22,7 +22,8 @@ from bnn_ref import explain as explain_room
 # fmt: off
 MODULES = [
     "activations", "backends", "border.numbers", "border.rows", "elementary", "errors",
-    "layers", "layers.dense_flipout", "likelihoods", "likelihoods.bernoulli",
+    "layers", "layers.dense_flipout", "layers.conv_flipout", "layers.images", "layers.pool",
+    "layers.window", "likelihoods", "likelihoods.bernoulli",
     "likelihoods.categorical", "likelihoods.normal", "likelihoods.predicted_normal", "network",
     "noise.draws", "noise.generator", "starting",
     "defaults", "layers.base", "layers.local", "layers.posterior", "likelihoods.base",
@@ -184,8 +185,8 @@ ROOMS = ("reference", "likelihoods.normal", "likelihoods.categorical", "likeliho
          "priors.normal", "step.adam", "step.checks", "step.results", "noise.generator",
          "noise.draws", "prediction.predicting", "layers.base", "layers.dense_flipout",
          "layers.local", "layers.posterior", "likelihoods.base", "likelihoods.reduction",
-         "network", "priors.laplace", "priors.mixture", "priors.learned",
-         "priors.none")  # fmt: skip
+         "network", "priors.laplace", "priors.mixture", "priors.learned", "priors.none",
+         "layers.conv_flipout", "layers.pool", "layers.window")  # fmt: skip
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -267,6 +267,15 @@ def step_tasks(layers, rows, learned, by_inputs):
     return tasks.plan()
 
 
+def sample_tasks(layers, kernels=True):
+    """Return the plan that draws layers' weights and adds up their KL; or their biases alone."""
+    tasks = Tasks()
+    _sample(tasks, layers, kernels)
+    tasks.next_phase()
+    tasks.add(at.JUDGE)
+    return tasks.plan()
+
+
 def forward_tasks(layers, rows):
     """Return the plan of a chain's way forward: its outputs, and the KL."""
     tasks = Tasks()

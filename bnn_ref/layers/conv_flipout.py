@@ -13,9 +13,12 @@ Source: Wen, Vicol, Ba, Tran and Grosse (2018), section 3.2; padding, signs and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..activations import get_activation
 from ..border import check_size
@@ -24,7 +27,11 @@ from ..priors import Prior
 from .base import BLOCK_ROWS, LayerTrace, register, sigma
 from .images import OverImages
 from .posterior import STANDARD_NORMAL, FlipoutLayer
-from .window import check_padding, check_sizes
+from .window import Window, check_padding, check_sizes
+
+if TYPE_CHECKING:
+    from ..noise import LayerNoise, Stream
+    from .base import LayerParameters
 
 
 def _blocks(rows):
@@ -86,7 +93,7 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
     type = "Conv2DFlipout"
     sizes = ("filters", "kernel_size", "strides", "padding", "input_shape")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._settle(
             filters=check_size(self.filters, "filters"),
             kernel_size=check_sizes(self.kernel_size, "kernel_size", self.dims),
@@ -99,32 +106,39 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
             self.window  # noqa: B018, it refuses a kernel that does not fit
 
     @property
-    def window(self):
+    def window(self) -> Window:
         """The kernel's places over the image, a `Window`."""
         return self._window(self.kernel_size, self.strides, self.padding, "kernel_size")
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> tuple[int, ...]:
         """(OH, OW, F), or (OT, F) for signals."""
         return *self.window.places[2 - self.dims :], self.filters
 
     @property
-    def kernel_shape(self):
+    def kernel_shape(self) -> tuple[int, ...]:
         """(kh, kw, C, F), or (k, C, F) for signals."""
         return *self.kernel_size, self.channels, self.filters
 
     @property
-    def channels(self):
+    def channels(self) -> int:
         """C: each channel of an example has a sign, the same at all places."""
         return self.input_shape[-1]
 
     @property
-    def units(self):
+    def units(self) -> int:
         """F."""
         return self.filters
 
-    def draw_noise(self, stream, rows, estimator="flipout"):
-        """Return the `LayerNoise` of so many rows; as `FlipoutLayer.draw_noise`.
+    def draw_noise(self, stream: Stream, rows: int, estimator: str = "flipout") -> LayerNoise:
+        """Return the `LayerNoise` of so many rows.
+
+        Parameters
+        ----------
+        stream : Stream
+        rows : int
+            B.
+        estimator : "flipout" or "shared"
 
         Raises
         ------
@@ -136,7 +150,7 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
             raise expected("estimator", f"'flipout' or 'shared' for {self.type}", "'local'")
         return super().draw_noise(stream, rows, estimator)
 
-    def forward(self, p, noise, h):
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace` of the forward pass.
 
         a = patches mu + (patches of (h * sign_input) (sigma * eps)) * sign_output + bias.
@@ -177,7 +191,15 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
         t.outputs = get_activation(self.activation).function(a).reshape(len(h), -1)  # E3
         return t
 
-    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
         """Return the gradient of the loss by the layer's inputs, (B, I), and fill its parameters'.
 
         Parameters
@@ -243,7 +265,9 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
         rows = patches.reshape(-1, patches.shape[-1])  # (B P, K)
         return rows.T @ grad_a.reshape(-1, self.filters)  # E33
 
-    def draw_outputs(self, p, h, stream, kind):
+    def draw_outputs(
+        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
+    ) -> NDArray[Any]:
         """Return the outputs (rows, P * F) of one draw of a prediction.
 
         Each example is a product of its own, (P, K) by (K, F), so that its bits depend on no other
@@ -279,21 +303,23 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
             outputs[part] = h_part.reshape(len(images), -1)
         return outputs
 
-    def describe_sizes(self):
+    def describe_sizes(self) -> str:
         """Return the sizes as `describe` shows them."""
         size = "x".join(map(str, self.kernel_size))
         stride = "" if set(self.strides) == {1} else f", strides {self.strides}"
         shapes = "" if self.input_shape is None else f"{self.input_shape} -> {self.output_shape} "
         return f"{shapes}{self.filters} {size} {self.padding}{stride}"
 
-    def sizes_to_json(self):
+    def sizes_to_json(self) -> dict[str, Any]:
         """Return the sizes that a description holds."""
         return {"filters": self.filters, "kernel_size": list(self.kernel_size),
                 "strides": list(self.strides), "padding": self.padding,
                 **self._shape_to_json()}  # fmt: skip
 
     @classmethod
-    def of_sizes(cls, sizes, inputs, options):
+    def of_sizes(
+        cls, sizes: Mapping[str, Any], inputs: int, options: Mapping[str, Any]
+    ) -> Conv2DFlipout:
         """Return the layer of what `sizes_to_json` wrote.
 
         Parameters

@@ -3,8 +3,11 @@
 Between layers data are flat rows (B, I); such a layer knows how its own are arranged.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -26,16 +29,16 @@ class OverImages:
     dims = 2
 
     @property
-    def inputs(self):
+    def inputs(self) -> int | None:
         """I, all numbers of an image; None until the input_shape is known."""
         return None if self.input_shape is None else prod(self.input_shape)
 
     @property
-    def outputs(self):
+    def outputs(self) -> int | None:
         """O, all numbers of an image; None until the input_shape is known."""
         return None if self.input_shape is None else prod(self.output_shape)
 
-    def after(self, shape, thing):
+    def after(self, shape: tuple[int, ...], thing: str) -> Any:
         """Return the layer behind outputs of that shape.
 
         Parameters

@@ -6,29 +6,38 @@ C channels. Sizes and padding are TensorFlow's (`window.py`); padding is never p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import expected
 from .base import Layer, LayerTrace, register
 from .images import OverImages
-from .window import check_padding, check_sizes
+from .window import Window, check_padding, check_sizes
+
+if TYPE_CHECKING:
+    from ..noise import Stream
+    from .base import LayerParameters
 
 
 class _Plain(OverImages, Layer):
     """A layer of images that is its shape and its options."""
 
-    def draw_outputs(self, p, h, stream, kind):
+    def draw_outputs(
+        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
+    ) -> NDArray[Any]:
         """Return the outputs (rows, O), the same in every draw; arguments as for `Layer`."""
         return self.forward(p, None, h).outputs  # E35, E36
 
-    def describe(self):
+    def describe(self) -> str:
         """Return the layer in one line, for `repr` of the network."""
         return f"{self.input_shape} -> {self.output_shape} {self.type}"
 
     @classmethod
-    def from_json(cls, description, inputs):
+    def from_json(cls, description: Mapping[str, Any], inputs: int) -> _Plain:
         """Return the layer that `to_json` described.
 
         Parameters
@@ -57,7 +66,7 @@ class _Pool(_Plain):
     padding: str = "valid"
     input_shape: tuple[int, int, int] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         size = check_sizes(self.pool_size, "pool_size")
         strides = size if self.strides is None else check_sizes(self.strides, "strides")
         self._settle(pool_size=size, strides=strides, padding=check_padding(self.padding))
@@ -65,22 +74,22 @@ class _Pool(_Plain):
             self.window  # noqa: B018, it refuses a window that does not fit
 
     @property
-    def window(self):
+    def window(self) -> Window:
         """The places over the image, a `Window`."""
         return self._window(self.pool_size, self.strides, self.padding, "pool_size")
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> tuple[int, ...]:
         """(OH, OW, C)."""
         return *self.window.places, self.input_shape[-1]
 
-    def describe(self):
+    def describe(self) -> str:
         """Return the layer in one line, for `repr` of the network."""
         size = "x".join(map(str, self.pool_size))
         stride = "" if self.strides == self.pool_size else f", strides {self.strides}"
         return f"{super().describe()} {size} {self.padding}{stride}"
 
-    def to_json(self, dtype=None):
+    def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
         """Return the layer's description; the dtype is of no account."""
         return {"type": self.type, "pool_size": list(self.pool_size),
                 "strides": list(self.strides), "padding": self.padding,
@@ -102,7 +111,7 @@ class MaxPool2D(_Pool):
 
     type = "MaxPool2D"
 
-    def forward(self, p, noise, h):
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: inputs (B, I), taken (B, OH, OW, 1, C), outputs (B, O).
 
         Parameters
@@ -117,7 +126,15 @@ class MaxPool2D(_Pool):
         t.outputs = np.take_along_axis(patches, t.taken, axis=3).reshape(len(h), -1)  # E35
         return t
 
-    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
         """Return the gradient by the inputs, (B, I); arguments as for `DenseFlipout.backward`."""
         window = self.window
         t.grad_outputs = grad_outputs
@@ -150,14 +167,13 @@ class AveragePool2D(_Pool):
 
     type = "AveragePool2D"
 
-    @property
     def _counts(self):
         """How many numbers of the image lie under the window, (OH, OW, 1)."""
         height, width, _ = self.window.image
         ones = self.window._replace(image=(height, width, 1))
         return ones.patches(np.ones((1, height, width, 1)))[0].sum(axis=2)  # E36
 
-    def forward(self, p, noise, h):
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: inputs (B, I), outputs (B, O).
 
         Parameters
@@ -167,15 +183,23 @@ class AveragePool2D(_Pool):
         h : array (B, I)
         """
         patches = self.window.patches(self._images(h))  # (B, OH, OW, k, C), E30
-        means = np.sum(patches, axis=3) / self._counts.astype(h.real.dtype)  # E36
+        means = np.sum(patches, axis=3) / self._counts().astype(h.real.dtype)  # E36
         return LayerTrace(inputs=h, outputs=means.reshape(len(h), -1))
 
-    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
         """Return the gradient by the inputs, (B, I); arguments as for `DenseFlipout.backward`."""
         window = self.window
         t.grad_outputs = grad_outputs
         grad = grad_outputs.reshape(-1, *window.places, window.image[2])
-        share = grad / self._counts.astype(grad.real.dtype)  # (B, OH, OW, C), E36
+        share = grad / self._counts().astype(grad.real.dtype)  # (B, OH, OW, C), E36
         grad_patches = np.repeat(share[:, :, :, None], window.count, axis=3)  # E36
         t.grad_inputs = window.gather(grad_patches).reshape(t.inputs.shape)  # E31
         return t.grad_inputs
@@ -198,15 +222,15 @@ class Flatten(_Plain):
 
     type = "Flatten"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._settle()
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> tuple[int, ...]:
         """(I,)."""
         return (self.inputs,)
 
-    def forward(self, p, noise, h):
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: inputs and outputs (B, I) are the same array.
 
         Parameters
@@ -217,11 +241,19 @@ class Flatten(_Plain):
         """
         return LayerTrace(inputs=h, outputs=h)
 
-    def backward(self, p, noise, t, grad_outputs, kl_weight, gradients):
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
         """Return the gradient by the inputs, (B, I); arguments as for `DenseFlipout.backward`."""
         t.grad_outputs = t.grad_inputs = grad_outputs
         return grad_outputs
 
-    def to_json(self, dtype=None):
+    def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
         """Return the layer's description; the dtype is of no account."""
         return {"type": self.type, **self._shape_to_json()}

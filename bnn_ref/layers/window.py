@@ -5,9 +5,13 @@ stays inside: ceil((H - kh + 1) / sh) places along the height. With "same" there
 where (places - 1) * sh + kh > H, the missing rows lie half above and half below, the odd one below.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..border import check_size
 from ..errors import expected
@@ -35,18 +39,18 @@ class Window(NamedTuple):
     places: tuple[int, int]
 
     @property
-    def canvas(self):
+    def canvas(self) -> tuple[int, ...]:
         """Height and width of the image with its padding."""
         sides = zip(self.image, self.size, self.strides, self.before, self.places, strict=False)
         return tuple(max(before + side, (places - 1) * stride + size)
                      for side, size, stride, before, places in sides)  # fmt: skip
 
     @property
-    def count(self):
+    def count(self) -> int:
         """How many pixels it covers, kh * kw."""
         return self.size[0] * self.size[1]
 
-    def steps(self):
+    def steps(self) -> Iterator[tuple[int, tuple[slice, ...]]]:
         """Yield (p, slices) of each place p inside the window, row by row: what lies under it.
 
         The slices pick (B, OH, OW, C) out of the canvas.
@@ -57,7 +61,7 @@ class Window(NamedTuple):
                              in zip((i, j), self.places, self.strides, strict=True))  # fmt: skip
             yield i * self.size[1] + j, (slice(None), rows, columns)
 
-    def patches(self, images, fill=0.0):
+    def patches(self, images: NDArray[Any], fill: float = 0.0) -> NDArray[Any]:
         """Return what lies under the window at each place, (B, OH, OW, kh * kw, C).
 
         Parameters
@@ -73,7 +77,7 @@ class Window(NamedTuple):
             found[:, :, :, p] = canvas[under]  # E30
         return found
 
-    def gather(self, grad_patches):
+    def gather(self, grad_patches: NDArray[Any]) -> NDArray[Any]:
         """Return the gradient by the images, (B, H, W, C), of that by their patches.
 
         Parameters
@@ -94,7 +98,13 @@ class Window(NamedTuple):
         return canvas[:, top : top + self.image[0], left : left + self.image[1]]
 
 
-def make_window(image, size, strides, padding, thing="kernel_size"):
+def make_window(
+    image: tuple[int, ...],
+    size: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: str,
+    thing: str = "kernel_size",
+) -> Window:
     """Return the `Window` of a checked size over images of that shape.
 
     Parameters
@@ -123,7 +133,7 @@ def make_window(image, size, strides, padding, thing="kernel_size"):
     return Window(tuple(image), tuple(size), tuple(strides), tuple(before), tuple(places))
 
 
-def check_sizes(value, thing, count=2):
+def check_sizes(value: Any, thing: str, count: int = 2) -> tuple[int, ...]:
     """Return whole numbers, at least 1, as a tuple of that many; one number counts for all.
 
     Parameters
@@ -145,7 +155,7 @@ def check_sizes(value, thing, count=2):
     return tuple(check_size(one, thing) for one in value)
 
 
-def check_padding(padding):
+def check_padding(padding: str) -> str:
     """Return the padding's name, or raise a `ValueError` for an unknown one.
 
     Parameters

@@ -143,7 +143,7 @@ def check_least_rows(network: Network, rows: int) -> None:
         B.
     """
     for k, layer in enumerate(network.layers):
-        if rows < layer.least_rows:
+        if 0 < rows < layer.least_rows:
             wanted = f"at least {layer.least_rows} rows in training, whose statistics it takes"
             raise expected(f"layers[{k}] ({layer.type})", wanted, rows)
 
