@@ -57,6 +57,18 @@ def test_its_links_and_pictures_lead_to_files():
     assert all(link.startswith("https:") for link in there)
 
 
+def test_a_reader_of_tfps_example_finds_the_term_on_this_page_and_in_one_command():
+    """What the KL is made of, both forms, and whether to divide: the same words in either place."""
+    from bnn_ref.explain import explain, small_subject
+
+    section = README[README.index("## What is that KL term?") : README.index("## Verify your")]
+    said = explain("kl", small_subject()).text()
+    for words in ("sum(model.losses)", "kernel_divergence_fn", "KL(", "/ N", "batch size"):
+        assert words in section and words in said, words
+    for part in ("squared mean", "variance", "log", "constant"):
+        assert part in section and part in said, part
+
+
 def test_every_command_it_names_exists():
     from bnn_ref.cli import COMMANDS
 

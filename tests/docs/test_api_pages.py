@@ -1,0 +1,35 @@
+"""The API pages hold every public name: one that is added to the package is added there."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+API = Path(__file__).resolve().parents[2] / "docs" / "api"
+ROOMS = ("bnn_ref", "bnn_ref.layers", "bnn_ref.priors", "bnn_ref.likelihoods", "bnn_ref.plot",
+         "bnn_ref.training", "bnn_ref.prediction", "bnn_ref.verification", "bnn_ref.data",
+         "bnn_ref.noise")  # fmt: skip
+
+
+def listed():
+    """Return the modules that some page lists."""
+    text = "\n".join(path.read_text("utf-8") for path in API.glob("*.md"))
+    return set(re.findall(r"automodule:: ([\w.]+)", text))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_name_is_on_a_page(room):
+    pytest.importorskip("matplotlib")
+    module, missing = importlib.import_module(room), []
+    names = [] if room in listed() else module.__all__  # a listed room shows what it exports
+    for name in names:
+        of = getattr(getattr(module, name), "__module__", None)
+        if of and of.startswith("bnn_ref.") and of not in listed():
+            missing.append(f"{of}: {name}")
+    assert missing == []
+
+
+def test_every_page_is_in_the_index():
+    pages = {path.stem for path in API.glob("*.md")} - {"index"}
+    assert pages == set(re.findall(r"^(\w+)$", (API / "index.md").read_text("utf-8"), re.M))
