@@ -100,6 +100,8 @@ class Likelihood:
         that name.
     learn_scale : bool
         Whether a scale of its own is among its parameters.
+    scale_by_row : bool
+        Whether every row and draw has a scale of its own.
     reduction : class
         How the draws of a prediction are averaged: a `Reduction`.
     formula, slope_formula : str
@@ -109,6 +111,7 @@ class Likelihood:
     type: ClassVar[str] = ""
     metric: ClassVar[str] = ""
     learn_scale: bool = False
+    scale_by_row: ClassVar[bool] = False
     reduction: ClassVar[ReductionClass] = Reduction
     formula: ClassVar[str] = "(its own formula)"
     slope_formula: ClassVar[str] = "(its own formula)"
@@ -121,6 +124,10 @@ class Likelihood:
     def targets_of(self, outputs: int) -> int:
         """Return how many targets a row has for so many outputs, or raise for a number unfit."""
         return outputs
+
+    def outputs_of(self, targets: int) -> int:
+        """Return how many outputs of the last layer so many targets a row need."""
+        return targets
 
     def parameter_shapes(self, outputs: int) -> dict[str, tuple[int, ...]]:
         """Return name to shape of the parameters that are learned with the layers'.

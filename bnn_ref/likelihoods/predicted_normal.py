@@ -73,6 +73,7 @@ class PredictedNormal(Likelihood):
 
     type = "predicted_normal"
     metric = "rmse"
+    scale_by_row: ClassVar[bool] = True
     reduction: ClassVar[ReductionClass] = PredictedReduction
     formula: ClassVar[str] = Normal.formula
     slope_formula: ClassVar[str] = Normal.slope_formula
@@ -92,6 +93,10 @@ class PredictedNormal(Likelihood):
             raise expected("outputs of the last layer",
                            "an even number, a mean and a rho for each target", outputs)  # fmt: skip
         return outputs // 2
+
+    def outputs_of(self, targets: int) -> int:
+        """Return 2 D: a mean and a rho for each of D targets."""
+        return 2 * targets
 
     def check_targets(
         self, y: ArrayLike, leading: tuple[int, ...], outputs: int

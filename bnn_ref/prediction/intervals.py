@@ -22,17 +22,17 @@ def check_coverage(coverage: float, thing: str = "coverage") -> float:
 
 
 def mixture_quantile(means: ArrayLike, scale: ArrayLike, level: float) -> NDArray[np.float64]:
-    """Return the q at which mean_s Phi((q - m_s) / scale) = level.
+    """Return the q at which mean_s Phi((q - m_s) / scale_s) = level.
 
-    The root lies between the quantiles of the lowest and the highest Normal, and is found by
+    The root lies between the least and the greatest of the Normals' own quantiles, and is found by
     halving.
 
     Parameters
     ----------
     means : array (S, ...)
         Of the draws.
-    scale : array that broadcasts to the means without S
-        Standard deviation of every Normal; where it is 0 the mixture is of points.
+    scale : array that broadcasts to the means
+        Standard deviation of every Normal; where all are 0 the mixture is of points.
     level : float, 0 < level < 1
 
     Returns
@@ -42,24 +42,27 @@ def mixture_quantile(means: ArrayLike, scale: ArrayLike, level: float) -> NDArra
     level = check_coverage(level, "level")
     means = np.asarray(means)
     shape = means.shape[1:]
-    scale = np.broadcast_to(np.asarray(scale, np.float64), shape).reshape(-1)
+    scale = np.asarray(scale)
+    draws = len(means) if scale.shape == means.shape else 1
+    scale = np.broadcast_to(scale, (draws, *shape)).reshape(draws, -1)
     flat = means.reshape(len(means), -1)
     out = np.empty(flat.shape[1])
     width = max(1, NUMBERS_AT_ONCE // len(flat))
     for start in range(0, flat.shape[1], width):
         part = slice(start, start + width)
-        out[part] = _quantile(flat[:, part].astype(np.float64), scale[part], level)
+        wide = (array[:, part].astype(np.float64) for array in (flat, scale))
+        out[part] = _quantile(*wide, level)
     return out.reshape(shape)
 
 
 def _quantile(means, scale, level):
-    """Return the quantile of each column of means (S, N)."""
+    """Return the quantile of each column of means (S, N), scale (S, N) or (1, N)."""
     if not np.any(scale):
         return np.quantile(means, level, axis=0)
     from scipy.special import ndtri
 
-    low = means.min(axis=0) + scale * ndtri(level)
-    high = means.max(axis=0) + scale * ndtri(level)
+    each = means + scale * ndtri(level)
+    low, high = each.min(axis=0), each.max(axis=0)
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
         below = normal_cdf((middle - means) / scale).mean(axis=0) < level

@@ -38,9 +38,9 @@ MOST_SAMPLES = 1 << 28  # numbers kept of draws: 1 GB in float32
 class _Reduction:
     """Draws of one block of rows, reduced as they come."""
 
-    def __init__(self, likelihood, y, own, samples=None):
+    def __init__(self, likelihood, y, own, samples=None, scales=None):
         self.likelihood, self.y, self.own = likelihood, y, own
-        self.samples = samples  # array (S, rows, O) that keeps the draws, or None
+        self.samples, self.scales = samples, scales  # arrays (S, rows, O) that keep draws, or None
         self.draws = likelihood.reduction(likelihood, own)
         self.log_sum = None  # log of the sum over draws of the likelihood
 
@@ -55,6 +55,8 @@ class _Reduction:
         averaged = self.draws.add(z)
         if self.samples is not None:
             self.samples[self.draws.draws - 1] = averaged
+        if self.scales is not None:
+            self.scales[self.draws.draws - 1] = self.likelihood.normals(z, self.own)[1]
 
     def result(self):
         """Return the block's arrays, by the names of `Prediction`."""
@@ -94,7 +96,7 @@ def reduce_draws(
     return _prediction(likelihood, [reduction.result()], y, count)
 
 
-def _prediction(likelihood, blocks, targets, draws, samples=None):
+def _prediction(likelihood, blocks, targets, draws, samples=None, scales=None):
     """Return the `Prediction` of blocks of rows, one after the other."""
     names = set().union(*blocks)
     whole = {
@@ -102,7 +104,8 @@ def _prediction(likelihood, blocks, targets, draws, samples=None):
         for name in Prediction.__dataclass_fields__
         if name in names
     }
-    given = {"targets": targets, "draws": draws, "likelihood": likelihood, "samples": samples}
+    given = {"targets": targets, "draws": draws, "likelihood": likelihood, "samples": samples,
+             "sample_scales": scales}  # fmt: skip
     absent = set(Prediction.__dataclass_fields__) - set(whole) - set(given)
     return Prediction(**whole, **dict.fromkeys(absent), **given)
 
@@ -140,7 +143,8 @@ def predict(
     return_draws : bool
         Keep each draw's probabilities or mean as `samples`, (S, N, O) in the parameters' dtype:
         what quantiles and intervals are taken of, and functions drawn from the posterior on the
-        rows of a grid. At most 2**28 numbers.
+        rows of a grid; of a predicted scale also each draw's, as `sample_scales`. At most 2**28
+        numbers.
     backend : "numba", "numpy" or a module
     threads : int, optional
     rows_at_once : int
@@ -174,28 +178,35 @@ def predict(
     rows = x.shape[0]
     own = {name: array.astype(np.float64) for name, array in parameters.likelihood.items()}
     targets = network.likelihood.targets_of(network.outputs)
-    samples = _room(draws, rows, targets, parameters.dtype) if return_draws else None
+    samples = scales = None
+    if return_draws:
+        samples, scales = _room(draws, rows, targets, parameters.dtype, network.likelihood)
     workspace = backend.prepare(network, min(rows, rows_at_once), parameters.dtype, threads)
     blocks = []
     for start in range(0, max(rows, 1), rows_at_once):
         part = slice(start, min(start + rows_at_once, rows))
         block = np.asarray(x[part])
         refuse_rows(block, "x", parameters.dtype, range(start, start + len(block)))
-        reduction = _Reduction(network.likelihood, None if y is None else y[part], own,
-                               None if samples is None else samples[:, part])  # fmt: skip
+        kept = (None if one is None else one[:, part] for one in (samples, scales))
+        reduction = _Reduction(network.likelihood, None if y is None else y[part], own, *kept)
         for draw in range(draws):
             reduction.add(
                 backend.draw_outputs(network, parameters, block, seed, draw, kind=kind,
                                      first_row=start, workspace=workspace)
             )  # fmt: skip
         blocks.append(reduction.result())
-    return _prediction(network.likelihood, blocks, y, draws, samples)
+    return _prediction(network.likelihood, blocks, y, draws, samples, scales)
 
 
-def _room(draws, rows, outputs, dtype):
-    """Return the array that keeps draws, or raise the `ValueError` for one too large."""
-    if draws * rows * outputs > MOST_SAMPLES:
+def _room(draws, rows, outputs, dtype, likelihood):
+    """Return the arrays that keep draws and their scales, or raise for what is too large.
+
+    The second is None where the draws of a row have one scale.
+    """
+    arrays = 1 + likelihood.scale_by_row
+    if arrays * draws * rows * outputs > MOST_SAMPLES:
         found = f"{draws} draws of {rows} rows and {outputs} outputs"
         raise expected("return_draws", f"at most {MOST_SAMPLES:,} numbers (give fewer rows at a "
                        "time: a row's draws are its own)", found)  # fmt: skip
-    return np.empty((draws, rows, outputs), dtype)
+    found = [np.empty((draws, rows, outputs), dtype) for _ in range(arrays)]
+    return (*found, None)[:2]

@@ -44,6 +44,8 @@ class Prediction:
     samples : array (S, N, O) or None
         Each draw's probabilities (Categorical, Bernoulli) or mean (Normal), where they were asked
         for: with kind "weights" row s is one function drawn from the posterior.
+    sample_scales : array (S, N, O) or None
+        The standard deviation of each draw's Normal beside its mean, where the network predicts it.
     """
 
     probabilities: NDArray[Any] | None
@@ -59,6 +61,7 @@ class Prediction:
     draws: int
     likelihood: Likelihood
     samples: NDArray[Any] | None = None
+    sample_scales: NDArray[Any] | None = None
 
     def __repr__(self) -> str:
         rows, outputs = self.epistemic.shape
@@ -128,8 +131,7 @@ class Prediction:
         level : float, 0 < level < 1
         kind : "predictive" or "epistemic"
             Of the target (the mixture over draws, noise and all), or of its mean alone (how far
-            the draws disagree). Of a predicted scale every Normal of a row has the root of the
-            row's aleatoric variance.
+            the draws disagree).
 
         Raises
         ------
@@ -141,7 +143,9 @@ class Prediction:
             raise expected("kind", "predictive or epistemic", repr(kind))
         if self.samples is None:
             raise expected("prediction.samples", "the draws (return_draws=True)", "none")
-        scale = np.sqrt(self.aleatoric) if kind == "predictive" else 0.0
+        if kind == "epistemic":
+            return mixture_quantile(self.samples, 0.0, level)
+        scale = np.sqrt(self.aleatoric) if self.sample_scales is None else self.sample_scales
         return mixture_quantile(self.samples, scale, level)
 
     def interval(

@@ -61,20 +61,23 @@ def crps_mixture(targets: NDArray[Any], means: NDArray[Any], scale: NDArray[Any]
     ----------
     targets : array (N, ...)
     means : array (S, N, ...)
-    scale : array (N, ...) or number
+    scale : number, or array (N, ...) or (S, N, ...)
         Standard deviation of every Normal, > 0.
 
     Source: Grimit et al. (2006), "The continuous ranked probability score for circular variables",
     equation 5 for the mixture of Normals.
     """
-    targets, scale = _alike(targets, scale=scale)
-    means = np.asarray(means, np.float64)
+    (targets,) = _alike(targets)
+    means, scale = np.asarray(means, np.float64), np.asarray(scale, np.float64)
     if means.shape[1:] != targets.shape:
         raise expected("means", f"shape (draws, *{targets.shape})", means.shape)
+    if scale.shape not in ((), targets.shape, means.shape):
+        raise expected("scale", f"shape {targets.shape} or {means.shape}", scale.shape)
+    scale = np.broadcast_to(scale, means.shape)
     near = np.mean(_distance(targets - means, scale), axis=0)
     apart = 0.0
-    for one in means:  # S times an array of the means' size: S^2 would not fit
-        apart = apart + np.mean(_distance(one - means, np.sqrt(2) * scale), axis=0)
+    for mean, own in zip(means, scale, strict=True):  # S arrays of the means' size: not S^2
+        apart = apart + np.mean(_distance(mean - means, np.hypot(own, scale)), axis=0)
     return float(np.mean(near - 0.5 * apart / len(means)))
 
 

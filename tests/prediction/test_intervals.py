@@ -10,6 +10,7 @@ from bnn_ref import (
     DenseFlipout,
     Network,
     Normal,
+    PredictedNormal,
     PredictionWarning,
     predict,
     reference,
@@ -90,6 +91,23 @@ def test_intervals_and_their_coverage():
     np.testing.assert_allclose(narrow[0], np.quantile(draws, 0.05, axis=0), rtol=1e-9)
 
 
+def test_a_predicted_scale_is_each_draws_own_in_a_quantile():
+    """A row's mixture has the scale of every draw, not the root of their mean variance."""
+    network, parameters = made(PredictedNormal())
+    found = predict(network, parameters, X, return_draws=True, rows_at_once=128, **QUICK)
+    z = np.stack([reference.draw_outputs(network, parameters, X, 0, k) for k in range(7)])
+    mean, scale = PredictedNormal().normals(z)
+    np.testing.assert_allclose(found.sample_scales, scale, rtol=1e-12)
+    q = found.quantile(0.95)
+    np.testing.assert_allclose(norm.cdf(q, mean, scale).mean(axis=0), 0.95, rtol=1e-9)
+    shared = mixture_quantile(found.samples, np.sqrt(found.aleatoric), 0.95)
+    assert np.max(np.abs(q - shared)) > 0.01
+    draws = (np.quantile(found.samples, level, axis=0) for level in (0.05, 0.95))
+    np.testing.assert_allclose(found.interval(0.9, "epistemic"), list(draws), rtol=1e-9)
+    network, parameters = made(Normal(0.5))
+    assert predict(network, parameters, X, return_draws=True, **QUICK).sample_scales is None
+
+
 def test_what_a_likelihood_has_not_is_refused_by_both_names():
     network, parameters = made(Normal(0.5))
     numbers = predict(network, parameters, X, X[:, :2], **QUICK)
@@ -139,6 +157,7 @@ def test_too_many_draws_to_keep_are_refused(monkeypatch):
     from bnn_ref.prediction import predicting
 
     monkeypatch.setattr(predicting, "MOST_SAMPLES", 7 * 300 * 2 - 1)
-    network, parameters = made(Categorical())
-    with pytest.raises(ValueError, match="return_draws: expected at most .* found 7 draws of 300"):
-        predict(network, parameters, X, return_draws=True, **QUICK)
+    for likelihood in (Categorical(), PredictedNormal()):  # the second keeps scales beside means
+        network, parameters = made(likelihood)
+        with pytest.raises(ValueError, match="return_draws: expected at most .* 7 draws of 300"):
+            predict(network, parameters, X, return_draws=True, **QUICK)

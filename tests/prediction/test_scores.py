@@ -41,6 +41,18 @@ def test_a_mixture_of_one_is_the_normal_and_of_many_is_what_draws_say():
     assert abs(exact - sampled) < 5 * 2 / np.sqrt(half)
 
 
+def test_the_crps_of_a_mixture_of_different_scales():
+    """CRPS = integral of (F(q) - [q >= y])^2 (Gneiting and Raftery 2007), by a fine sum."""
+    from scipy.stats import norm
+
+    means, scales, y = np.array([-1.0, 0.5, 3.0]), np.array([0.1, 1.0, 0.4]), 0.2
+    q = np.linspace(-12, 12, 480_001)
+    below = norm.cdf(q[:, None], means, scales).mean(axis=1)
+    wanted = np.sum((below - (q >= y)) ** 2) * (q[1] - q[0])
+    found = crps_mixture(np.array([y]), means[:, None], scales[:, None])
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
 def test_uncertainty_toolboxs_numbers():
     pytest.importorskip("uncertainty_toolbox", reason="uncertainty-toolbox is not installed")
     from scipy.stats import norm
