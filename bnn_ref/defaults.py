@@ -1,4 +1,4 @@
-"""The settings of a run that have a default, once: `train` and `sweep` read them here."""
+"""The settings that have a default, once: `train`, `sweep` and the estimators read them here."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 SETTINGS: dict[str, Any] = {
     "layers": [128, 128],
     "activation": "relu",
+    "prior": "normal",
     "prior_scale": 1.0,
     "bias": "deterministic",
     "initializer": "tfp",
+    "initial_sigma": None,
     "likelihood": None,
     "steps": 6000,
     "epochs": None,
@@ -28,7 +30,8 @@ SETTINGS: dict[str, Any] = {
     "backend": "numba",
     "dtype": "float32",
 }
-OF_NETWORK = ("prior_scale", "bias", "initializer")  # that `dense_stack` takes by name
+# That `dense_stack` takes by name.
+OF_NETWORK = ("prior", "prior_scale", "bias", "initializer", "initial_sigma")
 OF_TRAINER = (  # that `Trainer` and `fit` take by name
     "learning_rate",
     "seed",

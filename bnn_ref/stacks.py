@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .defaults import OF_NETWORK
+from .defaults import OF_NETWORK, SETTINGS
 from .errors import expected
 from .layers import DenseFlipout
-from .likelihoods import LIKELIHOODS, Normal
+from .likelihoods import LIKELIHOODS, Normal, PredictedNormal
 from .network import Network
+from .priors import prior_named
 
 if TYPE_CHECKING:
     from .likelihoods.base import Likelihood
+    from .priors import Prior
+
+OF_NUMBERS = {"learned": Normal(learn_scale=True), "predicted": PredictedNormal()}
 
 
 def dense_stack(
@@ -22,11 +26,12 @@ def dense_stack(
     hidden: int | Sequence[int],
     outputs: int,
     likelihood: Likelihood,
-    activation: str = "relu",
+    activation: str = SETTINGS["activation"],
     *,
-    prior_scale: float = 1.0,
-    bias: str = "deterministic",
-    initializer: str = "tfp",
+    prior: str | Prior | tuple[float, float] = SETTINGS["prior"],
+    prior_scale: float = SETTINGS["prior_scale"],
+    bias: str = SETTINGS["bias"],
+    initializer: str = SETTINGS["initializer"],
     initial_sigma: float | str | None = None,
 ) -> Network:
     """Return the `Network` inputs -> hidden[0] -> ... -> outputs, the last layer linear.
@@ -36,11 +41,13 @@ def dense_stack(
     inputs, outputs : int
     hidden : int or sequence of int
         Units of the hidden layers; none for a linear model.
-    likelihood : Categorical, Bernoulli or Normal
+    likelihood : Likelihood
     activation : str
         Of the hidden layers.
+    prior : str or Prior
+        Of every kernel, by its name (`bnn_ref.priors.prior_named`) or as `DenseFlipout` takes it.
     prior_scale : float
-        Standard deviation of every kernel's prior, whose mean is 0.
+        The standard deviation of a Normal prior, whose mean is 0; of one that is named, its scale.
     bias, initializer, initial_sigma
         Of every layer, as `DenseFlipout` takes them.
 
@@ -53,7 +60,9 @@ def dense_stack(
         raise expected("hidden layers", "a list of whole numbers", repr(hidden))
     widths = [inputs, *np.atleast_1d(np.asarray(hidden, dtype=object)).tolist(), outputs]
     kinds = [activation] * (len(widths) - 2) + ["linear"]
-    options = {"kernel_prior": (0.0, prior_scale), "bias": bias, "initializer": initializer,
+    if isinstance(prior, str):
+        prior = prior_named(prior, prior_scale)
+    options = {"kernel_prior": prior, "bias": bias, "initializer": initializer,
                "initial_sigma": initial_sigma}  # fmt: skip
     layers = [
         DenseFlipout(*sizes, kind, **options)
@@ -62,19 +71,43 @@ def dense_stack(
     return Network(layers, likelihood)
 
 
-def usual_likelihood(task: str) -> Likelihood:
-    """Return the likelihood of a kind of targets, where nothing else is asked for.
+def likelihood_named(text: str) -> Likelihood:
+    """Return the likelihood of a name: its type, and for numbers what their scale is.
 
     Parameters
     ----------
-    task : str
-        The likelihood's type. "normal" learns its scale.
+    text : str
+        "categorical", "bernoulli", or any other type there is; "normal" or "normal:learned" (its
+        scale learned), "normal:predicted" (one for every row, by the network), "normal:0.5".
+
+    Raises
+    ------
+    ValueError
+        For other text.
     """
-    return Normal(learn_scale=True) if task == "normal" else LIKELIHOODS.find(task)()
+    kind, _, option = text.partition(":")
+    if kind == "normal" and (option or "learned") in OF_NUMBERS:
+        return OF_NUMBERS[option or "learned"]
+    if kind == "normal":
+        return Normal(option)  # which says what is wrong with it
+    if kind not in LIKELIHOODS or option:
+        known = [*LIKELIHOODS, *(f"normal:{word}" for word in (*OF_NUMBERS, "SCALE"))]
+        raise expected("likelihood", "one of " + ", ".join(known), repr(text))
+    return LIKELIHOODS[kind]()
+
+
+def task_of(likelihood: str | None) -> str | None:
+    """Return what the targets of a likelihood's name are, None where none is given.
+
+    Parameters
+    ----------
+    likelihood : str or None
+    """
+    return None if likelihood is None else likelihood_named(likelihood).task
 
 
 def network_of(
-    settings: Mapping[str, Any], inputs: int, outputs: int, likelihood: Likelihood
+    settings: Mapping[str, Any], inputs: int, targets: int, likelihood: Likelihood
 ) -> Network:
     """Return the `dense_stack` that a run's settings describe.
 
@@ -82,9 +115,11 @@ def network_of(
     ----------
     settings : dict
         With the names of `bnn_ref.defaults.SETTINGS`.
-    inputs, outputs, likelihood
-        As for `dense_stack`.
+    inputs : int
+    targets : int
+        Of a row: how many classes, or how many numbers.
+    likelihood : Likelihood
     """
-    chosen = {name: settings[name] for name in OF_NETWORK}
-    return dense_stack(inputs, settings["layers"], outputs, likelihood, settings["activation"],
-                       **chosen)  # fmt: skip
+    chosen = {name: settings[name] for name in OF_NETWORK if name in settings}
+    return dense_stack(inputs, settings["layers"], likelihood.outputs_of(targets), likelihood,
+                       settings["activation"], **chosen)  # fmt: skip

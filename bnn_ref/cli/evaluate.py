@@ -1,8 +1,8 @@
 """``bnn-ref evaluate``."""
 
-from . import settings as choices
 from .printing import print_notes, print_scores
 from .reading import add_reading, reading_of
+from .settings import check_threads
 
 EPILOG = """\
 Without --data the run's own held-out and test rows are scored. With --data PATH: where PATH holds
@@ -59,6 +59,7 @@ def prediction_options(args, settings):
     for name in ("draws", "seed", "backend"):
         given = getattr(args, name)
         options[name] = settings[name] if given is None else given
+    check_threads(args.threads, options["backend"])
     if args.kind == "mean":
         options["draws"] = 1
     return options
@@ -84,12 +85,13 @@ def run(args):
 def _dataset(args, config, checkpoint, encoding):
     """Return the data to score, encoded as the run's training rows were."""
     from ..data import load, only_test
+    from ..stacks import task_of
 
     settings = config["settings"]
     source = settings["data"] if args.data is None else args.data
     options = {
         "target": args.target,
-        "task": choices.task_of(settings["likelihood"]),
+        "task": task_of(settings["likelihood"]),
         "seed": config["data"]["seed"],
         "dtype": checkpoint.dtype,
         "encoding": encoding,

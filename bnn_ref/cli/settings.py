@@ -1,12 +1,18 @@
 """The settings of a run: options, defaults, what a resumed run keeps, what is made of them."""
 
 import os
+import warnings
 
 from ..activations import ACTIVATIONS
 from ..defaults import OF_TRAINER, SETTINGS
+from ..likelihoods import LIKELIHOODS
+from ..noise import ESTIMATORS
+from ..priors import PRIORS
 from ..runs.schema import FREE
+from ..stacks import likelihood_named, network_of
 from .reading import OPTIONS, add_reading
 
+SAME_LIKELIHOOD = {"normal": "normal:learned", "predicted_normal": "normal:predicted"}
 DEFAULTS = {"data": "digits", "target": None, **SETTINGS, **dict.fromkeys(OPTIONS)}
 
 
@@ -33,12 +39,17 @@ def add_settings(parser):
     add("--layers", "units of the hidden layers (default 128,128)", metavar="N,N")
     names = ", ".join(ACTIVATIONS)
     add("--activation", f"of the hidden layers: {names} (default relu)", metavar="NAME")
-    add("--prior-scale", "standard deviation of the weights' prior N(0, X) (default 1)", type=float,
-        metavar="X")  # fmt: skip
+    add("--prior", f"of the weights: {', '.join(PRIORS)} (default normal), or NAME:OPTION=VALUE, see "
+        "below", metavar="NAME")  # fmt: skip
+    add("--prior-scale", "the prior's scale, of N(0, X) the standard deviation (default 1)",
+        type=float, metavar="X")  # fmt: skip
     add("--bias", "deterministic (default), normal, normal_flipped or none", metavar="NAME")
     add("--initializer", "tfp (default) or he", metavar="NAME")
-    add("--likelihood", "categorical, bernoulli, normal (its scale learned) or normal:SCALE "
-        "(fixed); by default what the targets look like", metavar="NAME")  # fmt: skip
+    add("--initial-sigma", "where every weight's sigma starts: a number, or prior for its prior's "
+        "scale (default: as the initializer has it)", metavar="X|prior")  # fmt: skip
+    add("--likelihood", f"{', '.join(LIKELIHOODS)}; of numbers normal (their scale learned), "
+        "normal:predicted (one for every row, by the network) or normal:SCALE (fixed); by default "
+        "what the targets look like", metavar="NAME")  # fmt: skip
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", help="steps in all (default 6000)", type=int, metavar="N")
     length.add_argument("--epochs", help="passes over the rows, in all", type=int, metavar="N")
@@ -53,7 +64,8 @@ def add_settings(parser):
     add("--kl-warm-up", "share of the steps in which the KL's weight rises to its value (default "
         "0.5 with cosine and a learned scale, else 0)", type=float, metavar="X")  # fmt: skip
     add("--adam", "paper (default), tensorflow1 or keras", metavar="NAME")
-    add("--estimator", "flipout (default), shared or local", metavar="NAME")
+    add("--estimator", f"of a step's noise: {', '.join(ESTIMATORS)} (default flipout)",
+        metavar="NAME")  # fmt: skip
     add("--holdout", "training rows held out: drawn by the seed from the digits (default 360), "
         "text tables and npz without a test part (a fifth), else the first N (none)", type=int,
         metavar="N")  # fmt: skip
@@ -94,9 +106,9 @@ def resolve(args, config=None, run=None):
     for name in ("batch_size", "draws", "draws_per_step", "holdout", "steps", "epochs", "seed",
                  "split"):  # fmt: skip
         _check_whole(name, settings[name], least=name in ("batch_size", "draws", "draws_per_step"))
-    if settings["likelihood"] is not None:
-        settings["likelihood"] = _canonical("likelihood", settings["likelihood"])
-    settings["learning_rate"] = _canonical("learning_rate", settings["learning_rate"])
+    for name in ("likelihood", "learning_rate", "initial_sigma"):
+        if settings[name] is not None:
+            settings[name] = _canonical(name, settings[name])
     return settings
 
 
@@ -113,45 +125,26 @@ def _canonical(name, value):
 
         rate = parse_rate(value, "--learning-rate")
         return str(rate) if isinstance(rate, Cosine) else float(rate)
-    return "normal:learned" if (name, value) == ("likelihood", "normal") else value
+    if name == "initial_sigma" and value != "prior":
+        return parse_sigma(value, "--initial-sigma")
+    return SAME_LIKELIHOOD.get(value, value) if name == "likelihood" else value
 
 
-def task_of(likelihood):
-    """Return the type of a --likelihood, None where it is left to the data."""
-    return None if likelihood is None else likelihood.partition(":")[0]
-
-
-def make_likelihood(text):
-    """Return the likelihood of "categorical", "bernoulli", "normal:learned" or "normal:0.5".
-
-    Raises
-    ------
-    ValueError
-        For other text.
-    """
-    from ..likelihoods import LIKELIHOODS, Normal
-    from ..stacks import usual_likelihood
-
-    kind, _, option = text.partition(":")
-    if kind == "normal" and option != "learned":
-        try:
-            return Normal(float(option))
-        except ValueError as error:
-            raise ValueError(f"--likelihood {text}: {error}") from None
-    if kind not in LIKELIHOODS or (option and kind != "normal"):
-        wanted = "categorical, bernoulli, normal or normal:SCALE"
-        raise ValueError(f"--likelihood: expected {wanted}, found {text!r}")
-    return usual_likelihood(kind)
+def parse_sigma(text, thing):
+    """Return an initial sigma as it is given: a number, or "prior"."""
+    try:
+        return text if text == "prior" else float(text)
+    except ValueError:
+        raise ValueError(f"{thing}: expected a number or prior, found {text!r}") from None
 
 
 def make_network(settings, dataset):
     """Return the network, and settle the likelihood that was left to the data."""
-    from ..stacks import network_of
     from ..training.schedules import rise_of
 
     if settings["likelihood"] is None:
         settings["likelihood"] = _canonical("likelihood", dataset.encoding.task)
-    likelihood = make_likelihood(settings["likelihood"])
+    likelihood = likelihood_named(settings["likelihood"])
     if settings["kl_warm_up"] is None:
         settings["kl_warm_up"] = rise_of(settings["learning_rate"], likelihood)
     return network_of(settings, dataset.inputs, dataset.outputs, likelihood)
@@ -166,6 +159,20 @@ def make_trainer(settings, network, dataset, threads, state=None):
     return Trainer(
         network, len(dataset.train.x), **chosen, threads=threads, state=state, steps=steps
     )
+
+
+def check_threads(threads, backend):
+    """Return --threads, after a warning where the back end has no use for it.
+
+    BLAS has threads of its own, whose number its environment variables set.
+    """
+    if threads is not None and backend == "numpy":
+        warnings.warn(
+            f"--threads {threads}: the numpy back end takes no count of threads; OMP_NUM_THREADS "
+            "and OPENBLAS_NUM_THREADS in the environment set those of its matrix products",
+            stacklevel=2,
+        )
+    return threads
 
 
 def name_of(backend):

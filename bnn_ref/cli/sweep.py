@@ -4,11 +4,12 @@ import sys
 
 from .printing import print_notes
 from .reading import add_reading, given_reading
+from .settings import parse_sigma
 
 EPILOG = """\
 A setting is NAME=VALUE, or NAME=VALUE,VALUE,... for each of several: a cell is trained for every
-combination. Names: layers (50, or 128x128), activation, prior_scale, bias, initializer,
-likelihood, steps, epochs, batch_size, learning_rate (a number, cosine or cosine:PEAK), kl_weight,
+combination. Names: layers (50, or 128x128), activation, prior, prior_scale, bias, initializer,
+initial_sigma, likelihood, steps, epochs, batch_size, learning_rate (a number, cosine or cosine:PEAK), kl_weight,
 temperature, kl_warm_up, adam, estimator, holdout, draws, draws_per_step, backend, dtype, seed
 (initial values, noise, order) and split (which rows are held out). seed and split may be a range:
 seed=0-4. `bnn-ref train` takes the same ones as options: --learning-rate and so on.
@@ -201,10 +202,13 @@ def parse_value(name, text):
         if name == "learning_rate":
             rate = parse_rate(text)
             return [str(rate) if isinstance(rate, Cosine) else rate]
+        if name == "initial_sigma":
+            return [parse_sigma(text, name)]
         if name == "layers":
             return [[int(size) for size in text.split("x")] if text else []]
     except ValueError:
-        kind = {"layers": "sizes like 128x128"}.get(name, "a number")
+        kinds = {"layers": "sizes like 128x128", "initial_sigma": "a number or prior"}
+        kind = kinds.get(name, "a number")
         if name == "learning_rate":
             kind = "a number, cosine or cosine:PEAK:FLOOR:WARM_UP"
         raise ValueError(f"setting {name}: expected {kind}, found {text!r}") from None

@@ -14,6 +14,9 @@ Pixels are divided by 255 (digits: 16). Input columns of a text table are standa
 standard deviation of the training rows; so is a numeric target, whose scores are printed in its
 own units. The loss, nll and kl of a line belong to the target as it is trained on.
 
+A prior's options stand behind its name: laplace:loc=0.1, mixture:scales=1/0.002:weights=0.3/0.7,
+learned_normal:learn=loc/scale (docs/priors.md; `bnn-ref train --backend numpy` has all of them).
+
 A run in --out is never overwritten: go on with --resume, or say --overwrite.
 """
 
@@ -53,6 +56,7 @@ def run(args):
 def _run(args, folder):
     """Train, in a folder that is this process's alone where there is one."""
     from ..data import Reading, load
+    from ..stacks import task_of
 
     config = folder.config() if args.resume and folder.has_begun else None
     resume = config is not None and folder.has_checkpoint
@@ -61,7 +65,7 @@ def _run(args, folder):
     dataset = load(
         settings["data"],
         target=settings["target"],
-        task=choices.task_of(settings["likelihood"]),
+        task=task_of(settings["likelihood"]),
         holdout=settings["holdout"],
         seed=settings["seed"] if settings["split"] is None else settings["split"],
         dtype=settings["dtype"],
@@ -79,6 +83,7 @@ def _run(args, folder):
     else:
         trainer, history = choices.make_trainer(settings, network, dataset, args.threads), None
     settings["backend"] = choices.name_of(trainer.backend)
+    choices.check_threads(args.threads, settings["backend"])
     steps = choices.total_steps(settings, dataset)
     if folder:
         write = folder.go_on if resume else folder.create

@@ -95,6 +95,9 @@ class Likelihood:
     ----------
     type : str
         Its name in `LIKELIHOODS`, in JSON, and among the compiled kernels.
+    task : str
+        What its targets are, as the type of the likelihood that takes plain ones: "categorical"
+        (class ids), "bernoulli" (0 or 1) or "normal" (numbers); "" where none of these.
     metric : "accuracy", "rmse" or another word
         What a mean ``score`` is: the share of hits, the square of a root mean square, or a mean of
         that name.
@@ -109,6 +112,7 @@ class Likelihood:
     """
 
     type: ClassVar[str] = ""
+    task: ClassVar[str] = ""
     metric: ClassVar[str] = ""
     learn_scale: bool = False
     scale_by_row: ClassVar[bool] = False

@@ -20,6 +20,7 @@ class Bernoulli(Likelihood):
     """Targets 0 or 1; the outputs are logits. nll_no = y softplus(-z) + (1 - y) softplus(z)."""
 
     type = "bernoulli"
+    task = "bernoulli"
     metric = "accuracy"
     reduction: ClassVar[ReductionClass] = ProbabilityReduction
     formula = "log(1 + exp(outputs)) - y * outputs"

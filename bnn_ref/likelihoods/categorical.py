@@ -20,6 +20,7 @@ class Categorical(Likelihood):
     """Class ids 0..O-1; the outputs are logits. nll_n = log sum_o exp(z_no) - z_n,y(n)."""
 
     type = "categorical"
+    task = "categorical"
     metric = "accuracy"
     reduction: ClassVar[ReductionClass] = ProbabilityReduction
     formula = "log( sum over classes of exp(outputs) ) - outputs[y]"

@@ -38,6 +38,7 @@ class Normal(Likelihood):
     learn_scale: bool = False
 
     type = "normal"
+    task = "normal"
     metric = "rmse"
     reduction: ClassVar[ReductionClass] = NormalReduction
     formula = "(y - outputs)^2 / (2 scale^2) + log(scale) + log(2 pi) / 2"

@@ -72,6 +72,7 @@ class PredictedNormal(Likelihood):
     beta: float = 0.0
 
     type = "predicted_normal"
+    task = "normal"
     metric = "rmse"
     scale_by_row: ClassVar[bool] = True
     reduction: ClassVar[ReductionClass] = PredictedReduction

@@ -1,6 +1,6 @@
 """The priors, a file each, and the one list of them."""
 
-from .base import PRIORS, KLParts, Prior, make_prior, register
+from .base import PRIORS, KLParts, Prior, make_prior, prior_named, register
 from .laplace import LaplacePrior
 from .learned import LearnedNormalPrior
 from .mixture import MixturePrior
@@ -17,5 +17,6 @@ __all__ = [
     "NormalPrior",
     "Prior",
     "make_prior",
+    "prior_named",
     "register",
 ]

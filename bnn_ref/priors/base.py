@@ -8,6 +8,7 @@ elementwise; sums are the layer's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
@@ -177,3 +178,47 @@ def make_prior(prior: Prior | Sequence[Any] | dict[str, Any], thing: str = "kern
         raise expected(thing, wanted, repr(prior)) from None
     except ValueError as error:
         raise ValueError(f"{thing}.{error}") from None
+
+
+def prior_named(text: str, scale: float = 1.0, thing: str = "prior") -> Prior:
+    """Return a prior by its name, as a command or an estimator is given it.
+
+    Parameters
+    ----------
+    text : str
+        A type of `PRIORS`, with options as the class takes them: "laplace", "laplace:loc=0.1",
+        "mixture:scales=1/0.002:weights=0.3/0.7" (numbers of a list with a / between them).
+    scale : float
+        The prior's ``scale``, where it has one and the text does not give it.
+    thing : str
+        What the message calls it.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or option, a value that the prior refuses, or a scale given to a prior
+        that has none.
+    """
+    name, *options = text.split(":")
+    owner = PRIORS.find(name)
+    taken = {field.name: isinstance(field.default, tuple) for field in fields(owner)}
+    given = dict(option.partition("=")[::2] for option in options)
+    for option in given:
+        if option not in taken:
+            raise expected(f"{thing} {name}", "options " + (", ".join(taken) or "none"), option)
+    values = {option: _value(words.split("/"), taken[option]) for option, words in given.items()}
+    if "scale" in taken:
+        values.setdefault("scale", scale)
+    elif scale != 1:
+        raise expected(f"{thing}_scale", f"none for the prior {name}, which has no scale", scale)
+    return make_prior({"type": name, **values}, thing)
+
+
+def _value(words, several=False):
+    """Return the number or text that one word is, or the list of them where there are several."""
+    if several or len(words) > 1:
+        return [_value([word]) for word in words]
+    try:
+        return float(words[0])
+    except ValueError:
+        return words[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..noise import draw_noise
 from ..reference import kl, kl_parts
-from ..stacks import dense_stack
+from ..stacks import network_of
 from ..training import prior_line
 from .page import Section, beside, command, folded, table
 
@@ -95,10 +95,8 @@ def _asked(evidence):
 def _is_repeatable(opened):
     """Return whether the command line makes such a network: it has no options for these."""
     network, settings = opened.network, opened.settings
-    options = {name: settings[name] for name in ("prior_scale", "bias", "initializer")
-               if name in settings}  # fmt: skip
-    plain = dense_stack(network.inputs, settings["layers"], network.outputs, network.likelihood,
-                        settings["activation"], **options)  # fmt: skip
+    targets = network.likelihood.targets_of(network.outputs)
+    plain = network_of(settings, network.inputs, targets, network.likelihood)
     return plain.to_json("float32") == network.to_json("float32")
 
 

@@ -9,6 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..data import Dataset, Encoding, Reading, load
+from ..defaults import OF_TRAINER
 from ..errors import expected
 from ..training.convergence import convergence
 from ..training.history import History
@@ -60,9 +61,7 @@ class OpenedRun(NamedTuple):
 
     def trainer(self) -> Trainer:
         """Return a `Trainer` that stands where the run stands."""
-        names = ("learning_rate", "seed", "dtype", "draws_per_step", "kl_weight", "temperature",
-                 "kl_warm_up", "adam", "estimator")  # fmt: skip
-        settings = {name: self.settings[name] for name in names if name in self.settings}
+        settings = {name: self.settings[name] for name in OF_TRAINER if name in self.settings}
         return Trainer(self.network, len(self.dataset.train.x), backend="numpy",
                        state=self.checkpoint.state, steps=self.steps, **settings)  # fmt: skip
 

@@ -12,9 +12,11 @@ READING = ("header", "separator", "decimal", "missing", "missing_rows", "categor
            "index", "arrays")  # fmt: skip
 # What the first version did without a setting for it: what its runs are read with.
 LATER: dict[str, Any] = {
+    "prior": "normal",
     "prior_scale": 1.0,
     "bias": "deterministic",
     "initializer": "tfp",
+    "initial_sigma": None,
     "temperature": 1.0,
     "kl_warm_up": 0.0,
     "adam": "paper",
@@ -28,9 +30,11 @@ SETTINGS: dict[str, Any] = {
     "target": (str, int, NoneType),
     "layers": [int],
     "activation": str,
+    "prior": Maybe(str),
     "prior_scale": Maybe(float),
     "bias": Maybe(str),
     "initializer": Maybe(str),
+    "initial_sigma": Maybe((float, str, NoneType)),
     "likelihood": (str, NoneType),
     "steps": (int, NoneType),
     "epochs": (int, NoneType),

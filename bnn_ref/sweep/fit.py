@@ -13,7 +13,7 @@ import numpy as np
 from ..data import load
 from ..defaults import OF_TRAINER, SETTINGS
 from ..runs.evaluation import score_parts
-from ..stacks import network_of, usual_likelihood
+from ..stacks import likelihood_named, network_of, task_of
 from ..training import fit
 from ..training.schedules import rise_of
 
@@ -44,7 +44,7 @@ def load_split(
     return load(
         source,
         target=target,
-        task=cell["likelihood"],
+        task=task_of(cell["likelihood"]),
         holdout=cell["holdout"],
         seed=cell["split"],
         dtype=cell["dtype"],
@@ -109,7 +109,7 @@ def train_cell(
     """
     cell = {**DEFAULTS, **cell}
     dataset = load_split(cell, source, target, reading)
-    likelihood = usual_likelihood(dataset.encoding.task)
+    likelihood = likelihood_named(cell["likelihood"] or dataset.encoding.task)
     network = network_of(cell, dataset.inputs, dataset.outputs, likelihood)
     if cell["kl_warm_up"] is None:
         cell["kl_warm_up"] = rise_of(cell["learning_rate"], network.likelihood)

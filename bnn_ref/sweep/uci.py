@@ -26,10 +26,9 @@ from numpy.typing import NDArray
 from ..border.files import read_file
 from ..data.encoding import moments
 from ..errors import expected
-from ..likelihoods import Normal
 from ..noise import permutation
 from ..prediction import predict
-from ..stacks import dense_stack
+from ..stacks import dense_stack, likelihood_named
 from ..training import fit
 from .published import PUBLISHED, SOURCES
 
@@ -49,6 +48,7 @@ LIMIT = 1 << 24  # bytes of a file
 SETTINGS: dict[str, Any] = {
     "hidden": 50,
     "activation": "relu",
+    "scale": "learned",
     "prior_scale": 1.0,
     "initializer": "tfp",
     "learning_rate": "cosine",
@@ -227,19 +227,20 @@ def score_split(
     Returns
     -------
     dict of rmse; log_likelihood (nats, the mean over rows of the log-density of the mixture over
-    draws); scale, the learned standard deviation of the likelihood; train_rmse and train_nll, of
-    the last steps, standardised.
+    draws); scale, the root of the mean over rows of the likelihood's variance; train_rmse and
+    train_nll, of the last steps, standardised.
     """
     rows = read_split(folder, cell["set"], cell["split"])
     if cell["part"] == "validation":
         rows = hold_out(rows, cell["split"])
     x_loc, x_scale = moments(rows.x)
     y_loc, y_scale = moments(rows.y)
+    likelihood = likelihood_named(f"normal:{cell['scale']}")
     network = dense_stack(
         rows.x.shape[1],
         cell["hidden"],
-        1,
-        Normal(learn_scale=True),
+        likelihood.outputs_of(1),
+        likelihood,
         cell["activation"],
         prior_scale=cell["prior_scale"],
         initializer=cell["initializer"],
@@ -268,7 +269,7 @@ def score_split(
     return {
         "rmse": prediction.rmse * float(y_scale),
         "log_likelihood": prediction.nats - float(np.log(y_scale)),
-        "scale": float(np.sqrt(prediction.aleatoric[0, 0]) * y_scale),
+        "scale": float(np.sqrt(np.mean(prediction.aleatoric)) * y_scale),
         "train_rmse": last["rmse"],
         "train_nll": last["nll"],
     }

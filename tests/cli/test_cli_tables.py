@@ -230,3 +230,51 @@ def test_the_command_that_a_sweep_ends_with_trains_its_winner(tmp_path, capsys):
     good(call(capsys, "report", tmp_path / "run"))
     other = last_json(call(capsys, *words[:-2], "--split", 3, "--json"))
     assert other["heldout_nats"] != found["heldout_nats"]
+
+
+def test_a_scale_for_every_row_from_table_to_predictions(tmp_path, capsys):
+    """Noise of .1 below 0 and 3 above it: the predicted scales tell the halves apart."""
+    noise = np.where(A > 0, 3.0, 0.1) * RNG.normal(size=60)
+    data = write(tmp_path / "t.csv", a=A, y=Y + 20 * B + noise)
+    folder, out = tmp_path / "run", tmp_path / "p.csv"
+    words = ("--data", data, "--target", "y", "--likelihood", "normal:predicted", "--seed", 3)
+    called = call(capsys, "train", *SMALL, "--steps", 1500, *words, "--out", folder, "--json")
+    assert last_json(called)["heldout_rmse"] < 20
+    assert json.loads((folder / "config.json").read_text())["settings"]["likelihood"] == (
+        "normal:predicted"
+    )
+    good(call(capsys, "predict", folder, data, "-o", out))
+    columns = dict(zip(out.read_text().splitlines()[0].split(","),
+                       np.loadtxt(out, delimiter=",", skiprows=1).T, strict=True))  # fmt: skip
+    scale = columns["aleatoric_scale"]
+    assert np.median(scale[A > 0.5]) > 1.3 * np.median(scale[A < -0.5])
+    went_on = call(capsys, "train", "--out", folder, "--resume", "--steps", 1502)
+    assert "training to step 1502 from step 1500" in good(went_on).out
+    assert call(capsys, "evaluate", folder, "--json").code == 0
+
+
+@pytest.mark.parametrize(("prior", "description"), [
+    ("laplace:loc=0.1", "Laplace(0.1, 0.5)"),
+    ("learned_normal:learn=loc/scale", "learned N(0, 0.5)"),
+])  # fmt: skip
+def test_a_prior_by_its_name_is_recorded_and_goes_on(tmp_path, capsys, prior, description):
+    from bnn_ref.runs.checkpoints import load_checkpoint
+
+    data, run = write(tmp_path / "t.csv", a=A, b=B, y=Y), tmp_path / "run"
+    words = ("--data", data, "--target", "y", "--backend", "numpy", "--prior", prior,
+             "--prior-scale", 0.5, "--initial-sigma", 0.2, "--estimator", "shared")  # fmt: skip
+    good(call(capsys, "train", "--layers", "5", *words, "--steps", 5, "--out", run))
+    network = load_checkpoint(run / "checkpoint.npz").network
+    assert [layer.kernel_prior.describe() for layer in network.layers] == 2 * [description]
+    assert [layer.initial_sigma for layer in network.layers] == [0.2, 0.2]
+    good(call(capsys, "train", "--out", run, "--resume", "--steps", 7))
+
+
+def test_the_numpy_back_end_says_that_it_takes_no_threads(tmp_path, capsys):
+    data, run = write(tmp_path / "t.csv", a=A, y=Y), tmp_path / "run"
+    told = "--threads 2: the numpy back end takes no count of threads"
+    words = ("--data", data, "--target", "y", "--backend", "numpy", "--threads", 2, "--steps", 2)
+    assert told in good(call(capsys, "train", "--layers", "5", *words, "--out", run)).err
+    for command in (("evaluate", run), ("predict", run, data, "-o", tmp_path / "p.csv")):
+        assert told in good(call(capsys, *command, "--threads", 2)).err
+        assert "--threads" not in good(call(capsys, *command)).err
