@@ -39,8 +39,8 @@ def add_settings(parser):
     add("--layers", "units of the hidden layers (default 128,128)", metavar="N,N")
     names = ", ".join(ACTIVATIONS)
     add("--activation", f"of the hidden layers: {names} (default relu)", metavar="NAME")
-    add("--prior", f"of the weights: {', '.join(PRIORS)} (default normal), or NAME:OPTION=VALUE, see "
-        "below", metavar="NAME")  # fmt: skip
+    add("--prior", f"of the weights: {', '.join(PRIORS)} (default normal); NAME:OPTION=VALUE, "
+        "see below", metavar="NAME")  # fmt: skip
     add("--prior-scale", "the prior's scale, of N(0, X) the standard deviation (default 1)",
         type=float, metavar="X")  # fmt: skip
     add("--bias", "deterministic (default), normal, normal_flipped or none", metavar="NAME")

@@ -9,9 +9,10 @@ from .settings import parse_sigma
 EPILOG = """\
 A setting is NAME=VALUE, or NAME=VALUE,VALUE,... for each of several: a cell is trained for every
 combination. Names: layers (50, or 128x128), activation, prior, prior_scale, bias, initializer,
-initial_sigma, likelihood, steps, epochs, batch_size, learning_rate (a number, cosine or cosine:PEAK), kl_weight,
-temperature, kl_warm_up, adam, estimator, holdout, draws, draws_per_step, backend, dtype, seed
-(initial values, noise, order) and split (which rows are held out). seed and split may be a range:
+initial_sigma, likelihood, steps, epochs, batch_size, learning_rate (a number, cosine or
+cosine:PEAK), kl_weight, temperature, kl_warm_up, adam, estimator, holdout, draws, draws_per_step,
+backend, dtype, seed (initial values, noise, order) and split (which rows are held out). seed and
+split may be a range:
 seed=0-4. `bnn-ref train` takes the same ones as options: --learning-rate and so on.
 The command that trains the cell of the best held-out log-probability is printed at the end.
 

@@ -54,7 +54,10 @@ WORDS = {
         (*TRAIN, "--likelihood", "poisson"),
         "expected one of categorical, bern",
     ),
-    "scale of text": ((*TRAIN, "--likelihood", "normal:wide"), "likelihood.scale: expected a number, found 'wide'"),
+    "scale of text": (
+        (*TRAIN, "--likelihood", "normal:wide"),
+        "likelihood.scale: expected a number, found 'wide'",
+    ),
     "scale of 0": ((*TRAIN, "--likelihood", "normal:0"), "a finite standard deviation above 0"),
     "digits are not 0/1": ((*TRAIN, "--likelihood", "bernoulli"), "digits: y: expected "),
     "categorical:2": ((*TRAIN, "--likelihood", "categorical:2"), "--likelihood: expected"),
