@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..border import check_size, refuse_rows
+from ..defaults import OF_NETWORK
 from ..errors import ObjectiveWarning, expected
-from ..noise import permutation
 from ..prediction import predict
 from ..reference import kl as kl_of
 from ..stacks import dense_stack
@@ -25,6 +22,7 @@ from ..training import Cosine, convergence, drift, prior_line
 from ..training.guards import warn_of_few_examples
 from ..training.schedules import parse_rate, rise_of
 from ..training.trainer import Trainer
+from .passes import Patience, Rows, best_temperature, hold_out, take_pass
 from .settings import CAN_CHANGE, CONSTRAINTS, LEAST_PASSES, LEAST_STEPS, TEMPERATURES
 
 if TYPE_CHECKING:
@@ -32,31 +30,11 @@ if TYPE_CHECKING:
     from ..step.results import State
     from ..training.convergence import Convergence
 
-FIXED = ("hidden_layer_sizes", "activation", "prior_scale", "bias", "initializer", "dtype",
-         "scale", "learn_scale", "normalize_y")  # fmt: skip
+FIXED = ("hidden_layer_sizes", "activation", *OF_NETWORK, "dtype", "scale", "learn_scale",
+         "normalize_y")  # fmt: skip
 
 
 Estimator = TypeVar("Estimator", bound="Flipout")
-
-
-class Rows(NamedTuple):
-    """Rows to train on or to score.
-
-    Attributes
-    ----------
-    x, y : array
-        Checked and encoded.
-    weight : array or None
-        None: 1 each.
-    """
-
-    x: NDArray[Any]
-    y: NDArray[Any]
-    weight: NDArray[Any] | None
-
-    def part(self, index: Any) -> Rows:
-        """Return the rows of that index."""
-        return Rows(*(None if one is None else one[index] for one in self))
 
 
 class Flipout(BaseEstimator):
@@ -83,56 +61,16 @@ class Flipout(BaseEstimator):
     network_: Network
     state_: State
 
-    def __init__(
-        self,
-        hidden_layer_sizes: int | Sequence[int] = (50,),
-        activation: str = "relu",
-        *,
-        prior_scale: float = 1.0,
-        bias: str = "deterministic",
-        initializer: str = "tfp",
-        learning_rate: float | str | Cosine | Callable[[int], float] = "cosine",
-        batch_size: int = 128,
-        max_iter: int | None = None,
-        draws: int = 50,
-        draws_per_step: int = 1,
-        kl_weight: float | Callable[[int], float] | None = None,
-        temperature: float | str = 1.0,
-        kl_warm_up: float | None = None,
-        num_examples: float | None = None,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-        backend: str | ModuleType = "numba",
-        dtype: DTypeLike = "float32",
-        threads: int | None = 1,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.prior_scale = prior_scale
-        self.bias = bias
-        self.initializer = initializer
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.draws = draws
-        self.draws_per_step = draws_per_step
-        self.kl_weight = kl_weight
-        self.temperature = temperature
-        self.kl_warm_up = kl_warm_up
-        self.num_examples = num_examples
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.backend = backend
-        self.dtype = dtype
-        self.threads = threads
+    def _keep(self, given):
+        """Set every parameter of the constructor as it was given, as scikit-learn wants it.
+
+        Parameters
+        ----------
+        given : dict
+            Of the constructor's local names.
+        """
+        for name in self._get_param_names():
+            setattr(self, name, given[name])
 
     def fit(self: Estimator, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Estimator:
         """Train over the rows and return self.
@@ -149,15 +87,14 @@ class Flipout(BaseEstimator):
         if again:
             self._refuse_changes()
         rows = self._take(X, y, sample_weight, first=not again)
-        total = len(rows.x) if rows.weight is None else float(rows.weight.sum())
-        warn_of_few_examples(total, len(rows.x), self.num_examples is not None)
+        warn_of_few_examples(rows.total, len(rows.x), self.num_examples is not None)
         temperature = self.temperature
         if temperature == "held-out":
             temperature = self._choose_temperature(rows)
         self.temperature_ = float(temperature)
         held_out = None
         if self.early_stopping:
-            rows, held_out = self._hold_out(rows, "early_stopping")
+            rows, held_out = self._parted(rows, "early_stopping")
         self.num_rows_, self.num_examples_ = 0, 0
         stopped = self._train(rows, held_out)
         self._say(stopped)
@@ -228,24 +165,12 @@ class Flipout(BaseEstimator):
             outputs,
             likelihood,
             self.activation,
-            prior_scale=self.prior_scale,
-            bias=self.bias,
-            initializer=self.initializer,
+            **{name: getattr(self, name) for name in OF_NETWORK},
         )
 
-    def _hold_out(self, rows, why):
-        """Return the `Rows` to train on, and those held out, drawn by the seed."""
-        count = len(rows.x)
-        strata = self._strata(rows.y)
-        groups = 1 if strata is None else len(np.unique(strata))
-        held = max(int(np.ceil(self.validation_fraction * count)), groups)
-        if held < 2 or count - held < max(2, groups):
-            wanted = f"rows enough to hold {self.validation_fraction:g} of them out"
-            raise expected(why, wanted, f"{count} rows")
-        index, held = train_test_split(
-            np.arange(count), test_size=held, random_state=self.seed_, stratify=strata
-        )
-        return rows.part(index), rows.part(held)
+    def _parted(self, rows, why):
+        """Return the `Rows` to train on, and those held out."""
+        return hold_out(rows, self.validation_fraction, self.seed_, self._strata(rows.y), why)
 
     def _strata(self, y):
         return None
@@ -275,6 +200,7 @@ class Flipout(BaseEstimator):
             kl_weight=self.kl_weight,
             temperature=temperature,
             kl_warm_up=rise,
+            estimator=self.estimator,
             threads=self.threads,
             state=state,
             steps=steps,
@@ -283,42 +209,36 @@ class Flipout(BaseEstimator):
     def _train(self, rows, held_out=None, passes=None):
         """Go on training; return whether early stopping ended it."""
         self.num_rows_ += len(rows.x)
-        self.num_examples_ += len(rows.x) if rows.weight is None else float(np.sum(rows.weight))
-        mean_weight = self.num_examples_ / self.num_rows_
-        if mean_weight != 1:
-            weight = np.ones(len(rows.x)) if rows.weight is None else rows.weight
-            rows = rows._replace(weight=weight / mean_weight)
+        self.num_examples_ += rows.total
+        rows = rows.divided(self.num_examples_ / self.num_rows_)
         state, steps = getattr(self, "state_", None), None
         if passes is None:
             passes = self._passes(rows)
             steps = passes * -(-len(rows.x) // self.batch_size)
             steps += state.step if state is not None else 0
         trainer = self._trainer(rows, self.temperature_, steps, self.num_examples_, state)
-        best, best_parameters, waited, drifts = -np.inf, None, 0, []
+        patience, drifts = Patience(self.n_iter_no_change, self.tol), []
         if held_out is not None and state is not None:  # of a warm start: what it begins from
-            best, best_parameters = self._score(held_out), trainer.parameters.flat.copy()
-        for one in range(passes):
+            patience.see(self._score(held_out), trainer.parameters.flat)
+        for number in range(passes):
             self.loss_ = take_pass(trainer, rows, self.batch_size, self.n_iter_)
             self.state_ = trainer.state
             self.n_iter_ += 1
             self.loss_curve_.append(self.loss_)
-            if one % max(1, passes // 60) == 0 or one == passes - 1:
+            if number % max(1, passes // 60) == 0 or number == passes - 1:
                 drifts.append(drift(trainer.state, trainer.adam))
-            if held_out is None:
-                continue
-            score = self._score(held_out)
-            self.validation_scores_ = [*getattr(self, "validation_scores_", []), score]
-            waited = 0 if score > best + self.tol else waited + 1
-            if score > best:
-                best, best_parameters = score, trainer.parameters.flat.copy()
-            if waited >= self.n_iter_no_change:
-                break
+            if held_out is not None:
+                score = self._score(held_out)
+                self.validation_scores_ = [*getattr(self, "validation_scores_", []), score]
+                patience.see(score, trainer.parameters.flat)
+                if patience.is_over:
+                    break
         constant = trainer.is_constant and not trainer.kl_warm_up
         losses = self.loss_curve_[-passes:]
         self.convergence_ = convergence(drifts, losses, is_constant=constant and len(drifts) > 1)
-        if best_parameters is not None:
-            self.state_.parameters.flat[...] = best_parameters
-        return held_out is not None and waited >= self.n_iter_no_change
+        if patience.parameters is not None:
+            self.state_.parameters.flat[...] = patience.parameters
+        return patience.is_over
 
     def _score(self, held_out):
         """Return the weighted mean log-probability of held-out rows at the posterior mean."""
@@ -329,24 +249,23 @@ class Flipout(BaseEstimator):
         """Return the temperature whose averaged predictions of held-out rows are best."""
         if self.kl_weight is not None:
             raise expected("temperature", "a number where kl_weight is given", "'held-out'")
-        kept, held = self._hold_out(rows, "temperature='held-out'")
-        total = len(kept.x) if kept.weight is None else float(kept.weight.sum())
-        if kept.weight is not None:
-            kept = kept._replace(weight=kept.weight * (len(kept.x) / total))
+        kept, held = self._parted(rows, "temperature='held-out'")
+        total = kept.total
+        kept = kept.divided(total / len(kept.x))
         passes = self._passes(kept)
         steps = passes * -(-len(kept.x) // self.batch_size)
-        found = {}
+        log_probs = {}
         for temperature in TEMPERATURES:
             trainer = self._trainer(kept, temperature, steps, total, None)
-            for one in range(passes):
-                take_pass(trainer, kept, self.batch_size, one)
-            found[temperature] = self._predict(
-                held.x, held.y, parameters=trainer.parameters
-            ).log_prob
+            for number in range(passes):
+                take_pass(trainer, kept, self.batch_size, number)
+            prediction = self._predict(held.x, held.y, parameters=trainer.parameters)
+            log_probs[temperature] = prediction.log_prob
         self.temperature_scores_ = {
-            t: float(np.average(one, weights=held.weight)) for t, one in found.items()
+            temperature: float(np.average(log_prob, weights=held.weight))
+            for temperature, log_prob in log_probs.items()
         }
-        return pick(found, held.weight)
+        return best_temperature(log_probs, held.weight)
 
     def _say(self, stopped):
         """Warn where training has not settled, or the posterior is still the prior."""
@@ -377,39 +296,3 @@ class Flipout(BaseEstimator):
             refuse_rows(X, "X", np.dtype(self.dtype), range(len(X)))
         except ValueError as error:
             raise ValueError(f"Input X contains NaN or inf in {self.dtype}: {error}") from None
-
-
-def pick(found: Mapping[float, NDArray[Any]], weight: NDArray[Any] | None = None) -> float:
-    """Return the temperature that is best by more than a standard error of its gain over 1, or 1.
-
-    Parameters
-    ----------
-    found : dict of float to array (N,)
-        Temperature, 1.0 among them, to the log-probability of each held-out row.
-    weight : array (N,), optional
-    """
-    best = max(found, key=lambda t: np.average(found[t], weights=weight))
-    gain = found[best] - found[1.0]
-    share = np.ones(len(gain)) if weight is None else weight
-    share = share / share.sum()
-    mean = np.sum(share * gain)
-    return best if mean > np.sqrt(np.sum(share**2 * (gain - mean) ** 2)) else 1.0
-
-
-def take_pass(trainer: Trainer, rows: Rows, batch_size: int, number: int) -> float:
-    """Take one pass over the rows, in the order that `bnn_ref.fit` takes, and return its loss.
-
-    Parameters
-    ----------
-    trainer : Trainer
-    rows : Rows
-    batch_size : int
-    number : int
-        Of the pass, from 0.
-    """
-    order = permutation(len(rows.x), trainer.seed, "shuffle", step=number)
-    total = 0.0
-    for start in range(0, len(order), batch_size):
-        batch = rows.part(order[start : start + batch_size])
-        total += len(batch.x) * trainer.step(*batch).loss
-    return float(total / len(order))

@@ -16,9 +16,10 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from ..errors import expected
 from ..likelihoods import Bernoulli, Categorical
 from .base import Flipout
-from .settings import CONSTRAINTS, SETTINGS
+from .settings import CONSTRAINTS, DEFAULTS, SETTINGS
 
 if TYPE_CHECKING:
+    from ..priors import Prior
     from ..training.schedules import Cosine
 
 
@@ -55,58 +56,36 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] = (50,),
-        activation: str = "relu",
+        hidden_layer_sizes: int | Sequence[int] = DEFAULTS["hidden_layer_sizes"],
+        activation: str = DEFAULTS["activation"],
         *,
         class_weight: dict[Any, float] | str | None = None,
-        prior_scale: float = 1.0,
-        bias: str = "deterministic",
-        initializer: str = "tfp",
-        learning_rate: float | str | Cosine | Callable[[int], float] = "cosine",
-        batch_size: int = 128,
-        max_iter: int | None = None,
-        draws: int = 50,
-        draws_per_step: int = 1,
-        kl_weight: float | Callable[[int], float] | None = None,
-        temperature: float | str = 1.0,
-        kl_warm_up: float | None = None,
-        num_examples: float | None = None,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-        backend: str | ModuleType = "numba",
-        dtype: DTypeLike = "float32",
-        threads: int | None = 1,
+        prior: str | Prior | tuple[float, float] = DEFAULTS["prior"],
+        prior_scale: float = DEFAULTS["prior_scale"],
+        bias: str = DEFAULTS["bias"],
+        initializer: str = DEFAULTS["initializer"],
+        initial_sigma: float | str | None = DEFAULTS["initial_sigma"],
+        learning_rate: float | str | Cosine | Callable[[int], float] = DEFAULTS["learning_rate"],
+        batch_size: int = DEFAULTS["batch_size"],
+        max_iter: int | None = DEFAULTS["max_iter"],
+        draws: int = DEFAULTS["draws"],
+        draws_per_step: int = DEFAULTS["draws_per_step"],
+        kl_weight: float | Callable[[int], float] | None = DEFAULTS["kl_weight"],
+        temperature: float | str = DEFAULTS["temperature"],
+        kl_warm_up: float | None = DEFAULTS["kl_warm_up"],
+        estimator: str = DEFAULTS["estimator"],
+        num_examples: float | None = DEFAULTS["num_examples"],
+        early_stopping: bool = DEFAULTS["early_stopping"],
+        validation_fraction: float = DEFAULTS["validation_fraction"],
+        n_iter_no_change: int = DEFAULTS["n_iter_no_change"],
+        tol: float = DEFAULTS["tol"],
+        warm_start: bool = DEFAULTS["warm_start"],
+        random_state: int | np.random.RandomState | None = DEFAULTS["random_state"],
+        backend: str | ModuleType = DEFAULTS["backend"],
+        dtype: DTypeLike = DEFAULTS["dtype"],
+        threads: int | None = DEFAULTS["threads"],
     ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            prior_scale=prior_scale,
-            bias=bias,
-            initializer=initializer,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            draws=draws,
-            draws_per_step=draws_per_step,
-            kl_weight=kl_weight,
-            temperature=temperature,
-            kl_warm_up=kl_warm_up,
-            num_examples=num_examples,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            backend=backend,
-            dtype=dtype,
-            threads=threads,
-        )
-        self.class_weight = class_weight
+        self._keep(locals())
 
     def partial_fit(
         self,

@@ -7,21 +7,40 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .. import defaults
+from ..noise import ESTIMATORS
+from ..priors import Prior
 from ..training import Cosine
 
-LEAST_STEPS, LEAST_PASSES = 6000, 20
+LEAST_STEPS, LEAST_PASSES = defaults.SETTINGS["steps"], 20
+# Those of a run where they have the same name. Of what they have besides: a table's network is
+# smaller, and a search over many fits runs one on each core.
+DEFAULTS = defaults.SETTINGS | {
+    "hidden_layer_sizes": (50,),
+    "max_iter": None,
+    "num_examples": None,
+    "early_stopping": False,
+    "validation_fraction": 0.1,
+    "n_iter_no_change": 10,
+    "tol": 1e-4,
+    "warm_start": False,
+    "random_state": None,
+    "threads": 1,
+}
 TEMPERATURES = (1.0, 0.3, 0.1, 0.03)  # that "held-out" chooses among
 CAN_CHANGE = (
     "learning_rate, batch_size, max_iter, draws, draws_per_step, kl_weight, temperature, "
-    "kl_warm_up, num_examples, early stopping's settings, class_weight, backend, threads"
+    "kl_warm_up, estimator, num_examples, early stopping's settings, class_weight, backend, threads"
 )
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [str],
+    "prior": [str, tuple, Prior],
     "prior_scale": [Interval(Real, 0, None, closed="neither")],
     "bias": [str],
     "initializer": [str],
+    "initial_sigma": [Interval(Real, 0, None, closed="neither"), StrOptions({"prior"}), None],
     "learning_rate": [Interval(Real, 0, None, closed="neither"), str, Cosine, callable],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left"), None],
@@ -30,6 +49,7 @@ CONSTRAINTS: dict[str, Any] = {
     "kl_weight": [Interval(Real, 0, None, closed="left"), callable, None],
     "temperature": [Interval(Real, 0, None, closed="left"), StrOptions({"held-out"})],
     "kl_warm_up": [Interval(Real, 0, 1, closed="both"), None],
+    "estimator": [StrOptions(set(ESTIMATORS))],
     "num_examples": [Interval(Real, 0, None, closed="neither"), None],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -46,10 +66,15 @@ SETTINGS = f"""hidden_layer_sizes : sequence of int, default (50,)
         Units of the hidden layers; () for a linear model.
     activation : str, default "relu"
         Of the hidden layers, as `DenseFlipout` takes it.
+    prior : str or Prior, default "normal"
+        Of the kernels' weights: its name with options behind it ("laplace", "mixture:scales=1/.1",
+        see docs/priors.md), or as `DenseFlipout` takes it.
     prior_scale : float, default 1.0
-        Standard deviation of the weights' prior N(0, prior_scale).
+        The scale of a named prior, of N(0, prior_scale) the standard deviation.
     bias, initializer : str, default "deterministic" and "tfp"
         As `DenseFlipout` takes them.
+    initial_sigma : float or "prior", optional
+        Where every weight's sigma starts instead of where the initializer has it.
     learning_rate : float, "cosine", `Cosine` or function of the step, default "cosine"
         Of Adam, see `bnn_ref.Trainer`. `partial_fit` knows no length and stays at a cosine's peak.
     batch_size : int, default 128
@@ -74,6 +99,8 @@ SETTINGS = f"""hidden_layer_sizes : sequence of int, default (50,)
         where the learning rate is a cosine and the noise scale is learned, else 0. It lets the fit
         come before the KL: without it the scale may stay at the targets' deviation, with a flat
         line as the mean.
+    estimator : {{{", ".join(f'"{name}"' for name in ESTIMATORS)}}}, default "flipout"
+        Of a step's noise, as `bnn_ref.Trainer` takes it.
     num_examples : float, optional
         N. By default the sum of the rows' weights (1 each without any) that `fit` trains on, or
         that all calls of `partial_fit` were given: give it where the same rows come again, or

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numpy.typing import ArrayLike
 
 from ..border import check_dtype, check_size
+from ..defaults import SETTINGS
 from ..errors import expected
 from ..network import Network, Parameters
 from ..noise import permutation
@@ -127,7 +128,7 @@ def fit(
     *,
     steps: int | None = None,
     epochs: int | None = None,
-    batch_size: int = 128,
+    batch_size: int = SETTINGS["batch_size"],
     validation: tuple[Any, ArrayLike] | None = None,
     sample_weight: ArrayLike | None = None,
     num_examples: float | None = None,
@@ -292,6 +293,8 @@ def _refuse_unread(network, trainer, settings):
 def _new_trainer(network, num_examples, steps, settings):
     """Return the `Trainer` of `fit`'s settings, with the schedule that serves most."""
     scheduled = not isinstance(settings.get("adam"), Adam)
-    rate = parse_rate(settings.get("learning_rate", "cosine" if scheduled else 1e-3))
+    rate = parse_rate(
+        settings.get("learning_rate", SETTINGS["learning_rate"] if scheduled else 1e-3)
+    )
     settings = {"kl_warm_up": rise_of(rate, network.likelihood), **settings, "learning_rate": rate}
     return Trainer(network, num_examples, steps=steps, **settings)

@@ -52,7 +52,7 @@ WORDS = {
     "unknown activation": ((*TRAIN, "--activation", "swish"), "activation: expected one of linear"),
     "unknown likelihood": (
         (*TRAIN, "--likelihood", "poisson"),
-        "expected one of categorical, bern",
+        "expected one of bernoulli, categorical, normal, predicted_normal, ",
     ),
     "scale of text": (
         (*TRAIN, "--likelihood", "normal:wide"),

@@ -16,7 +16,7 @@ from sklearn.metrics import log_loss
 
 from bnn_ref import ObjectiveWarning, predict
 from bnn_ref.sklearn import FlipoutClassifier, FlipoutRegressor
-from bnn_ref.sklearn.base import pick
+from bnn_ref.sklearn.passes import Rows, best_temperature
 
 QUICK = {"hidden_layer_sizes": (10,), "draws": 10, "random_state": 0}
 SHORT = pytest.mark.filterwarnings(
@@ -74,8 +74,6 @@ def test_the_default_length_is_in_steps_not_in_passes():
 
 
 def _rows(count):
-    from bnn_ref.sklearn.base import Rows
-
     return Rows(np.zeros((count, 1)), np.zeros(count), None)
 
 
@@ -118,10 +116,10 @@ def test_another_temperature_must_be_better_by_more_than_its_error():
     """Gains of mean .1 over four rows: a standard error of .05 or, spread out, of .5."""
     one, near = np.zeros(4), np.array([0.2, 0.0, 0.2, 0.0])
     spread = np.array([1.1, -0.9, 1.1, -0.9])
-    assert pick({1.0: one, 0.3: near}) == 0.3
-    assert pick({1.0: one, 0.3: spread}) == 1.0
-    assert pick({1.0: one, 0.3: spread}, np.array([1.0, 0, 1, 0])) == 0.3
-    assert pick({1.0: one, 0.3: one - 0.1, 0.1: one + 0.1}) == 0.1
+    assert best_temperature({1.0: one, 0.3: near}) == 0.3
+    assert best_temperature({1.0: one, 0.3: spread}) == 1.0
+    assert best_temperature({1.0: one, 0.3: spread}, np.array([1.0, 0, 1, 0])) == 0.3
+    assert best_temperature({1.0: one, 0.3: one - 0.1, 0.1: one + 0.1}) == 0.1
 
 
 def test_case_87_early_stopping_needs_rows():
