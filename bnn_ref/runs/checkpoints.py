@@ -6,8 +6,9 @@ The archive holds, with no pickle and nothing that depends on the clock:
 - Adam's moments, ``moment_1.layers.0.kernel_mu``, ``moment_2.layers.0.kernel_mu``;
 - ``step`` and ``seed``: steps taken, and what every draw is a function of;
 - ``meta``, a JSON text: format, version, the run that it is of, dtype, inputs, layers and
-  likelihood (as `docs/vectors.md` writes them), the libraries, and the sums of an unfinished
-  history record.
+  likelihood (as `docs/vectors.md` writes them), the libraries, the sums of an unfinished history
+  record, and the trainer's settings. A person's own function of the step, which no file can hold,
+  is recorded as the word "function", and `Checkpoint.trainer` asks for it.
 
 Version 1, of before `run`, is read too.
 
@@ -19,7 +20,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Callable
+from dataclasses import asdict
 from os import PathLike
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,15 +34,18 @@ from ..border.text import show
 from ..errors import expected
 from ..network import Network
 from ..step import State
+from ..step.adam import Adam
 from ..storage.archive import ArchiveError, open_archive, write_archive
+from ..training.schedules import Cosine
+from ..training.trainer import Trainer
 from . import environment
 from .schema import META
 
 if TYPE_CHECKING:
     from ..training.history import History
-    from ..training.trainer import Trainer
 
 FORMAT, VERSION = "bnn-ref-checkpoint", 2
+FUNCTION = "function"  # what stands for a person's own, of the rate or of the KL's weight
 LARGEST_META = 1 << 23  # bytes of the description, four a character
 
 
@@ -58,6 +65,9 @@ class Checkpoint(NamedTuple):
         Of `bnn_ref.training.history.History`.
     run : str or None
         The identity of the run that it is of.
+    settings : dict or None
+        Of the trainer, by the names of `Trainer.settings`: a cosine as text, a function as the word
+        "function". None in a checkpoint that was written before they were kept.
     """
 
     network: Network
@@ -66,11 +76,48 @@ class Checkpoint(NamedTuple):
     environment: dict[str, Any]
     pending: dict[str, Any]
     run: str | None = None
+    settings: dict[str, Any] | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of every parameter."""
         return self.state.parameters.dtype
+
+    def trainer(
+        self,
+        backend: str | ModuleType = "numba",
+        threads: int | None = None,
+        **functions: Callable[[int], float],
+    ) -> Trainer:
+        """Return a `Trainer` that takes the steps that the one kept here would have taken.
+
+        Parameters
+        ----------
+        backend : "numba", "numpy" or a module
+        threads : int, optional
+        **functions
+            ``learning_rate`` or ``kl_weight`` again, where it was a function of the step.
+
+        Raises
+        ------
+        ValueError
+            Where such a function is not given, another setting is, or none were kept.
+        """
+        if self.settings is None:
+            raise expected("settings of the checkpoint", "those of its trainer",
+                           "none: it was written before they were kept")  # fmt: skip
+        wanted = {name for name, value in self.settings.items() if value == FUNCTION}
+        for name in sorted(wanted.symmetric_difference(functions)):
+            if name in functions:
+                raise expected(name, "as the checkpoint has it", "another given")
+            raise expected(name, "the function of the step that it was trained with, given again",
+                           "none")  # fmt: skip
+        for name, function in functions.items():
+            if not callable(function):
+                raise expected(name, "a function of the step", repr(function))
+        settings = {**self.settings, **functions, "adam": Adam(**self.settings["adam"])}
+        return Trainer(self.network, seed=self.seed, dtype=self.dtype, state=self.state,
+                       backend=backend, threads=threads, **settings)  # fmt: skip
 
 
 def save_checkpoint(
@@ -116,12 +163,22 @@ def save_checkpoint(
         **_description(state.parameters),
         "environment": environment.describe(),
         "pending": {} if history is None else history.pending,
+        "settings": _plain(trainer.settings),
     }
     arrays = {"meta": np.array(json.dumps(meta)), "step": np.int64(state.step)}
     arrays["seed"] = np.uint64(trainer.seed)
     for prefix, tensors in _tensors(state).items():
         arrays.update({prefix + name: array for name, array in tensors.items()})
     write_archive(path, arrays, check=_read_back)
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return a trainer's settings as JSON holds them."""
+    found = {**settings, "num_examples": float(settings["num_examples"]),
+             "adam": asdict(settings["adam"])}  # fmt: skip
+    if isinstance(settings["learning_rate"], Cosine):
+        found["learning_rate"] = str(settings["learning_rate"])
+    return {name: FUNCTION if callable(value) else value for name, value in found.items()}
 
 
 def _description(parameters):
@@ -207,8 +264,9 @@ def _read(archive, network):
         tensors = {name: arrays[prefix + name] for name in found.parameter_shapes}
         parts.append(found.parameters(tensors, dtype))
     return Checkpoint(
-        found, State(*parts, step), seed, meta["environment"], meta["pending"], meta.get("run")
-    )
+        found, State(*parts, step), seed, meta["environment"], meta["pending"], meta.get("run"),
+        meta.get("settings"),
+    )  # fmt: skip
 
 
 def _read_meta(archive):

@@ -86,7 +86,7 @@ RESULTS: dict[str, Any] = dict.fromkeys(RESULT_NAMES, (float, NoneType)) | {
     "draws": int,
     ...: (float, str, NoneType),
 }
-# The description in a checkpoint: `run` since version 2.
+# The description in a checkpoint: `run` since version 2, `settings` later still.
 META: dict[str, Any] = {
     "format": {"bnn-ref-checkpoint"},
     "version": {1, 2},
@@ -97,4 +97,16 @@ META: dict[str, Any] = {
     "likelihood": dict,
     "environment": {...: (float, str, bool, NoneType)},
     "pending": {...: float},
+    "settings": Maybe({
+        "num_examples": float,
+        "learning_rate": (float, str),
+        "draws_per_step": int,
+        "kl_weight": (float, str, NoneType),
+        "temperature": float,
+        "kl_warm_up": float,
+        "adam": {"learning_rate": float, "beta_1": float, "beta_2": float, "epsilon": float,
+                 "convention": str},
+        "estimator": str,
+        "steps": (int, NoneType),
+    }),
 }

@@ -189,6 +189,13 @@ class Trainer:
         vars(self).update(state, backend=import_module(state["backend"]), _lock=threading.Lock())
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting of a step by its name, as `Trainer` takes it; a function is itself."""
+        names = ("num_examples", "learning_rate", "draws_per_step", "kl_weight", "temperature",
+                 "kl_warm_up", "adam", "estimator", "steps")  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def parameters(self) -> Parameters:
         """The `Parameters` as they are now: updated in place by every step."""
         return self.state.parameters

@@ -60,7 +60,7 @@ WORDS = {
     ),
     "scale of 0": ((*TRAIN, "--likelihood", "normal:0"), "a finite standard deviation above 0"),
     "digits are not 0/1": ((*TRAIN, "--likelihood", "bernoulli"), "digits: y: expected "),
-    "categorical:2": ((*TRAIN, "--likelihood", "categorical:2"), "--likelihood: expected"),
+    "categorical:2": ((*TRAIN, "--likelihood", "categorical:2"), "likelihood: expected"),
     "float16": ((*TRAIN, "--dtype", "float16"), "argument --dtype: invalid choice: 'float16'"),
     "unknown back end": (("train", "--backend", "cuda"), "argument --backend: invalid choice"),
     "no threads": ((*TRAIN, "--threads", "0"), "threads: expected a whole number, at least 1"),

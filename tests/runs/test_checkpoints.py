@@ -303,3 +303,52 @@ def test_a_text_of_the_meta_cannot_make_noise_of_another_run(tmp_path):
     found = load_checkpoint(path)
     one = draw_noise(network, 3, 2**64 - 5).layers[0].kernel_eps
     np.testing.assert_array_equal(one, draw_noise(network, 3, found.seed).layers[0].kernel_eps)
+
+
+def halving(step):
+    return 0.01 * 0.9**step
+
+
+def rising(step):
+    return 0.01 * (step + 1)
+
+
+@pytest.mark.parametrize(("settings", "functions"), [
+    ({"learning_rate": "cosine:0.02:0.1:0.2", "steps": 10, "kl_warm_up": 0.5, "temperature": 0.3,
+      "estimator": "shared", "draws_per_step": 2}, {}),
+    ({"learning_rate": 0.03, "adam": "keras", "kl_weight": 0.1}, {}),
+    ({"learning_rate": halving, "kl_weight": rising},
+     {"learning_rate": halving, "kl_weight": rising}),
+])  # fmt: skip
+def test_a_checkpoint_gives_back_the_trainer_that_it_is_of(tmp_path, settings, functions):
+    """Five steps, saved, loaded and five more are ten, a person's own functions given again."""
+    network, y = NETWORKS["categorical"]
+    whole, half = trainer_of(network, **settings), trainer_of(network, **settings)
+    take(whole, y, 10)
+    take(half, y, 5)
+    save_checkpoint(tmp_path / "half.npz", half)
+    found = load_checkpoint(tmp_path / "half.npz")
+    again = found.trainer(backend="numpy", **functions)
+    take(again, y, 5)
+    assert_same(again.state, whole.state)
+    save_checkpoint(tmp_path / "again.npz", again)
+    save_checkpoint(tmp_path / "whole.npz", whole)
+    assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+
+
+def test_a_function_is_recorded_as_such_and_asked_for(tmp_path):
+    network, y = NETWORKS["categorical"]
+    trainer = trainer_of(network, learning_rate=halving)
+    take(trainer, y, 2)
+    save_checkpoint(tmp_path / "c.npz", trainer)
+    found = load_checkpoint(tmp_path / "c.npz")
+    assert found.settings["learning_rate"] == "function"
+    for given, message in (
+        ({}, "learning_rate: expected the function of the step that it was trained with, given"),
+        ({"learning_rate": 0.01}, "learning_rate: expected a function of the step, found 0.01"),
+        ({"learning_rate": halving, "temperature": 0.1}, "temperature: expected as the checkpoint"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            found.trainer(backend="numpy", **given)
+    with pytest.raises(ValueError, match="settings of the checkpoint: expected"):
+        found._replace(settings=None).trainer(backend="numpy")
