@@ -97,16 +97,23 @@ META: dict[str, Any] = {
     "likelihood": dict,
     "environment": {...: (float, str, bool, NoneType)},
     "pending": {...: float},
-    "settings": Maybe({
-        "num_examples": float,
-        "learning_rate": (float, str),
-        "draws_per_step": int,
-        "kl_weight": (float, str, NoneType),
-        "temperature": float,
-        "kl_warm_up": float,
-        "adam": {"learning_rate": float, "beta_1": float, "beta_2": float, "epsilon": float,
-                 "convention": str},
-        "estimator": str,
-        "steps": (int, NoneType),
-    }),
+    "settings": Maybe(
+        {
+            "num_examples": float,
+            "learning_rate": (float, str),
+            "draws_per_step": int,
+            "kl_weight": (float, str, NoneType),
+            "temperature": float,
+            "kl_warm_up": float,
+            "adam": {
+                "learning_rate": float,
+                "beta_1": float,
+                "beta_2": float,
+                "epsilon": float,
+                "convention": str,
+            },
+            "estimator": str,
+            "steps": (int, NoneType),
+        }
+    ),
 }
