@@ -15,7 +15,7 @@ standard deviation of the training rows; so is a numeric target, whose scores ar
 own units. The loss, nll and kl of a line belong to the target as it is trained on.
 
 A prior's options stand behind its name: laplace:loc=0.1, mixture:scales=1/0.002:weights=0.3/0.7,
-learned_normal:learn=loc/scale (docs/priors.md; `bnn-ref train --backend numpy` has all of them).
+learned_normal:learn=loc/scale (docs/priors.md).
 
 A run in --out is never overwritten: go on with --resume, or say --overwrite.
 """
