@@ -6,6 +6,11 @@ sees the same rows, inputs scaled by the training rows (targets too, for the net
 process); fits take turns, one thread each, after a small one that compiles. Figures are of rows not
 trained on, mean and standard deviation over folds or seeds.
 
+Beside its defaults every contender stands at equal time: the others with as many passes, trees or
+restarts as take as long as ours at its defaults, ours with as many passes as take as long as the
+multi-layer perceptron's defaults. Times are of the processor, not of the clock, so that they
+compare on a busy machine.
+
 The calibration error stands beside the one that a perfectly calibrated model would show at that
 many rows: labels drawn from the predicted probabilities themselves. A 90 % interval is the
 predictive one for Flipout and the process, the mean and 1.645 deviations of the training residuals
@@ -23,8 +28,10 @@ import numpy as np
 from bnn_ref.data import load, read_digits
 from bnn_ref.prediction import calibration_error, coverage
 
-CLASSES = ("accuracy", "log loss", "calibration error", "of a calibrated model", "fit seconds")
-NUMBERS = ("RMSE", "90 % coverage", "mean width", "fit seconds")
+SECONDS = "processor seconds of a fit"
+CLASSES = ("accuracy", "log loss", "calibration error", "of a calibrated model", SECONDS)
+NUMBERS = ("RMSE", "90 % coverage", "mean width", SECONDS)
+ALIKE = "the same"  # begins the name of a contender that is ours with another setting
 
 
 def digits_rows(seed):
@@ -77,8 +84,8 @@ def classifiers(seed, sizes=None, passes=None):
     length = {"max_iter": passes} if passes else {}
     return {
         "FlipoutClassifier": FlipoutClassifier(**given, **length),
-        "the same, temperature .1": FlipoutClassifier(**given, **length, temperature=0.1),
-        "the same, temperature held-out": FlipoutClassifier(**given, **length,
+        f"{ALIKE}, temperature .1": FlipoutClassifier(**given, **length, temperature=0.1),
+        f"{ALIKE}, temperature held-out": FlipoutClassifier(**given, **length,
                                                             temperature="held-out"),
         "MLPClassifier": MLPClassifier(**given, **length),
         "RandomForestClassifier": RandomForestClassifier(random_state=seed),
@@ -105,14 +112,51 @@ def regressors(seed):
 
 
 def timed_fit(model, x, y):
-    """Fit and return the seconds; that a length was given is no news."""
+    """Fit and return the processor's seconds; that a length was given is no news."""
     from sklearn.exceptions import ConvergenceWarning
 
-    begin = time.perf_counter()
+    begin = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x, y)
-    return time.perf_counter() - begin
+    return time.process_time() - begin
+
+
+def stretched(model, factor):
+    """Return a copy of a fitted model, not fitted, whose fit takes about `factor` times as long."""
+    from sklearn.base import clone
+
+    again = clone(model)
+    if hasattr(model, "estimators_"):
+        return again.set_params(n_estimators=max(1, round(factor * len(model.estimators_))))
+    if hasattr(model, "kernel_"):
+        return again.set_params(n_restarts_optimizer=max(0, round(factor) - 1))
+    passes = max(1, round(factor * model.n_iter_))
+    if "n_iter_no_change" in model.get_params() and not hasattr(model, "network_"):
+        again.set_params(tol=0.0, n_iter_no_change=passes)  # else it stops where its defaults did
+    return again.set_params(max_iter=passes)
+
+
+def at_equal_time(models, scores, rows, measure):
+    """Return name to scores of the contenders at each other's time.
+
+    Parameters
+    ----------
+    models : dict of str to estimator
+        Fitted; ours first, then the perceptron.
+    scores : dict of str to dict
+        What `measure` returned of each.
+    rows : tuple
+        x, y and test x, y.
+    measure : function
+    """
+    ours, *others = [name for name in models if not name.startswith(ALIKE)]
+    pairs = [*((name, ours) for name in others), (ours, others[0])]
+    found = {}
+    for name, other in pairs:
+        factor = scores[other][SECONDS] / scores[name][SECONDS]
+        found[f"{name}, in {other}'s time"] = measure(stretched(models[name], factor), *rows)
+    return found
 
 
 def measure_classes(model, x, y, x_test, y_test):
@@ -130,7 +174,7 @@ def measure_classes(model, x, y, x_test, y_test):
         "log loss": float(log_loss(y_test, p, labels=model.classes_)),
         "calibration error": calibration_error(confidence, chosen == y_test),
         "of a calibrated model": float(np.mean(alike)),
-        "fit seconds": seconds,
+        SECONDS: seconds,
     }
 
 
@@ -154,7 +198,7 @@ def measure_numbers(model, x, y, x_test, y_test):
         "RMSE": float(np.sqrt(np.mean((mean - y_test) ** 2))),
         "90 % coverage": coverage(y_test, low, high),
         "mean width": float(np.mean(high - low)),
-        "fit seconds": seconds,
+        SECONDS: seconds,
     }
 
 
@@ -162,8 +206,11 @@ def compare(name, parts, contenders_of, measure):
     """Print the Markdown lines of one data set, a contender a line, as soon as they are known."""
     found = {}
     for seed, rows in enumerate(parts):
-        for contender, model in contenders_of(seed).items():
-            found.setdefault(contender, []).append(measure(model, *rows))
+        models = contenders_of(seed)
+        scores = {contender: measure(model, *rows) for contender, model in models.items()}
+        scores |= at_equal_time(models, scores, rows, measure)
+        for contender, values in scores.items():
+            found.setdefault(contender, []).append(values)
     for contender, runs in found.items():
         cells = []
         for metric in runs[0]:

@@ -25,6 +25,9 @@ def add_arguments(parser):
     add("folder", metavar="FOLDER", help="of the sets, see below")
     add("--sets", default=",".join(FOLDERS), metavar="NAME,NAME", help="default: %(default)s")
     add("--splits", type=int, default=SPLITS, metavar="N", help="how many of the 20 splits")
+    add("--scale", default="learned", metavar="KIND,KIND", help="of the noise, a column of the "
+        "table for each: learned (one for all rows), predicted (one for every row) or a number, in "
+        "the target's deviations (default %(default)s)")  # fmt: skip
     add("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
         help="a setting instead of the documented one, for every set; repeatable")  # fmt: skip
     add("--validation", action="store_true", help="score rows held out of the training rows")
@@ -42,12 +45,16 @@ def run(args):
     from pathlib import Path
 
     from ..runs.evaluation import one_line_json
+    from ..stacks import likelihood_named
     from ..storage.wholefile import whole_file
     from ..sweep import sweep, uci, write_table
     from .sweep import Progress, report_failures
 
     names = args.sets.split(",")
     settings = dict(map(parse_setting, args.settings))
+    scales = args.scale.split(",")
+    for scale in scales:
+        likelihood_named(f"normal:{scale}")
     if not 1 <= args.splits <= uci.SPLITS:
         raise ValueError(f"--splits: expected 1 to {uci.SPLITS}, found {args.splits}")
     for name in names:
@@ -56,7 +63,8 @@ def run(args):
     sums = {(name, k): uci.checksum(args.folder, name, k) for name in names for k in splits}
     part = "validation" if args.validation else "test"
     cells = [
-        uci.make_cell(name, split, args.seed, args.backend, part, **settings)
+        uci.make_cell(name, split, args.seed, args.backend, part, **{"scale": scale, **settings})
+        for scale in scales
         for name in names
         for split in splits
     ]
@@ -69,10 +77,13 @@ def run(args):
         scheduler=args.scheduler,
         workers=args.workers,
         threads=args.threads,
-        on_outcome=Progress("rmse", "log_likelihood", show=("set", "split")),
+        on_outcome=Progress("rmse", "log_likelihood", show=("scale", "set", "split")),
     )
-    summary = uci.summarise(outcomes)
-    text = uci.summary_markdown(summary)
+    summaries = {
+        scale: uci.summarise([one for one in outcomes if one.cell["scale"] == scale])
+        for scale in scales
+    }
+    text = uci.summary_markdown({f"{scale} scale": one for scale, one in summaries.items()})
     print("\n" + text)
     if args.out:
         write_table(Path(args.out) / "table.csv", outcomes)
@@ -82,7 +93,12 @@ def run(args):
     seconds = time.perf_counter() - begin
     print(f"{seconds / 60:.1f} minutes")
     if args.json:
-        flat = {f"{name}_{key}": v for name, one in summary.items() for key, v in one.items()}
+        flat = {
+            ("" if scale == scales[0] else f"{scale}_") + f"{name}_{key}": value
+            for scale, summary in summaries.items()
+            for name, scores in summary.items()
+            for key, value in scores.items()
+        }
         print(one_line_json({**flat, "seconds": round(seconds, 1)}))
     return report_failures(outcomes)
 
@@ -98,8 +114,9 @@ def parse_setting(word):
     from ..sweep.uci import SETTINGS
 
     name, equals, text = word.partition("=")
-    if name not in SETTINGS or not equals:
-        raise ValueError(f"--set: expected NAME=VALUE of {', '.join(SETTINGS)}, found {word!r}")
+    known = [setting for setting in SETTINGS if setting != "scale"]  # which has its own option
+    if name not in known or not equals:
+        raise ValueError(f"--set: expected NAME=VALUE of {', '.join(known)}, found {word!r}")
     kind = type(SETTINGS[name])
     try:
         return name, kind(text)

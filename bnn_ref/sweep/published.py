@@ -16,6 +16,7 @@ SOURCES = {
     "divided by sqrt(20) as in the authors' correction",
     "mean-field VI": "google/uncertainty-baselines, baselines/uci/README.md, 'Variational "
     "Inference' (log-likelihood only, splits of its own)",
+    "deep ensembles": "Lakshminarayanan, Pritzel and Blundell (2017), table 1 (log-likelihood)",
 }
 
 # method: set: (RMSE, its standard error, log-likelihood, its standard error)
@@ -51,5 +52,13 @@ PUBLISHED: dict[str, Any] = {
         "power": (None, None, -2.85, None),
         "wine": (None, None, -1.00, None),
         "yacht": (None, None, -2.01, None),
+    },
+    "deep ensembles": {
+        "boston": (None, None, -2.41, None),
+        "concrete": (None, None, -3.06, None),
+        "energy": (None, None, -1.38, None),
+        "power": (None, None, -2.79, None),
+        "wine": (None, None, -0.94, None),
+        "yacht": (None, None, -1.18, None),
     },
 }

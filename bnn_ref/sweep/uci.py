@@ -287,7 +287,9 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """
     summary = {}
     for name in dict.fromkeys(outcome.cell["set"] for outcome in outcomes):
-        results = [o.result for o in outcomes if o.cell["set"] == name and o.result]
+        results = [
+            outcome.result for outcome in outcomes if outcome.cell["set"] == name and outcome.result
+        ]
         summary[name] = {"splits": len(results)}
         for metric in ("rmse", "log_likelihood"):
             values = np.array([result[metric] for result in results if result[metric] is not None])
@@ -297,21 +299,28 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return summary
 
 
-def summary_markdown(summary: Mapping[str, Any]) -> str:
-    """Return the summary beside the published figures as two Markdown tables, and the sources."""
+def summary_markdown(summaries: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return summaries beside the published figures as two Markdown tables, and the sources.
+
+    Parameters
+    ----------
+    summaries : dict of str to dict
+        The name of a column to what `summarise` returned, all of the same sets.
+    """
     methods = list(PUBLISHED)
+    first = next(iter(summaries.values()))
     lines = []
     for place, (metric, title) in enumerate(
         [("rmse", "RMSE (lower is better)"), ("log_likelihood", "Log-likelihood, nats (higher)")]
     ):
         shown = [m for m in methods if any(PUBLISHED[m][s][2 * place] for s in PUBLISHED[m])]
-        lines += [f"| {title} | splits | bnn_ref | " + " | ".join(shown) + " |"]
-        lines += ["| --- " * (3 + len(shown)) + "|"]
-        for name, one in summary.items():
-            published = [PUBLISHED[m][name][2 * place : 2 * place + 2] for m in shown]
-            found = (one[metric], one[f"{metric}_error"])
-            cells = " | ".join([_pair(*found, 3), *(_pair(*pair, 2) for pair in published)])
-            lines.append(f"| {name} | {one['splits']} | {cells} |")
+        lines += [f"| {title} | splits | " + " | ".join([*summaries, *shown]) + " |"]
+        lines += ["| --- " * (2 + len(summaries) + len(shown)) + "|"]
+        for name in first:
+            ours = [summary[name] for summary in summaries.values()]
+            cells = [_pair(one[metric], one[f"{metric}_error"], 3) for one in ours]
+            cells += [_pair(*PUBLISHED[m][name][2 * place : 2 * place + 2], 2) for m in shown]
+            lines.append(f"| {name} | {first[name]['splits']} | {' | '.join(cells)} |")
         lines.append("")
     lines += [f"- {method}: {source}." for method, source in SOURCES.items()]
     return "\n".join(lines) + "\n"

@@ -87,8 +87,9 @@ def test_a_summary_has_mean_and_standard_error():
         "splits": 2, "rmse": 2.0, "rmse_error": 1.0,
         "log_likelihood": -2.0, "log_likelihood_error": 1.0,
     }  # fmt: skip
-    text = uci.summary_markdown({"yacht": one})
-    assert "| yacht | 2 | 2.000 ± 1.000 | 6.89 ± 0.67 | 1.02 ± 0.05 | 1.11 ± 0.09 |" in text
+    text = uci.summary_markdown({"learned": {"yacht": one}, "predicted": {"yacht": one}})
+    assert "| yacht | 2 | 2.000 ± 1.000 | 2.000 ± 1.000 | 6.89 ± 0.67 | 1.02 ± 0.05 |" in text
+    assert "splits | learned | predicted | VI | PBP | dropout | mean-field VI | deep ens" in text
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -106,6 +107,18 @@ def test_the_command_goes_on_where_it_was(folder, tmp_path, capsys):
     assert (tmp_path / "out" / "summary.md").read_text("utf-8") in again.out
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_column_for_each_kind_of_scale(folder, capsys):
+    words = ["uci", folder, "--sets", "yacht", "--splits", "1", "--backend", "numpy", "--workers",
+             "1", "--set", "steps=20", "--set", "draws=3", "--scale", "learned,predicted",
+             "--json"]  # fmt: skip
+    found = call(capsys, *words)
+    assert found.code == 0, found.err
+    assert "| splits | learned scale | predicted scale | VI |" in found.out
+    scores = json.loads(found.out.splitlines()[-1])
+    assert scores["yacht_log_likelihood"] != scores["predicted_yacht_log_likelihood"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -113,6 +126,8 @@ def test_the_command_goes_on_where_it_was(folder, tmp_path, capsys):
         (["--sets", "yacht", "--splits", "21"], "--splits: expected 1 to 20, found 21"),
         (["--sets", "yacht", "--set", "units=3"], "--set: expected NAME=VALUE of hidden"),
         (["--sets", "yacht", "--set", "steps=many"], "--set steps: expected a number"),
+        (["--sets", "yacht", "--set", "scale=1"], "--set: expected NAME=VALUE of hidden"),
+        (["--sets", "yacht", "--scale", "wide"], "likelihood.scale: expected a number"),
         (["--sets", "boston"], "bostonHousing"),
     ],
 )
