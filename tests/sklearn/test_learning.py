@@ -54,6 +54,53 @@ def test_case_68_a_short_fit_warns():
     assert not model.convergence_.settled
 
 
+def table_of(name, folder):
+    """Return (estimator, x, y) of a data set, inputs scaled where they are no pixels."""
+    from sklearn import datasets
+
+    from bnn_ref.data import load, read_digits
+    from bnn_ref.sweep.uci import read_split
+
+    if name == "digits":
+        arrays = read_digits()
+        return FlipoutClassifier, arrays["x_train"].reshape(-1, 64) / 16, arrays["y_train"]
+    if name == "mnist":
+        train = load(folder / "mnist").train
+        return FlipoutClassifier, np.asarray(train.x[:]), train.y
+    if name == "sine":
+        return FlipoutRegressor, *sine_with_a_gap()
+    if name in ("concrete", "energy"):
+        kind, rows = FlipoutRegressor, read_split(folder / "uci", name, 0)
+        x, y = rows.x, rows.y
+    elif name == "moons":
+        kind, (x, y) = FlipoutClassifier, make_moons(200, noise=0.15, random_state=0)
+    else:
+        kind = FlipoutRegressor if name == "diabetes" else FlipoutClassifier
+        x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    scale = x.std(axis=0)
+    return kind, (x - x.mean(axis=0)) / np.where(scale > 0, scale, 1), y
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ["sine", "moons", "breast_cancer", "diabetes", "digits",
+                                  "concrete", "energy", "mnist"])  # fmt: skip
+def test_a_fit_too_short_warns_and_the_default_does_not(name, request):
+    """Some 200 steps and 400 against the default length; MNIST, of which that is two thirds of an
+    epoch, with 15 passes."""
+    far = name in ("concrete", "energy", "mnist")
+    kind, x, y = table_of(name, request.getfixturevalue("data_folder") if far else None)
+    large = name in ("digits", "mnist")
+    settings = {"hidden_layer_sizes": (128, 128) if large else (50,), "random_state": 0}
+    passes = -(-len(x) // 128)
+    for steps in (200, 400):
+        with pytest.warns(ConvergenceWarning, match="raise max_iter"):
+            kind(max_iter=max(1, steps // passes), **settings).fit(x, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        kind(max_iter=15 if name == "mnist" else None, **settings).fit(x, y)
+
+
 def test_case_70_two_moons_as_they_come():
     x, y = make_moons(200, noise=0.15, random_state=0)
     x = (x - x.mean(axis=0)) / x.std(axis=0)
