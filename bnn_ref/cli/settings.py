@@ -62,7 +62,8 @@ def add_settings(parser):
     add("--temperature", "the KL's weight as a multiple of 1 / training rows (default 1: Bayes' "
         "posterior; below it a cold posterior)", type=float, metavar="X")  # fmt: skip
     add("--kl-warm-up", "share of the steps in which the KL's weight rises to its value (default "
-        "0.5 with cosine and a learned scale, else 0)", type=float, metavar="X")  # fmt: skip
+        "0.5 with cosine and a scale that is learned or predicted, else 0)", type=float,
+        metavar="X")  # fmt: skip
     add("--adam", "paper (default), tensorflow1 or keras", metavar="NAME")
     add("--estimator", f"of a step's noise: {', '.join(ESTIMATORS)} (default flipout)",
         metavar="NAME")  # fmt: skip

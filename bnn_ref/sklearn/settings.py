@@ -96,9 +96,9 @@ SETTINGS = f"""hidden_layer_sizes : sequence of int, default (50,)
         is better by more than a standard error of the difference), and trains on all rows.
     kl_warm_up : float, optional
         The share of the steps in which the KL's weight rises from 0 to its value; by default half
-        where the learning rate is a cosine and the noise scale is learned, else 0. It lets the fit
-        come before the KL: without it the scale may stay at the targets' deviation, with a flat
-        line as the mean.
+        where the learning rate is a cosine and the noise scale is learned or predicted, else 0. It
+        lets the fit come before the KL: without it the scale may stay at the targets' deviation,
+        with a flat line as the mean.
     estimator : {{{", ".join(f'"{name}"' for name in ESTIMATORS)}}}, default "flipout"
         Of a step's noise, as `bnn_ref.Trainer` takes it.
     num_examples : float, optional

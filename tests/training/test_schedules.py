@@ -11,6 +11,7 @@ from bnn_ref import (
     DenseFlipout,
     Network,
     Normal,
+    PredictedNormal,
     Trainer,
     draw_noise,
     fit,
@@ -95,13 +96,14 @@ def test_every_step_takes_the_schedules_rate_and_weight():
 
 
 def test_defaults_of_fit():
-    """The cosine; the KL's weight is 1/N in every step, but where a scale is learned."""
+    """The cosine; the KL's weight is 1/N in every step, but where a scale is to be found."""
     run = fit(NETWORK, (X, Y), steps=3, report_every=1, **SETTINGS)
     assert run.trainer.learning_rate == Cosine()
     assert {one["kl_weight"] for one in run.history.records} == {1 / 10}
     learned = Network([DenseFlipout(3, 1)], Normal(learn_scale=True))
-    run = fit(learned, (X, X[:, :1]), steps=4, report_every=1, **SETTINGS)
-    assert [one["kl_weight"] for one in run.history.records] == [0.05, 0.1, 0.1, 0.1]
+    for network in (learned, Network([DenseFlipout(3, 2)], PredictedNormal())):
+        run = fit(network, (X, X[:, :1]), steps=4, report_every=1, **SETTINGS)
+        assert [one["kl_weight"] for one in run.history.records] == [0.05, 0.1, 0.1, 0.1]
     run = fit(learned, (X, X[:, :1]), steps=4, learning_rate=1e-3, report_every=1, **SETTINGS)
     assert {one["kl_weight"] for one in run.history.records} == {1 / 10}
     run = fit(NETWORK, (X, Y), steps=3, adam=Adam(0.5), **SETTINGS)
