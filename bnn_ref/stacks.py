@@ -71,6 +71,11 @@ def dense_stack(
     return Network(layers, likelihood)
 
 
+def likelihood_names() -> list[str]:
+    """Return the types of likelihood that a name alone can ask for: those of plain targets."""
+    return [name for name, owner in LIKELIHOODS.items() if owner.task]
+
+
 def likelihood_named(text: str) -> Likelihood:
     """Return the likelihood of a name: its type, and for numbers what their scale is.
 
@@ -90,8 +95,9 @@ def likelihood_named(text: str) -> Likelihood:
         return OF_NUMBERS[option or "learned"]
     if kind == "normal":
         return Normal(option)  # which says what is wrong with it
-    if kind not in LIKELIHOODS or option:
-        known = [*LIKELIHOODS, *(f"normal:{word}" for word in (*OF_NUMBERS, "SCALE"))]
+    known = likelihood_names()
+    if kind not in known or option:
+        known += [f"normal:{word}" for word in (*OF_NUMBERS, "SCALE")]
         raise expected("likelihood", "one of " + ", ".join(known), repr(text))
     return LIKELIHOODS[kind]()
 

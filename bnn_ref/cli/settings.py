@@ -5,11 +5,10 @@ import warnings
 
 from ..activations import ACTIVATIONS
 from ..defaults import OF_TRAINER, SETTINGS
-from ..likelihoods import LIKELIHOODS
 from ..noise import ESTIMATORS
 from ..priors import PRIORS
 from ..runs.schema import FREE
-from ..stacks import likelihood_named, network_of
+from ..stacks import likelihood_named, likelihood_names, network_of
 from .reading import OPTIONS, add_reading
 
 SAME_LIKELIHOOD = {"normal": "normal:learned", "predicted_normal": "normal:predicted"}
@@ -47,7 +46,7 @@ def add_settings(parser):
     add("--initializer", "tfp (default) or he", metavar="NAME")
     add("--initial-sigma", "where every weight's sigma starts: a number, or prior for its prior's "
         "scale (default: as the initializer has it)", metavar="X|prior")  # fmt: skip
-    add("--likelihood", f"{', '.join(LIKELIHOODS)}; of numbers normal (their scale learned), "
+    add("--likelihood", f"{', '.join(likelihood_names())}; of numbers normal (their scale learned), "
         "normal:predicted (one for every row, by the network) or normal:SCALE (fixed); by default "
         "what the targets look like", metavar="NAME")  # fmt: skip
     length = parser.add_mutually_exclusive_group()

@@ -60,6 +60,7 @@ WORDS = {
     ),
     "scale of 0": ((*TRAIN, "--likelihood", "normal:0"), "a finite standard deviation above 0"),
     "digits are not 0/1": ((*TRAIN, "--likelihood", "bernoulli"), "digits: y: expected "),
+    "a function's likelihood": ((*TRAIN, "--likelihood", "custom"), "likelihood: expected one of"),
     "categorical:2": ((*TRAIN, "--likelihood", "categorical:2"), "likelihood: expected"),
     "float16": ((*TRAIN, "--dtype", "float16"), "argument --dtype: invalid choice: 'float16'"),
     "unknown back end": (("train", "--backend", "cuda"), "argument --backend: invalid choice"),
