@@ -46,7 +46,8 @@ def add_settings(parser):
     add("--initializer", "tfp (default) or he", metavar="NAME")
     add("--initial-sigma", "where every weight's sigma starts: a number, or prior for its prior's "
         "scale (default: as the initializer has it)", metavar="X|prior")  # fmt: skip
-    add("--likelihood", f"{', '.join(likelihood_names())}; of numbers normal (their scale learned), "
+    names = ", ".join(likelihood_names())
+    add("--likelihood", f"{names}; of numbers normal (their scale learned), "
         "normal:predicted (one for every row, by the network) or normal:SCALE (fixed); by default "
         "what the targets look like", metavar="NAME")  # fmt: skip
     length = parser.add_mutually_exclusive_group()
