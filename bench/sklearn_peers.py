@@ -1,10 +1,10 @@
 """``python -m bench.sklearn_peers``: the estimators beside scikit-learn's own, at their defaults.
 
-Classes: digits and, with --mnist, MNIST (two hidden layers of 128, as many passes for both
-networks) and breast cancer. Numbers: diabetes and, with --uci, concrete and energy. Every contender
-sees the same rows, inputs scaled by the training rows (targets too, for the networks and the
-process); fits take turns, one thread each, after a small one that compiles. Figures are of rows not
-trained on, mean and standard deviation over folds or seeds.
+Classes: digits and MNIST (two hidden layers of 128, as many passes for both networks) and breast
+cancer. Numbers: diabetes, concrete and energy. Every contender sees the same rows, inputs scaled by
+the training rows (targets too, for the networks and the process); fits take turns, one thread each,
+after a small one that compiles. Figures are of rows not trained on, mean and standard deviation
+over folds or seeds.
 
 Beside its defaults every contender stands at equal time: the others with as many passes, trees or
 restarts as take as long as ours at its defaults, ours with as many passes as take as long as the
@@ -31,6 +31,8 @@ from bnn_ref.prediction import calibration_error, coverage
 SECONDS = "processor seconds of a fit"
 CLASSES = ("accuracy", "log loss", "calibration error", "of a calibrated model", SECONDS)
 NUMBERS = ("RMSE", "90 % coverage", "mean width", SECONDS)
+TABLES = ("diabetes", "concrete", "energy")
+SETS = (*TABLES, "cancer", "digits", "mnist")
 ALIKE = "the same"  # begins the name of a contender that is ours with another setting
 
 
@@ -63,8 +65,12 @@ def folds(x, y, stratified):
     return found
 
 
-def uci_rows(folder, name):
-    """Return x and y of a UCI set's whole table."""
+def numbers_of(name, folder):
+    """Return x and y of diabetes, or of a UCI set's whole table."""
+    from sklearn.datasets import load_diabetes
+
+    if name == "diabetes":
+        return load_diabetes(return_X_y=True)
     table = np.loadtxt(Path(folder) / name / "data.txt")
     inputs = np.loadtxt(Path(folder) / name / "index_features.txt").astype(int)
     target = int(np.loadtxt(Path(folder) / name / "index_target.txt"))
@@ -231,12 +237,21 @@ def main(argv=None):
     parser = argparse.ArgumentParser(
         prog="python -m bench.sklearn_peers", description=__doc__, formatter_class=raw
     )
-    parser.add_argument("--mnist", metavar="FOLDER", help="the four IDX files; none: without it")
-    parser.add_argument("--uci", metavar="FOLDER", help="of the UCI sets; none: without them")
+    parser.add_argument("--mnist", metavar="FOLDER", help="the four IDX files")
+    parser.add_argument("--uci", metavar="FOLDER", help="of the UCI sets")
     parser.add_argument("--seeds", type=int, default=2, help="of digits and MNIST")
+    parser.add_argument("--data", default=",".join(SETS), metavar="NAME,NAME",
+                        help="which sets, default %(default)s")  # fmt: skip
     args = parser.parse_args(argv)
+    unknown = set(args.data.split(",")) - set(SETS)
+    if unknown:
+        parser.error(f"--data: expected some of {', '.join(SETS)}, found {min(unknown)}")
+    for name, folder in (("mnist", args.mnist), ("concrete", args.uci), ("energy", args.uci)):
+        if name in args.data.split(",") and not folder:
+            option = "--mnist" if name == "mnist" else "--uci"
+            parser.error(f"{option}: expected the folder that has {name}, found none")
     import sklearn
-    from sklearn.datasets import load_breast_cancer, load_diabetes
+    from sklearn.datasets import load_breast_cancer
     from threadpoolctl import threadpool_limits
 
     import bnn_ref
@@ -246,19 +261,24 @@ def main(argv=None):
     with threadpool_limits(1):
         x, y, *_ = digits_rows(0)
         timed_fit(classifiers(0, None, 1)["FlipoutClassifier"], x[:256], y[:256])  # compiles
-        heading(NUMBERS)
-        numbers = {"diabetes": load_diabetes(return_X_y=True)}
-        if args.uci:
-            numbers |= {name: uci_rows(args.uci, name) for name in ("concrete", "energy")}
+        sets = args.data.split(",")
+        numbers = {name: numbers_of(name, args.uci) for name in sets if name in TABLES}
+        if numbers:
+            heading(NUMBERS)
         for name, table in numbers.items():
             compare(f"{name}, 5 folds", folds(*table, False), regressors, measure_numbers)
-        heading(CLASSES)
-        table = load_breast_cancer(return_X_y=True)
-        compare("breast cancer, 5 folds", folds(*table, True), classifiers, measure_classes)
-        compare(f"digits, {args.seeds} seeds", [digits_rows(s) for s in range(args.seeds)],
-                lambda seed: classifiers(seed, (128, 128)), measure_classes)  # fmt: skip
-        if args.mnist:
-            compare(f"MNIST, 15 passes, {args.seeds} seeds", [mnist_rows(args.mnist)] * args.seeds,
+        if set(sets) - set(TABLES):
+            heading(CLASSES)
+        if "cancer" in sets:
+            table = load_breast_cancer(return_X_y=True)
+            compare("breast cancer, 5 folds", folds(*table, True), classifiers, measure_classes)
+        if "digits" in sets:
+            parts = [digits_rows(seed) for seed in range(args.seeds)]
+            compare(f"digits, {args.seeds} seeds", parts,
+                    lambda seed: classifiers(seed, (128, 128)), measure_classes)  # fmt: skip
+        if "mnist" in sets:
+            parts = [mnist_rows(args.mnist)] * args.seeds
+            compare(f"MNIST, 15 passes, {args.seeds} seeds", parts,
                     lambda seed: classifiers(seed, (128, 128), 15), measure_classes)  # fmt: skip
 
 
