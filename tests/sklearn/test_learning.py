@@ -14,7 +14,8 @@ from sklearn.datasets import load_iris, make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 
-from bnn_ref import ObjectiveWarning, predict
+from bnn_ref import ObjectiveWarning, fit, predict
+from bnn_ref.priors import LaplacePrior
 from bnn_ref.sklearn import FlipoutClassifier, FlipoutRegressor
 from bnn_ref.sklearn.passes import Rows, best_temperature
 
@@ -329,6 +330,55 @@ def test_case_30_workers_train_on_copies_of_what_is_mapped():
 
 
 @SHORT
+def test_a_prior_an_estimator_and_an_initial_sigma_are_those_of_fit():
+    given = {"prior": "laplace:loc=0.1", "prior_scale": 0.5, "initial_sigma": 0.2,
+             "estimator": "local", "backend": "numpy"}  # fmt: skip
+    with pytest.warns(ConvergenceWarning):
+        model = FlipoutClassifier(max_iter=2, **given, **QUICK).fit(X, Y)
+    assert {layer.kernel_prior for layer in model.network_.layers} == {LaplacePrior(0.1, 0.5)}
+    assert [layer.initial_sigma for layer in model.network_.layers] == [0.2, 0.2]
+    trained = fit(model.network_, (X, Y), epochs=2, seed=model.seed_, backend="numpy",
+                  estimator="local")  # fmt: skip
+    np.testing.assert_array_equal(model.state_.parameters.flat, trained.parameters.flat)
+    flipout = clone(model).set_params(estimator="flipout")
+    with pytest.warns(ConvergenceWarning):
+        assert np.any(flipout.fit(X, Y).state_.parameters.flat != trained.parameters.flat)
+    same = clone(model).set_params(prior=LaplacePrior(0.1, 0.5))
+    with pytest.warns(ConvergenceWarning):
+        assert np.all(same.fit(X, Y).state_.parameters.flat == trained.parameters.flat)
+
+
+@pytest.mark.parametrize(("name", "value", "words"), [
+    ("prior", "gauss", "prior type: expected one of normal, .* found 'gauss'"),
+    ("prior", "laplace:scale=0", "prior.scale: expected a finite"),
+    ("estimator", "antithetic", "'estimator' parameter"),
+    ("initial_sigma", 0.0, "'initial_sigma' parameter"),
+])  # fmt: skip
+def test_what_is_no_prior_estimator_or_sigma_is_refused(name, value, words):
+    with pytest.raises(ValueError, match=words):
+        FlipoutClassifier(**{name: value}, **QUICK).fit(X, Y)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_predicted_scale_finds_the_noise_as_it_comes(seed):
+    """Issue 16: y = x sin x + (.1 + .4 |x|) noise, 500 rows; 5,000 new ones."""
+    rng = np.random.default_rng(seed)
+
+    def rows(count):
+        x = rng.uniform(-4, 4, (count, 1))
+        scale = 0.1 + 0.4 * np.abs(x[:, 0])
+        return x, x[:, 0] * np.sin(x[:, 0]) + scale * rng.normal(size=count), scale
+
+    x, y, _ = rows(500)
+    model = FlipoutRegressor(scale="predicted", random_state=seed).fit(x, y)
+    x, y, scale = rows(5000)
+    _, _, aleatoric, _ = model.predict(x, return_parts=True)
+    assert np.mean(np.abs(aleatoric / scale - 1) < 0.35) >= 0.8
+    low, high = model.predict_interval(x, 0.9)
+    assert 0.86 <= np.mean((low <= y) & (y <= high)) <= 0.94
+
+
 def test_case_75_a_posterior_that_stayed_its_prior_is_said():
     with pytest.warns(ObjectiveWarning, match="the posterior is the prior .* nothing was learned"):
         FlipoutRegressor(kl_weight=lambda step: 1.0, max_iter=2000, **QUICK).fit(X, Y)
