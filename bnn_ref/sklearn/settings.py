@@ -15,7 +15,7 @@ from ..training import Cosine
 LEAST_STEPS, LEAST_PASSES = defaults.SETTINGS["steps"], 20
 # Those of a run where they have the same name. Of what they have besides: a table's network is
 # smaller, and a search over many fits runs one on each core.
-DEFAULTS = defaults.SETTINGS | {
+DEFAULTS: dict[str, Any] = defaults.SETTINGS | {
     "hidden_layer_sizes": (50,),
     "max_iter": None,
     "num_examples": None,
