@@ -14,7 +14,7 @@ import numpy as np
 from .activations import activate
 from .adam import use_up
 from .arrays import column_sums, fill, multiply, put, transpose
-from .dense_flipout import DETERMINISTIC, NONE, NORMAL_FLIPPED, update_tensor
+from .dense_flipout import DETERMINISTIC, NONE, NORMAL_FLIPPED, add_scaled, update_tensor
 from .jit import entry, kernel
 from .machine import fetch_add, memory_of, use_whole_vectors, view
 from .memory import memory_for
@@ -27,6 +27,7 @@ UPDATE_WEIGHTS = 4096  # of the kernel, in one task of the last phase
 CONVOLUTION = np.dtype(
     [
         ("window", WINDOW),
+        ("leak", np.float64),  # of the activation
         *(
             (name, np.int64)
             for name in (
@@ -100,7 +101,8 @@ def _forward(n, conv, these):
     slope = view(scratch, conv.grad, count)
     if conv.slopes:
         slope = view(these.slope, n * count, count)
-    activate(view(these.out, n * count, count), slope, conv.activation, conv.slopes == 1)
+    activate(view(these.out, n * count, count), slope, conv.activation, conv.slopes == 1,
+             conv.leak)  # fmt: skip
 
 
 @entry
@@ -225,6 +227,8 @@ def _update(j, conv, sums, layer, run, memory):
     if not is_bias:
         update_tensor(layer.kernel, begin, by_mu, by_delta, run, memory)
     elif conv.bias_kind == DETERMINISTIC:
+        if layer.bias.kl_mu >= 0:
+            add_scaled(by_mu, view(memory.work, layer.bias.kl_mu, n), run.kl_weight)
         use_up(by_mu, layer.bias.mu, run, memory)
     else:
         update_tensor(layer.bias, 0, by_mu, by_delta, run, memory)

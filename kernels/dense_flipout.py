@@ -203,7 +203,7 @@ def _through_rho(g, factor, kl_rho, kl_weight):
 
 
 @kernel
-def _add_scaled(a, b, weight):
+def add_scaled(a, b, weight):
     """Add weight * b to a."""
     use_whole_vectors()
     weight = type(a[0])(weight)
@@ -216,7 +216,7 @@ def update_tensor(tensor, start, by_mu, by_delta, run, memory):
     """Finish the gradients of some weights of a tensor, from `start` on, and use them up."""
     n = by_mu.size
     if tensor.kl_mu >= 0:
-        _add_scaled(by_mu, view(memory.work, tensor.kl_mu + start, n), run.kl_weight)
+        add_scaled(by_mu, view(memory.work, tensor.kl_mu + start, n), run.kl_weight)
     else:
         mu = view(memory.parameters, tensor.mu + start, n)
         add_kl_mu(tensor.prior, mu, by_mu, run.kl_weight)
@@ -253,7 +253,7 @@ def update_bias(layer, run, memory):
     column_sums(memory.work, layer.grad, run.rows, n, by_mu, block)
     if kind == DETERMINISTIC:
         if layer.bias.kl_mu >= 0:
-            _add_scaled(by_mu, view(memory.work, layer.bias.kl_mu, n), run.kl_weight)
+            add_scaled(by_mu, view(memory.work, layer.bias.kl_mu, n), run.kl_weight)
         use_up(by_mu, layer.bias.mu, run, memory)
     else:
         grad = layer.grad_flipped if kind == NORMAL_FLIPPED else layer.grad

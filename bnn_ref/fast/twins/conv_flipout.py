@@ -9,13 +9,12 @@ from functools import partial
 import numpy as np
 
 from ...kernels import records as at
-from ...kernels.activations import CODES
 from ...kernels.conv_flipout import CONVOLUTION, UPDATE_WEIGHTS, convolve, convolve_back
-from ...kernels.dense_flipout import BIASES
 from ...kernels.window import describe_window
 from ...layers import DenseFlipout
 from ..crew import aligned, plain
-from ..plan import Buffers, is_compiled, sample_tasks
+from ..places import Buffers
+from ..plan import is_compiled, sample_tasks
 from ..runner import Runner
 from ..twin import Twin, register_twin
 
@@ -26,14 +25,17 @@ FLOPS = 2e10  # of one thread, roughly, in a second
 
 
 def patch_layer(layer):
-    """Return the dense layer that a convolution is at each place, or None where priors are arrays.
+    """Return the dense layer that a convolution is at each place; None where no kernel has a prior.
+
+    Those are priors of arrays and ones that learn.
 
     Parameters
     ----------
     layer : Conv2DFlipout
     """
     priors = [*layer.priors.values(), *layer.point_priors.values()]
-    if any(np.ndim(value) for prior in priors for value in vars(prior).values()):
+    arrays = [np.ndim(getattr(prior, one, 0.0)) for prior in priors for one in ("loc", "scale")]
+    if any(arrays) or any(prior.parameter_shapes for prior in priors):
         return None
     return DenseFlipout(
         int(np.prod(layer.kernel_shape[:-1])), layer.filters, layer.activation,
@@ -77,7 +79,8 @@ class ConvolutionTwin(Twin):
         canvas = int(np.prod(window.canvas)) * window.image[2]
         patches = tile * window.places[1] * length
         record["filters"], record["tile"] = filters, tile
-        record["activation"], record["bias_kind"] = CODES[layer.activation], BIASES[layer.bias]
+        for name in ("activation", "leak", "bias_kind"):
+            record[name] = self.runner.layers[0][name]
         record["by_inputs"] = self.site.by_inputs and self.site.rows > 0
         record["part"] = 2 * (length + 1) * filters
         self._parts = max(1, min(TASKS, SUMS // int(record["part"])))
@@ -102,7 +105,7 @@ class ConvolutionTwin(Twin):
             runner.take_noise([eps._replace(sign_input=None, sign_output=None)])
         drawn = kind != at.MEAN
         plan = runner.planned(("sample", drawn), lambda: sample_tasks(runner.layers, drawn))
-        runner.run(plan, 1, self.out)
+        (runner.run_step if kind == at.TRAINING else runner.run)(plan, 1, self.out)
         layer, place = runner.layers[0], runner.part
         delta = place(int(layer["kernel"]["delta"]), (self._length * self._filters,))
         return delta, *(place(int(layer[name]), (self._filters,))
