@@ -18,6 +18,11 @@ KINDS = (
     "eps_shared_outputs", "eps_shared_all", "signs_in_shared", "signs_out_shared", "dropout_scale",
     "activation_first", "centred", "smoothed", "nominal_batch", "annealed", "log_variance",
     "kl_twice_undivided", "bfloat16", "float16", "tf32",
+    "eps_shared_inputs", "signs_both_shared", "kl_mean_tensors", "kl_mean_weights",
+    "kl_mean_layers", "kl_missing", "kl_twice", "kl_by_batch", "kl_plus_batch", "kl_divided_twice",
+    "scale_as_variance", "variance_as_scale", "sigma_exp", "sign_input_missing",
+    "sign_output_missing", "mean_flipped", "bias_other_flip", "nll_summed", "nll_averaged",
+    "half_square", "square",
 )  # fmt: skip
 
 
@@ -50,37 +55,46 @@ def kl_of(mu, sigma, eps, prior, how):
         log_q = -torch.log(sigma) - eps**2 / 2
         return torch.sum(log_q + math.log(scale) + (drawn - loc) ** 2 / (2 * scale**2))
     loc = 0.0 if how == "loc_ignored" else loc
+    scale = {"scale_as_variance": scale**0.5, "variance_as_scale": scale**2}.get(how, scale)
     mu = mu.detach() if how in ("kl_mu_detached", "kl_detached") else mu
     sigma = sigma.detach() if how in ("kl_sigma_detached", "kl_detached") else sigma
     second = sigma.detach() if how == "variance_detached" else sigma
     ratio = (second**2 + (mu - loc) ** 2) / (2 * scale**2)
-    return torch.sum(math.log(scale) - torch.log(sigma) + ratio - 0.5)
+    each = math.log(scale) - torch.log(sigma) + ratio - 0.5
+    return torch.mean(each) if how == "kl_mean_tensors" else torch.sum(each)
 
 
 def _sigma(layer, rho, how):
-    return torch.exp(rho / 2) if how == "log_variance" else (
-        layer.scale_shift + torch.nn.functional.softplus(rho))  # fmt: skip
+    if how in ("log_variance", "sigma_exp"):
+        return torch.exp(rho / 2 if how == "log_variance" else rho)
+    return layer.scale_shift + torch.nn.functional.softplus(rho)
 
 
 def _layer(layer, own, h, first, how):
     """Return a layer's outputs and KL."""
     si, so, eps = (torch.tensor(getattr(layer, name))
                    for name in ("sign_input", "sign_output", "kernel_eps"))  # fmt: skip
-    si = si[:1].expand_as(si) if how == "signs_in_shared" else si
-    so = so[:1].expand_as(so) if how == "signs_out_shared" else so
-    eps = {"eps_shared_outputs": eps[:, :1], "eps_shared_all": eps[:1, :1]}.get(how, eps)
+    si = si[:1].expand_as(si) if how in ("signs_in_shared", "signs_both_shared") else si
+    so = so[:1].expand_as(so) if how in ("signs_out_shared", "signs_both_shared") else so
+    si = torch.ones_like(si) if how == "sign_input_missing" else si
+    so = torch.ones_like(so) if how == "sign_output_missing" else so
+    eps = {"eps_shared_outputs": eps[:, :1], "eps_shared_inputs": eps[:1],
+           "eps_shared_all": eps[:1, :1]}.get(how, eps)  # fmt: skip
     eps = eps.expand_as(own["kernel_mu"])
     sigma = _sigma(layer, own["kernel_rho"], how)
     drawn = sigma.detach() if how == "sigma_detached" else sigma
     inner = h.detach() if how == "perturbation_detached" and not first else h
-    a = _product(h, own["kernel_mu"], how) + _product(inner * si, drawn * eps, how) * so
+    mean = _product(h, own["kernel_mu"], how)
+    mean = ((h * si) @ own["kernel_mu"]) * so if how == "mean_flipped" else mean
+    a = mean + _product(inner * si, drawn * eps, how) * so
     kl, bias = kl_of(own["kernel_mu"], sigma, eps, layer.kernel_prior, how), 0.0
     if "bias_mu" in own:
         bias = own["bias_mu"]
     if "bias_rho" in own:
         sigma, eps = _sigma(layer, own["bias_rho"], how), torch.tensor(layer.bias_eps)
         drawn = sigma.detach() if how == "sigma_detached" else sigma
-        bias = bias + drawn * eps * (so if layer.bias == "normal_flipped" else 1.0)
+        flipped = (layer.bias == "normal_flipped") != (how == "bias_other_flip")
+        bias = bias + drawn * eps * (so if flipped else 1.0)
         prior = layer.kernel_prior if how == "bias_prior_of_kernel" else layer.bias_prior
         if how != "bias_kl_missing":
             kl = kl + kl_of(own["bias_mu"], sigma, eps, prior, how)
@@ -103,8 +117,7 @@ def step(question, how=""):
         kls.append(kl)
     nll = nll_of(question.meta["likelihood"], h, torch.tensor(question.y), how)
     nll = nll * len(x) / 32 if how == "nominal_batch" else nll
-    weight = question.kl_weight * (0.37 if how == "annealed" else 1.0)
-    loss = nll + (weight + (how == "kl_twice_undivided")) * sum(kls)
+    loss = nll + kl_weight_of(question, how) * kl_total(kls, named, how)
     grads = torch.autograd.grad(loss, [x, *named.values()], allow_unused=True)
     grads = [torch.zeros_like(v) if g is None else g
              for v, g in zip([x, *named.values()], grads, strict=True)]  # fmt: skip
@@ -120,13 +133,37 @@ def step(question, how=""):
     return {name: value.detach().numpy() for name, value in found.items()}
 
 
+def kl_weight_of(question, how):
+    weight, rows = question.kl_weight, len(question.x)
+    return {
+        "annealed": 0.37 * weight,
+        "kl_missing": 0.0,
+        "kl_twice": 2 * weight,
+        "kl_twice_undivided": weight + 1,
+        "kl_by_batch": 1 / rows,
+        "kl_plus_batch": weight + 1 / rows,
+        "kl_divided_twice": weight**2,
+    }.get(how, weight)
+
+
+def kl_total(kls, named, how):
+    total = sum(kls)
+    if how == "kl_mean_weights":
+        return total / sum(v.numel() for name, v in named.items() if name.endswith("_rho"))
+    return total / len(kls) if how == "kl_mean_layers" else total
+
+
 def nll_of(likelihood, z, y, how=""):
+    reduced = (lambda v: v.sum()) if how == "nll_summed" else (lambda v: v.mean())
     if likelihood["type"] == "categorical":
         smoothing = 0.1 if how == "smoothed" else 0.0
-        return torch.nn.functional.cross_entropy(z, y.long(), label_smoothing=smoothing)
+        each = torch.nn.functional.cross_entropy(z, y.long(), label_smoothing=smoothing,
+                                                 reduction="none")  # fmt: skip
+        return reduced(each)
     if likelihood["type"] == "bernoulli":
         each = torch.nn.functional.softplus(z) - y * z
     else:
         s = likelihood["scale"]
         each = ((y - z) / s) ** 2 / 2 + math.log(s) + math.log(2 * math.pi) / 2
-    return each.sum(1).mean()
+        each = {"half_square": ((y - z) / s) ** 2 / 2, "square": (y - z) ** 2}.get(how, each)
+    return reduced(each.mean(1) if how == "nll_averaged" else each.sum(1))

@@ -11,9 +11,11 @@ import numpy as np
 from ...storage.archive import LIMIT
 from ..vectors import Vector, VectorError
 from .comparison import Comparison, check_limit, compare
-from .diagnosis import SECONDS, investigate
+from .diagnosis import PRODUCTS, SECONDS, investigate
 from .json_files import read_any
+from .layer_faults import explain_layers
 from .parts import explain_parts
+from .precision import of_formats, of_products
 
 if TYPE_CHECKING:
     from .diagnosis import Explanation
@@ -34,7 +36,8 @@ class Check:
     explanations : tuple of Explanation
         Known mistakes that explain a disagreement; all that tie.
     parts : tuple of str
-        Where no known mistake explains it: what each gradient is made of, see `parts.py`.
+        Where no known mistake explains it: what each gradient is made of, see `parts.py`, or which
+        layer's forward pass is wrong, see `layer_faults.py`.
     complete : bool
         False where the diagnosis was given up for want of time, or not begun.
     vector : Vector or None
@@ -80,6 +83,12 @@ class Check:
             return self
         explanations, complete = investigate(self.vector, self.comparison, seconds)
         parts = () if explanations else explain_parts(self.vector, self.comparison)
+        products = {mistake.key for mistake in PRODUCTS}
+        coarse = bool(explanations) and products >= set(explanations[0].keys)
+        if coarse or not (explanations or parts):
+            told = explain_layers(self.vector, self.comparison)
+            if not coarse or 0 < len(told) < len(self.vector.meta["layers"]):
+                explanations, parts = (), told  # what is wrong in one layer alone is no rounding
         return replace(self, explanations=explanations, parts=parts, complete=complete)
 
     def text(self) -> str:
@@ -98,7 +107,19 @@ class Check:
         lines = [] if self.refused or self.agrees else self._diagnosis()
         return "\n".join([*lines, f"{self.path}: {self.verdict()}"])
 
+    def _products(self):
+        """Return {precision: names} of matrix products, where nothing else explains the answer."""
+        keys = {key for explanation in self.explanations for key in explanation.keys}
+        other = keys - {mistake.key for mistake in PRODUCTS}
+        return {} if other or self.parts else of_products(self.comparison.rows)
+
     def _diagnosis(self):
+        """Return the lines of the diagnosis, and the precision of products that nothing else is."""
+        precision = [f"precision: {kind}: {', '.join(names)}"
+                     for kind, names in self._products().items()]  # fmt: skip
+        return self._explained() + precision
+
+    def _explained(self):
         given_up = ["diagnosis: given up, the time is over; not every mistake was tried"]
         if not self.explanations:
             if self.parts:
@@ -128,6 +149,7 @@ class Check:
             "first": None if first is None else first.to_json(),
             "undecided": list(self.comparison.undecided),
             "notes": list(self.comparison.notes),
+            "precision": of_formats(self.comparison.rows, self.dtype) | self._products(),
             "parts": list(self.parts),
             "diagnosis_complete": self.complete,
             "diagnosis": [explanation.to_json() for explanation in self.explanations],

@@ -19,6 +19,7 @@ from ...errors import expected
 from ..vectors import VectorError, results_of
 from .conditioning import ROUNDINGS, attainable
 from .kinks import fit_slopes, undecided
+from .precision import of_formats
 from .variants import Problem, Variant, forward, is_known
 from .variants import compute as compute_variant
 from .variants import results as variant_results
@@ -78,12 +79,15 @@ class Comparison:
         ReLU units on the other side of their kink than in float64, where the dtype allows both.
     notes : tuple of str
         Tensors held to what a textbook KL can reach, where that is less than the limit.
+    dtype : "float64" or "float32"
+        The file's.
     """
 
     rows: tuple[Row, ...]
     limit: float
     undecided: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    dtype: str = "float64"
 
     @property
     def agrees(self) -> bool:
@@ -104,6 +108,8 @@ class Comparison:
             lines.append(f"{row.name:<{width}}  {row.error:13.3g}  {row.limit:7.1g}  {verdict}")
         lines += [f"undecided: {unit}" for unit in self.undecided]
         lines += [f"note: {note}" for note in self.notes]
+        lines += [f"precision: {kind}: {', '.join(names)}" for kind, names in
+                  of_formats(self.rows, self.dtype).items()]  # fmt: skip
         if self.first is not None:
             lines.append(f"first to disagree: {self.first.stage}: {locate(self.first)}")
         return "\n".join(lines)
@@ -218,7 +224,8 @@ def compare_results(
         if np.iscomplexobj(value):
             raise ValueError(f"{name}: expected real numbers, found {np.asarray(value).dtype}")
     right = truth(vector)
-    plain = _conditioned(vector, Comparison(rows_of(right, found, limit), limit))
+    plain = _conditioned(vector, Comparison(rows_of(right, found, limit), limit,
+                                            dtype=vector.dtype))  # fmt: skip
     rows = plain.rows
     if plain.agrees:
         return plain

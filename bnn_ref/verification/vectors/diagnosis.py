@@ -28,6 +28,7 @@ from .mistakes import (
     PAIRS,
     TF32,
 )
+from .precision import rounding
 from .variants import FORWARD, Problem, Variant, compute, forward, is_known, results
 
 if TYPE_CHECKING:
@@ -225,6 +226,8 @@ class _Search:
                   if name == "outputs" or name.startswith("grad.")]  # fmt: skip
         median = float(np.median(behind))
         if max(kls) > max(self.limit, FLOAT32_LIMIT) or np.min(behind) <= FLOAT32_LIMIT:
+            return None
+        if not rounding(self.found["outputs"], self.expected["outputs"]):
             return None
         for mistake, (low, high) in PRODUCTS.items():
             if low < median <= high and max(behind) <= 30 * high:

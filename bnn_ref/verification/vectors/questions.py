@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...activations import IN_VECTORS
 from ...errors import expected
@@ -14,6 +15,7 @@ from ...layers import BIASES, DenseFlipout
 from ...likelihoods import Bernoulli, Categorical, likelihood_from_json
 from ...network import Network
 from ...noise import draw_noise, normals
+from ...priors import Prior, make_prior
 from ..vectors import make_question
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ def new_question(
     bias_priors: Sequence[Any] | None = None,
     scale_shift: float | None = None,
     step: int = 0,
+    estimator: str = "flipout",
+    sample_weight: ArrayLike | None = None,
+    version: int | None = None,
 ) -> Vector:
     """Return a question `Vector` with initial parameters, normal inputs and fitting targets.
 
@@ -56,12 +61,17 @@ def new_question(
     seed : int
         Of parameters, batch and noise.
     kl_weight : float
-    priors, bias_priors : (loc, scale), or a sequence of such, one for each layer
+    priors, bias_priors : prior or (loc, scale), or a list of such, one for each layer
         One for every layer where one is given; bias_priors is priors where those alone are given.
     scale_shift : float, optional
         The dtype's machine epsilon unless given.
     step : int
         Batch and noise are another for each step, the parameters are not.
+    estimator : str
+        "flipout", "shared" or "local".
+    sample_weight : array (B,), optional
+    version : 1 or 2, optional
+        Of `docs/vectors.md`; 1 where that can say it unless given.
 
     Raises
     ------
@@ -90,10 +100,13 @@ def new_question(
         likelihood,
     )  # fmt: skip
     x = normals((rows, sizes[0]), seed, "split", "kernel_eps", step=step)
-    targets = normals((rows, sizes[-1]), seed, "split", "output_eps", step=step)
-    noise = draw_noise(network, rows, seed, dtype=dtype, step=step)
+    columns = likelihood.targets_of(sizes[-1])
+    columns = sizes[-1] if isinstance(likelihood, Categorical) else columns
+    targets = normals((rows, columns), seed, "split", "output_eps", step=step)
+    noise = draw_noise(network, rows, seed, dtype=dtype, step=step, estimator=estimator)
     return make_question(network, network.init(seed, dtype), x, _targets(likelihood, targets),
-                         noise, kl_weight, source="bnn_ref, a question")  # fmt: skip
+                         noise, kl_weight, source="bnn_ref, a question",
+                         sample_weight=sample_weight, version=version)  # fmt: skip
 
 
 def random_question(
@@ -188,11 +201,12 @@ def _random_prior(rng):
 
 
 def _each_layer(value, layers, name):
-    """Return one (loc, scale) for each layer."""
-    pairs = [value] * layers if np.ndim(value) == 1 else list(value)
-    if len(pairs) != layers or any(np.shape(pair) != (2,) for pair in pairs):
-        raise expected(name, f"(loc, scale), or {layers} of them", value)
-    return [tuple(float(number) for number in pair) for pair in pairs]
+    """Return one prior, or pair (loc, scale), for each layer."""
+    one = isinstance(value, Prior) or (np.ndim(value) == 1 and not isinstance(value[0], Prior))
+    each = [value] * layers if one else list(value)
+    if len(each) != layers:
+        raise expected(name, f"a prior or (loc, scale), or {layers} of them", value)
+    return [make_prior(prior, f"{name}[{k}]") for k, prior in enumerate(each)]
 
 
 def _targets(likelihood, values):

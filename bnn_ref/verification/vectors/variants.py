@@ -1,15 +1,14 @@
 """The step with switches: the whole computation under a mistake, every result recomputed.
 
-`Variant()` with no switch set is the step of `docs/vectors.md`. Each switch puts one mistake into
-the forward pass or the backward pass; what follows from it, follows here too, as it would in a
-program that makes the mistake and differentiates what it computes. Used by the diagnosis and for
-ReLU units whose side a dtype cannot decide; all in float64.
+`Variant()` (`switches.py`) with no switch set is the step of `docs/vectors.md`. Each switch puts
+one mistake into the forward pass or the backward pass; what follows from it, follows here too, as
+it would in a program that makes the mistake and differentiates what it computes. Used by the
+diagnosis and for ReLU units whose side a dtype cannot decide; all in float64.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -20,110 +19,17 @@ from ... import priors
 from ...activations import get_activation
 from ...elementary import sigmoid, softplus
 from ...step import check_sample_weight
+from .switches import FORWARD, RIGHT, Variant
 
 if TYPE_CHECKING:
+    from ...layers import LayerParameters
     from ...network import Network, Parameters
     from ...noise.draws import LocalNoise, Noise
     from ...priors.base import Prior
     from .files import Vector
 
-
-@dataclass(frozen=True)
-class Variant:
-    """Which mistakes a step makes; every default is the right thing.
-
-    Attributes
-    ----------
-    sigma : str
-        "softplus", "exp" (exp(rho), no shift), "exp_half" (exp(rho / 2), no shift), or either of
-        these with "_shifted" (the layer's shift added).
-    shift : float or None
-        Replaces every layer's scale_shift.
-    mean_flipped : str
-        "" | "kernel" | "all": the mean is multiplied by the signs too; "all": the bias as well.
-    sign_input, sign_output : bool
-        False where they are left out (every sign +1).
-    signs_swapped : bool
-        The two taken for each other, in square layers.
-    bias_flip : str
-        "" | "other" (a flipped draw unflipped and the reverse) | "whole" (mean and draw flipped).
-    transposed : str
-        "" | "all" (mu, rho and eps of square kernels) | "parameters" (eps not) | "gradients"
-        | "loaded" (as "all", but the gradients are turned back once too often).
-    derivative : str
-        "" | "output" (f' at the layer's output) | "mean" (at the pre-activation without noise)
-        | "missing".
-    rho_chain : str
-        "" | "all" | "nll" | "kl": where the factor d sigma / d rho is left out.
-    nll : str
-        "" | "sum" (over the batch).
-    outputs_averaged : bool
-        The nll averaged over output dimensions.
-    normal : str
-        "" | "half_square" (no constant) | "half_square_unscaled" (nor scale) | "square"
-        | "no_two_pi" (log(scale) is there, log(2 pi) / 2 is not).
-    prior_power : float
-        Every prior scale s is read as s ** prior_power: 0.5 where it is taken for a variance.
-    kl_average : str
-        "" | "tensors" | "layer_weights" | "weights" | "layers": what the KL is averaged over.
-    kl_weight : float or None
-        Replaces the factor on the KL.
-    kl_factor : float
-        Multiplies it.
-    kl_form : str
-        "" | "no_loc" (every prior's loc taken for 0) | "reverse" (KL of the prior from the
-        posterior) | "sampled" (log q - log p at the drawn weights).
-    bias_kl : str
-        "" | "missing" | "kernel_prior" (the kernel's prior for the bias).
-    signs_shared : str
-        "" | "input" | "output" | "both": the first example's signs for the whole batch.
-    eps_shared : str
-        "" | "outputs" | "inputs" | "all": one draw for every output, input or weight: the first.
-    activation_first : bool
-        The bias is added behind the activation.
-    centred : bool
-        The batch's mean is subtracted from the inputs.
-    hidden_scale : float
-        Multiplies the outputs of hidden layers.
-    smoothing : float
-        Of the labels of a categorical likelihood.
-    nll_factor : float
-        Multiplies the nll.
-    """
-
-    sigma: str = "softplus"
-    shift: float | None = None
-    mean_flipped: str = ""
-    sign_input: bool = True
-    sign_output: bool = True
-    signs_swapped: bool = False
-    bias_flip: str = ""
-    transposed: str = ""
-    derivative: str = ""
-    rho_chain: str = ""
-    nll: str = ""
-    outputs_averaged: bool = False
-    normal: str = ""
-    prior_power: float = 1.0
-    kl_average: str = ""
-    kl_weight: float | None = None
-    kl_factor: float = 1.0
-    kl_form: str = ""
-    bias_kl: str = ""
-    signs_shared: str = ""
-    eps_shared: str = ""
-    activation_first: bool = False
-    centred: bool = False
-    hidden_scale: float = 1.0
-    smoothing: float = 0.0
-    nll_factor: float = 1.0
-
-
-RIGHT = Variant()
-# The fields that the forward pass depends on.
-FORWARD = ("sigma", "shift", "mean_flipped", "sign_input", "sign_output", "signs_swapped",
-           "bias_flip", "transposed", "signs_shared", "eps_shared", "activation_first", "centred",
-           "hidden_scale")  # fmt: skip
+__all__ = ["FORWARD", "RIGHT", "Problem", "Variant", "compute", "forward", "forward_layer",
+           "is_known", "prior_of", "results"]  # fmt: skip
 
 
 def is_known(vector: Vector) -> bool:
@@ -176,63 +82,93 @@ def _sigma(variant, shift, rho):
     return added + np.exp(half * rho), half * np.exp(half * rho)
 
 
-def forward(problem: Problem, variant: Variant) -> list[SimpleNamespace]:
+def forward(problem: Problem, variant: Variant, only: int | None = None) -> list[SimpleNamespace]:
     """Return the layers' traces, first to last; the last one's ``h`` are the outputs.
 
     A trace holds the layer's inputs, the tensors in use (transposed or flipped where the variant
     says so), pre-activation ``a`` and outputs ``h``.
+
+    Parameters
+    ----------
+    problem : Problem
+    variant : Variant
+    only : int, optional
+        The one layer that makes the mistake; all unless given.
     """
     h, traces = problem.x, []
-    if variant.centred:
+    if variant.centred and only in (None, 0):
         h = h - np.mean(h, axis=0)
     layers = zip(
         problem.network.layers, problem.parameters.layers, problem.noise.layers, strict=True
     )
-    for layer, p, noise in layers:
-        t = SimpleNamespace(x=h, layer=layer, p=p, noise=noise)
-        square = layer.inputs == layer.outputs
-        t.turn = square and variant.transposed in ("all", "parameters", "loaded")
-        mu, rho, t.eps = p.kernel_mu, p.kernel_rho, noise.kernel_eps
-        if t.turn:
-            mu, rho = mu.T, rho.T
-            t.eps = t.eps if variant.transposed == "parameters" else t.eps.T
-        t.mu, t.eps = mu, _shared_eps(t.eps, variant.eps_shared)
-        t.sigma, t.chain = _sigma(variant, p.scale_shift, rho)
-        t.si, t.so = noise.sign_input, noise.sign_output
-        if variant.signs_swapped and square:
-            t.si, t.so = t.so, t.si
-        if not variant.sign_input:
-            t.si = np.ones_like(t.si)
-        if not variant.sign_output:
-            t.so = np.ones_like(t.so)
-        if variant.signs_shared in ("input", "both"):
-            t.si = np.broadcast_to(t.si[:1], t.si.shape)
-        if variant.signs_shared in ("output", "both"):
-            t.so = np.broadcast_to(t.so[:1], t.so.shape)
-        t.flipped_x = h * t.si
-        t.delta = t.sigma * t.eps
-        one = np.ones_like(t.so)
-        t.mean_x, t.mean_so = (t.flipped_x, t.so) if variant.mean_flipped else (h, one)
-        mean = (t.mean_x @ mu) * t.mean_so
-        whole = variant.mean_flipped == "all" or variant.bias_flip == "whole"
-        t.bias_so = t.so if whole else one
-        bias = p.bias_mu * t.bias_so if layer.bias != "none" else np.zeros_like(t.so)
-        t.mean, t.a = mean + bias, mean + (t.flipped_x @ t.delta) * t.so
-        if layer.bias_is_random:
-            t.bias_sigma, t.bias_chain = _sigma(variant, p.scale_shift, p.bias_rho)
-            flips = (layer.bias == "normal_flipped") != (variant.bias_flip == "other")
-            t.draw_so = t.so if flips or whole else one
-            t.bias_eps = noise.bias_eps
-            bias = bias + t.bias_sigma * t.bias_eps * t.draw_so
-        function = get_activation(layer.activation).function
-        if variant.activation_first:
-            t.h = function(t.a) + bias
-        else:
-            t.a = t.a + bias
-            t.h = function(t.a)
-        traces.append(t)
-        h = t.h * variant.hidden_scale
+    for k, (layer, p, noise) in enumerate(layers):
+        own = variant if only in (None, k) else RIGHT
+        traces.append(forward_layer(layer, p, noise, h, own))
+        h = traces[-1].h * own.hidden_scale
     return traces
+
+
+def forward_layer(
+    layer: Any, p: LayerParameters, noise: Any, h: NDArray[Any], variant: Variant
+) -> SimpleNamespace:
+    """Return one layer's trace under a variant; see `forward`.
+
+    Parameters
+    ----------
+    layer : DenseFlipout
+    p : LayerParameters
+    noise : LayerNoise
+    h : array (B, I)
+    variant : Variant
+    """
+    t = SimpleNamespace(x=h, layer=layer, p=p, noise=noise)
+    square = layer.inputs == layer.outputs
+    t.turn = square and variant.transposed in ("all", "parameters", "loaded")
+    mu, rho, t.eps = p.kernel_mu, p.kernel_rho, noise.kernel_eps
+    if t.turn:
+        mu, rho = mu.T, rho.T
+        t.eps = t.eps if variant.transposed == "parameters" else t.eps.T
+    t.mu, t.eps = mu, _shared_eps(t.eps, variant.eps_shared)
+    t.sigma, t.chain = _sigma(variant, p.scale_shift, rho)
+    t.si, t.so = _signs(noise, variant, square)
+    t.flipped_x = h * t.si
+    t.delta = t.sigma * t.eps
+    one = np.ones_like(t.so)
+    t.mean_x, t.mean_so = (t.flipped_x, t.so) if variant.mean_flipped else (h, one)
+    mean = (t.mean_x @ mu) * t.mean_so
+    whole = variant.mean_flipped == "all" or variant.bias_flip == "whole"
+    t.bias_so = t.so if whole else one
+    bias = p.bias_mu * t.bias_so if layer.bias != "none" else np.zeros_like(t.so)
+    t.mean, t.a = mean + bias, mean + (t.flipped_x @ t.delta) * t.so
+    if layer.bias_is_random:
+        t.bias_sigma, t.bias_chain = _sigma(variant, p.scale_shift, p.bias_rho)
+        flips = (layer.bias == "normal_flipped") != (variant.bias_flip == "other")
+        t.draw_so = t.so if flips or whole else one
+        t.bias_eps = noise.bias_eps
+        bias = bias + t.bias_sigma * t.bias_eps * t.draw_so
+    function = get_activation(layer.activation).function
+    if variant.activation_first:
+        t.h = function(t.a) + bias
+    else:
+        t.a = t.a + bias
+        t.h = function(t.a)
+    return t
+
+
+def _signs(noise, variant, square):
+    """Return input and output signs as a variant takes them."""
+    si, so = noise.sign_input, noise.sign_output
+    if variant.signs_swapped and square:
+        si, so = so, si
+    if not variant.sign_input:
+        si = np.ones_like(si)
+    if not variant.sign_output:
+        so = np.ones_like(so)
+    if variant.signs_shared in ("input", "both"):
+        si = np.broadcast_to(si[:1], si.shape)
+    if variant.signs_shared in ("output", "both"):
+        so = np.broadcast_to(so[:1], so.shape)
+    return si, so
 
 
 def _shared_eps(eps, how):
