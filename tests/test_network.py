@@ -125,7 +125,7 @@ def test_repr_shows_layers_and_sizes():
         (lambda: DenseFlipout(3, 2, kernel_prior=(0, -2)), "kernel_prior.scale: expected"),
         (lambda: DenseFlipout(3, 2, scale_shift=-1e-9), "scale_shift: expected a finite number"),
         (lambda: DenseFlipout(3, 2, scale_shift="eps"), "scale_shift: expected a number"),
-        (lambda: DenseFlipout(3, 2, initializer="glorot"), "initializer: expected one of tfp, he"),
+        (lambda: DenseFlipout(3, 2, initializer="lecun"), "initializer: expected one of tfp, he"),
         (lambda: Network([]), "layers: expected at least one layer, found none"),
         (lambda: Network([DenseFlipout(3, 2), DenseFlipout(3, 2)]),
          "layers\\[1\\].inputs: expected 2, the outputs of layers\\[0\\], found 3"),

@@ -43,7 +43,7 @@ def add_settings(parser):
     add("--prior-scale", "the prior's scale, of N(0, X) the standard deviation (default 1)",
         type=float, metavar="X")  # fmt: skip
     add("--bias", "deterministic (default), normal, normal_flipped or none", metavar="NAME")
-    add("--initializer", "tfp (default) or he", metavar="NAME")
+    add("--initializer", "tfp (default), he, glorot or zeros", metavar="NAME")
     add("--initial-sigma", "where every weight's sigma starts: a number, or prior for its prior's "
         "scale (default: as the initializer has it)", metavar="X|prior")  # fmt: skip
     names = ", ".join(likelihood_names())

@@ -12,7 +12,9 @@ Source: `bayesian_torch.layers.LinearFlipout` 0.5.0, `torchbnn.BayesLinear` 1.2,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,12 @@ from numpy.typing import DTypeLike
 from ..errors import expected
 from ..layers import BatchNorm, Dense, DenseFlipout, Dropout, LayerNorm
 from ..likelihoods import Likelihood
-from ..priors import MixturePrior
+from ..priors import MixturePrior, ScaledPrior
 from .building import GRID, Builder, Converted, one_prior, refuse
 
 ACTIVATIONS = ("ReLU", "LeakyReLU", "ELU", "SELU", "SiLU", "GELU", "Tanh", "Sigmoid", "Softplus",
                "Identity", "PReLU")  # fmt: skip
+BAYESIAN = ("LinearFlipout", "LinearReparameterization", "BayesLinear", "BayesianLinear")
 ENDS = {"Softmax": "categorical", "LogSoftmax": "categorical", "Sigmoid": "bernoulli"}
 
 
@@ -34,6 +37,7 @@ def from_torch(
     likelihood: Likelihood | None = None,
     *,
     dropout_predicts: bool = False,
+    kl: str = "summed",
     dtype: DTypeLike | None = None,
 ) -> Converted:
     """Return a PyTorch model as a network, its parameters and its estimator.
@@ -50,6 +54,10 @@ def from_torch(
     dropout_predicts : bool
         Whether dropout drops in predictions too (Monte Carlo dropout); in PyTorch's ``eval`` it
         does not.
+    kl : "summed" or "averaged"
+        "averaged": every prior's KL counts by the factor of the library's own loss
+        (`ScaledPrior`), 1 over the weights of its tensor for Bayesian-Torch, 1 over those of all
+        Bayesian layers for torchbnn; Blitz sums.
     dtype : "float32" or "float64", optional
         The model's own unless given.
 
@@ -58,6 +66,8 @@ def from_torch(
     ValueError
         For the first thing that has no counterpart, with its place.
     """
+    if kl not in ("summed", "averaged"):
+        raise expected("kl", "summed or averaged", repr(kl))
     builder = Builder(likelihood)
     found = list(_leaves(module, "module"))
     if not found:
@@ -75,10 +85,39 @@ def from_torch(
             LAYERS[name](builder, place, one)
         elif name != "Flatten":  # rows are flat
             raise refuse(place, [*LAYERS, "Dropout", *ACTIVATIONS, "Sequential"], one)
+    if kl == "averaged":
+        average_kl(builder, found)
     if dtype is None:
         wide = any("float64" in str(p.dtype) for _, one in found for p in one.parameters())
         dtype = "float64" if wide else "float32"
     return builder.finish(dtype)
+
+
+def average_kl(builder: Builder, found: list[tuple[str, Any]]) -> None:
+    """Give every prior of Bayesian-Torch and torchbnn layers the factor of the library's own loss.
+
+    Parameters
+    ----------
+    builder : Builder
+        With every layer.
+    found : list of (place, module)
+        The model's.
+    """
+    kinds = [type(one).__name__ for _, one in found if type(one).__name__ in BAYESIAN]
+    random = [k for k, layer in enumerate(builder.layers) if layer.priors]
+    every = sum(layer.num_random for layer in builder.layers)
+    for k, kind in zip(random, kinds, strict=True):
+        layer = builder.layers[k]
+        if kind == "BayesianLinear":
+            continue
+        sizes = {name: math.prod(layer.parameter_shapes[f"{name}_mu"]) for name in layer.priors}
+        scaled = {
+            f"{name}_prior": ScaledPrior(
+                prior, 1 / (every if kind == "BayesLinear" else sizes[name])
+            )
+            for name, prior in layer.priors.items()
+        }
+        builder.layers[k] = replace(layer, **scaled)  # type: ignore[type-var]
 
 
 def _leaves(module: Any, place: str) -> Iterator[tuple[str, Any]]:

@@ -21,8 +21,9 @@ from .dropout import Dropout
 from .elementwise import Elementwise
 from .layer_norm import LayerNorm
 from .pool import AveragePool2D, Flatten, MaxPool2D
-from .posterior import BIASES, INITIALIZERS, FlipoutLayer
+from .posterior import BIASES, FlipoutLayer
 from .residual import Residual
+from .starting import INITIALIZERS
 
 __all__ = [
     "BIASES",

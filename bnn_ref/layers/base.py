@@ -271,7 +271,8 @@ class Layer:
             wide = np.result_type(mu, np.float64)
             its = sigma(p.scale_shift, rho) if trace is None else getattr(trace, f"{name}_sigma")
             its, _, added = sigma_for_kl(rho, its)
-            total += np.sum(prior.kl(mu, its), dtype=wide) + np.sum(added, dtype=wide)  # E1, E5
+            total += np.sum(prior.kl(mu, its), dtype=wide)  # E1, E5
+            total += prior.factor * np.sum(added, dtype=wide)  # E5
         return total
 
     def kl_parts(self, p: LayerParameters, noise: Any = None) -> KLParts:
@@ -289,7 +290,7 @@ class Layer:
             its, _, added = sigma_for_kl(rho, sigma(p.scale_shift, rho))  # E1
             prior = self.bound(name, prior, p, noise)
             part = prior.kl_parts(mu, its)
-            parts.append(part._replace(log=part.log + np.sum(added)))  # E5
+            parts.append(part._replace(log=part.log + prior.factor * np.sum(added)))  # E5
         return KLParts(*(sum(part) for part in zip(*parts, strict=True)))  # E5
 
     def describe(self) -> str:

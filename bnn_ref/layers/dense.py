@@ -14,7 +14,7 @@ from ..border import check_size
 from ..errors import expected
 from ..priors import Prior, make_prior
 from .base import Layer, LayerTrace, in_blocks, register
-from .starting import initial_means, settle_initializer
+from .starting import initial_means, plain, settle_initializer
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
@@ -77,7 +77,8 @@ class Dense(Layer):
             if not hasattr(prior, "penalty"):
                 raise expected(f"{tensor}_prior", "a prior with a density", prior.describe())
             prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
-        settle(self, "initializer", settle_initializer(self.initializer, self.parameter_shapes))
+        found = ("kernel", "bias") if self.bias else ("kernel",)
+        settle(self, "initializer", settle_initializer(self.initializer, tuple(found)))
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -166,9 +167,7 @@ class Dense(Layer):
         priors = {f"{name}_prior": prior.to_json() for name, prior in self.point_priors.items()}
         whole = {}
         if dtype is None:
-            initializer = self.initializer
-            whole = {"initializer": initializer if isinstance(initializer, str)
-                     else initializer.to_json()}  # fmt: skip
+            whole = {"initializer": plain(self.initializer)}
         return {"type": "Dense", "units": self.outputs, "activation": self.activation,
                 "bias": self.bias, **priors, "frozen": self.frozen, **whole}  # fmt: skip
 

@@ -61,11 +61,12 @@ class DenseFlipout(FlipoutLayer):
     scale_shift : float, optional
         c >= 0 in sigma = c + softplus(rho). None means the machine epsilon of the parameters'
         dtype, settled when parameters are made (as TensorFlow Probability).
-    initializer : str
-        "tfp": kernel_mu and bias_mu from N(0, 0.1), every rho from N(-3, 0.1), second number a
-        standard deviation. "he": kernel_mu from N(0, sqrt(2 / inputs)), bias_mu 0, rho as before.
-    initial_sigma : float or "prior", optional
-        Where every sigma starts instead: a number above scale_shift, or the prior's scale.
+    initializer : str or mapping of str to array
+        Of the means: "tfp" (N(0, 0.1), second number a standard deviation), "he" or "glorot" or
+        "zeros", or arrays by tensor, see `bnn_ref.layers.starting`. Every rho is from N(-3, 0.1).
+    initial_sigma : float, "prior" or mapping of str to float or array, optional
+        Where every sigma starts instead: a number above scale_shift, the prior's scale, or numbers
+        or arrays by tensor ("kernel", "bias").
 
     Raises
     ------
@@ -82,8 +83,8 @@ class DenseFlipout(FlipoutLayer):
     bias: str = "deterministic"
     bias_prior: Prior | tuple[float, float] | None = None
     scale_shift: float | None = None
-    initializer: str = "tfp"
-    initial_sigma: float | str | None = None
+    initializer: Any = "tfp"
+    initial_sigma: Any = None
 
     type = "DenseFlipout"
     sizes: ClassVar[tuple[str, ...]] = ("units",)

@@ -19,6 +19,14 @@ from ..errors import expected
 from ..noise import LayerNoise
 from ..priors import NormalPrior, make_prior
 from .base import Layer, sigma, sigma_for_kl
+from .starting import (
+    Values,
+    fitted,
+    initial_means,
+    plain,
+    settle_initializer,
+    settle_sigmas,
+)
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
@@ -26,7 +34,6 @@ if TYPE_CHECKING:
     from .base import LayerParameters, LayerTrace
 
 BIASES = ("none", "deterministic", "normal", "normal_flipped")
-INITIALIZERS = ("tfp", "he")
 STANDARD_NORMAL = NormalPrior()
 OPTIONS = ("activation", "scale_shift", "kernel_prior", "bias", "bias_prior")
 
@@ -72,8 +79,8 @@ class FlipoutLayer(Layer):
     bias: str
     bias_prior: Any
     scale_shift: float | None
-    initializer: str
-    initial_sigma: float | str | None
+    initializer: Any
+    initial_sigma: Any
 
     def _settle_options(self):
         """Check every option but the sizes, and keep each in its one form."""
@@ -100,9 +107,7 @@ class FlipoutLayer(Layer):
             if not (np.isfinite(shift) and shift >= 0):
                 raise expected("scale_shift", "a finite number, at least 0", shift)
             settle(self, "scale_shift", shift)
-        if self.initializer not in INITIALIZERS:
-            wanted = "one of " + ", ".join(INITIALIZERS)
-            raise expected("initializer", wanted, repr(self.initializer))
+        settle(self, "initializer", settle_initializer(self.initializer, self._tensors()))
         self._settle_sigma()
 
     def _check_priors(self):
@@ -114,6 +119,9 @@ class FlipoutLayer(Layer):
         """Check ``initial_sigma``: a number above 0, or "prior" where every prior has a scale."""
         given = self.initial_sigma
         if given is None:
+            return
+        if isinstance(given, Mapping):
+            object.__setattr__(self, "initial_sigma", settle_sigmas(given, tuple(self.priors)))
             return
         if isinstance(given, str | bool):
             if given != "prior":
@@ -129,6 +137,10 @@ class FlipoutLayer(Layer):
             raise expected("initial_sigma", 'a number or "prior"', repr(given)) from None
         if not 0 < self.initial_sigma < np.inf:
             raise expected("initial_sigma", "a finite number above 0", given)
+
+    def _tensors(self):
+        """Return the names of the tensors that have a mean."""
+        return ("kernel",) if self.bias == "none" else ("kernel", "bias")
 
     @property
     def bias_is_random(self) -> bool:
@@ -177,19 +189,19 @@ class FlipoutLayer(Layer):
         scale_shift : float
             Settled.
         """
-        he = {"kernel_mu": float(np.sqrt(2 / np.prod(self.kernel_shape[:-1]))), "bias_mu": 0.0}
-        found = {}
+        found = initial_means(self.initializer, self.parameter_shapes, stream)
         for tensor, prior in self.priors.items():
             found |= {f"{tensor}_prior_{name}": value for name, value in prior.initial.items()}
         for name in self.parameter_shapes.keys() - found.keys():
-            shape = self.parameter_shapes[name]
-            location, scale = (-3.0, 0.1) if name.endswith("rho") else (0.0, 0.1)
-            if self.initializer == "he":
-                scale = he.get(name, scale)
-            found[name] = location + scale * stream.normals(shape, name)
+            found[name] = -3.0 + 0.1 * stream.normals(self.parameter_shapes[name], name)
         if self.initial_sigma is not None:
             for tensor, prior in self.priors.items():
                 given = prior.scale if self.initial_sigma == "prior" else self.initial_sigma
+                if isinstance(given, Values):
+                    if tensor not in given:
+                        continue
+                    given = fitted(given[tensor], self.parameter_shapes[f"{tensor}_mu"],
+                                   f"initial_sigma.{tensor}")  # fmt: skip
                 if np.min(given) <= scale_shift:
                     raise expected("initial_sigma", f"a number above scale_shift ({scale_shift:g})",
                                    np.min(given))  # fmt: skip
@@ -297,7 +309,7 @@ class FlipoutLayer(Layer):
         """
         whole = {}
         if dtype is None:
-            whole = {"initializer": self.initializer, "initial_sigma": self.initial_sigma}
+            whole = {name: plain(getattr(self, name)) for name in ("initializer", "initial_sigma")}
         return {
             "type": self.type,
             **self.sizes_to_json(),

@@ -4,7 +4,8 @@
 N(0, sqrt(2 / (I + O))), a bias 0. "he": a kernel from N(0, sqrt(2 / I)), a bias 0. "zeros": all 0.
 Of a convolution's kernel (h, w, C, F), I is h w C and O is h w F.
 
-A mapping ("kernel", and "bias" where there is one, to arrays of the tensors' shapes) starts there.
+A mapping ("kernel", and "bias" where there is one, to an array of the tensor's shape or a number
+for all of it) starts there; ``initial_sigma`` takes such a mapping for the standard deviations.
 
 Source: Glorot and Bengio (2010), equation 12; He, Zhang, Ren and Sun (2015), equation 10; the
 initializers of `tfp.layers.default_mean_field_normal_fn`.
@@ -12,7 +13,7 @@ initializers of `tfp.layers.default_mean_field_normal_fn`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -56,33 +57,79 @@ class Values(dict[str, NDArray[Any]]):
 
 
 def settle_initializer(
-    given: str | Mapping[str, ArrayLike], shapes: Mapping[str, tuple[int, ...]]
+    given: str | Mapping[str, ArrayLike], tensors: Sequence[str]
 ) -> str | Values:
-    """Return an initializer in its one form: a name, or `Values` of the tensors' shapes.
+    """Return an initializer in its one form: a name, or the `Values` of every tensor.
 
     Parameters
     ----------
     given : str or mapping of str to array
-    shapes : mapping of str to tuple
-        A layer's ``parameter_shapes``: those that end in _mu are means.
+    tensors : sequence of str
+        Those that have a mean.
 
     Raises
     ------
     ValueError
-        For an unknown name or tensor, one that is missing, or another shape.
+        For an unknown name or tensor, or one that is missing.
     """
     if not isinstance(given, Mapping):
         if not isinstance(given, str) or given not in INITIALIZERS:
             wanted = "one of " + ", ".join(INITIALIZERS) + ", or arrays by tensor"
             raise expected("initializer", wanted, repr(given))
         return given
-    means = {name[:-3]: shape for name, shape in shapes.items() if name.endswith("_mu")}
-    if set(given) != set(means):
-        raise expected("initializer", f"the tensors {', '.join(means)}", sorted(given))
+    if set(given) != set(tensors):
+        raise expected("initializer", f"the tensors {', '.join(tensors)}", sorted(given))
+    return _values(given, "initializer")
+
+
+def settle_sigmas(given: Mapping[str, ArrayLike], tensors: Sequence[str]) -> Values:
+    """Return initial sigmas by tensor as `Values`, those left out to start as they would.
+
+    Parameters
+    ----------
+    given : mapping of str to number or array
+    tensors : sequence of str
+        Those that have a posterior.
+
+    Raises
+    ------
+    ValueError
+        For an unknown tensor, or a number that is not above 0.
+    """
+    if not set(given) <= set(tensors):
+        raise expected("initial_sigma", f"of the tensors {', '.join(tensors)}", sorted(given))
+    values = _values(given, "initial_sigma")
+    for name, array in values.items():
+        if not np.all(array > 0):
+            raise expected(f"initial_sigma.{name}", "numbers above 0", float(np.min(array)))
+    return values
+
+
+def _values(given, thing):
     return Values(
-        {name: take_array(given[name], f"initializer.{name}", dtype=np.float64, shape=shape)
-         for name, shape in means.items()}
+        {name: take_array(array, f"{thing}.{name}", dtype=np.float64)
+         for name, array in given.items()}
     )  # fmt: skip
+
+
+def fitted(array: NDArray[Any], shape: tuple[int, ...], thing: str) -> NDArray[Any]:
+    """Return an array of that shape, or a number that is spread over it; or raise.
+
+    Parameters
+    ----------
+    array : array
+    shape : tuple of int
+    thing : str
+        What the message calls it.
+    """
+    if array.shape not in ((), shape):
+        raise expected(thing, f"shape {shape}", array.shape)
+    return np.broadcast_to(array, shape)
+
+
+def plain(option: Any) -> Any:
+    """Return an option as JSON takes it, `Values` as lists."""
+    return option.to_json() if isinstance(option, Values) else option
 
 
 def kernel_scale(initializer: str, shape: tuple[int, ...]) -> float:
@@ -113,13 +160,19 @@ def initial_means(
         A layer's ``parameter_shapes``.
     stream : Stream
         Purpose "init".
+
+    Raises
+    ------
+    ValueError
+        Where an array has another shape than its tensor.
     """
     found = {}
     for name, shape in shapes.items():
         if not name.endswith("_mu"):
             continue
         if isinstance(initializer, Values):
-            found[name] = initializer[name[:-3]]
+            tensor = name[:-3]
+            found[name] = fitted(initializer[tensor], shape, f"initializer.{tensor}")
         elif name == "kernel_mu":
             found[name] = kernel_scale(initializer, shape) * stream.normals(shape, name)
         elif initializer == "tfp":

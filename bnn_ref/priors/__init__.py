@@ -6,6 +6,7 @@ from .learned import LearnedNormalPrior
 from .mixture import MixturePrior
 from .none import NoPrior
 from .normal import NormalPrior
+from .scaled import ScaledPrior
 
 __all__ = [
     "PRIORS",
@@ -16,6 +17,7 @@ __all__ = [
     "NoPrior",
     "NormalPrior",
     "Prior",
+    "ScaledPrior",
     "make_prior",
     "prior_named",
     "register",

@@ -59,11 +59,14 @@ class Prior:
         False where the KL is 0 whatever the posterior is.
     is_sampled : bool
         True where the KL has no closed form and is that of the draw a prior is bound to.
+    factor : float
+        What its KL is multiplied by, see `ScaledPrior`.
     """
 
     type: ClassVar[str] = ""
     has_kl: ClassVar[bool] = True
     is_sampled: ClassVar[bool] = False
+    factor: ClassVar[float] = 1.0
     kl: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
     kl_gradient: Callable[[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]
     penalty: Callable[[NDArray[Any]], NDArray[Any]]

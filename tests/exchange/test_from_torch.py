@@ -203,3 +203,20 @@ def test_there_and_back_and_the_posterior_mean():
     state = model.state_dict()
     assert np.array_equal(arrays["layers.0.kernel"].T, state["0.weight"].numpy())
     assert "layers.1.running_mean" in arrays
+
+
+def test_an_averaged_kl_is_the_librarys_own():
+    layers = pytest.importorskip("bayesian_torch.layers")
+    bnn = pytest.importorskip("torchbnn")
+    torch.manual_seed(5)
+    own = [layers.LinearFlipout(20, 6).double(), layers.LinearFlipout(6, 3).double()]
+    found = from_torch(own, kl="averaged")
+    theirs = sum(one.kl_loss().item() for one in own)
+    assert reference.kl(found.network, found.parameters).sum() == pytest.approx(theirs, rel=1e-12)
+    model = nn.Sequential(bnn.BayesLinear(0, 0.1, 20, 6), nn.ReLU(), bnn.BayesLinear(0, 0.1, 6, 3))
+    with torch.no_grad():
+        for one in (model[0], model[2]):
+            one.weight_log_sigma += 0.3 * torch.randn_like(one.weight_log_sigma)
+    theirs = bnn.BKLLoss(reduction="mean", last_layer_only=False)(model).item()
+    found = from_torch(model, kl="averaged")
+    assert reference.kl(found.network, found.parameters).sum() == pytest.approx(theirs, rel=1e-5)

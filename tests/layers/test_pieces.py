@@ -241,7 +241,7 @@ def test_initial_arrays_are_where_means_start():
     assert Network.from_json(json.loads(json.dumps(network.to_json()))) == network
     assert Dense(3, 2, initializer={**given, "bias": [1.0, 0.0]}) != layer
     with pytest.raises(ValueError, match=r"initializer.kernel: expected shape \(3, 2\)"):
-        Dense(3, 2, initializer={**given, "kernel": np.zeros((2, 3))})
+        Network([Dense(3, 2, initializer={**given, "kernel": np.zeros((2, 3))})]).init(0)
     with pytest.raises(ValueError, match="initializer: expected the tensors kernel, bias"):
         Dense(3, 2, initializer={"kernel": np.zeros((3, 2))})
 
@@ -267,3 +267,23 @@ def test_initial_arrays_are_where_means_start():
 def test_what_does_not_fit_is_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_flipout_layers_start_where_they_are_told():
+    sigma = {"kernel": np.full((3, 2), 0.3), "bias": 0.2}
+    means = {"kernel": np.arange(6.0).reshape(3, 2), "bias": [1.0, -1.0]}
+    layer = DenseFlipout(3, 2, bias="normal", initializer=means, initial_sigma=sigma)
+    network = Network([layer, DenseFlipout(2, 400, initializer="glorot")])
+    p = network.init(0, "float64")
+    assert p["layers.0.kernel_mu"].tolist() == [[0, 1], [2, 3], [4, 5]]
+    np.testing.assert_allclose(p.sigma("layers.0.kernel"), 0.3, rtol=1e-14)
+    np.testing.assert_allclose(p.sigma("layers.0.bias"), 0.2, rtol=1e-14)
+    assert abs(p["layers.1.kernel_mu"].std() / np.sqrt(2 / 402) - 1) < 4.5 / np.sqrt(1600)
+    assert not p["layers.1.bias_mu"].any()
+    assert Network.from_json(json.loads(json.dumps(network.to_json()))) == network
+    with pytest.raises(ValueError, match=r"initial_sigma.kernel: expected shape \(3, 2\)"):
+        Network([DenseFlipout(3, 2, initial_sigma={"kernel": np.ones(3)})]).init(0)
+    with pytest.raises(ValueError, match="initial_sigma: expected of the tensors kernel, found"):
+        DenseFlipout(3, 2, initial_sigma={"bias": 0.1})
+    with pytest.raises(ValueError, match="initial_sigma.kernel: expected numbers above 0"):
+        DenseFlipout(3, 2, initial_sigma={"kernel": 0.0})
