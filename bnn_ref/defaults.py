@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 SETTINGS: dict[str, Any] = {
+    "network": None,
     "layers": [128, 128],
     "activation": "relu",
     "prior": "normal",

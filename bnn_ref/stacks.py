@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from .errors import expected
 from .layers import DenseFlipout
 from .likelihoods import LIKELIHOODS, Normal, PredictedNormal
 from .network import Network
+from .networks import read_network
 from .priors import prior_named
 
 if TYPE_CHECKING:
@@ -113,19 +115,28 @@ def task_of(likelihood: str | None) -> str | None:
 
 
 def network_of(
-    settings: Mapping[str, Any], inputs: int, targets: int, likelihood: Likelihood
+    settings: Mapping[str, Any],
+    inputs: int | tuple[int, ...],
+    targets: int,
+    likelihood: Likelihood,
 ) -> Network:
-    """Return the `dense_stack` that a run's settings describe.
+    """Return the network that a run's settings describe, by default a `dense_stack`.
 
     Parameters
     ----------
     settings : dict
         With the names of `bnn_ref.defaults.SETTINGS`.
-    inputs : int
+    inputs : int or tuple of int
+        How many, or the shape (H, W, C) of images.
     targets : int
         Of a row: how many classes, or how many numbers.
     likelihood : Likelihood
     """
     chosen = {name: settings[name] for name in OF_NETWORK if name in settings}
-    return dense_stack(inputs, settings["layers"], likelihood.outputs_of(targets), likelihood,
+    shape = (inputs,) if isinstance(inputs, int) else inputs
+    if settings.get("network") is not None:
+        prior = prior_named(chosen.pop("prior", "normal"), chosen.pop("prior_scale", 1.0))
+        return read_network(settings["network"], shape, targets, likelihood, kernel_prior=prior,
+                            **chosen)  # fmt: skip
+    return dense_stack(prod(shape), settings["layers"], likelihood.outputs_of(targets), likelihood,
                        settings["activation"], **chosen)  # fmt: skip

@@ -5,6 +5,7 @@ import warnings
 
 from ..activations import ACTIVATIONS
 from ..defaults import OF_TRAINER, SETTINGS
+from ..networks import NAMED
 from ..noise import ESTIMATORS
 from ..priors import PRIORS
 from ..runs.schema import FREE
@@ -35,6 +36,8 @@ def add_settings(parser):
     add("--data", "the bundled digits (default), or a path, see below", metavar="digits|PATH")
     add("--target", "a text table's column to predict: name, or index (-1: the last)",
         metavar="COLUMN")  # fmt: skip
+    add("--network", f"{', '.join(NAMED)}, or a JSON file of layers, instead of --layers",
+        metavar="NAME|FILE")  # fmt: skip
     add("--layers", "units of the hidden layers (default 128,128)", metavar="N,N")
     names = ", ".join(ACTIVATIONS)
     add("--activation", f"of the hidden layers: {names} (default relu)", metavar="NAME")
@@ -93,6 +96,8 @@ def resolve(args, config=None, run=None):
         given["layers"] = sizes(given["layers"])
     if "data" in given and given["data"] != "digits":
         given["data"] = os.path.abspath(given["data"])
+    if "network" in given and given["network"] not in NAMED:
+        given["network"] = os.path.abspath(given["network"])
     recorded = {} if config is None else config["settings"]
     for name, value in given.items():
         if name in recorded and name not in FREE and _canonical(name, value) != recorded[name]:
@@ -104,6 +109,8 @@ def resolve(args, config=None, run=None):
         settings["epochs"] = None
     if "epochs" in given:
         settings["steps"] = None
+    if settings["network"] is not None and "layers" in given and "layers" not in recorded:
+        raise ValueError("--network and --layers: expected one of the two, found both")
     for name in ("batch_size", "draws", "draws_per_step", "holdout", "steps", "epochs", "seed",
                  "split"):  # fmt: skip
         _check_whole(name, settings[name], least=name in ("batch_size", "draws", "draws_per_step"))
@@ -148,7 +155,7 @@ def make_network(settings, dataset):
     likelihood = likelihood_named(settings["likelihood"])
     if settings["kl_warm_up"] is None:
         settings["kl_warm_up"] = rise_of(settings["learning_rate"], likelihood)
-    return network_of(settings, dataset.inputs, dataset.outputs, likelihood)
+    return network_of(settings, dataset.shape, dataset.outputs, likelihood)
 
 
 def make_trainer(settings, network, dataset, threads, state=None):

@@ -7,8 +7,9 @@ from .printing import Printer, print_end, print_next, print_scores
 from .reading import given_reading
 
 EPILOG = """\
-PATH is a folder with MNIST's four IDX files (plain or gzipped), an npz with x_train and y_train
-(and x_test and y_test), or a delimited text table, of which --target names the column to predict.
+PATH is a folder with MNIST's four IDX files (plain or gzipped) or with CIFAR-10's binary files, an
+npz with x_train and y_train (and x_test and y_test), or a delimited text table, of which --target
+names the column to predict.
 
 Pixels are divided by 255 (digits: 16). Input columns of a text table are standardised by mean and
 standard deviation of the training rows; so is a numeric target, whose scores are printed in its

@@ -36,7 +36,7 @@ class Dataset:
     source : str
         "digits" or the path.
     kind : str
-        "digits", "idx", "npz" or "table".
+        "digits", "idx", "cifar", "npz" or "table".
     train : Examples
     validation, test : Examples or None
         Rows held out of the training rows, and rows that were never among them.
@@ -45,6 +45,8 @@ class Dataset:
         How many outputs a network for it has.
     image : tuple or None
         (height, width) where a row is an image.
+    colours : tuple or None
+        (height, width, channels) where a row is an image of several channels.
     holdout, seed : int
         How many rows are held out; what drew them.
     checksum : int
@@ -61,6 +63,7 @@ class Dataset:
     encoding: Encoding
     outputs: int
     image: tuple[int, int] | None = None
+    colours: tuple[int, int, int] | None = None
     holdout: int = 0
     seed: int = 0
     checksum: int = field(default=0, compare=False)
@@ -77,6 +80,13 @@ class Dataset:
     def inputs(self) -> int:
         """I, how many inputs a network for it has."""
         return self.encoding.inputs
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(height, width, channels) of a row that is an image, else (I,)."""
+        if self.image is not None:
+            return (*self.image, 1)
+        return (self.inputs,) if self.colours is None else self.colours
 
     def to_json(self) -> dict[str, Any]:
         """Return what a run records about its data."""
@@ -137,8 +147,8 @@ def learn_encoding(
 ) -> Encoding:
     """Return the `Encoding` that training rows call for.
 
-    - digits: pixels / 16; IDX files and npz arrays of uint8: pixels / 255; other arrays are taken
-      as they are, and so are their targets;
+    - digits: pixels / 16; IDX and CIFAR files and npz arrays of uint8: pixels / 255; other arrays
+      are taken as they are, and so are their targets;
     - text tables: each input column minus its mean, over its standard deviation, but the 0 and 1
       of a one-hot encoded one as they are; so too a "normal" target, whose predictions and
       measures are given back in its own units;
@@ -165,7 +175,7 @@ def learn_encoding(
             y_loc, y_scale = (m.tolist() for m in moments(y.reshape(len(y), -1)))
         return Encoding(task, inputs, loc.tolist(), scale.tolist(), classes, y_loc, y_scale,
                         layout=layout)  # fmt: skip
-    pixels = {"digits": 16.0, "idx": 255.0, "npz": 255.0}
+    pixels = {"digits": 16.0, "idx": 255.0, "cifar": 255.0, "npz": 255.0}
     scale = pixels[kind] if x.dtype == np.uint8 else 1.0
     return Encoding(task, inputs, x_scale=scale, classes=classes, x_range=list(value_range(x)),
                     x_whole=is_whole(x))  # fmt: skip
@@ -204,9 +214,9 @@ def make_dataset(
     task : str, optional
         "categorical", "bernoulli" or "normal"; by default what the targets look like.
     holdout : int
-        How many training rows are held out: the first ones of IDX files and of an npz with a test
-        part (as TensorFlow Probability's example of 2018 does), rows drawn by the seed else; from
-        a table and an npz without a test part by class, see `split`.
+        How many training rows are held out: the first ones of IDX and CIFAR files and of an npz
+        with a test part (as TensorFlow Probability's example of 2018 does), rows drawn by the
+        seed else; from a table and an npz without a test part by class, see `split`.
     seed : int
     dtype : "float32" or "float64"
         Of the batches.
@@ -266,8 +276,8 @@ def make_dataset(
     test = examples("test", slice(None)) if tested else None
     if learned and encoding.task == "categorical":
         _warn_of_classes(source, encoding, train.y, [p.y for p in (validation, test) if p])
-    image = x.shape[1:] if x.ndim == 3 else None
-    return Dataset(str(source), kind, train, validation, test, encoding, outputs, image,
+    image, colours = (x.shape[1:] if x.ndim == rank else None for rank in (3, 4))
+    return Dataset(str(source), kind, train, validation, test, encoding, outputs, image, colours,
                    int(holdout), int(seed), _checksum(x, y), tuple(notes))  # fmt: skip
 
 

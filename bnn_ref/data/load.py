@@ -18,6 +18,7 @@ from ..border.files import open_content, open_file
 from ..errors import expected
 from ..storage.archive import open_npy
 from .cells import parse_numbers
+from .cifar import is_cifar, read_cifar
 from .columns import read_table, target_names, target_numbers
 from .dataset import Dataset, make_dataset
 from .idx import read_idx, read_idx_folder
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .encoding import Encoding
 
 DIGITS_HOLDOUT = 360
+FOLDERS = {"idx": read_idx_folder, "cifar": read_cifar}
 
 
 def read_digits() -> dict[str, NDArray[np.uint8]]:
@@ -46,7 +48,7 @@ def read_digits() -> dict[str, NDArray[np.uint8]]:
 
 
 def kind_of(source: str | os.PathLike[str]) -> str:
-    """Return "digits", "idx", "npz" or "table" for a name or path, by what is there.
+    """Return "digits", "idx", "cifar", "npz" or "table" for a name or path, by what is there.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def kind_of(source: str | os.PathLike[str]) -> str:
     if str(source) == "digits":
         return "digits"
     if path.is_dir():
-        return "idx"
+        return "cifar" if is_cifar(path) else "idx"
     if not path.exists():
         raise FileNotFoundError(
             f"data: expected 'digits' or a path, found nothing at {str(path)!r}"
@@ -88,7 +90,8 @@ def load(
     Parameters
     ----------
     source : "digits" or path
-        The bundled digits; a folder with MNIST's four IDX files, plain or gzipped; an npz with
+        The bundled digits; a folder with MNIST's four IDX files, plain or gzipped (Fashion-MNIST
+        and its like have the same), or with CIFAR-10's binary files; an npz with
         x_train and y_train, and with x_test and y_test where it has a test part; or a delimited
         text table, which pandas reads.
     target : str or int
@@ -134,7 +137,7 @@ def load(
     elif kind == "npz":
         arrays = read_npz(source, reading)
     else:
-        arrays = read_digits() if kind == "digits" else read_idx_folder(source)
+        arrays = read_digits() if kind == "digits" else FOLDERS[kind](source)
     if holdout is None:
         fifth = 0 if "x_test" in arrays else len(arrays["x_train"]) // 5
         holdout = DIGITS_HOLDOUT if kind == "digits" else fifth
@@ -219,8 +222,8 @@ def _stored_inputs(source, encoding, reading):
     kind = kind_of(source)
     if kind == "digits":
         return read_digits()["x_train"], []
-    if kind == "idx":
-        return read_idx_folder(source)["x_test"], []
+    if kind in FOLDERS:
+        return FOLDERS[kind](source)["x_test"], []
     if kind == "npz":
         said, names = dict(reading.arrays), array_names(source)
         plain = "x" if "x" in names or "x_test" not in names else "x_test"

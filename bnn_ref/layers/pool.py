@@ -7,7 +7,7 @@ C channels. Sizes and padding are TensorFlow's (`window.py`); padding is never p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class _Plain(OverImages, Layer):
         ValueError
             For other keys.
         """
-        keys = {"type", *cls.__dataclass_fields__}
+        keys = {"type", *(field.name for field in fields(cls))}
         if set(description) != keys:
             raise expected("layer", f"an object with keys {sorted(keys)}", sorted(description))
         return cls(**{key: value for key, value in description.items() if key != "type"})

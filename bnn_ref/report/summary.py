@@ -96,7 +96,7 @@ def _is_repeatable(opened):
     """Return whether the command line makes such a network: it has no options for these."""
     network, settings = opened.network, opened.settings
     targets = network.likelihood.targets_of(network.outputs)
-    plain = network_of(settings, network.inputs, targets, network.likelihood)
+    plain = network_of(settings, opened.dataset.shape, targets, network.likelihood)
     return plain.to_json("float32") == network.to_json("float32")
 
 

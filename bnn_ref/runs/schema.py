@@ -12,6 +12,7 @@ READING = ("header", "separator", "decimal", "missing", "missing_rows", "categor
            "index", "arrays")  # fmt: skip
 # What the first version did without a setting for it: what its runs are read with.
 LATER: dict[str, Any] = {
+    "network": None,
     "prior": "normal",
     "prior_scale": 1.0,
     "bias": "deterministic",
@@ -28,6 +29,7 @@ LATER: dict[str, Any] = {
 SETTINGS: dict[str, Any] = {
     "data": str,
     "target": (str, int, NoneType),
+    "network": Maybe((str, NoneType)),
     "layers": [int],
     "activation": str,
     "prior": Maybe(str),

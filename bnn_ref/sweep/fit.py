@@ -110,7 +110,7 @@ def train_cell(
     cell = {**DEFAULTS, **cell}
     dataset = load_split(cell, source, target, reading)
     likelihood = likelihood_named(cell["likelihood"] or dataset.encoding.task)
-    network = network_of(cell, dataset.inputs, dataset.outputs, likelihood)
+    network = network_of(cell, dataset.shape, dataset.outputs, likelihood)
     if cell["kl_warm_up"] is None:
         cell["kl_warm_up"] = rise_of(cell["learning_rate"], network.likelihood)
     trained = fit(
