@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import missing
 from .theme import HEIGHT, PRINT, WIDTH, dress
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def pyplot() -> Any:
@@ -43,7 +46,7 @@ def new_figure(columns: int = 1, width: float = WIDTH, heights: Sequence[float] 
     return figure, axes
 
 
-def new_axes(ax: Any = None) -> Any:
+def new_axes(ax: Axes | None = None) -> Axes:
     """Return the axes given, or those of a new figure, in the house's colours.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,10 @@ from .axes import new_axes, new_figure
 from .model import Model, model_of
 from .theme import PRINT, legend
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 SIDE = 90  # places of a map along each axis
 MARKERS = ("o", "^", "s", "D", "v", "P")
 
@@ -29,7 +33,7 @@ def boundary(
     *,
     draws: int = 100,
     beyond: float = 0.5,
-) -> Any:
+) -> Figure:
     """Return a figure of two maps over two inputs: probability, and mutual information.
 
     Left the probability of the most probable class (for two classes, of the second), right the
@@ -105,8 +109,8 @@ def reliability(
     *,
     draws: int = 100,
     bins: int = 10,
-    ax: Any = None,
-) -> Any:
+    ax: Axes | None = None,
+) -> Axes:
     """Return axes with a reliability diagram: is a prediction of 0.8 right in 8 cases of 10?
 
     Points are bins of equal width, with their counts and 95 % intervals (Wilson). The title gives

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from ..errors import expected
 from .axes import new_axes
 from .model import Model, model_of
 from .theme import PRINT, legend
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PLACES = 300  # of a curve
 BEYOND = 0.25  # how far a curve goes past the data, in the data's own range
@@ -43,8 +46,8 @@ def band(
     *,
     draws: int = 200,
     beyond: float = BEYOND,
-    ax: Any = None,
-) -> Any:
+    ax: Axes | None = None,
+) -> Axes:
     """Return axes with the predictive mean and two bands: epistemic alone, and with the noise.
 
     Bands are 2 standard deviations of the first output to each side. The inner one is the
@@ -105,8 +108,8 @@ def functions(
     *,
     draws: int = 20,
     beyond: float = BEYOND,
-    ax: Any = None,
-) -> Any:
+    ax: Axes | None = None,
+) -> Axes:
     """Return axes with functions drawn from the posterior: each line is one draw of all weights.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,18 @@ from .axes import new_axes, new_figure
 from .model import model_of
 from .theme import PRINT, SERIES, legend, logarithmic
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..training.fitting import Fit
+    from ..training.history import History
+
 MOST_IMAGES = 16
 SMALLEST = 1e-4  # what is below counts there
 
 
-def posterior(model: Any, *, image: tuple[int, int] | None = None) -> Any:
+def posterior(model: Any, *, image: tuple[int, int] | None = None) -> Figure:
     """Return a figure of every layer's kernel: means, deviations, signal to noise; its images.
 
     Histograms of kernel_mu, of sigma and of abs(mu) / sigma, on a square-root axis so that a peak
@@ -103,7 +110,7 @@ def _pictures(figure: Any, axes: Any, mu: npt.NDArray[np.float64], s: npt.NDArra
         figure.colorbar(shown, ax=wide, fraction=0.012, pad=0.01)
 
 
-def learning(run: Any, *, ax: Any = None) -> Any:
+def learning(run: Fit | History, *, ax: Axes | None = None) -> Axes:
     """Return axes with the loss over steps, and its two parts: nll and kl_weight * kl, in nats.
 
     Every record is the mean over the examples since the last one, so the curves have the noise of
