@@ -65,6 +65,7 @@ _HOMES = {
     "diagnose": "vectors.diagnosis",
     "MISTAKES": "vectors.mistakes",
     "assert_agrees": "vectors.assertions",
+    "LayerHook": "recording.hooks",
     "record": "recording.recording",
     "export_parameters": "converters",
     "import_parameters": "converters",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from ..frameworks.bayesian_torch import LinearFlipout, TakenOver, counted_kl, framework, variables
 from ..frameworks.torch import nll as own_nll
 from .seen import Seen
+from .watching import Chain, watch
 
 if TYPE_CHECKING:
     from ...likelihoods.base import Likelihood
@@ -23,34 +23,15 @@ except ImportError:  # an older Bayesian-Torch
     LinearReparameterization = LinearFlipout
 
 
-def _watched(model, layers, x):
-    """Call the model; return (outputs, what was seen of each layer, in the order called)."""
-    seen, now, handles = [], [], []
-
-    def before(layer, inputs):
-        first = inputs[0] if inputs[0].requires_grad else inputs[0].detach().requires_grad_(True)
-        now.append(SimpleNamespace(layer=layer, inputs=first, draws=[], outputs=None))
-        return (first, *inputs[1:])
-
-    def after(layer, inputs, outputs):
-        now[-1].outputs = outputs[0] if isinstance(outputs, tuple) else outputs
-        seen.append(now.pop())
+def _taken_over(told):
+    """Return the context in which a function is told of in-place draws."""
 
     def draw(kind, tensor, original):
         drawn = original()
-        if now:
-            now[-1].draws.append((kind, drawn.detach().numpy().copy()))
+        told(kind, drawn.detach().numpy().copy())
         return drawn
 
-    for layer in layers:
-        handles += [layer.register_forward_pre_hook(before), layer.register_forward_hook(after)]
-    try:
-        with TakenOver(draw):
-            outputs = model(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return (outputs[0] if isinstance(outputs, tuple) else outputs), seen
+    return TakenOver(draw)
 
 
 def _prior(k, loc, scale):
@@ -107,16 +88,6 @@ def _kl(layer, kind):
     return own if kind == "own" else sum(counted)
 
 
-class _Chain(torch.nn.Sequential):
-    """Layers one after the other, each of which may return its KL beside its outputs."""
-
-    def forward(self, x):
-        for layer in self:
-            x = layer(x)
-            x = x[0] if isinstance(x, tuple) else x
-        return x
-
-
 def record_call(
     model: Any,
     x: Any,
@@ -129,16 +100,13 @@ def record_call(
 ) -> tuple[list[Seen], dict[str, NDArray[Any]], str]:
     """Return ([Seen of each layer], results by name, source) of one call."""
     if isinstance(model, (list, tuple, torch.nn.Sequential)):
-        model = _Chain(*model)
+        model = Chain(*model)
     kinds = (LinearFlipout, LinearReparameterization)
     layers = [module for module in model.modules() if isinstance(module, kinds)]
     if not layers:
         raise ValueError("model: expected LinearFlipout layers of Bayesian-Torch, found none")
     x = torch.as_tensor(x).to(layers[0].mu_weight.dtype)
-    outputs, seen = _watched(model, layers, x)
-    if len(seen) != len(layers) or len({id(call.layer) for call in seen}) != len(layers):
-        raise ValueError(f"model: expected one call of each of its {len(layers)} Flipout layers, "
-                         f"found {len(seen)} calls")  # fmt: skip
+    outputs, seen = watch(model, layers, x, _taken_over)
     targets = torch.as_tensor(y)
     fit = nll(outputs, targets) if nll else own_nll(likelihood, outputs, targets)
     kls = [kl_divided_by * _kl(call.layer, kl) for call in seen]

@@ -7,7 +7,8 @@ truth. The layers are not touched: draws are watched, not replaced.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,12 @@ from ...errors import expected
 from ...training.guards import warn_of_reach
 from ..containers import as_array
 from ..vectors import Vector, write
+from ..vectors.version_2 import lift
 from .seen import activation_of
 
 if TYPE_CHECKING:
     from ...likelihoods.base import Likelihood
+    from .hooks import LayerHook
 
 
 def record(
@@ -34,6 +37,7 @@ def record(
     kl: str = "summed",
     kl_divided_by: float = 1.0,
     path: str | PathLike[str] | None = None,
+    hooks: Sequence[LayerHook] = (),
 ) -> Vector:
     """Return an answer `Vector` that holds one call of a model's Flipout layers.
 
@@ -41,9 +45,10 @@ def record(
     ----------
     model : layer, model or list of layers
         TFP: `DenseFlipout` or `DenseReparameterization` layers (a Keras model, or a list).
-        Bayesian-Torch: a `torch.nn.Module` with `LinearFlipout` or `LinearReparameterization`
-        layers. Between them only the activations of `docs/vectors.md` (and a Flatten before the
-        first); they are recognised by what they do.
+        PyTorch: a `torch.nn.Module` with Bayesian-Torch's `LinearFlipout` or
+        `LinearReparameterization`, torchbnn's `BayesLinear` or Blitz's `BayesianLinear` layers, or
+        a person's own, of which ``hooks`` say how they are read. Between them only the activations
+        of `docs/vectors.md` (and a Flatten before the first); they are recognised by what they do.
     x : array or tensor (B, ...)
         The model's inputs. The vector's are those of the first Flipout layer: what stands before it
         (a convolution, another Dense) is left out, and grad.x is the gradient by its outputs.
@@ -64,6 +69,8 @@ def record(
         `kernel_divergence_fn` divides by N. The vector's kl is the undivided one.
     path : str or path, optional
         Where to write the vector as well.
+    hooks : sequence of `bnn_ref.verification.recording.LayerHook`
+        Of a person's own layers.
 
     Warns
     -----
@@ -88,7 +95,7 @@ def record(
     description = (Categorical() if likelihood is None else likelihood).to_json()
     if not (np.isfinite(kl_divided_by) and kl_divided_by > 0):
         raise expected("kl_divided_by", "a finite number above 0", kl_divided_by)
-    recorder = _recorder(model)
+    recorder = _recorder(model, hooks)
     layers, results, source = recorder(
         model, as_array(x), as_array(y), description, float(kl_weight), nll, kl, kl_divided_by
     )
@@ -99,19 +106,30 @@ def record(
     return vector
 
 
-def _recorder(model):
-    """Return the function that records a model of this framework."""
+def _recorder(model, hooks):
+    """Return the function that records a model of this framework, or of hooked layers."""
     first = model[0] if isinstance(model, (list, tuple)) and model else model
     roots = {cls.__module__.partition(".")[0] for cls in type(first).__mro__}
-    if roots & {"torch", "bayesian_torch"}:
+    if _is_of_torch(first):
+        from .hooks import known_hooks, record_hooked
+
+        hooks = [*hooks, *known_hooks(model)]
+        if hooks:
+            return partial(record_hooked, hooks)
         from .bayesian_torch import record_call
     elif roots & {"tensorflow_probability", "tf_keras", "keras", "tensorflow"}:
         from .tfp import record_call
     else:
         raise ValueError(
-            f"model: expected layers of TFP or Bayesian-Torch, found {type(first).__name__}"
+            "model: expected layers of TFP or Bayesian-Torch, torchbnn or Blitz, or a module and "
+            f"hooks, found {type(first).__name__}"
         )
     return record_call
+
+
+def _is_of_torch(model):
+    """Return whether a model is a module of PyTorch; nothing is imported to find out."""
+    return any(cls.__module__.partition(".")[0] == "torch" for cls in type(model).__mro__)
 
 
 def _vector(layers, results, source, y, likelihood, kl_weight):
@@ -134,14 +152,21 @@ def _vector(layers, results, source, y, likelihood, kl_weight):
         )
         for name, value in {**layer.parameters, **layer.noise}.items():
             arrays[f"layers.{k}.{name}"] = np.ascontiguousarray(value, dtype)
+    lifted, own = lift(descriptions)
     meta = {"format": "bnn-ref-vectors", "version": 1, "source": source, "dtype": dtype,
-            "layers": descriptions, "likelihood": likelihood, "kl_weight": kl_weight}  # fmt: skip
+            "layers": lifted, "likelihood": likelihood, "kl_weight": kl_weight}  # fmt: skip
+    if own or any("type" in (one[part] or {}) for one in descriptions
+                  for part in ("kernel_prior", "bias_prior")):  # fmt: skip
+        meta |= {"version": 2, "estimator": "flipout", "sample_weight": False}
     results["grad.x"] = results["grad.x"].reshape(x.shape)
-    return Vector(meta, arrays).answer(results, source)
+    return Vector(meta, arrays | own).answer(results, source)
 
 
 def _prior(prior):
-    return None if prior is None else {"loc": float(prior[0]), "scale": float(prior[1])}
+    if prior is None or isinstance(prior, dict):
+        return prior
+    return {name: np.asarray(value, float).tolist()
+            for name, value in zip(("loc", "scale"), prior, strict=True)}  # fmt: skip
 
 
 def _targets(y, likelihood, dtype):
