@@ -31,6 +31,7 @@ from .step import (
     check_kl_weight,
     check_least_rows,
     check_noise,
+    frozen_names,
     refuse_non_finite,
 )
 from .step import adam as adam_rule
@@ -230,6 +231,7 @@ def train_step(
     draws: int = 1,
     estimator: str = "flipout",
     sample_weight: ArrayLike | None = None,
+    freeze: str | Sequence[str] = (),
     workspace: None = None,
 ) -> Metrics:
     """Take one training step: draw the noise, differentiate, update the state in place.
@@ -248,6 +250,9 @@ def train_step(
         Noise draws averaged in this step; the KL counts once.
     estimator : str
         As for `draw_noise`.
+    freeze : str or sequence of str
+        Tensors whose gradients are computed and not applied, as for `frozen_names`: they and their
+        moments stay as they are.
     workspace : None
         This back end needs none.
 
@@ -266,7 +271,7 @@ def train_step(
     network = parameters.network
     rows = len(check_inputs(network, x, parameters.dtype)[0])
     check_word(state.step, "step")
-    draws = check_size(draws, "draws")
+    draws, frozen = check_size(draws, "draws"), frozen_names(network, freeze)
     results = []
     with np.errstate(over="ignore", invalid="ignore"):  # refuse_non_finite names what went wrong
         for draw in range(draws):
@@ -280,9 +285,10 @@ def train_step(
     refuse_non_finite(state.step + 1, x, nll, kl_layers, gradients)
     flats = (parameters.flat, flat, state.moment_1.flat, state.moment_2.flat)
     with np.errstate(all="ignore"):  # it refuses what is not finite
-        fixed = [network.places[name] for name in network.fixed]
+        fixed = [network.places[name] for name in (*network.fixed, *frozen)]
         new = adam_rule.after(adam, state.step + 1, *flats, fixed)  # E17
-    put_statistics(state.step + 1, network, new[0], [result.statistics for result in results])
+    statistics = [result.statistics for result in results]
+    put_statistics(state.step + 1, network, new[0], statistics, frozen)
     state.take(*new)
     return Metrics(nll + kl_weight * kl_total, nll, kl_total, kl_layers, outputs)  # E6
 

@@ -8,13 +8,13 @@ into tasks that whichever thread is free takes. Layers of other kinds run betwee
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import check_dtype, check_size, check_word
-from ..kernels import records as at
 from ..layers import DenseFlipout
 from ..network import Network
 from ..noise import LocalNoise, Noise, check_estimator
@@ -27,9 +27,11 @@ from ..step import (
     check_kind,
     check_kl_weight,
     check_noise,
+    frozen_names,
     refuse_non_finite,
 )
 from ..step import adam as adam_rule
+from ..step.statistics import put_statistics
 from . import twins  # noqa: F401, it registers them
 from .chain import Key
 from .gradients import Batch, differentiate
@@ -158,6 +160,7 @@ def loss_and_gradients(
         loss=found.loss,
         gradients=gradients,
         grad_x=found.grad_x.reshape(*leading, network.inputs).copy(),
+        statistics=found.statistics,
     )
 
 
@@ -172,6 +175,7 @@ def train_step(
     draws: int = 1,
     estimator: str = "flipout",
     sample_weight: ArrayLike | None = None,
+    freeze: str | Sequence[str] = (),
     workspace: Workspace | None = None,
 ) -> Metrics:
     """Take one training step in place and return its `Metrics`. Twin: `reference.train_step`.
@@ -193,11 +197,12 @@ def train_step(
     kl_weight, step = check_kl_weight(kl_weight), check_word(state.step, "step")
     workspace = _workspace(workspace, network, len(x), parameters.dtype)
     sequence, batch = workspace.for_step(len(x), estimator), Batch(x, y, weight)
+    frozen = frozen_names(network, freeze)
 
     # a larger rate, or nothing beside a root of 0, may overflow where every gradient is finite
     factors = adam.factors(step + 1)
     plain_update = factors[0] < LARGE_RATE and adam.epsilon > SMALL_EPSILON
-    if sequence.is_one_run and draws == 1 and plain_update:
+    if sequence.is_one_run and draws == 1 and plain_update and not (frozen or workspace.fixed):
         chain = sequence.parts[0].chain
         key = Key(seed, step, 0, "train")
         this, taken = chain.step(state, key, batch, kl_weight, adam, factors)
@@ -207,34 +212,39 @@ def train_step(
                            chain.kl().copy(), outputs)  # fmt: skip
 
     gradients = parameters.zeros_like()
-    nll, kl_layers, outputs = _average(sequence, parameters, batch, gradients, kl_weight,
-                                       seed, step, draws)  # fmt: skip
+    nll, kl_layers, outputs, statistics = _average(
+        sequence, parameters, batch, gradients, kl_weight, seed, step, draws
+    )
     outputs = outputs.reshape(*leading, network.outputs)
     refuse_non_finite(step + 1, x, nll, kl_layers, gradients)
     flat = parameters.flat
     most = 0.5 * np.sqrt(np.finfo(flat.dtype).max)  # below it no square overflows
     if plain_update and np.max(np.abs(gradients.flat)) < most:
-        kinds = [(at.UPDATE_FLAT, 0, flat.size)]
+        put_statistics(step + 1, network, gradients.flat, statistics)
+        kinds = workspace.stretches(statistics[0], frozen)
         workspace.update().take(state, gradients, adam, factors, kinds)
     else:
         flats = (flat, gradients.flat, state.moment_1.flat, state.moment_2.flat)
         with np.errstate(all="ignore"):  # it refuses what is not finite
-            state.take(*adam_rule.after(adam, step + 1, *flats))
+            fixed = [network.places[name] for name in (*network.fixed, *frozen)]
+            new = adam_rule.after(adam, step + 1, *flats, fixed)
+        put_statistics(step + 1, network, new[0], statistics, frozen)
+        state.take(*new)
     kl = np.sum(kl_layers)
     return Metrics(nll + kl_weight * kl, nll, kl, kl_layers, outputs)
 
 
 def _average(sequence, parameters, batch, gradients, kl_weight, seed, step, draws):
-    """Set the gradients of a step, and return nll, KL by layer and outputs, means over its draws.
+    """Set a step's gradients; return nll, KL by layer, outputs (means over draws) and statistics.
 
     A KL in closed form is the same in every draw: its gradient is counted in the first. One that is
     sampled counts in each.
     """
     network = parameters.network
-    sampled = any(prior.is_sampled for one in network.layers for prior in one.priors.values())
+    sampled = any(prior.is_sampled for _, one, _ in network.walk() for prior in one.priors.values())
     of_draw = kl_weight / draws if sampled else kl_weight
     more = None if sequence.is_one_run or draws == 1 else parameters.zeros_like()
-    nll, outputs, kls = 0.0, 0.0, []
+    nll, outputs, kls, statistics = 0.0, 0.0, [], []
     for draw in range(draws):
         noise = sequence.draw(Key(seed, step, draw, "train"), len(batch.x))
         weight = of_draw if sampled or draw == 0 else 0.0
@@ -247,7 +257,9 @@ def _average(sequence, parameters, batch, gradients, kl_weight, seed, step, draw
             nll = nll + found.nll
             outputs = outputs + found.outputs
         kls.append(found.kl_layers.copy())
-    return nll / draws, np.sum(kls, axis=0) / draws if sampled else kls[0], outputs / draws
+        statistics.append(found.statistics)
+    kl_layers = np.sum(kls, axis=0) / draws if sampled else kls[0]
+    return nll / draws, kl_layers, outputs / draws, statistics
 
 
 def draw_outputs(

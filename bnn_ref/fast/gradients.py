@@ -21,6 +21,8 @@ class Draw(NamedTuple):
         A view until the next run.
     grad_x : array (B, I) or None
         Likewise; not asked for where None.
+    statistics : dict of str to array
+        As `step.statistics_after`.
     """
 
     nll: float
@@ -28,6 +30,7 @@ class Draw(NamedTuple):
     kl_layers: np.ndarray
     outputs: np.ndarray
     grad_x: np.ndarray | None
+    statistics: dict
 
 
 class Batch(NamedTuple):
@@ -75,4 +78,4 @@ def differentiate(sequence, parameters, batch, noise, kl_weight, gradients, shar
     loss = nll + kl_weight * np.sum(kl_layers)
     if sequence.is_one_run:  # which has it already
         loss = np.float64(sequence.parts[0].chain.runner.this.loss)
-    return Draw(nll, loss, kl_layers, outputs, grad_x)
+    return Draw(nll, loss, kl_layers, outputs, grad_x, sequence.statistics_after(p))

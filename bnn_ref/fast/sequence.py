@@ -119,6 +119,15 @@ class Sequence:
         ]
         return np.concatenate(found)
 
+    def statistics_after(self, p):
+        """Return full name to next value of every running statistic, after the way forward."""
+        return {
+            f"{self.members[part.begin].prefix}{name}": value
+            for part in self.parts
+            if part.twin
+            for name, value in part.twin.statistics_after(p[part.begin]).items()
+        }
+
     def backward(self, grad_h, kl_weight, gradients, last=None):
         """Return the gradient by the inputs, or None; arguments as for `Twin.backward`."""
         for part in reversed(self.parts[:last]):

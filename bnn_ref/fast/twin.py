@@ -81,6 +81,10 @@ class Twin:
         """Return the layer's KL, float64, after `forward`."""
         return self.layer.kl(p, noise, self.trace)
 
+    def statistics_after(self, p):
+        """Return name to next value of each running statistic, new arrays, after `forward`."""
+        return self.layer.statistics_after(p, self.trace)
+
     def backward(self, grad_outputs, kl_weight, gradients):
         """Return the gradient by the inputs (B, I), and set those by the parameters.
 

@@ -1,7 +1,10 @@
 """What a network's runs need again and again: buffers, records, helper threads."""
 
+import math
+
 from ..border import check_dtype
 from ..kernels import likelihoods
+from ..kernels import records as at
 from .crew import Crew
 from .plan import members_of, places_of
 from .runner import Update
@@ -21,6 +24,11 @@ class Workspace:
         How many rows the buffers hold; more in a step make them grow.
     dtype : float32 or float64
     threads : int or None
+
+    Attributes
+    ----------
+    fixed : tuple of str
+        The network's.
     """
 
     def __init__(self, network, rows, dtype, threads):
@@ -28,6 +36,7 @@ class Workspace:
         self.rows, self.crew = rows, Crew(self.dtype, threads)
         self._members, self._places = members_of(network), places_of(network)
         self._sequences, self._update = {}, None
+        self.fixed = network.fixed
 
     def for_step(self, rows, estimator="flipout", by_inputs=False):
         """Return the `Sequence` of steps of up to that many rows.
@@ -58,6 +67,27 @@ class Workspace:
         compiled = rows > 0 and likelihood.type in likelihoods.CODES
         site = Site(self.crew, rows, self._places, by_inputs, estimator)
         return Sequence(self._members, site, likelihood if compiled else None)
+
+    def stretches(self, statistics, frozen):
+        """Return what the end of a step does to each stretch of the parameters, for `flat_tasks`.
+
+        Parameters
+        ----------
+        statistics : collection of str
+            Full names of tensors that get new values as they are.
+        frozen : sequence of str
+            Full names of tensors that stay as they are, as do the network's own fixed ones.
+        """
+        found, still = [], {*self.fixed, *frozen}
+        for name, start in self._places.items():
+            kind = at.TAKE if name in statistics and name not in frozen else at.UPDATE_FLAT
+            if kind == at.UPDATE_FLAT and name in still:
+                continue
+            stop = start + math.prod(self.network.parameter_shapes[name])
+            if found and found[-1][0] == kind and found[-1][2] == start:
+                start = found.pop()[1]
+            found.append((kind, start, stop))
+        return found
 
     def update(self):
         """Return the `Update` that ends a step whose gradients are there."""

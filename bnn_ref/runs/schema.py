@@ -115,6 +115,7 @@ META: dict[str, Any] = {
                 "convention": str,
             },
             "estimator": str,
+            "freeze": Maybe([str]),
             "steps": (int, NoneType),
         }
     ),

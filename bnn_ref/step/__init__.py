@@ -12,6 +12,7 @@ from .checks import (
     leading_shape,
     refuse_non_finite,
 )
+from .freezing import frozen_names
 from .results import Metrics, Result, State
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "check_least_rows",
     "check_noise",
     "check_sample_weight",
+    "frozen_names",
     "leading_shape",
     "refuse_non_finite",
 ]

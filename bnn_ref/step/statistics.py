@@ -35,7 +35,11 @@ def statistics_after(
 
 
 def put_statistics(
-    step: int, network: Network, flat: NDArray[Any], draws: Sequence[Mapping[str, NDArray[Any]]]
+    step: int,
+    network: Network,
+    flat: NDArray[Any],
+    draws: Sequence[Mapping[str, NDArray[Any]]],
+    frozen: Sequence[str] = (),
 ) -> None:
     """Write the statistics that a step ends with into a flat vector, averaged over its draws.
 
@@ -50,6 +54,8 @@ def put_statistics(
         Changed in place.
     draws : sequence of mapping of str to array
         Each draw's `statistics_after`.
+    frozen : sequence of str
+        Full names of tensors that stay as they are.
 
     Raises
     ------
@@ -61,4 +67,5 @@ def put_statistics(
         value = sum(draw[name] for draw in draws) * (1 / len(draws))
         if not np.all(np.isfinite(value)):
             raise NonFinite(step, name)
-        flat[places[name]] = value.reshape(-1)
+        if name not in frozen:
+            flat[places[name]] = value.reshape(-1)

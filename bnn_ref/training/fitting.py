@@ -180,7 +180,7 @@ def fit(
         Of the `Trainer`: learning_rate ("cosine" unless given, or an `Adam` is), seed, backend,
         dtype, draws_per_step, kl_weight, temperature, kl_warm_up (half of the steps where the
         likelihood learns or predicts its scale under a named schedule, else none: see `kl_share`),
-        adam, estimator, threads.
+        adam, estimator, freeze, threads.
 
     Returns
     -------

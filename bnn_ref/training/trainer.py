@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -17,7 +17,7 @@ from ..border import check_dtype, check_share, check_size, check_word
 from ..errors import expected
 from ..network import Network, Parameters
 from ..noise import check_estimator
-from ..step import Metrics, State, check_kl_weight
+from ..step import Metrics, State, check_kl_weight, frozen_names
 from ..step.adam import Adam
 from .guards import warn_of_kl_weight, warn_of_wide_sigma
 from .schedules import Cosine, check_rate, kl_share, parse_rate
@@ -53,6 +53,9 @@ class Trainer:
     adam : str or Adam
         The convention of the update, "paper", "tensorflow1" or "keras", or all its settings.
     estimator : "flipout", "shared" or "local"
+    freeze : str or sequence of str
+        Tensors whose gradients are computed and not applied: full names ("layers.0.kernel_mu") or
+        what some begin with ("layers.0.kernel", "layers.0").
     threads : int, optional
         Threads of the numba back end; by default those the machine offers.
     state : State, optional
@@ -119,6 +122,7 @@ class Trainer:
         kl_warm_up: float = 0.0,
         adam: str | Adam = "paper",
         estimator: str = "flipout",
+        freeze: str | Sequence[str] = (),
         threads: int | None = None,
         state: State | None = None,
         steps: int | None = None,
@@ -152,6 +156,7 @@ class Trainer:
             adam = Adam(self.learning_rate if constant else 1e-3, convention=adam)
         self.adam, self.is_constant = adam, constant
         self.estimator = check_estimator(estimator)
+        self.freeze = frozen_names(network, freeze)
         self.threads = None if threads is None else check_size(threads, "threads")
         if state is None:
             state = State.start(network.init(seed, self.dtype))
@@ -192,7 +197,7 @@ class Trainer:
     def settings(self) -> dict[str, Any]:
         """Every setting of a step by its name, as `Trainer` takes it; a function is itself."""
         names = ("num_examples", "learning_rate", "draws_per_step", "kl_weight", "temperature",
-                 "kl_warm_up", "adam", "estimator", "steps")  # fmt: skip
+                 "kl_warm_up", "adam", "estimator", "freeze", "steps")  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -256,6 +261,7 @@ class Trainer:
             Where something does not fit; the message names it.
         """
         rows = math.prod(np.shape(x)[:-1])
+        more = {"freeze": self.freeze} if self.freeze else {}
         with self._lock:
             return self.backend.train_step(
                 self.state,
@@ -268,4 +274,5 @@ class Trainer:
                 estimator=self.estimator,
                 sample_weight=sample_weight,
                 workspace=self.workspace(rows),
+                **more,
             )

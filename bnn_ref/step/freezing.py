@@ -1,0 +1,36 @@
+"""Frozen tensors: their gradients are computed, but no step changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import expected
+from ..network import Network
+
+
+def frozen_names(network: Network, freeze: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the full names of the tensors that are to stay as they are, in the network's order.
+
+    Parameters
+    ----------
+    network : Network
+    freeze : str or sequence of str
+        Each the full name of a tensor ("layers.0.kernel_mu"), or what some begin with: a posterior
+        ("layers.0.kernel"), a layer ("layers.0"), "likelihood".
+
+    Raises
+    ------
+    ValueError
+        For a name that no tensor has.
+    """
+    asked = [freeze] if isinstance(freeze, str) else list(freeze)
+    if not asked:
+        return ()
+    known, found = list(network.parameter_shapes), set()
+    for name in asked:
+        named = {one for one in known if one == name or one.startswith((f"{name}.", f"{name}_"))}
+        if not isinstance(name, str) or not named:
+            raise expected("freeze", "names of tensors, or what some begin with: "
+                           + ", ".join(known), repr(name))  # fmt: skip
+        found |= named
+    return tuple(one for one in known if one in found)
