@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -61,9 +62,17 @@ class Builder:
     ----------
     likelihood : Likelihood or None
         Categorical unless given.
+    shape : (H, W, C), optional
+        Of the inputs, where they are images.
+
+    Attributes
+    ----------
+    shape : tuple of int or None
+        Of the last layer's outputs, as far as it is known.
     """
 
-    def __init__(self, likelihood: Likelihood | None) -> None:
+    def __init__(self, likelihood: Likelihood | None, shape: Sequence[int] | None = None) -> None:
+        self.shape = None if shape is None else tuple(shape)
         self.likelihood = Categorical() if likelihood is None else likelihood
         self.layers: list[Layer] = []
         self.arrays: list[Mapping[str, ArrayLike]] = []
@@ -96,6 +105,11 @@ class Builder:
             if self.estimator not in (None, estimator):
                 raise expected(place, f"layers of one estimator, {self.estimator!r}", estimator)
             self.estimator = estimator
+        if self.shape is not None:
+            layer = layer.after(self.shape, place)
+            if layer.inputs != math.prod(self.shape):
+                raise expected(place, f"inputs of {self.shape}", layer.inputs)
+            self.shape = getattr(layer, "output_shape", (layer.outputs,))
         self.layers.append(layer)
         self.arrays.append({} if arrays is None else arrays)
 

@@ -15,14 +15,26 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import expected
-from ..layers import BatchNorm, Dense, DenseFlipout, Dropout, LayerNorm
+from ..layers import (
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Conv2DFlipout,
+    Dense,
+    DenseFlipout,
+    Dropout,
+    Flatten,
+    Layer,
+    LayerNorm,
+    MaxPool2D,
+)
 from ..likelihoods import Likelihood
 from ..priors import NoPrior
 from .building import GRID, Builder, Converted, one_prior, refuse
 
 ENDS = {"softmax": "categorical", "sigmoid": "bernoulli"}
 TFP = {"DenseFlipout": "flipout", "DenseReparameterization": "shared",
-       "DenseLocalReparameterization": "local"}  # fmt: skip
+       "DenseLocalReparameterization": "local", "Convolution2DFlipout": "flipout"}  # fmt: skip
 ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
 
 
@@ -57,7 +69,9 @@ def from_keras(
     ValueError
         For the first thing that has no counterpart, with its place.
     """
-    builder, wide = Builder(likelihood), False
+    shape = getattr(model, "input_shape", None)
+    image = shape is not None and len(shape) == 4
+    builder, wide = Builder(likelihood, shape[1:] if image else None), False
     is_graph = type(model).__name__ == "Functional"
     counts: dict[int, int] = {}  # of a tensor, how many of our layers it has behind it
     previous = None
@@ -78,8 +92,11 @@ def from_keras(
             LAYERS[kind](builder, place, one, kl_weight)
             if hasattr(one, "activation"):
                 _activate(builder, place, one.activation, last)
-        elif kind not in ("InputLayer", "Flatten"):
-            raise refuse(place, [*LAYERS, "Dropout", "Add", *ACTIVATIONS], one)
+        elif kind == "Flatten":
+            if builder.shape is not None and len(builder.shape) > 1:
+                builder.add(place, Flatten())
+        elif kind != "InputLayer":
+            raise refuse(place, [*LAYERS, "Dropout", "Flatten", "Add", *ACTIVATIONS], one)
         if is_graph:
             previous = one.output[0] if isinstance(one.output, list) else one.output
             counts[id(previous)] = len(builder.layers)
@@ -147,10 +164,37 @@ def _dense(builder: Builder, place: str, one: Any, kl_weight: float | None) -> N
     builder.add(place, layer, arrays)
 
 
+def _check_conv(place: str, one: Any) -> None:
+    wanted = "channels last, without groups and dilation"
+    if set(one.dilation_rate) != {1} or one.data_format != "channels_last":
+        raise expected(place, wanted, f"{one.data_format}, dilation {one.dilation_rate}")
+    if getattr(one, "groups", 1) != 1:
+        raise expected(place, wanted, f"{one.groups} groups")
+
+
+def _conv(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
+    _check_conv(place, one)
+    arrays = {"kernel_mu": np.asarray(one.kernel)}
+    if one.use_bias:
+        arrays["bias_mu"] = np.asarray(one.bias)
+    priors = {
+        f"{name}_prior": _prior(place, getattr(one, f"{name}_regularizer"), kl_weight)
+        for name in ("kernel", "bias")
+    }
+    layer = Conv2D(one.filters, one.kernel_size, one.strides, one.padding,
+                   bias=bool(one.use_bias), frozen=not one.trainable, **priors)  # fmt: skip
+    builder.add(place, layer, arrays)
+
+
+def _pool(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
+    make = MaxPool2D if type(one).__name__ == "MaxPooling2D" else AveragePool2D
+    builder.add(place, make(one.pool_size, one.strides, one.padding))
+
+
 def _last_axis(place: str, axis: Any, one: Any) -> None:
     rank = len(one.gamma.shape) if one.scale else 0
     axes = [axis] if isinstance(axis, int) else list(axis)
-    if rank != 1 or not one.center or axes[0] not in (-1, 1):
+    if rank != 1 or not one.center or axes[0] not in (-1, 1, 3):
         raise expected(place, "one axis, the last, with scale and center", f"axis {axis}")
 
 
@@ -189,7 +233,12 @@ def _tfp(builder: Builder, place: str, one: Any, kl_weight: float | None) -> Non
             raise expected(place, f"a Normal posterior of the {name}", found)
         if name == "bias":
             bias = "normal" if found == "Normal" else "deterministic"
-    layer = DenseFlipout(*arrays["kernel_mu"].shape, bias=bias, **priors)
+    if type(one).__name__ == "Convolution2DFlipout":
+        _check_conv(place, one)
+        layer: Layer = Conv2DFlipout(one.filters, one.kernel_size, one.strides, one.padding,
+                                     bias=bias, **priors)  # fmt: skip
+    else:
+        layer = DenseFlipout(*arrays["kernel_mu"].shape, bias=bias, **priors)
     builder.add(place, layer, arrays, TFP[type(one).__name__])
 
 
@@ -204,6 +253,9 @@ def _prior_of(place: str, normal: Any) -> Any:
 
 LAYERS: dict[str, Callable[[Builder, str, Any, float | None], None]] = {
     "Dense": _dense,
+    "Conv2D": _conv,
+    "MaxPooling2D": _pool,
+    "AveragePooling2D": _pool,
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
     **dict.fromkeys(TFP, _tfp),

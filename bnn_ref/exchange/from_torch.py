@@ -13,15 +13,26 @@ Source: `bayesian_torch.layers.LinearFlipout` 0.5.0, `torchbnn.BayesLinear` 1.2,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import expected
-from ..layers import BatchNorm, Dense, DenseFlipout, Dropout, LayerNorm
+from ..layers import (
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    DenseFlipout,
+    Dropout,
+    Flatten,
+    Layer,
+    LayerNorm,
+    MaxPool2D,
+)
 from ..likelihoods import Likelihood
 from ..priors import MixturePrior, ScaledPrior
 from .building import GRID, Builder, Converted, one_prior, refuse
@@ -38,6 +49,7 @@ def from_torch(
     *,
     dropout_predicts: bool = False,
     kl: str = "summed",
+    input_shape: Sequence[int] | None = None,
     dtype: DTypeLike | None = None,
 ) -> Converted:
     """Return a PyTorch model as a network, its parameters and its estimator.
@@ -58,6 +70,9 @@ def from_torch(
         "averaged": every prior's KL counts by the factor of the library's own loss
         (`ScaledPrior`), 1 over the weights of its tensor for Bayesian-Torch, 1 over those of all
         Bayesian layers for torchbnn; Blitz sums.
+    input_shape : (C, H, W), optional
+        Of images, as PyTorch has them. The network takes them as (H, W, C), flat or not, and the
+        weights behind a Flatten are put in that order.
     dtype : "float32" or "float64", optional
         The model's own unless given.
 
@@ -68,7 +83,7 @@ def from_torch(
     """
     if kl not in ("summed", "averaged"):
         raise expected("kl", "summed or averaged", repr(kl))
-    builder = Builder(likelihood)
+    builder = _Images(likelihood, input_shape)
     found = list(_leaves(module, "module"))
     if not found:
         raise expected("module", "at least one layer", "none")
@@ -83,8 +98,10 @@ def from_torch(
             builder.add(place, Dropout(one.p, dropout_predicts))
         elif name in LAYERS:
             LAYERS[name](builder, place, one)
-        elif name != "Flatten":  # rows are flat
-            raise refuse(place, [*LAYERS, "Dropout", *ACTIVATIONS, "Sequential"], one)
+        elif name == "Flatten":
+            builder.flatten(place)
+        else:
+            raise refuse(place, [*LAYERS, "Dropout", "Flatten", *ACTIVATIONS, "Sequential"], one)
     if kl == "averaged":
         average_kl(builder, found)
     if dtype is None:
@@ -118,6 +135,72 @@ def average_kl(builder: Builder, found: list[tuple[str, Any]]) -> None:
             for name, prior in layer.priors.items()
         }
         builder.layers[k] = replace(layer, **scaled)  # type: ignore[type-var]
+
+
+class _Images(Builder):
+    """A `Builder` that knows in which order PyTorch flattens an image.
+
+    Parameters
+    ----------
+    likelihood : Likelihood or None
+    input_shape : (C, H, W) or None
+    """
+
+    def __init__(self, likelihood: Likelihood | None, input_shape: Sequence[int] | None) -> None:
+        if input_shape is not None and len(input_shape) != 3:
+            raise expected("input_shape", "(channels, height, width)", input_shape)
+        shape = None if input_shape is None else (*input_shape[1:], input_shape[0])
+        super().__init__(likelihood, shape)
+        self.order: NDArray[np.intp] | None = None  # of our rows, where an entry is in PyTorch's
+
+    def flatten(self, place: str) -> None:
+        """Add a Flatten of an image; rows that are flat stay as they are."""
+        if self.shape is None or len(self.shape) == 1:
+            return
+        height, width, channels = self.shape
+        self.order = np.arange(math.prod(self.shape)).reshape(channels, height, width)
+        self.order = self.order.transpose(1, 2, 0).ravel()
+        self.add(place, Flatten())
+
+    def add(
+        self, place: str, layer: Layer, arrays: Mapping[str, ArrayLike] | None = None,
+        estimator: str | None = None,
+    ) -> None:  # fmt: skip
+        """Add a layer; as `Builder.add`."""
+        if self.order is not None and arrays:
+            if not {"kernel_mu"} <= set(arrays) or layer.type not in ("Dense", "DenseFlipout"):
+                raise expected(place, "a dense layer behind a Flatten", layer.type)
+            arrays = {
+                name: np.asarray(value)[self.order] if name.startswith("kernel") else value
+                for name, value in arrays.items()
+            }
+            self.order = None
+        super().add(place, layer, arrays, estimator)
+
+
+def _conv(builder: Builder, place: str, one: Any) -> None:
+    if one.groups != 1 or set(one.dilation) != {1} or one.padding_mode != "zeros":
+        raise expected(place, "no groups, dilation or padding but by zeros", repr(one))
+    padding = one.padding
+    if not isinstance(padding, str):
+        centred = tuple((size - 1) / 2 for size in one.kernel_size)
+        same = padding == centred and set(one.stride) == {1}
+        if not same and set(padding) != {0}:
+            raise expected(place, "padding 0, or (kernel - 1) / 2 at stride 1", padding)
+        padding = "same" if same else "valid"
+    arrays = {"kernel_mu": _array(one.weight).transpose(2, 3, 1, 0)}
+    if one.bias is not None:
+        arrays["bias_mu"] = _array(one.bias)
+    layer = Conv2D(one.out_channels, one.kernel_size, one.stride, padding,
+                   bias=one.bias is not None, frozen=not one.weight.requires_grad)  # fmt: skip
+    builder.add(place, layer, arrays)
+
+
+def _pool(builder: Builder, place: str, one: Any) -> None:
+    if one.ceil_mode or one.padding not in (0, (0, 0)) or getattr(one, "dilation", 1) != 1:
+        raise expected(place, "a pool without padding, dilation and ceil_mode", repr(one))
+    make = MaxPool2D if type(one).__name__ == "MaxPool2d" else AveragePool2D
+    builder.add(place, make(one.kernel_size, one.stride))
 
 
 def _leaves(module: Any, place: str) -> Iterator[tuple[str, Any]]:
@@ -219,7 +302,11 @@ def _blitz(builder: Builder, place: str, one: Any) -> None:
 
 LAYERS: dict[str, Callable[[Builder, str, Any], None]] = {
     "Linear": _linear,
+    "Conv2d": _conv,
+    "MaxPool2d": _pool,
+    "AvgPool2d": _pool,
     "BatchNorm1d": _batch_norm,
+    "BatchNorm2d": _batch_norm,
     "LayerNorm": _layer_norm,
     "LinearFlipout": _bayesian_torch,
     "LinearReparameterization": _bayesian_torch,

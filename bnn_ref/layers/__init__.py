@@ -14,6 +14,7 @@ from .base import (
     sigma,
 )
 from .batch_norm import BatchNorm
+from .conv import Conv2D
 from .conv_flipout import Conv1DFlipout, Conv2DFlipout
 from .dense import Dense
 from .dense_flipout import DenseFlipout
@@ -33,6 +34,7 @@ __all__ = [
     "AveragePool2D",
     "BatchNorm",
     "Conv1DFlipout",
+    "Conv2D",
     "Conv2DFlipout",
     "Dense",
     "DenseFlipout",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -12,9 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 from ..activations import get_activation
 from ..border import check_size
 from ..errors import expected
-from ..priors import Prior, make_prior
-from .base import Layer, LayerTrace, in_blocks, register
-from .starting import initial_means, plain, settle_initializer
+from ..priors import Prior
+from .base import LayerTrace, in_blocks, register
+from .point import PointLayer
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @register
 @dataclass(frozen=True)
-class Dense(Layer):
+class Dense(PointLayer):
     """a = h kernel_mu + bias_mu,  outputs = f(a): point estimates, no noise, no KL.
 
     Parameters
@@ -57,65 +57,22 @@ class Dense(Layer):
     frozen: bool = False
 
     type = "Dense"
-    tensors: ClassVar[tuple[str, ...]] = ("kernel_mu", "bias_mu")
 
     def __post_init__(self) -> None:
-        settle = object.__setattr__
-        settle(self, "inputs", check_size(self.inputs, "inputs"))
-        settle(self, "outputs", check_size(self.outputs, "outputs"))
-        get_activation(self.activation)
-        for name in ("bias", "frozen"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise expected(name, "True or False", repr(getattr(self, name)))
-            settle(self, name, bool(getattr(self, name)))
-        for name in ("kernel_prior", "bias_prior"):
-            if getattr(self, name) is not None:
-                settle(self, name, make_prior(getattr(self, name), name))
-        if self.bias_prior is not None and not self.bias:
-            raise expected("bias_prior", "None without a bias", repr(self.bias_prior))
-        for tensor, prior in self.point_priors.items():
-            if not hasattr(prior, "penalty"):
-                raise expected(f"{tensor}_prior", "a prior with a density", prior.describe())
-            prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
-        found = ("kernel", "bias") if self.bias else ("kernel",)
-        settle(self, "initializer", settle_initializer(self.initializer, tuple(found)))
+        object.__setattr__(self, "inputs", check_size(self.inputs, "inputs"))
+        object.__setattr__(self, "outputs", check_size(self.outputs, "outputs"))
+        self._settle_options()
+        self._check_priors()
 
     @property
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name to shape: kernel_mu (I, O) and bias_mu (O,)."""
-        shapes = {"kernel_mu": (self.inputs, self.outputs)}
-        return {**shapes, "bias_mu": (self.outputs,)} if self.bias else shapes
+    def kernel_shape(self) -> tuple[int, ...]:
+        """(I, O)."""
+        return (self.inputs, self.outputs)
 
     @property
-    def point_priors(self) -> dict[str, Prior]:
-        """Name ("kernel") to prior of each tensor that has one."""
-        given = {"kernel": self.kernel_prior, "bias": self.bias_prior}
-        return {name: prior for name, prior in given.items() if prior is not None}
-
-    @property
-    def fixed(self) -> tuple[str, ...]:
-        """All of it where it is frozen."""
-        return tuple(self.parameter_shapes) if self.frozen else ()
-
-    def weight_decay(self, kl_weight: float) -> float:
-        """Return the factor of kernel_mu in the gradient that a Normal prior with loc 0 adds.
-
-        What PyTorch's optimisers call weight_decay; half of what Keras' `l2` takes is it.
-
-        Parameters
-        ----------
-        kl_weight : float
-        """
-        if self.kernel_prior is None:
-            return 0.0
-        if self.kernel_prior.type != "normal" or self.kernel_prior.loc != 0:
-            raise expected("kernel_prior", "a Normal with loc 0, for a weight decay",
-                           self.kernel_prior.describe())  # fmt: skip
-        return kl_weight / self.kernel_prior.scale**2  # E60
-
-    def initial(self, stream: Stream, scale_shift: float | None) -> dict[str, NDArray[Any]]:
-        """Return the initial values; arguments as for `DenseFlipout.initial`."""
-        return initial_means(self.initializer, self.parameter_shapes, stream)
+    def units(self) -> int:
+        """O."""
+        return self.outputs
 
     def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: inputs, pre_activation, outputs; as for `DenseFlipout`'s."""
@@ -140,9 +97,7 @@ class Dense(Layer):
         gradients.kernel_mu[...] = t.inputs.T @ grad_a  # a = h mu + ..., E60
         if self.bias:
             gradients.bias_mu[...] = np.sum(grad_a, axis=0)  # E60
-        for name, prior in self.point_priors.items():
-            by = prior.penalty_gradient(getattr(p, f"{name}_mu"))  # E24
-            getattr(gradients, f"{name}_mu")[...] += kl_weight * by  # E24
+        self.priors_backward(p, kl_weight, gradients)  # E24
         t.grad_inputs = grad_a @ p.kernel_mu.T  # E60
         return t.grad_inputs
 
@@ -157,19 +112,11 @@ class Dense(Layer):
 
     def describe(self) -> str:
         """Return the layer in one line, for `repr` of the network."""
-        priors = [f"{name} prior {prior.describe()}" for name, prior in self.point_priors.items()]
-        bias = [] if self.bias else ["no bias"]
-        words = ["point estimates", *bias, *priors, *(["frozen"] if self.frozen else [])]
-        return f"{self.inputs} -> {self.outputs} {self.activation}, {', '.join(words)}"
+        return f"{self.inputs} -> {self.outputs} {self.describe_options()}"
 
     def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
         """Return the layer's description; arguments as for `DenseFlipout.to_json`."""
-        priors = {f"{name}_prior": prior.to_json() for name, prior in self.point_priors.items()}
-        whole = {}
-        if dtype is None:
-            whole = {"initializer": plain(self.initializer)}
-        return {"type": "Dense", "units": self.outputs, "activation": self.activation,
-                "bias": self.bias, **priors, "frozen": self.frozen, **whole}  # fmt: skip
+        return {"type": "Dense", "units": self.outputs, **self.options_to_json(dtype)}
 
     @classmethod
     def from_json(cls, description: Mapping[str, Any], inputs: int) -> Dense:

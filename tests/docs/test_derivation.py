@@ -23,7 +23,7 @@ FILES = ("reference", "layers.base", "layers.posterior", "layers.dense_flipout",
          "activations", "elementary", "prediction.predicting", "layers.dense", "layers.dropout",
          "layers.elementwise", "layers.normalising", "layers.layer_norm", "layers.batch_norm",
          "layers.residual", "layers.conv_flipout", "layers.pool", "layers.window",
-         "priors.scaled")  # fmt: skip
+         "priors.scaled", "layers.point", "layers.conv")  # fmt: skip
 OF_THE_STEP = ("reference", "layers.base", "layers.posterior", "layers.dense_flipout",
                "layers.local", "layers.conv_flipout", "layers.pool")  # fmt: skip
 NUMBERS = re.compile(r"E(\d+)(?: to E(\d+))?")

@@ -55,11 +55,21 @@ def residual():
     return keras.Model(inputs, layers.Dense(2)(h))
 
 
-@pytest.mark.parametrize("make", [mnist, functional, residual])
+def convnet():
+    """Keras' "simple MNIST convnet", smaller."""
+    return keras.Sequential([
+        keras.Input((6, 2, 1)), layers.Conv2D(3, (3, 1), activation="relu", padding="same"),
+        layers.BatchNormalization(), layers.MaxPooling2D((2, 1)), layers.Conv2D(4, (2, 2)),
+        layers.AveragePooling2D((2, 1)), layers.Flatten(), layers.Dropout(0.5), layers.Dense(3),
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [mnist, functional, residual, convnet])
 def test_deterministic_models_predict_as_they_do(make):
     model = make()
     found = from_keras(model, kl_weight=0.01)
-    theirs = model(X.astype("float32"), training=False).numpy()
+    x = X.astype("float32").reshape(-1, *model.input_shape[1:])
+    theirs = model(x, training=False).numpy()
     ours = outputs(found, X.astype("float32"))
     if make is mnist:
         ours = np.exp(ours) / np.exp(ours).sum(1, keepdims=True)

@@ -97,6 +97,30 @@ def test_deterministic_models_predict_and_train_as_they_do(make):
                 np.testing.assert_allclose(result.statistics[full], buffer, rtol=1e-12)
 
 
+def test_images_are_turned_and_the_weights_behind_a_flatten_with_them():
+    """LeNet-5 as it is written, small, with batch normalisation."""
+    torch.manual_seed(6)
+    model = nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(3, 4, 2, stride=2, bias=False), nn.Tanh(), nn.AvgPool2d((1, 2)),
+        nn.Flatten(), nn.Dropout(0.5), nn.Linear(8, 5), nn.ReLU(), nn.Linear(5, 3),
+    ).double()  # fmt: skip
+    with torch.no_grad():
+        model[1].running_mean.normal_()
+    images = RNG.normal(size=(6, 2, 8, 9))
+    found = from_torch(model, input_shape=(2, 8, 9))
+    rows = images.transpose(0, 2, 3, 1).reshape(6, -1)
+    theirs = model.eval()(torch.tensor(images)).detach()
+    np.testing.assert_allclose(outputs(found, rows), theirs, rtol=1e-12, atol=1e-13)
+    for bad, message in (
+        (nn.Conv2d(2, 3, 3, stride=2, padding=1), "padding 0"),
+        (nn.Sequential(nn.Flatten(), nn.BatchNorm1d(144)), "a dense layer behind a Flatten"),
+        (nn.Conv2d(2, 4, 3, groups=2), "no groups"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            from_torch(bad, input_shape=(2, 8, 9))
+
+
 def test_torchbnn_as_its_readme_has_it():
     bnn = pytest.importorskip("torchbnn")
     torch.manual_seed(1)

@@ -1,0 +1,147 @@
+"""Conv2D: a convolution without a posterior, trained by maximum likelihood or with a prior.
+
+Patches, shapes and padding are those of `Conv2DFlipout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ..activations import get_activation
+from ..border import check_size
+from ..errors import expected
+from ..priors import Prior
+from .base import BLOCK_ROWS, LayerTrace, register
+from .conv_flipout import Conv2DFlipout
+from .images import OverImages
+from .point import PointLayer
+from .window import check_padding, check_sizes
+
+if TYPE_CHECKING:
+    from ..noise import Stream
+    from .base import LayerParameters
+
+
+@register
+@dataclass(frozen=True)
+class Conv2D(OverImages, PointLayer):
+    """A convolution of images (H, W, C) by a kernel (kh, kw, C, F) of point estimates.
+
+    Parameters
+    ----------
+    filters, kernel_size, strides, padding, input_shape
+        As for `Conv2DFlipout`.
+    activation, bias, kernel_prior, bias_prior, initializer, frozen
+        As for `Dense`; a bias is (F,).
+
+    Raises
+    ------
+    ValueError
+        For an option outside these, or a kernel larger than the image with "valid".
+    """
+
+    filters: int
+    kernel_size: int | tuple[int, ...]
+    strides: int | tuple[int, ...] = 1
+    padding: str = "valid"
+    activation: str = "linear"
+    bias: bool = True
+    kernel_prior: Prior | tuple[float, float] | None = None
+    bias_prior: Prior | tuple[float, float] | None = None
+    initializer: Any = "glorot"
+    frozen: bool = False
+    input_shape: tuple[int, ...] | None = None
+
+    type = "Conv2D"
+    window = Conv2DFlipout.window
+    output_shape = Conv2DFlipout.output_shape
+    kernel_shape = Conv2DFlipout.kernel_shape
+    channels = Conv2DFlipout.channels
+    units = Conv2DFlipout.units
+    sizes_to_json = Conv2DFlipout.sizes_to_json
+    describe_sizes = Conv2DFlipout.describe_sizes
+    _places, _matrix = Conv2DFlipout._places, Conv2DFlipout._matrix
+    _patches, _gather = Conv2DFlipout._patches, Conv2DFlipout._gather
+    _over_places = Conv2DFlipout._over_places
+
+    def __post_init__(self) -> None:
+        self._settle(
+            filters=check_size(self.filters, "filters"),
+            kernel_size=check_sizes(self.kernel_size, "kernel_size", 2),
+            strides=check_sizes(self.strides, "strides", 2),
+            padding=check_padding(self.padding),
+        )
+        self._settle_options()
+        if self.input_shape is not None:
+            self._check_priors()
+            self.window  # noqa: B018, it refuses a kernel that does not fit
+
+    def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
+        """Return the `LayerTrace`: inputs, patches (B, P, K), pre_activation (B, P, F), outputs.
+
+        Arguments as for `DenseFlipout.forward`; there is no noise.
+        """
+        patches = self._patches(self._images(h))  # (B, P, K), E30
+        a = patches @ self._matrix(p.kernel_mu)  # (B, P, F), E60
+        if self.bias:
+            a = a + p.bias_mu  # E60
+        outputs = get_activation(self.activation).function(a).reshape(len(h), -1)  # E3
+        return LayerTrace(inputs=h, patches=patches, pre_activation=a, outputs=outputs)
+
+    def backward(
+        self,
+        p: LayerParameters,
+        noise: Any,
+        t: LayerTrace,
+        grad_outputs: NDArray[Any],
+        kl_weight: float,
+        gradients: LayerParameters,
+    ) -> NDArray[Any]:
+        """Return the gradient by the inputs, (B, I); arguments as for `DenseFlipout.backward`."""
+        a = t.pre_activation
+        slope = get_activation(self.activation).derivative(a, t.outputs.reshape(a.shape))  # E8
+        t.grad_pre_activation = grad_a = grad_outputs.reshape(a.shape) * slope  # E8
+        grad_mu = self._over_places(t.patches, grad_a)  # a = patches mu + ..., E33
+        gradients.kernel_mu[...] = grad_mu.reshape(p.kernel_mu.shape)
+        if self.bias:
+            gradients.bias_mu[...] = np.sum(grad_a, axis=(0, 1))  # E60
+        self.priors_backward(p, kl_weight, gradients)  # E24
+        by_images = self._gather(grad_a @ self._matrix(p.kernel_mu).T)  # E34
+        t.grad_inputs = by_images.reshape(t.inputs.shape)
+        return t.grad_inputs
+
+    def draw_outputs(
+        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
+    ) -> NDArray[Any]:
+        """Return the outputs (rows, P F), every draw's; arguments as for `Conv2DFlipout`'s.
+
+        Arguments as for `Conv2DFlipout.draw_outputs`.
+        """
+        outputs = np.empty((len(h), self.outputs), h.dtype)
+        for start in range(0, len(h), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            outputs[part] = self.forward(p, None, h[part]).outputs  # E60
+        return outputs
+
+    def describe(self) -> str:
+        """Return the layer in one line, for `repr` of the network."""
+        return f"{self.describe_sizes()} {self.describe_options()}"
+
+    def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
+        """Return the layer's description; arguments as for `DenseFlipout.to_json`."""
+        return {"type": "Conv2D", **self.sizes_to_json(), **self.options_to_json(dtype)}
+
+    @classmethod
+    def from_json(cls, description: Mapping[str, Any], inputs: int) -> Conv2D:
+        """Return the layer of what `to_json` wrote; arguments as for `SameSize.from_json`."""
+        options = {key: value for key, value in description.items() if key != "type"}
+        try:
+            return cls(**options)
+        except TypeError:
+            known = ["type", *cls.__dataclass_fields__]
+            raise expected("layer Conv2D", f"keys of {known}", sorted(description)) from None

@@ -1,0 +1,137 @@
+"""PointLayer: what every layer has whose kernel is a point estimate.
+
+Options, tensors, initial values, priors and frozen weights: the same for a dense kernel (I, O) and
+a convolution's (kh, kw, C, F).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ..activations import get_activation
+from ..errors import expected
+from ..priors import Prior, make_prior
+from .base import Layer
+from .starting import initial_means, plain, settle_initializer
+
+if TYPE_CHECKING:
+    from ..noise import Stream
+    from .base import LayerParameters
+
+
+class PointLayer(Layer):
+    """A layer of a kernel and a bias without a posterior; a subclass says what it multiplies.
+
+    A subclass is a frozen dataclass with the fields ``activation``, ``bias``, ``kernel_prior``,
+    ``bias_prior``, ``initializer`` and ``frozen``, see `Dense`.
+
+    Attributes
+    ----------
+    kernel_shape : tuple of int
+        The last is ``units``, the bias's length.
+    units : int
+    """
+
+    tensors = ("kernel_mu", "bias_mu")
+    kernel_shape: tuple[int, ...]
+    units: int
+    activation: str
+    bias: bool
+    kernel_prior: Any
+    bias_prior: Any
+    initializer: Any
+    frozen: bool
+
+    def _settle_options(self):
+        """Check every option but the sizes, and keep each in its one form."""
+        settle = object.__setattr__
+        get_activation(self.activation)
+        for name in ("bias", "frozen"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise expected(name, "True or False", repr(getattr(self, name)))
+            settle(self, name, bool(getattr(self, name)))
+        for name in ("kernel_prior", "bias_prior"):
+            if getattr(self, name) is not None:
+                settle(self, name, make_prior(getattr(self, name), name))
+        if self.bias_prior is not None and not self.bias:
+            raise expected("bias_prior", "None without a bias", repr(self.bias_prior))
+        for tensor, prior in self.point_priors.items():
+            if not hasattr(prior, "penalty"):
+                raise expected(f"{tensor}_prior", "a prior with a density", prior.describe())
+        found = ("kernel", "bias") if self.bias else ("kernel",)
+        settle(self, "initializer", settle_initializer(self.initializer, found))
+
+    def _check_priors(self):
+        """Raise where a prior's arrays do not fit its tensor, whose shape is known by now."""
+        for tensor, prior in self.point_priors.items():
+            prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
+
+    @property
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name to shape: kernel_mu and, where there is one, bias_mu (O,)."""
+        shapes = {"kernel_mu": self.kernel_shape}
+        return {**shapes, "bias_mu": (self.units,)} if self.bias else shapes
+
+    @property
+    def point_priors(self) -> dict[str, Prior]:
+        """Name ("kernel") to prior of each tensor that has one."""
+        given = {"kernel": self.kernel_prior, "bias": self.bias_prior}
+        return {name: prior for name, prior in given.items() if prior is not None}
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """All of it where it is frozen."""
+        return tuple(self.parameter_shapes) if self.frozen else ()
+
+    def weight_decay(self, kl_weight: float) -> float:
+        """Return the factor of kernel_mu in the gradient that a Normal prior with loc 0 adds.
+
+        What PyTorch's optimisers call weight_decay; half of what Keras' `l2` takes is it.
+
+        Parameters
+        ----------
+        kl_weight : float
+        """
+        if self.kernel_prior is None:
+            return 0.0
+        if self.kernel_prior.type != "normal" or self.kernel_prior.loc != 0:
+            raise expected("kernel_prior", "a Normal with loc 0, for a weight decay",
+                           self.kernel_prior.describe())  # fmt: skip
+        return kl_weight / self.kernel_prior.scale**2  # E60
+
+    def initial(self, stream: Stream, scale_shift: Any) -> dict[str, NDArray[Any]]:
+        """Return the initial values; arguments as for `DenseFlipout.initial`."""
+        return initial_means(self.initializer, self.parameter_shapes, stream)
+
+    def priors_backward(
+        self, p: LayerParameters, kl_weight: float, gradients: LayerParameters
+    ) -> None:
+        """Add the gradient of the priors' -log p; arguments as for `backward`.
+
+        Parameters
+        ----------
+        p : LayerParameters
+        kl_weight : float
+        gradients : LayerParameters
+            With those of the nll.
+        """
+        for name, prior in self.point_priors.items():
+            by = prior.penalty_gradient(getattr(p, f"{name}_mu"))  # E24
+            getattr(gradients, f"{name}_mu")[...] += kl_weight * by  # E24
+
+    def describe_options(self) -> str:
+        """Return the options as `describe` shows them."""
+        priors = [f"{name} prior {prior.describe()}" for name, prior in self.point_priors.items()]
+        bias = [] if self.bias else ["no bias"]
+        words = ["point estimates", *bias, *priors, *(["frozen"] if self.frozen else [])]
+        return f"{self.activation}, {', '.join(words)}"
+
+    def options_to_json(self, dtype: DTypeLike | None) -> dict[str, Any]:
+        """Return the options that a description holds; the dtype as for `DenseFlipout.to_json`."""
+        priors = {f"{name}_prior": prior.to_json() for name, prior in self.point_priors.items()}
+        whole = {"initializer": plain(self.initializer)} if dtype is None else {}
+        return {"activation": self.activation, "bias": self.bias, **priors, "frozen": self.frozen,
+                **whole}  # fmt: skip
