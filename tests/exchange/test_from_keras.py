@@ -81,11 +81,11 @@ def test_deterministic_models_predict_as_they_do(make):
 
 
 def test_a_step_of_batch_normalisation_is_keras():
-    keras.backend.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     try:
         model = functional()
     finally:
-        keras.backend.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
     found = from_keras(model, kl_weight=0.5)
     y = np.arange(9) % 3
     with tf.GradientTape() as tape:
