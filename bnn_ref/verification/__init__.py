@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # the same names, for a type checker
     from .noise.moments import check_layer as check_layer
     from .objective.describing import explain_objective as explain_objective
     from .objective.probing import check_objective as check_objective
+    from .recording.hook import LayerHook as LayerHook
     from .recording.recording import record as record
     from .vectors.assertions import assert_agrees as assert_agrees
     from .vectors.checking import Check as Check
@@ -65,7 +66,7 @@ _HOMES = {
     "diagnose": "vectors.diagnosis",
     "MISTAKES": "vectors.mistakes",
     "assert_agrees": "vectors.assertions",
-    "LayerHook": "recording.hooks",
+    "LayerHook": "recording.hook",
     "record": "recording.recording",
     "export_parameters": "converters",
     "import_parameters": "converters",

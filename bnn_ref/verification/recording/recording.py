@@ -23,7 +23,7 @@ from .seen import activation_of
 
 if TYPE_CHECKING:
     from ...likelihoods.base import Likelihood
-    from .hooks import LayerHook
+    from .hook import LayerHook
 
 
 def record(
@@ -69,7 +69,7 @@ def record(
         `kernel_divergence_fn` divides by N. The vector's kl is the undivided one.
     path : str or path, optional
         Where to write the vector as well.
-    hooks : sequence of `bnn_ref.verification.recording.LayerHook`
+    hooks : sequence of `LayerHook`
         Of a person's own layers.
 
     Warns
