@@ -1,6 +1,7 @@
 """The site: `python -m sphinx -W -b html docs docs/_build/html` (the extra `docs`)."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import bnn_ref
@@ -35,6 +36,7 @@ nb_code_prompt_show = "Show the solution"
 nb_code_prompt_hide = "Hide the solution"
 numpydoc_show_class_members = False
 autosummary_generate = True
+autodoc_mock_imports = [name for name in ("torch",) if find_spec(name) is None]
 autodoc_typehints = "none"  # numpydoc's sections say them, with shapes
 autodoc_member_order = "bysource"
 MADE_BY_SKLEARN = ("fit", "partial_fit", "predict", "predict_proba", "score")  # documented there

@@ -24,7 +24,10 @@ def test_every_public_name_is_on_a_page(room):
     module, missing = importlib.import_module(room), []
     names = [] if room in listed() else module.__all__  # a listed room shows what it exports
     for name in names:
-        of = getattr(getattr(module, name), "__module__", None)
+        try:
+            of = getattr(getattr(module, name), "__module__", None)
+        except ImportError:  # of a framework that is not here
+            continue
         if of and of.startswith("bnn_ref.") and of not in listed():
             missing.append(f"{of}: {name}")
     assert missing == []
