@@ -131,6 +131,11 @@ def paragraphs(sentences: Iterable[str]) -> str:
     return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
 
 
+def counted(count: int, thing: str) -> str:
+    """Return "1 step" or "6,000 steps"."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
 def command(text: str) -> str:
     """Return a command as HTML whose lines break between options."""
     first, *options = text.split(" --")

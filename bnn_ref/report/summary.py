@@ -9,7 +9,7 @@ from ..noise import draw_noise
 from ..reference import kl, kl_parts
 from ..stacks import network_of
 from ..training import prior_line
-from .page import Section, beside, command, folded, table
+from .page import Section, beside, command, counted, folded, table
 
 if TYPE_CHECKING:
     from .evidence import Evidence
@@ -30,9 +30,10 @@ def lead(evidence: Evidence) -> str:
         warning = " No row was held out: what is shown is of rows the network was trained on."
     return _end_of_training(opened) + (
         f"A Bayesian neural network of Flipout layers, {units}, trained on "
-        f"{len(opened.dataset.train.x):,} rows of {source} for "
-        f"{opened.checkpoint.state.step:,} steps. Predictions are of {rows} {evidence.part} rows, "
-        f"each an average over {evidence.draws} draws of the weights.{warning}"
+        f"{counted(len(opened.dataset.train.x), 'row')} of {source} for "
+        f"{counted(opened.checkpoint.state.step, 'step')}. Predictions are of {rows} "
+        f"{evidence.part} rows, each an average over {counted(evidence.draws, 'draw')} of the "
+        f"weights.{warning}"
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from bnn_ref.plot.theme import DARK, LIGHT, SERIES
 from bnn_ref.report import save_plots, write_page
-from bnn_ref.report.page import command, table
+from bnn_ref.report.page import command, counted, table
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 EYES = {
@@ -260,3 +260,15 @@ def test_dollar_signs_in_names_are_no_formulas(tmp_path):
     assert to_svg(plot).startswith("<svg viewBox=")
     save_png(plot, tmp_path / "name.png")
     assert (tmp_path / "name.png").stat().st_size > 1000
+
+
+def test_one_is_no_plural():
+    assert [counted(n, "step") for n in (0, 1, 1437)] == ["0 steps", "1 step", "1,437 steps"]
+
+
+def test_the_lead_counts_rows_steps_and_draws(digits_report):
+    from bnn_ref.report.summary import lead
+
+    words = lead(digits_report.evidence)
+    assert " 1,437 rows of digits for 150 steps. Predictions are of all 360 held-out " in words
+    assert "an average over 5 draws of the weights." in words
