@@ -82,10 +82,12 @@ def test_deterministic_models_predict_as_they_do(make):
 
 def test_a_step_of_batch_normalisation_is_keras():
     keras.config.set_dtype_policy("float64")
+    keras.config.set_floatx("float64")  # of the inputs
     try:
         model = functional()
     finally:
         keras.config.set_dtype_policy("float32")
+        keras.config.set_floatx("float32")
     found = from_keras(model, kl_weight=0.5)
     y = np.arange(9) % 3
     with tf.GradientTape() as tape:
