@@ -7,7 +7,7 @@ from ..activations import ACTIVATIONS
 from ..defaults import OF_TRAINER, SETTINGS
 from ..networks import NAMED
 from ..noise import ESTIMATORS
-from ..priors import PRIORS
+from ..priors import prior_names
 from ..runs.schema import FREE
 from ..stacks import likelihood_named, likelihood_names, network_of
 from .reading import OPTIONS, add_reading
@@ -41,8 +41,9 @@ def add_settings(parser):
     add("--layers", "units of the hidden layers (default 128,128)", metavar="N,N")
     names = ", ".join(ACTIVATIONS)
     add("--activation", f"of the hidden layers: {names} (default relu)", metavar="NAME")
-    add("--prior", f"of the weights: {', '.join(PRIORS)} (default normal); NAME:OPTION=VALUE, "
-        "see below", metavar="NAME")  # fmt: skip
+    names = ", ".join(prior_names())
+    add("--prior", f"of the weights: {names} (default normal); NAME:OPTION=VALUE, see below",
+        metavar="NAME")  # fmt: skip
     add("--prior-scale", "the prior's scale, of N(0, X) the standard deviation (default 1)",
         type=float, metavar="X")  # fmt: skip
     add("--bias", "deterministic (default), normal, normal_flipped or none", metavar="NAME")

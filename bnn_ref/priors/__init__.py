@@ -1,6 +1,6 @@
 """The priors, a file each, and the one list of them."""
 
-from .base import PRIORS, KLParts, Prior, make_prior, prior_named, register
+from .base import PRIORS, KLParts, Prior, make_prior, prior_named, prior_names, register
 from .laplace import LaplacePrior
 from .learned import LearnedNormalPrior
 from .mixture import MixturePrior
@@ -20,5 +20,6 @@ __all__ = [
     "ScaledPrior",
     "make_prior",
     "prior_named",
+    "prior_names",
     "register",
 ]

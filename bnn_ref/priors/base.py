@@ -8,7 +8,7 @@ elementwise; sums are the layer's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
@@ -183,6 +183,15 @@ def make_prior(prior: Prior | Sequence[Any] | dict[str, Any], thing: str = "kern
         raise ValueError(f"{thing}.{error}") from None
 
 
+def prior_names() -> list[str]:
+    """Return the types of prior that a name alone can ask for: every option has a default."""
+    return [
+        name
+        for name, owner in PRIORS.items()
+        if all(field.default is not MISSING for field in fields(owner))
+    ]
+
+
 def prior_named(text: str, scale: float = 1.0, thing: str = "prior") -> Prior:
     """Return a prior by its name, as a command or an estimator is given it.
 
@@ -203,7 +212,9 @@ def prior_named(text: str, scale: float = 1.0, thing: str = "prior") -> Prior:
         that has none.
     """
     name, *options = text.split(":")
-    owner = PRIORS.find(name)
+    if name not in prior_names():
+        raise expected(thing, "one of " + ", ".join(prior_names()), repr(name))
+    owner = PRIORS[name]
     taken = {field.name: isinstance(field.default, tuple) for field in fields(owner)}
     given = dict(option.partition("=")[::2] for option in options)
     for option in given:

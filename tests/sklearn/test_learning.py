@@ -349,7 +349,8 @@ def test_a_prior_an_estimator_and_an_initial_sigma_are_those_of_fit():
 
 
 @pytest.mark.parametrize(("name", "value", "words"), [
-    ("prior", "gauss", "prior type: expected one of normal, .* found 'gauss'"),
+    ("prior", "gauss", "prior: expected one of normal, .* found 'gauss'"),
+    ("prior", "scaled", "prior: expected one of normal, .* found 'scaled'"),
     ("prior", "laplace:scale=0", "prior.scale: expected a finite"),
     ("estimator", "antithetic", "'estimator' parameter"),
     ("initial_sigma", 0.0, "'initial_sigma' parameter"),
