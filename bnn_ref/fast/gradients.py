@@ -5,7 +5,9 @@ run; in any other each chain of such layers is one there and one back, and what 
 runs by its twin.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +32,7 @@ class Draw(NamedTuple):
     kl_layers: np.ndarray
     outputs: np.ndarray
     grad_x: np.ndarray | None
-    statistics: dict
+    statistics: dict[str, Any]
 
 
 class Batch(NamedTuple):

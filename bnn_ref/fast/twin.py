@@ -6,7 +6,9 @@ faster; the rest is the layer's own NumPy code. It keeps between `forward` and `
 needs of the other, in buffers made once, and returns views of them that hold until its next run.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 from ..registry import Registry
 from .crew import Crew
@@ -34,7 +36,7 @@ class Site(NamedTuple):
 
     crew: Crew
     rows: int
-    places: dict
+    places: dict[Any, Any]
     by_inputs: bool = True
     estimator: str = "flipout"
 

@@ -116,17 +116,17 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
         return *self.window.places[2 - self.dims :], self.filters
 
     @property
-    def kernel_shape(self) -> tuple[int, ...]:
+    def kernel_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """(kh, kw, C, F), or (k, C, F) for signals."""
         return *self.kernel_size, self.channels, self.filters
 
     @property
-    def channels(self) -> int:
+    def channels(self) -> int:  # type: ignore[override]
         """C: each channel of an example has a sign, the same at all places."""
         return self.input_shape[-1]
 
     @property
-    def units(self) -> int:
+    def units(self) -> int:  # type: ignore[override]
         """F."""
         return self.filters
 

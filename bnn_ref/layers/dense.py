@@ -65,12 +65,12 @@ class Dense(PointLayer):
         self._check_priors()
 
     @property
-    def kernel_shape(self) -> tuple[int, ...]:
+    def kernel_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """(I, O)."""
         return (self.inputs, self.outputs)
 
     @property
-    def units(self) -> int:
+    def units(self) -> int:  # type: ignore[override]
         """O."""
         return self.outputs
 

@@ -46,7 +46,7 @@ class Window(NamedTuple):
                      for side, size, stride, before, places in sides)  # fmt: skip
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]
         """How many pixels it covers, kh * kw."""
         return self.size[0] * self.size[1]
 

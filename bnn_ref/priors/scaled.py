@@ -47,12 +47,12 @@ class ScaledPrior(Prior):
         object.__setattr__(self, "factor", float(self.factor))
 
     @property
-    def has_kl(self) -> bool:
+    def has_kl(self) -> bool:  # type: ignore[override]
         """Whether the prior has a KL, and the factor leaves anything of it."""
         return self.prior.has_kl and self.factor > 0
 
     @property
-    def is_sampled(self) -> bool:
+    def is_sampled(self) -> bool:  # type: ignore[override]
         """As the prior."""
         return self.prior.is_sampled
 
@@ -119,13 +119,13 @@ class ScaledPrior(Prior):
         return KLParts(*(self.factor * part for part in self.prior.kl_parts(mu, sigma)))  # E68
 
     @property
-    def penalty(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    def penalty(self) -> Callable[[NDArray[Any]], NDArray[Any]]:  # type: ignore[override]
         """The prior's -log p times the factor, a function of mu; where it has a density."""
         inner = self.prior.penalty
         return lambda mu: self.factor * inner(mu)  # E68
 
     @property
-    def penalty_gradient(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    def penalty_gradient(self) -> Callable[[NDArray[Any]], NDArray[Any]]:  # type: ignore[override]
         """The derivative of `penalty`, a function of mu."""
         inner = self.prior.penalty_gradient
         return lambda mu: self.factor * inner(mu)  # E68

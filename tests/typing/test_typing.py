@@ -70,3 +70,11 @@ def test_a_mistake_is_seen(tmp_path):
     code, text = check(tmp_path / "mistake.py")
     assert code == 1
     assert text.count("error: ") == 2, text
+
+
+@pytest.mark.slow
+def test_signatures_of_the_package():
+    pytest.importorskip("mypy", reason="mypy is not installed (pip install -e '.[dev]')")
+    command = [sys.executable, "-m", "mypy", "--config-file", str(HERE / "signatures.ini")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=290)
+    assert (done.returncode, "Success" in done.stdout) == (0, True), done.stdout

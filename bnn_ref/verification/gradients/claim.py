@@ -135,7 +135,7 @@ class Claim:
 
     def along(
         self, block: NDArray[np.intp], rng: np.random.Generator, point: NDArray[Any] | None = None
-    ) -> tuple[float, Derivative, float]:
+    ) -> tuple[Any, Derivative, Any]:
         """Return claimed derivative, `Derivative` and tolerance along a random direction."""
         direction = np.zeros_like(self.given)
         direction[block] = weights(rng, block.size)

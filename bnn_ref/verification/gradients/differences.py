@@ -98,7 +98,7 @@ class Loss:
         self.noise = self._measure_noise()
 
     @property
-    def unit(self) -> float:
+    def unit(self) -> np.floating[Any]:
         """Half the spacing at 1 of the precision that the loss computes in."""
         return np.finfo(np.float32 if self.single else np.float64).eps / 2
 
