@@ -10,6 +10,8 @@
 - `complex_step`, `central_difference`, `random_direction`, `check_gradients`, `assert_gradients`:
   derivatives of a person's own loss function by numbers.
 - `check_layer`: a black box that draws its own noise, tested for what kind of noise it is.
+- `check_convolution`: the same for a convolution, and what its places share; `check_two_calls`: a
+  layer that overwrites its own draw.
 - `check_kl`: a library's KL, by its numbers: what it sums or averages, and whether it is one.
 - `explain_objective`, `check_objective`: what a training loss is: the KL's weight, the temperature.
 - `verify`: every installed framework, live.
@@ -34,8 +36,10 @@ if TYPE_CHECKING:  # the same names, for a type checker
     from .implementations.checking import assert_answer as assert_answer
     from .implementations.checking import check_implementation as check_implementation
     from .live import verify as verify
+    from .noise.convolution import check_convolution as check_convolution
     from .noise.kl import check_kl as check_kl
     from .noise.moments import check_layer as check_layer
+    from .noise.two_calls import check_two_calls as check_two_calls
     from .objective.describing import explain_objective as explain_objective
     from .objective.probing import check_objective as check_objective
     from .recording.hook import LayerHook as LayerHook
@@ -78,7 +82,9 @@ _HOMES = {
     "random_direction": "gradients.numeric",
     "check_objective": "objective.probing",
     "explain_objective": "objective.describing",
+    "check_convolution": "noise.convolution",
     "check_kl": "noise.kl",
+    "check_two_calls": "noise.two_calls",
     "check_layer": "noise.moments",
     "verify": "live",
 }
