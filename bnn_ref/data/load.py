@@ -6,10 +6,11 @@ import gzip
 import io
 import os
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
     from .encoding import Encoding
 
 DIGITS_HOLDOUT = 360
-FOLDERS = {"idx": read_idx_folder, "cifar": read_cifar}
+FOLDERS: dict[str, Callable[..., dict[str, NDArray[Any]]]] = {
+    "idx": read_idx_folder,
+    "cifar": read_cifar,
+}
 
 
 def read_digits() -> dict[str, NDArray[np.uint8]]:

@@ -73,7 +73,7 @@ class Builder:
 
     def __init__(self, likelihood: Likelihood | None, shape: Sequence[int] | None = None) -> None:
         self.shape = None if shape is None else tuple(shape)
-        self.likelihood = Categorical() if likelihood is None else likelihood
+        self.likelihood: Likelihood = Categorical() if likelihood is None else likelihood
         self.layers: list[Layer] = []
         self.arrays: list[Mapping[str, ArrayLike]] = []
         self.estimator: str | None = None

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +91,13 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
     input_shape: tuple[int, ...] | None = None
 
     type = "Conv2DFlipout"
-    sizes = ("filters", "kernel_size", "strides", "padding", "input_shape")
+    sizes: ClassVar[tuple[str, ...]] = (
+        "filters",
+        "kernel_size",
+        "strides",
+        "padding",
+        "input_shape",
+    )
 
     def __post_init__(self) -> None:
         self._settle(

@@ -6,7 +6,7 @@ a convolution's (kh, kw, C, F).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -35,7 +35,7 @@ class PointLayer(Layer):
     units : int
     """
 
-    tensors = ("kernel_mu", "bias_mu")
+    tensors: ClassVar[tuple[str, ...]] = ("kernel_mu", "bias_mu")
     kernel_shape: tuple[int, ...]
     units: int
     activation: str

@@ -120,11 +120,14 @@ class Patience:
         A copy of the flat parameters that had the best score.
     """
 
+    passes: int
+    tol: float
+
     def __init__(self, passes: int, tol: float) -> None:
         self.passes, self.tol = passes, tol
         self.best: float = -np.inf
         self.parameters: NDArray[Any] | None = None
-        self.waited = 0
+        self.waited: int = 0
 
     def see(self, score: float, parameters: NDArray[Any]) -> None:
         """Take a pass's score and its flat parameters.

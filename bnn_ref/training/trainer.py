@@ -102,6 +102,7 @@ class Trainer:
     adam: Adam
     is_constant: bool
     estimator: str
+    freeze: tuple[str, ...]
     threads: int | None
     state: State
     steps: int | None

@@ -72,7 +72,7 @@ def _probly(kind):
     return LayerHook(kind, tensors, prior, lambda layer: layer.kl_divergence)
 
 
-KNOWN = {  # root of a layer's module and its class's name to its hook
+KNOWN: dict[tuple[str, str], Any] = {  # root of a layer's module and its class's name to its hook
     ("torchbnn", "BayesLinear"): _torchbnn,
     ("blitz", "BayesianLinear"): _bayes_by_backprop,
     ("torch_uncertainty", "BayesLinear"): _bayes_by_backprop,

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
-NORMAL = {torch.Tensor.normal_, torch.randn, torch.randn_like, torch.normal}
-UNIFORM = {torch.Tensor.uniform_, torch.rand, torch.rand_like}
-OTHER = {torch.Tensor.bernoulli_, torch.bernoulli, torch.randint, torch.randint_like,
-         torch.Tensor.random_}  # fmt: skip
-KINDS = {
+NORMAL: set[Any] = {torch.Tensor.normal_, torch.randn, torch.randn_like, torch.normal}
+UNIFORM: set[Any] = {torch.Tensor.uniform_, torch.rand, torch.rand_like}
+OTHER: set[Any] = {torch.Tensor.bernoulli_, torch.bernoulli, torch.randint, torch.randint_like,
+                   torch.Tensor.random_}  # fmt: skip
+KINDS: dict[Any, str] = {
     **dict.fromkeys(NORMAL, "normal"),
     **dict.fromkeys(UNIFORM, "uniform"),
     **dict.fromkeys(OTHER, "other"),
@@ -31,11 +32,13 @@ class Draws(TorchFunctionMode):
         kind is "normal" (made standard), "uniform" or "other".
     """
 
-    def __init__(self, told: Callable[[str, np.ndarray], None]) -> None:
+    def __init__(self, told: Callable[[str, NDArray[Any]], None]) -> None:
         super().__init__()
         self._told = told
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         made = function(*args, **(kwargs or {}))
         kind = KINDS.get(function)
         if kind is not None:
