@@ -33,7 +33,8 @@ class Trainer:
         N, how many examples are trained on (the sum of their weights, where they have any).
     learning_rate : float, str, Cosine or function of the step
         Of Adam: a number (constant; ignored where `adam` is an `Adam`); "cosine", or a `Cosine`
-        with peak, floor and warm-up of its own; or what gives the rate for step = 0, 1, ...
+        with peak, floor and warm-up of its own; or what gives the rate for step = 0, 1, ... (no
+        file holds code: a checkpoint records that it was a function, and asks for it again).
     seed : int, 0 <= seed < 2**64
         Of the initial values and of every step's noise.
     backend : "numba", "numpy" or a module
