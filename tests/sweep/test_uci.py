@@ -1,6 +1,8 @@
 """The UCI protocol: rows of the supplied splits alone, units, selection, the command."""
 
+import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,6 +92,26 @@ def test_a_summary_has_mean_and_standard_error():
     text = uci.summary_markdown({"learned": {"yacht": one}, "predicted": {"yacht": one}})
     assert "| yacht | 2 | 2.000 ± 1.000 | 2.000 ± 1.000 | 6.89 ± 0.67 | 1.02 ± 0.05 |" in text
     assert "splits | learned | predicted | VI | PBP | dropout | mean-field VI | deep ens" in text
+
+
+def test_the_page_shows_what_its_file_says():
+    """Each split's scores of docs/uci.csv, summarised as the command does, are the tables."""
+    from bnn_ref.sweep import Outcome
+
+    docs = Path(__file__).parents[2] / "docs"
+    with (docs / "uci.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    summaries = {}
+    for scale in dict.fromkeys(row["scale"] for row in rows):
+        outcomes = [
+            Outcome({"set": row["set"], "split": int(row["split"])},
+                    {name: float(row[name]) for name in ("rmse", "log_likelihood")}, None, 0.0)
+            for row in rows
+            if row["scale"] == scale
+        ]  # fmt: skip
+        assert len({tuple(outcome.cell.values()) for outcome in outcomes}) == 120
+        summaries[f"{scale} scale"] = uci.summarise(outcomes)
+    assert uci.summary_markdown(summaries) in (docs / "uci.md").read_text("utf-8")
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
