@@ -11,7 +11,14 @@ import warnings
 
 import numpy as np
 
-from bnn_ref.verification import check_kl, check_layer
+from bnn_ref.verification import (
+    check_convolution,
+    check_kl,
+    check_layer,
+    check_two_calls,
+    check_vector,
+    record,
+)
 from bnn_ref.verification.frameworks import load
 
 RNG = np.random.default_rng(0)
@@ -27,10 +34,35 @@ def noise_of(call, expect="flipout", x=X):
     return report.found + ("" if report.agrees or expect != "flipout" else " (expected Flipout)")
 
 
-def kl_of(call, prior, **options):
+def kl_of(call, prior, mu=MU, sigma=SIGMA, **options):
     """Return what the check of the KL finds, in words."""
-    report = check_kl(call, MU, SIGMA, prior, **options)
+    report = check_kl(call, mu, sigma, prior, **options)
     return "right, summed" if report.agrees else str(report).rpartition("; ")[2]
+
+
+def recorded(*layers, x=X, **options):
+    """Return what `check` says of one recorded call of a library's own layers."""
+    check = check_vector(record(list(layers), x, np.arange(len(x)) % 2, kl_weight=0.05, **options))
+    if check.agrees:
+        return "agrees"
+    names = " and ".join(key for one in check.explanations[:1] for key in one.keys)
+    return f"disagrees first in {check.comparison.first.name}" + (f": {names}" if names else "")
+
+
+def two_calls(layer, *names, sigma="softplus"):
+    """Return what two calls before one backward pass do to a layer's gradient."""
+    import torch
+
+    from bnn_ref.verification import LayerHook
+
+    hook = LayerHook(type(layer), lambda one: {"kernel": tuple(getattr(one, n) for n in names)},
+                     None, None, sigma=sigma)  # fmt: skip
+    torch.manual_seed(0)
+    report = check_two_calls(layer, hook, torch.from_numpy(X).to(next(layer.parameters()).dtype))
+    if report.agrees:
+        return ""
+    off = f"{report.after_another:.1f}"
+    return f"; fault: two calls before one backward pass leave rho's gradient {off} off"
 
 
 def tfp_flipout():
@@ -44,7 +76,8 @@ def tfp_flipout():
     found["kernel_rho"].assign(RHO)
     noise = noise_of(load("tfp").random_layer(MU, SIGMA))
     layer(tf.constant(X))
-    return noise, kl_of(lambda: tf.add_n(layer.losses), (0.0, 1.0)), "convention: divide by N once"
+    kl = kl_of(lambda: tf.add_n(layer.losses), (0.0, 1.0))
+    return noise, kl, recorded(layer), "convention: divide by N once"
 
 
 def bayesian_torch_flipout():
@@ -56,9 +89,43 @@ def bayesian_torch_flipout():
     layer.mu_weight.data.copy_(torch.from_numpy(MU.T))
     layer.rho_weight.data.copy_(torch.from_numpy(RHO.T))
     noise = noise_of(load("bayesian-torch").random_layer(MU, SIGMA))
-    return noise, kl_of(lambda: layer.kl_loss(), (0.0, 2.0)), (
+    kl = kl_of(lambda: layer.kl_loss(), (0.0, 2.0))
+    return noise, kl, recorded(layer, kl="own"), (
         "convention: a mean, so KL/N is not what it gives; prior_variance is a deviation (fault of "
-        "the name)")  # fmt: skip
+        "the name)" + two_calls(layer, "mu_weight", "rho_weight"))  # fmt: skip
+
+
+def bayesian_torch_convolution():
+    import torch
+    from bayesian_torch.layers import Conv2dFlipout
+
+    rng = np.random.default_rng(1)
+    mu, sigma = rng.normal(0, 0.3, (3, 3, 2, 4)), rng.uniform(0.05, 0.2, (3, 3, 2, 4))
+    layer = Conv2dFlipout(2, 4, 3, bias=False).double()
+    for tensor, value in ((layer.mu_kernel, mu), (layer.rho_kernel, np.log(np.expm1(sigma)))):
+        tensor.data.copy_(torch.from_numpy(np.ascontiguousarray(value.transpose(3, 2, 0, 1))))
+
+    def call(x):
+        with torch.no_grad():
+            return layer(torch.from_numpy(x), return_kl=False).numpy()
+
+    report = check_convolution(call, mu, sigma, (7, 7, 2), channels_first=True, draws=DRAWS)
+    kl = kl_of(lambda: layer.kl_loss(), (0.0, 1.0), mu, sigma)
+    return report.found, kl, "dense layers only", (
+        "unlike Wen et al.: an output's noise is not that of one kernel"
+        + two_calls_of_convolution(layer))  # fmt: skip
+
+
+def two_calls_of_convolution(layer):
+    """Return as `two_calls`, of images."""
+    import torch
+
+    from bnn_ref.verification import LayerHook
+
+    hook = LayerHook(type(layer), lambda one: {"kernel": (one.mu_kernel, one.rho_kernel)}, None,
+                     None)  # fmt: skip
+    report = check_two_calls(layer, hook, torch.randn(2, 2, 7, 7, dtype=torch.float64))
+    return "" if report.agrees else "; fault: the draw is overwritten by the next call"
 
 
 def _blitz(wrapper=lambda cls: cls):
@@ -77,22 +144,23 @@ def _blitz(wrapper=lambda cls: cls):
         call(X.astype(np.float32))
         return layer.log_variational_posterior - layer.log_prior
 
-    return call, kl
+    return layer, call, kl
 
 
 def blitz_linear():
-    call, kl = _blitz()
-    return (noise_of(call, "shared", X.astype(np.float32)),
-            kl_of(kl, (0.0, 0.1), kind="monte_carlo", draws=DRAWS),
+    layer, call, kl = _blitz()
+    single = X.astype(np.float32)
+    return (noise_of(call, "shared", single),
+            kl_of(kl, (0.0, 0.1), kind="monte_carlo", draws=DRAWS), recorded(layer, x=single),
             "convention: one draw for the batch; the KL sampled; one Normal of scale .1 at "
-            "prior_pi = 1")  # fmt: skip
+            "prior_pi = 1, 1e-6 added to its density")  # fmt: skip
 
 
 def blitz_flipout():
     from blitz.utils import Flipout
 
-    call, _ = _blitz(Flipout)
-    return noise_of(call, x=X.astype(np.float32)), "as BayesianLinear", (
+    _, call, _ = _blitz(Flipout)
+    return noise_of(call, x=X.astype(np.float32)), "as BayesianLinear", "-", (
         "fault: `super().forward(x * sign_input)` perturbs by mu + sigma * eps")  # fmt: skip
 
 
@@ -109,16 +177,60 @@ def torchbnn_linear():
         with torch.no_grad():
             return layer(torch.from_numpy(x)).numpy()
 
-    return (noise_of(call, "shared", X.astype(np.float32)), kl_of(lambda: loss(layer), (0.0, 0.5)),
-            "convention: BKLLoss averages unless reduction='sum'")  # fmt: skip
+    single = X.astype(np.float32)
+    return (noise_of(call, "shared", single), kl_of(lambda: loss(layer), (0.0, 0.5)),
+            recorded(layer, x=single), "convention: BKLLoss averages unless reduction='sum'"
+            + two_calls(layer, "weight_mu", "weight_log_sigma", sigma="exp"))  # fmt: skip
+
+
+def _bayes_linear(name, make, kl):
+    """Return the row of a linear layer with weight_mu, and rho under a name of its own."""
+    import torch
+
+    layer = make()
+    layer.weight_mu.data.copy_(torch.from_numpy(MU.T))
+    getattr(layer, name).data.copy_(torch.from_numpy(RHO.T))
+
+    def call(x):
+        with torch.no_grad():
+            return layer(torch.from_numpy(x)).numpy()
+
+    single = X.astype(np.float32)
+    return (noise_of(call, "shared", single), kl(layer, call), recorded(layer, x=single),
+            "convention: one draw for the batch")  # fmt: skip
+
+
+def torch_uncertainty_linear():
+    from torch_uncertainty.layers.bayesian import BayesLinear
+
+    def kl(layer, call):
+        def sampled():
+            call(X.astype(np.float32))
+            return layer.log_variational_posterior - layer.log_prior
+
+        return kl_of(sampled, (0.0, 0.1), kind="monte_carlo", draws=DRAWS)
+
+    return _bayes_linear("weight_sigma", lambda: BayesLinear(6, 4, bias=False), kl)
+
+
+def probly_linear():
+    from probly.representation.layers.bayesian import BayesLinear
+
+    def kl(layer, call):
+        return kl_of(lambda: layer.kl_divergence, (0.0, 1.0))
+
+    return _bayes_linear("weight_rho", lambda: BayesLinear(6, 4, bias=False), kl)
 
 
 ROWS = (
     ("tensorflow-probability", "DenseFlipout", tfp_flipout),
     ("bayesian-torch", "LinearFlipout", bayesian_torch_flipout),
+    ("bayesian-torch", "Conv2dFlipout", bayesian_torch_convolution),
     ("blitz-bayesian-pytorch", "BayesianLinear", blitz_linear),
     ("blitz-bayesian-pytorch", "utils.Flipout(BayesianLinear)", blitz_flipout),
     ("torchbnn", "BayesLinear", torchbnn_linear),
+    ("torch-uncertainty", "BayesLinear", torch_uncertainty_linear),
+    ("probly", "BayesLinear", probly_linear),
 )
 
 
@@ -127,8 +239,9 @@ def main():
     print("# The libraries, as the checks find them\n\nMade by `python tools/libraries.py` from "
           "what is installed where it runs; each row is the library's own layer, asked now, and "
           "each remark was read in that version's source.\n")  # fmt: skip
-    print("| library | layer | noise (`check_layer`) | KL (`check_kl`) | what it means |")
-    print("| --- | --- | --- | --- | --- |")
+    print("| library | layer | noise (`check_layer`, `check_convolution`) | KL (`check_kl`) | "
+          "one call (`record`) | what it means |")  # fmt: skip
+    print("| --- | --- | --- | --- | --- | --- |")
     for name, layer, ask in ROWS:
         try:
             version = importlib.metadata.version(name)
@@ -136,9 +249,9 @@ def main():
                 warnings.simplefilter("ignore")
                 found = ask()
         except importlib.metadata.PackageNotFoundError:
-            version, found = "", ("not installed", "-", "-")
+            version, found = "", ("not installed", "-", "-", "-")
         except Exception as error:  # an ill-matched installation raises what it likes
-            found = (f"cannot be imported: {type(error).__name__}", "-", "-")
+            found = (f"cannot be imported: {type(error).__name__}", "-", "-", "-")
         print(f"| {name} {version} | `{layer}` | " + " | ".join(found) + " |")
 
 
