@@ -204,8 +204,7 @@ def main():
     parser.add_argument("--steps", type=int, default=5, metavar="N", help="of a round")
     parser.add_argument("--batch", type=int, default=128, metavar="N")
     parser.add_argument("--threads", type=int, default=2, metavar="N")
-    parser.add_argument("--cpu", action="store_true",
-                        help="the process's CPU time: for one thread on a busy machine")  # fmt: skip
+    parser.add_argument("--cpu", action="store_true", help="take CPU time: for one busy thread")
     args = parser.parse_args()
     clock = time.process_time if args.cpu else time.perf_counter
     rng = np.random.default_rng(0)

@@ -30,10 +30,12 @@ PRIOR = (0.1, 0.9)
 ROWS = 3
 
 
-def make_problem():
+def make_problem(seed=0, ties=False):
     """Return (network, parameters, x, y, noise): uneven sizes, strides and paddings."""
     options = {"kernel_prior": PRIOR, "activation": "relu"}
+    first = [MaxPool2D(2, 1, "same", input_shape=(9, 7, 2))] if ties else []
     network = Network([
+        *first,
         Conv2DFlipout(4, (3, 2), (2, 1), "same", input_shape=(9, 7, 2), **options),
         MaxPool2D(2, padding="same"),
         Conv2DFlipout(3, 2, padding="valid", bias="normal", **options),
@@ -42,9 +44,10 @@ def make_problem():
         Flatten(),
         DenseFlipout(8, 3),
     ], Categorical())  # fmt: skip
-    p = network.init(0, "float64")
-    x = np.random.default_rng(1).normal(size=(ROWS, 9, 7, 2))
-    return network, p, x, np.array([0, 2, 1]), draw_noise(network, ROWS, 5, dtype="float64")
+    p = network.init(seed, "float64")
+    x = np.random.default_rng(seed + 1).normal(size=(ROWS, 9, 7, 2))
+    x = np.round(x) if ties else x
+    return network, p, x, np.array([0, 2, 1]), draw_noise(network, ROWS, seed, dtype="float64")
 
 
 def errors(found, exact):
@@ -144,7 +147,7 @@ def step(network, p, x, y, noise, lib):
         elif isinstance(layer, AveragePool2D):
             h = lib.pool(h, layer, "average")
         elif isinstance(layer, Flatten):
-            h = h.reshape(len(x), -1)
+            h = lib.flatten(h)
         else:
             own = {name: p[f"layers.{k}.{name}"] for name in
                    ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")
@@ -180,7 +183,8 @@ def sides(layer, size):
     return tuple(found)
 
 
-def with_torch(network, p, x, y, noise):
+def with_torch(network, p, x, y, noise, plant=""):
+    """The formula in PyTorch; `plant`: with that mistake of `image_mistakes` in it."""
     import torch
     from torch.nn import functional
 
@@ -188,11 +192,15 @@ def with_torch(network, p, x, y, noise):
 
     def padded(h, layer, size, value):
         (top, bottom), (left, right) = sides(layer, size)
+        if plant == "padding-odd-above" and isinstance(layer, Conv2DFlipout):
+            top, bottom, left, right = bottom, top, right, left
         return functional.pad(h.permute(0, 3, 1, 2), (left, right, top, bottom), value=value)
 
     def apply(h, kernel, layer):
         if isinstance(layer, DenseFlipout):
             return h @ kernel
+        if plant == "kernel-turned":
+            kernel = kernel.flip(0, 1)
         channels_first = padded(h, layer, layer.kernel_size, 0.0)
         return functional.conv2d(channels_first, kernel.permute(3, 2, 0, 1),
                                  stride=layer.strides).permute(0, 2, 3, 1)  # fmt: skip
@@ -200,6 +208,15 @@ def with_torch(network, p, x, y, noise):
     def pool(h, layer, kind):
         if kind == "max":
             h = padded(h, layer, layer.pool_size, -torch.inf)
+            if plant.startswith("pool-gradient"):
+                (high, wide), (down, right) = layer.pool_size, layer.strides
+                windows = h.unfold(2, high, down).unfold(3, wide, right).flatten(4)
+                best = windows.amax(4)  # its gradient is shared by ties
+                if plant == "pool-gradient-to-all-ties":
+                    equal = (windows == best[..., None]).detach()
+                    moved = torch.where(equal, windows - windows.detach(), 0.0)
+                    best = best.detach() + moved.sum(4)
+                return best.permute(0, 2, 3, 1)
             return functional.max_pool2d(h, layer.pool_size, layer.strides).permute(0, 2, 3, 1)
         total = functional.avg_pool2d(padded(h, layer, layer.pool_size, 0.0), layer.pool_size,
                                       layer.strides)  # fmt: skip
@@ -215,6 +232,8 @@ def with_torch(network, p, x, y, noise):
     lib = SimpleNamespace(
         array=torch.tensor, softplus=functional.softplus, relu=torch.relu, apply=apply, pool=pool,
         kl=kl, nll=lambda z, y: functional.cross_entropy(z, torch.tensor(y)),
+        flatten=lambda h: (h.permute(0, 3, 1, 2) if plant == "flattened-channels-first"
+                           else h).flatten(1),
     )  # fmt: skip
     own = {name: torch.tensor(array, requires_grad=True) for name, array in p.items()}
     images = torch.tensor(x, requires_grad=True)
@@ -250,7 +269,8 @@ def with_jax(network, p, x, y, noise):
 
     lib = SimpleNamespace(
         array=jnp.asarray, softplus=jax.nn.softplus, relu=jax.nn.relu, apply=apply, pool=pool,
-        kl=kl, nll=lambda z, y: -jnp.mean(jax.nn.log_softmax(z)[jnp.arange(len(y)), y]),
+        kl=kl, flatten=lambda h: h.reshape(len(h), -1),
+        nll=lambda z, y: -jnp.mean(jax.nn.log_softmax(z)[jnp.arange(len(y)), y]),
     )  # fmt: skip
     own = {name: jnp.asarray(array) for name, array in p.items()}
     both = jax.value_and_grad(lambda p, x: step(network, p, x, y, noise, lib), (0, 1), has_aux=True)

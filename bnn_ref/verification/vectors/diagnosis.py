@@ -16,6 +16,7 @@ import numpy as np
 
 from .comparison import LIMITS, Comparison, error_of
 from .fits import MEANT, fit_kl_weight, fit_shift, kl_weight_name, shift_name
+from .image_mistakes import image_mistakes
 from .kinks import fit_slopes, undecided
 from .mistakes import (
     BFLOAT16,
@@ -321,12 +322,13 @@ def diagnose(vector: Vector, comparison: Comparison, seconds: float = SECONDS) -
 
 def investigate(vector: Vector, comparison: Comparison, seconds: float = SECONDS) -> Diagnosis:
     """Return the `Diagnosis` of an answer; parameters as of `diagnose`."""
-    if (
-        comparison.agrees
-        or not is_known(vector)
-        or not all(np.all(np.isfinite(v)) for v in vector.results.values())
-    ):
+    if comparison.agrees or not all(np.all(np.isfinite(v)) for v in vector.results.values()):
         return Diagnosis()
+    if not is_known(vector):
+        if vector.meta.get("estimator") == "local":
+            return Diagnosis()
+        found = image_mistakes(vector, comparison)
+        return Diagnosis(tuple(Explanation((mistake,), ("",)) for mistake in found))
     end = monotonic() + seconds
     with np.errstate(all="ignore"):
         search = _Search(vector, comparison)
