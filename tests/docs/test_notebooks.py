@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from chromium import Page, find_chromium
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOTEBOOKS = [*sorted((DOCS / "tutorials").glob("[0-9]-*.md")), DOCS / "failures.md"]
@@ -106,6 +108,45 @@ def test_a_broken_link_would_be_found(tmp_path):
     assert broken_links(tmp_path) == ["a.html: b.html#y", "a.html: no.png"]
 
 
+READY = "typeof MathJax === 'undefined' || !!(MathJax.startup && MathJax.startup.document)"
+LEFT = (
+    "document.querySelectorAll('.math').length - document.querySelectorAll('mjx-container').length"
+)
+
+
+def unreadable(site, pages, profile, width=390):
+    """Return "page: what" of pages that scroll sideways, or hold a formula that is not set."""
+    found = []
+    with Page(find_chromium(), profile) as browser:
+        for page in pages:
+            browser.open((site / page).as_uri(), width)
+            end = time.monotonic() + 60
+            while not browser.evaluate(READY) or browser.evaluate(LEFT) > 0:
+                if time.monotonic() > end:
+                    found.append(f"{page}: a formula was not set")
+                    break
+                time.sleep(0.1)
+            if browser.evaluate("document.documentElement.scrollWidth") > width:
+                found.append(f"{page}: wider than {width} pixels")
+            if browser.evaluate("document.querySelectorAll('mjx-merror').length"):
+                found.append(f"{page}: a formula has an error")
+            asked = [url for url in browser.requests() if url.startswith("http")]
+            found += [f"{page}: asked for {url}" for url in asked]
+    return found
+
+
+def test_an_unreadable_page_would_be_found(tmp_path):
+    if find_chromium() is None:
+        pytest.skip("no chromium: the page was not opened in a browser")
+    wide = "<!doctype html><meta name=viewport content='width=device-width'>"
+    (tmp_path / "a.html").write_text(f"{wide}<p>narrow</p>")
+    (tmp_path / "b.html").write_text(f"{wide}<p style='width:700px'>b</p><mjx-merror></mjx-merror>")
+    assert unreadable(tmp_path, ["a.html", "b.html"], tmp_path / "profile") == [
+        "b.html: wider than 390 pixels",
+        "b.html: a formula has an error",
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_site_builds_without_a_warning(tmp_path):
@@ -118,5 +159,9 @@ def test_the_site_builds_without_a_warning(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert broken_links(tmp_path) == []
+    if find_chromium() is not None:
+        pages = ["index.html", "derivation.html", "objective.html", "bench/tables.html"]
+        pages += [f"tutorials/{path.stem}.html" for path in NOTEBOOKS[:-1]]
+        assert unreadable(tmp_path, pages, tmp_path / "profile") == []
     executed = {path.stem for path in tmp_path.glob("**/*.ipynb")}
     assert {path.stem for path in NOTEBOOKS[:-1]} <= executed
