@@ -12,10 +12,18 @@ ROOMS = ("bnn_ref", "bnn_ref.layers", "bnn_ref.priors", "bnn_ref.likelihoods", "
          "bnn_ref.noise")  # fmt: skip
 
 
-def listed():
-    """Return the modules that some page lists."""
+def modules():
+    """Return the modules that the pages list, in order."""
     text = "\n".join(path.read_text("utf-8") for path in API.glob("*.md"))
-    return set(re.findall(r"automodule:: ([\w.]+)", text))
+    return re.findall(r"automodule:: ([\w.]+)", text)
+
+
+def listed():
+    return set(modules())
+
+
+def test_no_module_is_listed_twice():
+    assert sorted(modules()) == sorted(listed())
 
 
 @pytest.mark.parametrize("room", ROOMS)
