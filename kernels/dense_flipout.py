@@ -13,7 +13,7 @@ from .jit import kernel
 from .machine import use_whole_vectors, view
 from .philox import sign_rows
 from .priors import add_kl_mu
-from .products import product
+from .products import PACKED, product
 from .records import DRAWN, FLIPOUT, MEAN, ONES, WEIGHTS
 from .sample import SPARE, key_of, sample, take_kl
 
@@ -97,7 +97,7 @@ def forward(task, layers, run, memory, part):
     out, work = layer.output + place, memory.work
     product(work, layer.flipped + first * inputs, inputs, 1,
             work, layer.kernel.delta + column, outputs,
-            work, out, outputs, rows, columns, inputs, False)  # fmt: skip
+            work, out, outputs, rows, columns, inputs, False, memory.scratch)  # fmt: skip
     shift = view(work, layer.bias_shift + column, columns)
     flip = view(work, layer.bias_flip + column, columns)
     for r in range(rows):
@@ -107,7 +107,7 @@ def forward(task, layers, run, memory, part):
                       shift, flip)  # fmt: skip
     product(memory.x if k == 0 else work, layer.input + first * inputs, inputs, 1,
             memory.parameters, layer.kernel.mu + column, outputs,
-            work, out, outputs, rows, columns, inputs, True)  # fmt: skip
+            work, out, outputs, rows, columns, inputs, True, memory.scratch)  # fmt: skip
     magnitude = 0.0
     for r in range(rows):
         row = place + r * outputs
@@ -170,12 +170,14 @@ def backward(task, layers, run, memory, part):
     place = first * inputs + column
     product(memory.parameters, layer.kernel.mu + column * outputs, outputs, 1,
             work, layer.grad_transposed + first, run.capacity,
-            memory.scratch, 0, rows, columns, rows, outputs, False)  # fmt: skip
-    transpose(memory.scratch, 0, rows, work, grad + place, inputs, columns, rows)
+            memory.scratch, PACKED, rows, columns, rows, outputs, False,
+            memory.scratch)  # fmt: skip
+    transpose(memory.scratch, PACKED, rows, work, grad + place, inputs, columns, rows)
     product(work, layer.kernel.delta + column * outputs, outputs, 1,
             work, layer.grad_flipped_transposed + first, run.capacity,
-            memory.scratch, 0, rows, columns, rows, outputs, False)  # fmt: skip
-    transpose(memory.scratch, 0, rows, work, flipped + place, inputs, columns, rows)
+            memory.scratch, PACKED, rows, columns, rows, outputs, False,
+            memory.scratch)  # fmt: skip
+    transpose(memory.scratch, PACKED, rows, work, flipped + place, inputs, columns, rows)
     magnitude = 0.0
     for r in range(rows):
         row = place + r * inputs
@@ -228,20 +230,26 @@ def update_tensor(tensor, start, by_mu, by_delta, run, memory):
 
 @kernel
 def update_kernel(task, layers, run, memory):
-    """The gradients of some rows of a kernel: h^T grad_a, and with both flipped that by delta."""
+    """The gradients of a tile of a kernel: h^T grad_a, and with both flipped that by delta."""
     k = task.layer
     layer = layers[k]
     inputs, outputs = layer.inputs, layer.outputs
     first, rows = task.begin, task.end - task.begin
-    n = rows * outputs
-    by_mu, by_delta = view(memory.scratch, 0, n), view(memory.scratch, n, n)
+    column, columns = task.first, task.last - task.first
+    n = rows * columns
     product(memory.x if k == 0 else memory.work, layer.input + first, 1, inputs,
-            memory.work, layer.grad, outputs,
-            memory.scratch, 0, outputs, rows, outputs, run.rows, False)  # fmt: skip
+            memory.work, layer.grad + column, outputs,
+            memory.scratch, PACKED, columns, rows, columns, run.rows, False,
+            memory.scratch)  # fmt: skip
     product(memory.work, layer.flipped + first, 1, inputs,
-            memory.work, layer.grad_flipped, outputs,
-            memory.scratch, n, outputs, rows, outputs, run.rows, False)  # fmt: skip
-    update_tensor(layer.kernel, first * outputs, by_mu, by_delta, run, memory)
+            memory.work, layer.grad_flipped + column, outputs,
+            memory.scratch, PACKED + n, columns, rows, columns, run.rows, False,
+            memory.scratch)  # fmt: skip
+    together = n if columns == outputs else columns  # what lies together in the parameters
+    for at in range(0, n, together):
+        update_tensor(layer.kernel, first * outputs + column + at // columns * outputs,
+                      view(memory.scratch, PACKED + at, together),
+                      view(memory.scratch, PACKED + n + at, together), run, memory)  # fmt: skip
 
 
 @kernel
@@ -286,7 +294,7 @@ def predict(task, layers, run, memory):
                        run, memory)  # fmt: skip
             multiply_into(sign, view(h, h_at, rows * inputs))
             product(memory.scratch, signs, inputs, 1, memory.work, layer.kernel.delta, outputs,
-                    to, place, outputs, rows, outputs, inputs, False)  # fmt: skip
+                    to, place, outputs, rows, outputs, inputs, False, memory.scratch)  # fmt: skip
             _put_signs(memory.scratch, signs, first, rows, outputs, layer.sign_output_stream,
                        run, memory)  # fmt: skip
             for r in range(rows):
@@ -300,7 +308,7 @@ def predict(task, layers, run, memory):
         if run.kind == WEIGHTS:
             weights, weights_at = memory.work, layer.kernel.delta
         product(h, h_at, inputs, 1, weights, weights_at, outputs,
-                to, place, outputs, rows, outputs, inputs, True)  # fmt: skip
+                to, place, outputs, rows, outputs, inputs, True, memory.scratch)  # fmt: skip
         activate(view(to, place, rows * outputs), view(memory.scratch, signs, rows * outputs),
                  layer.activation, False, layer.leak)  # fmt: skip
         h, h_at = to, place

@@ -38,7 +38,7 @@ def describe(triple, features):
         return Processor(16, 32)
     if "+avx512f" in features:
         return Processor(64, 32)
-    return Processor(32 if "+avx" in features else 16, 16)
+    return Processor(32 if {"+avx", "+avx2"} & set(features) else 16, 16)
 
 
 # Of the processor that code is compiled for; part of every cache key.
@@ -55,6 +55,8 @@ FORWARD_ROWS, FORWARD_ROWS_WIDE = (32, 128) if TILE_ROWS == 8 else (36, 132)
 FORWARD_COLUMNS = 128
 BACKWARD_ROWS, BACKWARD_ROWS_WIDE = 32, 128  # the columns of its tiles, for it is transposed
 BACKWARD_COLUMNS = 128 if TILE_ROWS == 8 else 132
-UPDATE_WEIGHTS, UPDATE_ROWS = 4096, 8 if TILE_ROWS == 8 else 24  # the most, but at least
+UPDATE_WEIGHTS, UPDATE_COLUMNS = 4096, 256  # the most, so that Adam finds them in the cache
+UPDATE_ROWS, UPDATE_ROWS_LONG = 24, 128 if TILE_ROWS == 8 else 126  # at least; of a wide layer,
+LONG = 256  # ... where a batch has more rows than this, and the gradient is read from afar
 PREDICT_ROWS = 64 if TILE_ROWS == 8 else 66
 ADAM_WEIGHTS = 8192

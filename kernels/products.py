@@ -2,8 +2,12 @@
 
 A tile of C, 8 rows by two vectors (see `processor.py`), is summed over k in registers: each step
 loads two vectors of B's row k and multiplies them by 8 numbers of A's column k. A is read by two
-strides, so h and its transpose are the same function; B and C are read along rows; nothing is
-packed or copied.
+strides, so h and its transpose are the same function; B and C are read along rows.
+
+What tiles read again and again is copied together first, as GotoBLAS and BLIS do it (Goto and van
+de Geijn 2008): a stretch of a transposed A, whose columns would be a cache line and a page apart
+for each k, always; a stretch of B's columns where there are rows enough to share it. Rows of B a
+power of two apart would fall on a few sets of the first cache.
 
 Every entry of C is one chain of fused multiply-adds over k in order (in stretches of `DEPTH`,
 whose sums are then added in order). Its bits depend on nothing but its row of A and its column of
@@ -14,16 +18,21 @@ faster than OpenBLAS, a row's bits are its own, and there is no second pool of t
 of the sweeps' way, in this process or a forked one.
 """
 
+from typing import NamedTuple
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .jit import kernel
-from .machine import I32, I64, numbers_in, pointer
+from .machine import I32, I64, numbers_in, pointer, view
 from .processor import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 
 DEPTH = 256  # of one stretch of the sum over k: a stretch of B's columns stays in the first cache
+PACKING_ROWS = 96  # from here on it pays to copy a stretch of B's columns, which all tiles read
+MOST_ROWS = TILE_ROWS * (17 if TILE_ROWS == 8 else 22)  # of an A read along its columns
+PACKED = DEPTH * (TILE_VECTORS * VECTOR_BYTES // 4 + MOST_ROWS)  # numbers, of float32
 
 
 def _tile(vectors, masked):
@@ -45,7 +54,9 @@ def _tile(vectors, masked):
             zero = ir.Constant(vector, [0.0] * width)
             place = [builder.gep(pointer(context, builder, signature, args, j), [at])
                      for j, at in ((0, a_at), (5, b_at), (9, c_at))]  # fmt: skip
-            load, store = _memory(builder, vector, size, lanes if masked else None)
+            lanes_of = [builder.sub(lanes, I64(v * width)) if masked else None
+                        for v in range(vectors)]  # fmt: skip
+            memory = [_memory(builder, vector, size, count) for count in lanes_of]
             multiply_add = cgutils.get_or_insert_function(
                 builder.module,
                 ir.FunctionType(vector, [vector] * 3),
@@ -66,7 +77,8 @@ def _tile(vectors, masked):
                     for _ in range(TILE_ROWS)]  # fmt: skip
             with cgutils.for_range(builder, depth) as loop:
                 b_k = builder.gep(place[1], [builder.mul(loop.index, b_row)])
-                b_vectors = [load(builder.gep(b_k, [I64(v * width)])) for v in range(vectors)]
+                b_vectors = [memory[v].load(builder.gep(b_k, [I64(v * width)]))
+                             for v in range(vectors)]  # fmt: skip
                 a_offset = builder.mul(loop.index, a_k)
                 for r in range(TILE_ROWS):
                     number = spread(builder.load(builder.gep(a_rows[r], [a_offset])))
@@ -79,11 +91,12 @@ def _tile(vectors, masked):
             with builder.if_then(add):  # all of it is read before any of it is written
                 for r in range(TILE_ROWS):
                     for v in range(vectors):
-                        total = builder.fadd(load(targets[r][v]), builder.load(sums[r][v]))
+                        total = memory[v].load(targets[r][v])
+                        total = builder.fadd(total, builder.load(sums[r][v]))
                         builder.store(total, sums[r][v])
             for r in range(TILE_ROWS):
                 for v in range(vectors):
-                    store(builder.load(sums[r][v]), targets[r][v])
+                    memory[v].store(builder.load(sums[r][v]), targets[r][v])
             return context.get_dummy_value()
 
         return signature, codegen
@@ -91,10 +104,17 @@ def _tile(vectors, masked):
     return tile
 
 
+class _Memory(NamedTuple):
+    """How a vector is read from a place and written to it."""
+
+    load: object
+    store: object
+
+
 def _memory(builder, vector, size, lanes):
-    """Return (load, store) of a vector, whole or, where `lanes` is given, its first lanes."""
+    """Return how a vector is read and written, whole or, where `lanes` is given, as far as that."""
     if lanes is None:
-        return (
+        return _Memory(
             lambda p: builder.load(builder.bitcast(p, vector.as_pointer()), align=size),
             lambda v, p: builder.store(v, builder.bitcast(p, vector.as_pointer()), align=size),
         )
@@ -106,7 +126,7 @@ def _memory(builder, vector, size, lanes):
     limit = builder.shuffle_vector(
         one, ir.Constant(index, ir.Undefined), ir.Constant(index, [0] * width)
     )
-    mask = builder.icmp_unsigned("<", ir.Constant(index, list(range(width))), limit)
+    mask = builder.icmp_signed("<", ir.Constant(index, list(range(width))), limit)
     target = vector.as_pointer()
     zero = ir.Constant(vector, [0.0] * width)
     name = f"v{width}f{8 * size}.p0"
@@ -120,44 +140,110 @@ def _memory(builder, vector, size, lanes):
         ir.FunctionType(ir.VoidType(), [vector, target, I32, mask.type]),
         f"llvm.masked.store.{name}",
     )
-    return (
+    return _Memory(
         lambda p: builder.call(masked_load, [builder.bitcast(p, target), I32(size), mask, zero]),
         lambda v, p: builder.call(masked_store, [v, builder.bitcast(p, target), I32(size), mask]),
     )
 
 
 _whole = _tile(TILE_VECTORS, masked=False)
+_edge = _tile(TILE_VECTORS, masked=True)
 _narrow = _tile(1, masked=True)
 
 
+def _copy(count):
+    """Return an intrinsic that copies as many numbers as `count` says for their size in bytes."""
+
+    @intrinsic
+    def copy(typingctx, a, a_at, b, b_at):
+        size = a.dtype.bitwidth // 8
+        number = types.int64
+
+        def codegen(context, builder, signature, args):
+            vector = ir.VectorType(context.get_value_type(a.dtype), count(size)).as_pointer()
+
+            def place(j):
+                memory = pointer(context, builder, signature, args, j)
+                return builder.bitcast(builder.gep(memory, [args[j + 1]]), vector)
+
+            builder.store(builder.load(place(0), align=size), place(2), align=size)
+            return context.get_dummy_value()
+
+        return types.void(a, number, b, number), codegen
+
+    return copy
+
+
+_copy_tile_rows = _copy(lambda size: TILE_ROWS)
+_copy_tile_columns = _copy(lambda size: TILE_VECTORS * VECTOR_BYTES // size)
+
+
 @kernel
-def product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, columns, depth, add):
+def _pack_columns(b, b_at, b_row, depth, wide, packed):
+    """Lay a stretch of a tile's columns of B together: entry (k, j) at k * wide + j."""
+    for k in range(depth):
+        _copy_tile_columns(b, b_at + k * b_row, packed, k * wide)
+
+
+@kernel
+def _pack_rows(a, a_at, a_k, rows, depth, packed, place):
+    """Lay a stretch of A's transpose together, tile by tile: (tile, k, row of the tile)."""
+    whole = rows // TILE_ROWS
+    for k in range(depth):
+        for t in range(whole):
+            _copy_tile_rows(a, a_at + k * a_k + t * TILE_ROWS,
+                            packed, place + (t * depth + k) * TILE_ROWS)  # fmt: skip
+        done = whole * TILE_ROWS
+        row, tile = view(a, a_at + k * a_k, rows), view(packed, place + done * depth, rows * depth)
+        for i in range(done, rows):
+            tile[k * TILE_ROWS + i - done] = row[i]
+
+
+@kernel
+def product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, columns, depth, add,
+            packed):  # fmt: skip
     """Set or add to C (rows, columns) the product of A (rows, depth) and B (depth, columns).
 
     Parameters
     ----------
     a, b, c : flat arrays of one dtype, or pointers to their memory
         A's entry (i, k) is a[a_at + i * a_row + k * a_k], B's (k, j) is b[b_at + k * b_row + j],
-        C's (i, j) is c[c_at + i * c_row + j].
+        C's (i, j) is c[c_at + i * c_row + j]. One of a_row and a_k is 1.
     rows, columns, depth : int
+        Rows are at most `MOST_ROWS` where a_row is 1.
     add : bool
         Add to C instead of setting it.
+    packed : as a and b, (PACKED,)
+        Scratch.
     """
     width = numbers_in(VECTOR_BYTES, a)
     wide = TILE_VECTORS * width
     for k in range(0, depth, DEPTH):
         stretch = min(DEPTH, depth - k)
         more = add or k > 0
+        tiles, tiles_at, tiles_row, tiles_k = a, a_at + k * a_k, a_row, a_k
+        next_tile = TILE_ROWS * a_row
+        if a_k != 1:
+            tiles, tiles_at, tiles_row, tiles_k = packed, DEPTH * wide, 1, TILE_ROWS
+            next_tile = TILE_ROWS * stretch
+            _pack_rows(a, a_at + k * a_k, a_k, rows, stretch, packed, tiles_at)
         j = 0
         while j < columns:
             left = columns - j
-            for i in range(0, rows, TILE_ROWS):
+            panel, panel_at, panel_row = b, b_at + k * b_row + j, b_row
+            if rows >= PACKING_ROWS and left >= wide:
+                _pack_columns(b, panel_at, b_row, stretch, wide, packed)
+                panel, panel_at, panel_row = packed, 0, wide
+            for t in range((rows + TILE_ROWS - 1) // TILE_ROWS):
+                i = t * TILE_ROWS
+                tile, to, last = tiles_at + t * next_tile, c_at + i * c_row + j, rows - 1 - i
                 if left >= wide:
-                    _whole(a, a_at + i * a_row + k * a_k, a_row, a_k, rows - 1 - i,
-                           b, b_at + k * b_row + j, b_row, width,
-                           c, c_at + i * c_row + j, c_row, stretch, more)  # fmt: skip
+                    _whole(tiles, tile, tiles_row, tiles_k, last, panel, panel_at, panel_row, wide,
+                           c, to, c_row, stretch, more)  # fmt: skip
+                elif left > width:
+                    _edge(tiles, tile, tiles_row, tiles_k, last, panel, panel_at, panel_row, left,
+                          c, to, c_row, stretch, more)  # fmt: skip
                 else:
-                    _narrow(a, a_at + i * a_row + k * a_k, a_row, a_k, rows - 1 - i,
-                            b, b_at + k * b_row + j, b_row, min(width, left),
-                            c, c_at + i * c_row + j, c_row, stretch, more)  # fmt: skip
-            j += wide if left >= wide else width
+                    _narrow(tiles, tile, tiles_row, tiles_k, last, panel, panel_at, panel_row, left,
+                            c, to, c_row, stretch, more)  # fmt: skip
+            j += wide

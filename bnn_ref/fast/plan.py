@@ -20,6 +20,7 @@ A plan depends on the network, the number of rows and the dtype, never on the nu
 the cut of the work fixes every sum's order, and with it every bit of a result.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -35,12 +36,16 @@ from ..kernels.processor import (
     FORWARD_COLUMNS,
     FORWARD_ROWS,
     FORWARD_ROWS_WIDE,
+    LONG,
     PREDICT_ROWS,
     TILE_ROWS,
+    UPDATE_COLUMNS,
     UPDATE_ROWS,
+    UPDATE_ROWS_LONG,
     UPDATE_WEIGHTS,
     WIDE,
 )
+from ..kernels.products import MOST_ROWS, PACKED
 from ..kernels.sample import SPARE, STRETCH
 from ..noise import TENSORS
 from .places import SAMPLE_WEIGHTS, cut
@@ -215,10 +220,21 @@ def _tiles(tasks, kind, k, rows, columns, height, width):
             tasks.add(kind, k, begin, end, first, last)
 
 
-def update_rows(layer):
-    """Return how many rows of a layer's kernel one update task takes: whole tiles."""
-    rows = UPDATE_WEIGHTS // int(layer["outputs"])
-    return max(UPDATE_ROWS, rows // TILE_ROWS * TILE_ROWS)
+def update_tile(layer, rows):
+    """Return how many rows and columns of a layer's kernel one update task takes: whole tiles.
+
+    Parameters
+    ----------
+    layer : LAYER record
+    rows : int
+        B.
+    """
+    outputs = int(layer["outputs"])
+    if outputs > WIDE and rows > LONG:
+        return UPDATE_ROWS_LONG, UPDATE_COLUMNS
+    columns = min(outputs, UPDATE_COLUMNS)
+    most = min(UPDATE_WEIGHTS // columns, MOST_ROWS)
+    return max(UPDATE_ROWS, most // TILE_ROWS * TILE_ROWS), columns
 
 
 def _forward(tasks, layers, rows):
@@ -242,11 +258,13 @@ def _backward(tasks, layers, rows, by_inputs):
     tasks.next_phase()
 
 
-def _update(tasks, layers, learned):
+def _update(tasks, layers, rows, learned):
     """Add the phase of the gradients by the weights."""
     for k, layer in enumerate(layers):
-        for begin, end in cut(layer["inputs"], update_rows(layer)):
-            tasks.add(at.UPDATE, k, begin, end)
+        height, width = update_tile(layer, rows)
+        for begin, end in cut(layer["inputs"], height):
+            for first, last in cut(layer["outputs"], width):
+                tasks.add(at.UPDATE, k, begin, end, first, last)
         if layer["bias"]["mu"] >= 0:
             tasks.add(at.UPDATE_BIAS, k)
         for bias, tensor in enumerate(("kernel", "bias")):
@@ -263,7 +281,7 @@ def step_tasks(layers, rows, learned, by_inputs):
     _backward(tasks, layers, rows, by_inputs)
     tasks.add(at.JUDGE)
     tasks.next_phase()
-    _update(tasks, layers, learned)
+    _update(tasks, layers, rows, learned)
     return tasks.plan()
 
 
@@ -288,7 +306,7 @@ def backward_tasks(layers, rows, by_inputs):
     """Return the plan of a chain's way back, from the gradient by its outputs (see `GIVEN`)."""
     tasks = Tasks()
     _backward(tasks, layers, rows, by_inputs)
-    _update(tasks, layers, False)
+    _update(tasks, layers, rows, False)
     return tasks.plan()
 
 
@@ -324,5 +342,6 @@ def scratch_size(layers, capacity):
     sampling = 2 * STRETCH + SPARE
     if capacity == 0:
         return max(sampling, SPARE + 3 * PREDICT_ROWS * widest)
-    updates = max(2 * update_rows(layer) * int(layer["outputs"]) for layer in layers)
-    return max(sampling, updates, BACKWARD_ROWS_WIDE * BACKWARD_COLUMNS, 3 * widest)
+    updates = max(2 * math.prod(update_tile(layer, capacity)) for layer in layers)
+    products = PACKED + max(updates, BACKWARD_ROWS_WIDE * BACKWARD_COLUMNS)
+    return max(sampling, products, 3 * widest)

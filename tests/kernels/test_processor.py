@@ -9,7 +9,7 @@ import pytest
 from bnn_ref import DenseFlipout, Network
 from bnn_ref.fast import threads
 from bnn_ref.fast.plan import describe as describe_network
-from bnn_ref.fast.plan import members_of, places_of, update_rows
+from bnn_ref.fast.plan import members_of, places_of, update_tile
 from bnn_ref.fast.workspace import Workspace
 from bnn_ref.kernels import processor
 from bnn_ref.kernels.machine import yield_symbol
@@ -24,6 +24,7 @@ PC, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
         (PC, "+sse2,+avx,+avx512f", (64, 32)),
         (PC, "+avx,+avx2,-avx512f,+sse2", (32, 16)),
         (PC, "+sse2,+avx", (32, 16)),  # the last one named
+        (PC, "+avx2,+fma", (32, 16)),
         (PC, "+sse2,-avx", (16, 16)),
         (PC, "", (16, 16)),
         (ARM, "+neon,+fp-armv8", (16, 32)),
@@ -61,7 +62,8 @@ def test_tasks_take_whole_tiles():
     for outputs in (1, 10, 128, 700, 5000):
         network = Network([DenseFlipout(50, outputs)])
         layers = describe_network(members_of(network), places_of(network))
-        assert update_rows(layers[0]) % processor.TILE_ROWS == 0
+        for rows in (1, 128, 1000):
+            assert update_tile(layers[0], rows)[0] % processor.TILE_ROWS == 0
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from tolerances import PRODUCT, relative
 
-from bnn_ref.kernels.products import product
+from bnn_ref.kernels.products import PACKED, product
 
 
 @numba.njit
-def multiply(a, a_row, a_k, b, c, rows, columns, depth, add):
-    product(a, 0, a_row, a_k, b, 0, columns, c, 0, columns, rows, columns, depth, add)
+def multiply(a, a_row, a_k, b, c, rows, columns, depth, add, packed):
+    product(a, 0, a_row, a_k, b, 0, columns, c, 0, columns, rows, columns, depth, add, packed)
 
 
 def run(a, b, add_to=None, across=False):
@@ -22,7 +22,7 @@ def run(a, b, add_to=None, across=False):
     flat = np.ascontiguousarray(a.T if across else a).reshape(-1)
     steps = (1, rows) if across else (depth, 1)
     multiply(flat, *steps, b.reshape(-1), out.reshape(-1), rows, columns, depth,
-             add_to is not None)  # fmt: skip
+             add_to is not None, np.full(PACKED, np.nan, a.dtype))  # fmt: skip
     return out
 
 
