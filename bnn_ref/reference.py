@@ -303,6 +303,7 @@ def draw_outputs(
     kind: str = "weights",
     first_row: int = 0,
     workspace: None = None,
+    again: bool = False,
 ) -> NDArray[Any]:
     """Return one draw of the outputs (rows, O) for a block of a table's rows.
 
@@ -322,6 +323,9 @@ def draw_outputs(
         The place in the table of x's first row.
     workspace : None
         This back end needs none.
+    again : bool
+        Parameters and x are those of the call before, with the same workspace: a back end may have
+        kept what draws share. This one keeps nothing.
 
     Returns
     -------

@@ -10,10 +10,10 @@ from .activations import activate
 from .adam import use_up
 from .arrays import column_sums, fill, multiply, multiply_into, put, total_magnitude, transpose
 from .jit import kernel
-from .machine import use_whole_vectors, view
+from .machine import memory_at, use_whole_vectors, view
 from .philox import sign_rows
 from .priors import add_kl_mu
-from .products import PACKED, product
+from .products import PACKED, packed_product
 from .records import DRAWN, FLIPOUT, MEAN, ONES, WEIGHTS
 from .sample import SPARE, key_of, sample, take_kl
 
@@ -95,9 +95,9 @@ def forward(task, layers, run, memory, part):
     column, columns = task.first, task.last - task.first
     place = first * outputs + column
     out, work = layer.output + place, memory.work
-    product(work, layer.flipped + first * inputs, inputs, 1,
-            work, layer.kernel.delta + column, outputs,
-            work, out, outputs, rows, columns, inputs, False, memory.scratch)  # fmt: skip
+    packed_product(work, layer.flipped + first * inputs, inputs, 1,
+                   work, layer.kernel.delta + column, outputs,
+                   work, out, outputs, rows, columns, inputs, False, memory.scratch)  # fmt: skip
     shift = view(work, layer.bias_shift + column, columns)
     flip = view(work, layer.bias_flip + column, columns)
     for r in range(rows):
@@ -105,9 +105,9 @@ def forward(task, layers, run, memory, part):
         _flip_outputs(view(work, out + row, columns),
                       view(work, layer.sign_output + place + row, columns),
                       shift, flip)  # fmt: skip
-    product(memory.x if k == 0 else work, layer.input + first * inputs, inputs, 1,
-            memory.parameters, layer.kernel.mu + column, outputs,
-            work, out, outputs, rows, columns, inputs, True, memory.scratch)  # fmt: skip
+    packed_product(memory.x if k == 0 else work, layer.input + first * inputs, inputs, 1,
+                   memory.parameters, layer.kernel.mu + column, outputs,
+                   work, out, outputs, rows, columns, inputs, True, memory.scratch)  # fmt: skip
     magnitude = 0.0
     for r in range(rows):
         row = place + r * outputs
@@ -168,15 +168,15 @@ def backward(task, layers, run, memory, part):
     if k == 0:
         grad, flipped = run.grad_x, run.grad_x_flipped
     place = first * inputs + column
-    product(memory.parameters, layer.kernel.mu + column * outputs, outputs, 1,
-            work, layer.grad_transposed + first, run.capacity,
-            memory.scratch, PACKED, rows, columns, rows, outputs, False,
-            memory.scratch)  # fmt: skip
+    packed_product(memory.parameters, layer.kernel.mu + column * outputs, outputs, 1,
+                   work, layer.grad_transposed + first, run.capacity,
+                   memory.scratch, PACKED, rows, columns, rows, outputs, False,
+                   memory.scratch)  # fmt: skip
     transpose(memory.scratch, PACKED, rows, work, grad + place, inputs, columns, rows)
-    product(work, layer.kernel.delta + column * outputs, outputs, 1,
-            work, layer.grad_flipped_transposed + first, run.capacity,
-            memory.scratch, PACKED, rows, columns, rows, outputs, False,
-            memory.scratch)  # fmt: skip
+    packed_product(work, layer.kernel.delta + column * outputs, outputs, 1,
+                   work, layer.grad_flipped_transposed + first, run.capacity,
+                   memory.scratch, PACKED, rows, columns, rows, outputs, False,
+                   memory.scratch)  # fmt: skip
     transpose(memory.scratch, PACKED, rows, work, flipped + place, inputs, columns, rows)
     magnitude = 0.0
     for r in range(rows):
@@ -237,14 +237,14 @@ def update_kernel(task, layers, run, memory):
     first, rows = task.begin, task.end - task.begin
     column, columns = task.first, task.last - task.first
     n = rows * columns
-    product(memory.x if k == 0 else memory.work, layer.input + first, 1, inputs,
-            memory.work, layer.grad + column, outputs,
-            memory.scratch, PACKED, columns, rows, columns, run.rows, False,
-            memory.scratch)  # fmt: skip
-    product(memory.work, layer.flipped + first, 1, inputs,
-            memory.work, layer.grad_flipped + column, outputs,
-            memory.scratch, PACKED + n, columns, rows, columns, run.rows, False,
-            memory.scratch)  # fmt: skip
+    packed_product(memory.x if k == 0 else memory.work, layer.input + first, 1, inputs,
+                   memory.work, layer.grad + column, outputs,
+                   memory.scratch, PACKED, columns, rows, columns, run.rows, False,
+                   memory.scratch)  # fmt: skip
+    packed_product(memory.work, layer.flipped + first, 1, inputs,
+                   memory.work, layer.grad_flipped + column, outputs,
+                   memory.scratch, PACKED + n, columns, rows, columns, run.rows, False,
+                   memory.scratch)  # fmt: skip
     together = n if columns == outputs else columns  # what lies together in the parameters
     for at in range(0, n, together):
         update_tensor(layer.kernel, first * outputs + column + at // columns * outputs,
@@ -270,6 +270,23 @@ def update_bias(layer, run, memory):
 
 
 @kernel
+def _shared(run, memory):
+    """Return where the first layer's x mu is kept for all Flipout draws."""
+    return memory_at(run.shared, view(memory.scratch, 0, 1)[0])
+
+
+@kernel
+def _share_mean(first, rows, layer, run, memory):
+    """Leave some rows of the first layer's x mu for this draw and those after it."""
+    inputs, outputs = layer.inputs, layer.outputs
+    if run.again == 0:
+        packed_product(memory.x, first * inputs, inputs, 1,
+                       memory.parameters, layer.kernel.mu, outputs,
+                       _shared(run, memory), first * outputs, outputs, rows, outputs, inputs, False,
+                       memory.scratch)  # fmt: skip
+
+
+@kernel
 def predict(task, layers, run, memory):
     """Some rows' outputs, all layers through. Twin: `reference.draw_outputs`.
 
@@ -288,13 +305,17 @@ def predict(task, layers, run, memory):
             to, place = memory.out, first * outputs
         shift = view(memory.work, layer.bias_shift, outputs)
         if run.kind == FLIPOUT:
+            if k == 0:
+                _share_mean(first, rows, layer, run, memory)
             flip = view(memory.work, layer.bias_flip, outputs)
             sign = view(memory.scratch, signs, rows * inputs)
             _put_signs(memory.scratch, signs, first, rows, inputs, layer.sign_input_stream,
                        run, memory)  # fmt: skip
             multiply_into(sign, view(h, h_at, rows * inputs))
-            product(memory.scratch, signs, inputs, 1, memory.work, layer.kernel.delta, outputs,
-                    to, place, outputs, rows, outputs, inputs, False, memory.scratch)  # fmt: skip
+            packed_product(memory.scratch, signs, inputs, 1,
+                           memory.work, layer.kernel.delta, outputs,
+                           to, place, outputs, rows, outputs, inputs, False,
+                           memory.scratch)  # fmt: skip
             _put_signs(memory.scratch, signs, first, rows, outputs, layer.sign_output_stream,
                        run, memory)  # fmt: skip
             for r in range(rows):
@@ -304,11 +325,16 @@ def predict(task, layers, run, memory):
         else:
             for r in range(rows):
                 put(shift, view(to, place + r * outputs, outputs), False)
-        weights, weights_at = memory.parameters, layer.kernel.mu
-        if run.kind == WEIGHTS:
-            weights, weights_at = memory.work, layer.kernel.delta
-        product(h, h_at, inputs, 1, weights, weights_at, outputs,
-                to, place, outputs, rows, outputs, inputs, True, memory.scratch)  # fmt: skip
+        if run.kind == FLIPOUT and k == 0:
+            mean = view(_shared(run, memory), first * outputs, rows * outputs)
+            put(mean, view(to, place, rows * outputs), True)
+        else:
+            weights, weights_at = memory.parameters, layer.kernel.mu
+            if run.kind == WEIGHTS:
+                weights, weights_at = memory.work, layer.kernel.delta
+            packed_product(h, h_at, inputs, 1, weights, weights_at, outputs,
+                           to, place, outputs, rows, outputs, inputs, True,
+                           memory.scratch)  # fmt: skip
         activate(view(to, place, rows * outputs), view(memory.scratch, signs, rows * outputs),
                  layer.activation, False, layer.leak)  # fmt: skip
         h, h_at = to, place

@@ -4,10 +4,10 @@ A tile of C, 8 rows by two vectors (see `processor.py`), is summed over k in reg
 loads two vectors of B's row k and multiplies them by 8 numbers of A's column k. A is read by two
 strides, so h and its transpose are the same function; B and C are read along rows.
 
-What tiles read again and again is copied together first, as GotoBLAS and BLIS do it (Goto and van
-de Geijn 2008): a stretch of a transposed A, whose columns would be a cache line and a page apart
-for each k, always; a stretch of B's columns where there are rows enough to share it. Rows of B a
-power of two apart would fall on a few sets of the first cache.
+What tiles of `packed_product` read again and again is copied together first, as GotoBLAS and BLIS
+do it (Goto and van de Geijn 2008): a stretch of a transposed A, whose columns would be a cache line
+and a page apart for each k, always; a stretch of B's columns where there are rows enough to share
+it. Rows of B a power of two apart would fall on a few sets of the first cache.
 
 Every entry of C is one chain of fused multiply-adds over k in order (in stretches of `DEPTH`,
 whose sums are then added in order). Its bits depend on nothing but its row of A and its column of
@@ -200,50 +200,68 @@ def _pack_rows(a, a_at, a_k, rows, depth, packed, place):
 
 
 @kernel
-def product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, columns, depth, add,
-            packed):  # fmt: skip
+def _columns(a, a_at, a_tile, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, left, depth,
+             add):  # fmt: skip
+    """One stretch of a tile's columns of C, tile by tile; `left` columns there are from here on."""
+    width = numbers_in(VECTOR_BYTES, a)
+    wide = TILE_VECTORS * width
+    for t in range((rows + TILE_ROWS - 1) // TILE_ROWS):
+        i = t * TILE_ROWS
+        tile, to, last = a_at + t * a_tile, c_at + i * c_row, rows - 1 - i
+        if left >= wide:
+            _whole(a, tile, a_row, a_k, last, b, b_at, b_row, wide, c, to, c_row, depth, add)
+        elif left > width:
+            _edge(a, tile, a_row, a_k, last, b, b_at, b_row, left, c, to, c_row, depth, add)
+        else:
+            _narrow(a, tile, a_row, a_k, last, b, b_at, b_row, left, c, to, c_row, depth, add)
+
+
+@kernel
+def product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, columns, depth, add):
     """Set or add to C (rows, columns) the product of A (rows, depth) and B (depth, columns).
 
     Parameters
     ----------
     a, b, c : flat arrays of one dtype, or pointers to their memory
         A's entry (i, k) is a[a_at + i * a_row + k * a_k], B's (k, j) is b[b_at + k * b_row + j],
-        C's (i, j) is c[c_at + i * c_row + j]. One of a_row and a_k is 1.
+        C's (i, j) is c[c_at + i * c_row + j].
     rows, columns, depth : int
-        Rows are at most `MOST_ROWS` where a_row is 1.
     add : bool
         Add to C instead of setting it.
+    """
+    wide = TILE_VECTORS * numbers_in(VECTOR_BYTES, a)
+    for k in range(0, depth, DEPTH):
+        for j in range(0, columns, wide):
+            _columns(a, a_at + k * a_k, TILE_ROWS * a_row, a_row, a_k, b, b_at + k * b_row + j,
+                     b_row, c, c_at + j, c_row, rows, columns - j, min(DEPTH, depth - k),
+                     add or k > 0)  # fmt: skip
+
+
+@kernel
+def packed_product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, columns, depth, add,
+                   packed):  # fmt: skip
+    """As `product`, to the bit; what tiles read again and again is copied together first.
+
+    Parameters
+    ----------
+    a, b, c, rows, columns, depth, add
+        As for `product`; one of a_row and a_k is 1, and rows at most `MOST_ROWS` where a_row is.
     packed : as a and b, (PACKED,)
         Scratch.
     """
-    width = numbers_in(VECTOR_BYTES, a)
-    wide = TILE_VECTORS * width
+    wide = TILE_VECTORS * numbers_in(VECTOR_BYTES, a)
     for k in range(0, depth, DEPTH):
         stretch = min(DEPTH, depth - k)
-        more = add or k > 0
         tiles, tiles_at, tiles_row, tiles_k = a, a_at + k * a_k, a_row, a_k
         next_tile = TILE_ROWS * a_row
         if a_k != 1:
             tiles, tiles_at, tiles_row, tiles_k = packed, DEPTH * wide, 1, TILE_ROWS
             next_tile = TILE_ROWS * stretch
             _pack_rows(a, a_at + k * a_k, a_k, rows, stretch, packed, tiles_at)
-        j = 0
-        while j < columns:
-            left = columns - j
+        for j in range(0, columns, wide):
             panel, panel_at, panel_row = b, b_at + k * b_row + j, b_row
-            if rows >= PACKING_ROWS and left >= wide:
+            if rows >= PACKING_ROWS and columns - j >= wide:
                 _pack_columns(b, panel_at, b_row, stretch, wide, packed)
                 panel, panel_at, panel_row = packed, 0, wide
-            for t in range((rows + TILE_ROWS - 1) // TILE_ROWS):
-                i = t * TILE_ROWS
-                tile, to, last = tiles_at + t * next_tile, c_at + i * c_row + j, rows - 1 - i
-                if left >= wide:
-                    _whole(tiles, tile, tiles_row, tiles_k, last, panel, panel_at, panel_row, wide,
-                           c, to, c_row, stretch, more)  # fmt: skip
-                elif left > width:
-                    _edge(tiles, tile, tiles_row, tiles_k, last, panel, panel_at, panel_row, left,
-                          c, to, c_row, stretch, more)  # fmt: skip
-                else:
-                    _narrow(tiles, tile, tiles_row, tiles_k, last, panel, panel_at, panel_row, left,
-                            c, to, c_row, stretch, more)  # fmt: skip
-            j += wide
+            _columns(tiles, tiles_at, next_tile, tiles_row, tiles_k, panel, panel_at, panel_row,
+                     c, c_at + j, c_row, rows, columns - j, stretch, add or k > 0)  # fmt: skip

@@ -92,6 +92,8 @@ class Run(ctypes.Structure):
                     *("parameters", "gradients", "moment_1", "moment_2", "work", "out"),
                     *("labels", "count"),  # addresses: int64 (B,); steps taken, int64 (1,)
                     *("kl_layers", "grad_scale"),  # addresses: float64 (L,) and (LOSS tasks, O)
+                    "shared",  # address: (B, O) of the first layer, x mu, which Flipout draws share
+                    "again",  # 1 where it is there already
                     "safe",  # found: 1 where every gradient is sure to be finite
                 ),
             ),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels import records as at
-from .crew import plain
+from .crew import aligned, plain
 from .plan import backward_tasks, forward_tasks, predict_tasks
 from .runner import Runner
 
@@ -54,7 +54,7 @@ class Chain:
         self.layers = [member.layer for member in members]
         self.runner = Runner(site.crew, members, site.places, site.rows, likelihood, site.by_inputs)
         self._first = site.places[f"{members[0].prefix}kernel_mu"]
-        self._x = None
+        self._x, self._shared = None, ()
 
     def _settle(self, scale_shift, noise):
         """Tell kernels of the noise of a run and each layer's scale_shift; return its record."""
@@ -161,7 +161,7 @@ class Chain:
         runner.run_step(runner.step_plan(rows), rows, runner.fill(*batch))
         return this, this.safe == 1
 
-    def draw_outputs(self, p, h, key, kind):
+    def draw_outputs(self, p, h, key, kind, again=False):
         """Return one draw of the outputs (rows, O). Twin: `reference.draw_outputs`.
 
         Parameters
@@ -170,6 +170,8 @@ class Chain:
         h : array (rows, I)
         key : Key
         kind : "weights", "flipout" or "mean"
+        again : bool
+            p and h are those of the call before: what Flipout draws share is there.
         """
         runner, rows = self.runner, len(h)
         out = np.empty((rows, self.layers[-1].outputs), runner.dtype)
@@ -177,6 +179,12 @@ class Chain:
         runner.give("parameters", p[0].kernel_mu, place=self._first)
         this.kind, this.signs, this.gradients_to = KINDS[kind], at.DRAWN, at.SET
         runner.give("out", out)
+        if kind == "flipout":
+            again = again and len(self._shared) >= rows * self.layers[0].outputs
+            if not again:
+                self._shared = aligned(rows * self.layers[0].outputs, runner.dtype)
+            runner.give("shared", self._shared)
+        this.again = again
         drawn = kind != "mean"
         plan = runner.planned((rows, drawn), lambda: predict_tasks(runner.layers, rows, drawn))
         runner.run(plan, rows, plain(h))

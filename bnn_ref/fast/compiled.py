@@ -272,6 +272,7 @@ def draw_outputs(
     kind: str = "weights",
     first_row: int = 0,
     workspace: Workspace | None = None,
+    again: bool = False,
 ) -> NDArray[Any]:
     """Return one draw of the outputs (rows, O) for a block of rows. Twin: `reference.draw_outputs`.
 
@@ -287,7 +288,7 @@ def draw_outputs(
     _check_blocks(network, first_row + len(x))
     sequence = _workspace(workspace, network, len(x), parameters.dtype).for_prediction()
     key = Key(seed, 0, draw, "predict", first_row)
-    return sequence.draw_outputs(_plain(parameters).layers, x, key, kind)
+    return sequence.draw_outputs(_plain(parameters).layers, x, key, kind, again)
 
 
 def warm_up(dtype: DTypeLike) -> None:

@@ -138,11 +138,12 @@ class Sequence:
                 grad_h = part.twin.backward(grad_h, kl_weight, gradients[part.begin])
         return grad_h
 
-    def draw_outputs(self, p, h, key, kind):
-        """Return the outputs (rows, O) of one draw of a prediction."""
+    def draw_outputs(self, p, h, key, kind, again=False):
+        """Return the outputs (rows, O) of one draw of a prediction; `again` as for the back end."""
         for part in self.parts:
             if part.chain:
-                h = part.chain.draw_outputs(p[part.begin : part.end], h, key, kind)
+                again = again and part.begin == 0  # other inputs have noise in them
+                h = part.chain.draw_outputs(p[part.begin : part.end], h, key, kind, again)
             else:
                 stream = self.stream(part.begin, key)
                 h = part.twin.draw_outputs(p[part.begin], h, stream, kind)

@@ -192,7 +192,7 @@ def predict(
         for draw in range(draws):
             reduction.add(
                 backend.draw_outputs(network, parameters, block, seed, draw, kind=kind,
-                                     first_row=start, workspace=workspace)
+                                     first_row=start, workspace=workspace, again=draw > 0)
             )  # fmt: skip
         blocks.append(reduction.result())
     return _prediction(network.likelihood, blocks, y, draws, samples, scales)

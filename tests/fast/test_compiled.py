@@ -161,6 +161,20 @@ def test_draws_are_the_references_and_a_rows_own(kind, dtype, limit):
     assert compiled.draw_outputs(MIXED, parameters, x[:0], 3, 2, kind=kind).shape == (0, 3)
 
 
+def test_draws_that_share_have_the_bits_of_draws_that_do_not():
+    layers = [DenseFlipout(300, 7, activation="relu", bias="normal_flipped"), DenseFlipout(7, 3)]
+    network = Network(layers)
+    parameters = network.init(5)
+    x = np.random.default_rng(6).normal(size=(2, 70, 300)).astype(np.float32)
+    workspace = compiled.prepare(network, 70, "float32")
+    for rows in x:  # the second finds what the first left
+        for draw in range(3):
+            shared = compiled.draw_outputs(network, parameters, rows, 1, draw, kind="flipout",
+                                           workspace=workspace, again=draw > 0)  # fmt: skip
+            alone = compiled.draw_outputs(network, parameters, rows, 1, draw, kind="flipout")
+            np.testing.assert_array_equal(shared, alone)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_same_bits_for_any_number_of_threads(dtype):
     """Wide enough that the threads are used; see `compiled.SMALL`."""

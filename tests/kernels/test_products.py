@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 from tolerances import PRODUCT, relative
 
-from bnn_ref.kernels.products import PACKED, product
+from bnn_ref.kernels.products import PACKED, packed_product, product
 
 
 @numba.njit
 def multiply(a, a_row, a_k, b, c, rows, columns, depth, add, packed):
-    product(a, 0, a_row, a_k, b, 0, columns, c, 0, columns, rows, columns, depth, add, packed)
+    if packed.size:
+        packed_product(a, 0, a_row, a_k, b, 0, columns, c, 0, columns, rows, columns, depth, add,
+                       packed)  # fmt: skip
+    else:
+        product(a, 0, a_row, a_k, b, 0, columns, c, 0, columns, rows, columns, depth, add)
 
 
-def run(a, b, add_to=None, across=False):
+def run(a, b, add_to=None, across=False, packed=PACKED):
     """a @ b, a read as it lies or, across, from its transpose."""
     rows, depth = a.shape
     columns = b.shape[1]
@@ -22,7 +26,7 @@ def run(a, b, add_to=None, across=False):
     flat = np.ascontiguousarray(a.T if across else a).reshape(-1)
     steps = (1, rows) if across else (depth, 1)
     multiply(flat, *steps, b.reshape(-1), out.reshape(-1), rows, columns, depth,
-             add_to is not None, np.full(PACKED, np.nan, a.dtype))  # fmt: skip
+             add_to is not None, np.full(packed, np.nan, a.dtype))  # fmt: skip
     return out
 
 
@@ -56,3 +60,16 @@ def test_an_entry_depends_on_its_row_and_column_alone(dtype):
             part = run(a[rows], np.ascontiguousarray(b[:, columns]))
             assert np.array_equal(part, whole[rows, columns])
     assert np.array_equal(run(a, b, across=True), whole)
+    assert np.array_equal(run(a, b, packed=0), whole)
+    assert np.array_equal(run(a, b, across=True, packed=0), whole)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("across", [False, True])
+def test_packing_changes_no_bit(across, dtype):
+    rng = np.random.default_rng(4)
+    for rows, depth, columns in ((130, 513, 77), (96, 257, 160), (95, 30, 33)):
+        a = rng.normal(size=(rows, depth)).astype(dtype)
+        b = rng.normal(size=(depth, columns)).astype(dtype)
+        start = rng.normal(size=(rows, columns)).astype(dtype)
+        assert np.array_equal(run(a, b, start, across), run(a, b, start, across, packed=0))
