@@ -9,7 +9,7 @@ import pytest
 API = Path(__file__).resolve().parents[2] / "docs" / "api"
 ROOMS = ("bnn_ref", "bnn_ref.layers", "bnn_ref.priors", "bnn_ref.likelihoods", "bnn_ref.plot",
          "bnn_ref.training", "bnn_ref.prediction", "bnn_ref.verification", "bnn_ref.data",
-         "bnn_ref.noise")  # fmt: skip
+         "bnn_ref.noise", "bnn_ref.exchange")  # fmt: skip
 
 
 def modules():
