@@ -2,7 +2,7 @@
 
 A description is what `Network.to_json` writes and checkpoints and vectors hold: ``{"layers": [...],
 "likelihood": {...}}``. In a file an option of a layer may be left out, which is its default, and
-so may the inputs and the likelihood, which are then the data's:
+so may the inputs and the likelihood, which are then the data's::
 
     {"layers": [
       {"type": "Conv2DFlipout", "filters": 8, "kernel_size": 3, "activation": "relu"},
