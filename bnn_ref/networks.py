@@ -73,7 +73,9 @@ def completed(layer: Any) -> Any:
         return layer
     own = fields(LAYERS.find(layer["type"]))
     defaults = {field.name: field.default for field in own if field.default is not MISSING}
-    return {**defaults, **layer}
+    inner = layer.get("layers")
+    inside = {"layers": [completed(one) for one in inner]} if isinstance(inner, list) else {}
+    return {**defaults, **layer, **inside}
 
 
 def from_description(

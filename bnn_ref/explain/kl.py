@@ -79,12 +79,12 @@ def _exact(mpmath, mu, sigma, prior):
 def _layers(sheet, subject):
     """Print each layer's parts, rounded so that they add up; check them; return the numbers."""
     network, parameters = subject.network, subject.parameters
-    totals = reference.kl(network, parameters)
-    parts = reference.kl_parts(network, parameters)
+    random = [k for k, layer in enumerate(network.layers) if layer.num_random]
+    totals = reference.kl(network, parameters)[random]
+    parts = [reference.kl_parts(network, parameters)[k] for k in random]
     rows = [
-        {"layer": f"layers.{k}", "weights": layer.num_random, "parts": parts[k], "kl": totals[k]}
-        for k, layer in enumerate(network.layers)
-        if layer.num_random
+        {"layer": f"layers.{k}", "weights": network.layers[k].num_random, "parts": part, "kl": kl}
+        for k, part, kl in zip(random, parts, totals, strict=True)
     ]
     whole, summed = float(np.sum(totals)), float(np.sum([sum(p) for p in parts]))
     twice = [(sum(part), total) for part, total in zip(parts, totals, strict=True)]

@@ -69,7 +69,7 @@ class SameSize(Layer):
 
     def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
         """Return the layer's description; arguments as for `DenseFlipout.to_json`."""
-        shape = {"shape": list(self.shape)} if len(self.shape) > 1 else {}
+        shape = {"shape": None if self.shape is None else list(self.shape)}
         return {"type": self.type, **self.options(), **shape}
 
     @classmethod
@@ -85,7 +85,7 @@ class SameSize(Layer):
         unknown = sorted(set(options) - {one.name for one in fields(cls)})
         if unknown:
             raise expected(f"layer {cls.type}", "keys that it has", repr(unknown[0]))
-        layer = cls(**{"shape": (inputs,), **options})
-        if layer.inputs != inputs:
+        layer = cls(**options)
+        if layer.shape is not None and layer.inputs != inputs:
             raise expected(f"layer {cls.type}: shape", f"one of {inputs} in all", layer.shape)
         return layer

@@ -26,6 +26,7 @@ from bnn_ref import (
     predict,
 )
 from bnn_ref import reference as numpy_backend
+from bnn_ref.networks import from_description
 from bnn_ref.noise import Stream, draw_noise
 from bnn_ref.runs.checkpoints import load_checkpoint, save_checkpoint
 
@@ -295,3 +296,18 @@ def test_flipout_layers_start_where_they_are_told():
         DenseFlipout(3, 2, initial_sigma={"bias": 0.1})
     with pytest.raises(ValueError, match="initial_sigma.kernel: expected numbers above 0"):
         DenseFlipout(3, 2, initial_sigma={"kernel": 0.0})
+
+
+def test_a_file_may_leave_shapes_and_options_out():
+    description = {"layers": [
+        {"type": "Conv2D", "filters": 3, "kernel_size": 3},
+        {"type": "BatchNorm"},
+        {"type": "Dropout", "rate": 0.1},
+        {"type": "Flatten"},
+        {"type": "Residual", "layers": [{"type": "LayerNorm"}, {"type": "Dense", "units": 48}]},
+        {"type": "DenseFlipout", "units": 2},
+    ]}  # fmt: skip
+    network = from_description(description, (6, 6, 1), Categorical())
+    assert network.layers[1].shape == (4, 4, 3)
+    assert network.layers[4].layers[0].shape == (48,)
+    assert Network.from_json(json.loads(json.dumps(network.to_json()))) == network
