@@ -67,11 +67,18 @@ def _kl_mixture(prior, own, mu, sigma, eps):
     return jnp.sum(log_q + _minus_log_mixture(prior, mu + sigma * eps))
 
 
+def _kl_scaled(prior, own, mu, sigma, eps):
+    """Return another prior's KL times a factor."""
+    inner = prior["prior"]
+    return prior["factor"] * KLS[inner.get("type", "normal")](inner, own, mu, sigma, eps)
+
+
 KLS: dict[str, Any] = {
     "normal": _kl_normal,
     "learned_normal": _kl_normal,
     "laplace": _kl_laplace,
     "mixture": _kl_mixture,
+    "scaled": _kl_scaled,
     "none": lambda prior, own, mu, sigma, eps: 0.0,
 }
 
@@ -79,6 +86,8 @@ KLS: dict[str, Any] = {
 def _penalty(prior, mu):
     """Return -log p(mu) of a point estimate, summed."""
     kind = prior.get("type", "normal")
+    if kind == "scaled":
+        return prior["factor"] * _penalty(prior["prior"], mu)
     if kind == "mixture":
         return jnp.sum(_minus_log_mixture(prior, mu))
     m, s = (jnp.asarray(prior[name], mu.dtype) for name in ("loc", "scale"))
@@ -194,10 +203,18 @@ def _split(vector):
 
 def refusal(meta: Mapping[str, Any]) -> str | None:
     """Return why a network is not written here, or None."""
-    unknown = next((k for k, one in enumerate(meta["layers"]) if one["type"] not in LAYERS), None)
-    return None if unknown is None else (
-        f"layers[{unknown}].type: expected {' or '.join(LAYERS)}, "
-        f"found {meta['layers'][unknown]['type']}")  # fmt: skip
+    for k, layer in enumerate(meta["layers"]):
+        kinds = [(layer[part] or {}).get("type", "normal") for part in layer
+                 if part.endswith("_prior")]  # fmt: skip
+        for key, found, known in (
+            ("type", [layer["type"]], LAYERS),
+            ("activation", [layer.get("activation", "linear")], ACTIVATIONS),
+            ("prior", kinds, KLS),
+        ):
+            unknown = [one for one in found if one not in known]
+            if unknown:
+                return f"layers[{k}].{key}: expected one of {', '.join(known)}, found {unknown[0]}"
+    return None
 
 
 def answer(vector: Vector) -> dict[str, NDArray[Any]]:

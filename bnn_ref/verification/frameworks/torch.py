@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...step.adam import Adam
 from . import CannotAnswer, Framework
+from .torch_layers import layers
 
 if TYPE_CHECKING:
     from ..vectors.files import Vector
@@ -67,11 +68,18 @@ def _kl_mixture(prior, own, mu, sigma, eps):
     return torch.sum(log_q + _minus_log_mixture(prior, mu + sigma * eps))
 
 
+def _kl_scaled(prior, own, mu, sigma, eps):
+    """Return another prior's KL times a factor."""
+    inner = prior["prior"]
+    return prior["factor"] * KLS[inner.get("type", "normal")](inner, own, mu, sigma, eps)
+
+
 KLS: dict[str, Any] = {
     "normal": _kl_normal,
     "learned_normal": _kl_normal,
     "laplace": _kl_laplace,
     "mixture": _kl_mixture,
+    "scaled": _kl_scaled,
     "none": lambda prior, own, mu, sigma, eps: torch.zeros((), dtype=mu.dtype),
 }
 
@@ -79,6 +87,8 @@ KLS: dict[str, Any] = {
 def _penalty(prior, mu):
     """Return -log p(mu) of a point estimate, summed."""
     kind = prior.get("type", "normal")
+    if kind == "scaled":
+        return prior["factor"] * _penalty(prior["prior"], mu)
     if kind == "mixture":
         return torch.sum(_minus_log_mixture(prior, mu))
     m, s = _like(prior["loc"], mu), _like(prior["scale"], mu)
@@ -124,7 +134,25 @@ def _dense_flipout(layer, p, h):
     return a
 
 
-LAYERS: dict[str, Any] = {"DenseFlipout": _dense_flipout}  # type to pre-activations
+LAYERS: dict[str, Any] = {
+    "DenseFlipout": _dense_flipout,
+    **layers(softplus),
+}  # type to pre-activations
+
+
+def _layer(layer, p, h):
+    """Return (outputs, kl, pre-activations or None) of a layer, and of those inside it."""
+    if layer["type"] == "Residual":
+        x, total = h, torch.zeros((), dtype=h.dtype)
+        for j, inner in enumerate(layer["layers"]):
+            x, kl, _ = _layer(inner, _below(p, f"layers.{j}."), x)
+            total = total + kl
+        return (h + x if layer["add"] else x), total, None
+    a = LAYERS[layer["type"]](layer, p, h)
+    kl = layer_kl(layer, p) if p else torch.zeros((), dtype=h.dtype)
+    if "activation" not in layer:
+        return a, kl, None
+    return ACTIVATIONS[layer["activation"]](a), kl, a
 
 
 def nll_and_loss(
@@ -181,10 +209,9 @@ def forward(meta: Mapping[str, Any], t: Mapping[str, Any]) -> tuple[Any, list[An
     """Return (outputs, kl of each layer, pre-activations) for a vector file's tensors, by name."""
     h, kls, before = t["x"], [], []
     for k, layer in enumerate(meta["layers"]):
-        p = _below(t, f"layers.{k}.")
-        before.append(LAYERS[layer["type"]](layer, p, h))
-        h = ACTIVATIONS[layer["activation"]](before[-1])
-        kls.append(layer_kl(layer, p))
+        h, kl, a = _layer(layer, _below(t, f"layers.{k}."), h)
+        kls.append(kl)
+        before.append(a)
     return h, kls, before
 
 
@@ -192,17 +219,35 @@ def tensors(vector: Vector) -> dict[str, Any]:
     """Return a vector's arrays as tensors, x and the parameters ready to be differentiated."""
     found = {name: torch.from_numpy(np.array(value)) for name, value in vector.arrays.items()}
     for name, tensor in found.items():
-        if name == "x" or name.endswith(("_mu", "_rho", "_prior_loc")):
+        if name in ("x", *vector.network.parameter_shapes):
             tensor.requires_grad_(True)
     return found
 
 
 def refusal(meta: Mapping[str, Any]) -> str | None:
     """Return why a network is not written here, or None."""
-    unknown = next((k for k, one in enumerate(meta["layers"]) if one["type"] not in LAYERS), None)
-    return None if unknown is None else (
-        f"layers[{unknown}].type: expected {' or '.join(LAYERS)}, "
-        f"found {meta['layers'][unknown]['type']}")  # fmt: skip
+    return _refused(meta["layers"], "layers")
+
+
+def _refused(described, thing):
+    for k, layer in enumerate(described):
+        place = f"{thing}[{k}]"
+        if layer["type"] == "Residual":
+            reason = _refused(layer["layers"], f"{place}.layers")
+            if reason:
+                return reason
+            continue
+        kinds = [(layer[part] or {}).get("type", "normal") for part in layer
+                 if part.endswith("_prior")]  # fmt: skip
+        for key, found, known in (
+            ("type", [layer["type"]], LAYERS),
+            ("activation", [layer.get("activation", "linear")], ACTIVATIONS),
+            ("prior", kinds, KLS),
+        ):
+            unknown = [one for one in found if one not in known]
+            if unknown:
+                return f"{place}.{key}: expected one of {', '.join(known)}, found {unknown[0]}"
+    return None
 
 
 def _loss(vector, meta, t):
@@ -230,7 +275,8 @@ def answer(vector: Vector) -> dict[str, NDArray[Any]]:
             grad = t[name].grad  # None where nothing depends on it
             results[f"grad.{name}"] = torch.zeros_like(t[name]) if grad is None else grad
     if vector.version == 2:
-        results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)}
+        results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)
+                    if a is not None}  # fmt: skip
     return {name: value.detach().numpy() for name, value in results.items()}
 
 

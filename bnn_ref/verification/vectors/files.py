@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from ...step import Result
 
 PARAMETERS = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")
-_OF_PRIORS = tuple(f"_prior.{name}" for name in version_2.LIFTED)
 _CHUNK = 2**20  # entries looked at together, so that a check needs no second array
 
 
@@ -163,7 +162,7 @@ class Vector:
         network, layers = self.network, []
         for k, layer in enumerate(network.layers):
             found = self._below(f"layers.{k}.", dtype or self.dtype)
-            others = (*layer.parameter_shapes, *(n for n in found if n.endswith(_OF_PRIORS)))
+            others = (*layer.parameter_shapes, *(n for n in found if "_prior." in n))
             layers.append(layer.noise_of({n: v for n, v in found.items() if n not in others}))
         kind = LocalNoise if self.meta.get("estimator") == "local" else Noise
         return kind(tuple(layers))

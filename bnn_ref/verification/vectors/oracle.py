@@ -173,11 +173,18 @@ def _kl_mixture(prior, own, mu, sigma, eps):
     return total
 
 
+def _kl_scaled(prior, own, mu, sigma, eps):
+    """Return another prior's KL times a factor."""
+    inner = prior["prior"]
+    return mpf(prior["factor"]) * KLS[inner.get("type", "normal")](inner, own, mu, sigma, eps)
+
+
 KLS: dict[str, Any] = {
     "normal": _kl_normal,
     "learned_normal": _kl_normal,
     "laplace": _kl_laplace,
     "mixture": _kl_mixture,
+    "scaled": _kl_scaled,
     "none": lambda *_: mpf(0),
 }
 
@@ -185,6 +192,8 @@ KLS: dict[str, Any] = {
 def _penalty(prior, mu):
     """Return -log p(mu) of a point estimate with a prior, its constant included, summed."""
     kind = prior.get("type", "normal")
+    if kind == "scaled":
+        return mpf(prior["factor"]) * _penalty(prior["prior"], mu)
     if kind == "mixture":
         parts = [[mpf(value) for value in prior[name]] for name in ("weights", "locs", "scales")]
         return -mp.fsum(mp.log(mp.fsum(share * mp.exp(_log_normal(w, m, s))

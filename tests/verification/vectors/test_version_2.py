@@ -5,11 +5,23 @@ import json
 import numpy as np
 import pytest
 
-from bnn_ref.layers import BatchNorm, Dense, DenseFlipout, Dropout, LayerNorm, Residual
+from bnn_ref.layers import (
+    AveragePool2D,
+    BatchNorm,
+    Conv2DFlipout,
+    Dense,
+    DenseFlipout,
+    Dropout,
+    Elementwise,
+    Flatten,
+    LayerNorm,
+    MaxPool2D,
+    Residual,
+)
 from bnn_ref.likelihoods import Normal
 from bnn_ref.network import Network
 from bnn_ref.noise import LocalNoise, draw_noise
-from bnn_ref.priors import LaplacePrior, NormalPrior
+from bnn_ref.priors import LaplacePrior, NormalPrior, ScaledPrior
 from bnn_ref.verification import check_implementation
 from bnn_ref.verification.frameworks import load
 from bnn_ref.verification.vectors import (
@@ -156,3 +168,48 @@ def test_layers_of_every_kind_need_no_change_of_the_format(tmp_path):
     right["grad.layers.3.layers.0.scale"] = right["grad.layers.3.layers.0.scale"] * 1.1
     check = check_vector(question.answer(right, "mine"))
     assert "first in the backward pass through layer 3" in check.verdict()
+
+
+MIXED = {
+    "images": lambda: [
+        Conv2DFlipout(4, 3, padding="same", strides=2, activation="tanh", input_shape=(6, 5, 2),
+                      bias="normal_flipped"),
+        MaxPool2D(2, padding="same", strides=1), Conv2DFlipout(3, 2, bias="normal"),
+        AveragePool2D(2, padding="same", strides=1), BatchNorm(), Flatten(), DenseFlipout(12, 2),
+    ],
+    "rows": lambda: [
+        DenseFlipout(3, 4, "tanh"), BatchNorm(), Elementwise("relu"), Dropout(0.3),
+        Residual([LayerNorm(), DenseFlipout(4, 4, bias="normal"), Dropout(0.5)]), Dense(4, 2),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_pytorch_answers_networks_of_every_layer(name):
+    pytest.importorskip("torch")
+    network = Network(MIXED[name]())
+    rng = np.random.default_rng(0)
+    parameters = network.init(3, "float64")
+    question = make_question(network, parameters, rng.normal(size=(5, network.inputs)),
+                             np.arange(5) % 2, draw_noise(network, 5, 1, dtype="float64"),
+                             0.1)  # fmt: skip
+    answer = question.answer(load("torch").answer(question), "torch")
+    comparison = compare(answer, 1e-12)
+    assert comparison.agrees, comparison.table()
+
+
+def test_a_scaled_prior_is_a_prior_times_its_factor():
+    prior = ScaledPrior(NormalPrior(np.linspace(0, 1, 4), 0.5), 0.25)
+    question = made(prior)
+    assert set(question.arrays) >= {"layers.0.kernel_prior.prior.loc"}
+    whole = truth(made(NormalPrior(np.linspace(0, 1, 4), 0.5)))
+    assert truth(question)["layers.0.kl"] == pytest.approx(0.25 * whole["layers.0.kl"], rel=1e-14)
+    pytest.importorskip("torch")
+    assert compare(question.answer(load("torch").answer(question), "torch"), 1e-12).agrees
+    mpmath = pytest.importorskip("mpmath")
+    from bnn_ref.verification.vectors import oracle
+
+    with mpmath.workdps(50):
+        kl = oracle.step(question.whole_meta, {name: oracle._numbers(value) for name, value in
+                                               question.arrays.items()})[2][0]  # fmt: skip
+    assert float(kl) == pytest.approx(truth(question)["layers.0.kl"], rel=1e-14)
