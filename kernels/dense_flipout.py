@@ -4,14 +4,22 @@ Twin: `bnn_ref/layers/dense_flipout.py`. What differs: work is cut into tiles of
 and what the backward pass needs is left behind in the form in which it is needed. A task takes
 its record and finds its arrays by the layer's and the run's (see `records.py`); what it adds to
 sums it leaves in `part`.
+
+Local reparameterisation (twin: `bnn_ref/layers/local.py`) is the same two products of other
+numbers, so it runs through the same tasks: delta is sigma^2 and `flipped` h^2, whose product is the
+variance v of the pre-activations. Where Flipout has sign_input, which takes the gradient by
+`flipped` on to h, there is 2 h; where it has sign_output, first the normals and after the forward
+pass eps / (2 sqrt(v)), which takes the gradient by a pre-activation on to v.
 """
+
+import numpy as np
 
 from .activations import activate
 from .adam import use_up
 from .arrays import column_sums, fill, multiply, multiply_into, put, total_magnitude, transpose
 from .jit import kernel
-from .machine import memory_at, use_whole_vectors, view
-from .philox import sign_rows
+from .machine import memory_at, select, use_whole_vectors, view
+from .philox import GROUP, normals, sign_rows
 from .priors import add_kl_mu
 from .products import PACKED, packed_product
 from .records import DRAWN, FLIPOUT, MEAN, ONES, WEIGHTS
@@ -40,7 +48,8 @@ def sample_bias(layer, run, memory, part):
     if kind >= NORMAL and run.kind != MEAN:
         sample(layer.bias, layer.scale_shift, 0, n, False, run, memory, part)
         delta = view(memory.work, layer.bias.delta, n)
-        put(delta, flip if kind == NORMAL_FLIPPED and run.kind != WEIGHTS else shift, True)
+        flipped = run.local == 1 or (kind == NORMAL_FLIPPED and run.kind != WEIGHTS)
+        put(delta, flip if flipped else shift, True)
 
 
 @kernel
@@ -55,12 +64,40 @@ def _put_signs(to, place, first, rows, columns, stream, run, memory):
 
 
 @kernel
+def _square(h, double, squared):
+    """Set double = 2 h and squared = h^2."""
+    use_whole_vectors()
+    for i in range(h.size):
+        double[i] = type(h[0])(2.0) * h[i]
+        squared[i] = h[i] * h[i]
+
+
+@kernel
+def _draw_local(task, layers, run, memory):
+    """Every layer's normals for some rows, and the first layer's 2 x and x^2."""
+    for k in range(layers.size):
+        layer = layers[k]
+        n, key = layer.outputs, key_of(run, layer.sign_output_stream)
+        width = (n + GROUP - 1) // GROUP * GROUP  # each row starts at a group of its own
+        for r in range(task.begin, task.end if run.eps == DRAWN else task.begin):
+            normals(view(memory.work, layer.sign_output + r * n, n), (run.first_row + r) * width,
+                    view(memory.scratch, 0, SPARE), key)  # fmt: skip
+    start = task.begin * layers[0].inputs
+    n = task.end * layers[0].inputs - start
+    _square(view(memory.x, start, n), view(memory.work, layers[0].sign_input + start, n),
+            view(memory.work, layers[0].flipped + start, n))  # fmt: skip
+
+
+@kernel
 def flip(task, layers, run, memory, part):
     """Every layer's signs for some rows, and x * sign_input.
 
     The first layer's input signs are kept only where the gradient by x will ask for them.
     """
     first, rows = task.begin, task.end - task.begin
+    if run.local == 1:
+        _draw_local(task, layers, run, memory)
+        return
     for k in range(layers.size):
         layer = layers[k]
         place = layer.flipped if k == 0 and run.grad_x < 0 else layer.sign_input
@@ -86,6 +123,21 @@ def _flip_outputs(out, sign, shift, flip):
 
 
 @kernel
+def _perturb_outputs(out, eps, shift, variance):
+    """Set out = sqrt(out + variance) * eps + shift for a row, and eps to eps / (2 that root).
+
+    Twins: `local.perturb`, and `perturb_backward`'s factor, which is 0 where the root is.
+    """
+    use_whole_vectors()
+    T = type(out[0])
+    for i in range(out.size):
+        root = np.sqrt(out[i] + variance[i])
+        half = select(root == T(0.0), T(0.0), T(0.5) * eps[i] / root)
+        out[i] = root * eps[i] + shift[i]
+        eps[i] = half
+
+
+@kernel
 def forward(task, layers, run, memory, part):
     """One tile of a layer's outputs: h mu + ((h * sign_input) delta) * sign_output + bias."""
     k = task.layer
@@ -102,9 +154,12 @@ def forward(task, layers, run, memory, part):
     flip = view(work, layer.bias_flip + column, columns)
     for r in range(rows):
         row = r * outputs
-        _flip_outputs(view(work, out + row, columns),
-                      view(work, layer.sign_output + place + row, columns),
-                      shift, flip)  # fmt: skip
+        out_row, sign = (view(work, out + row, columns),
+                         view(work, layer.sign_output + place + row, columns))  # fmt: skip
+        if run.local == 1:
+            _perturb_outputs(out_row, sign, shift, flip)
+        else:
+            _flip_outputs(out_row, sign, shift, flip)
     packed_product(memory.x if k == 0 else work, layer.input + first * inputs, inputs, 1,
                    memory.parameters, layer.kernel.mu + column, outputs,
                    work, out, outputs, rows, columns, inputs, True, memory.scratch)  # fmt: skip
@@ -116,6 +171,10 @@ def forward(task, layers, run, memory, part):
                  layer.leak)  # fmt: skip
         if k < layers.size - 1:
             after = layers[k + 1]
+            if run.local == 1:
+                _square(h, view(work, after.sign_input + row, columns),
+                        view(work, after.flipped + row, columns))  # fmt: skip
+                continue
             multiply(h, view(work, after.sign_input + row, columns),
                      view(work, after.flipped + row, columns))  # fmt: skip
             magnitude += total_magnitude(h)
@@ -264,7 +323,8 @@ def update_bias(layer, run, memory):
             add_scaled(by_mu, view(memory.work, layer.bias.kl_mu, n), run.kl_weight)
         use_up(by_mu, layer.bias.mu, run, memory)
     else:
-        grad = layer.grad_flipped if kind == NORMAL_FLIPPED else layer.grad
+        flipped = kind == NORMAL_FLIPPED or run.local == 1
+        grad = layer.grad_flipped if flipped else layer.grad
         column_sums(memory.work, grad, run.rows, n, by_delta, block)
         update_tensor(layer.bias, 0, by_mu, by_delta, run, memory)
 

@@ -28,7 +28,7 @@ from .error_function import erf
 from .jit import entry, inner, kernel
 from .machine import fetch_add, memory_at, memory_of, select, use_whole_vectors, view
 from .philox import normals
-from .priors import ARRAYS, LAPLACE, LEARNED, MIXTURE, NO_PRIOR
+from .priors import ARRAYS, LAPLACE, MIXTURE, NO_PRIOR
 from .records import DRAWN
 from .sample import SPARE, key_of
 from .tasks import DONE, come, take, wait
@@ -219,6 +219,14 @@ def _point_laplace(loc, scale, mu, kl, kl_mu):
         kl_mu[i] = select(away < T(0.0), -inverse, sign)
 
 
+@kernel
+def _times(a, factor):
+    """Multiply a by a factor."""
+    use_whole_vectors()
+    for i in range(a.size):
+        a[i] *= type(a[0])(factor)
+
+
 @inner
 def _part_of(memory, j):
     """Return one of a thread's arrays of STRETCH numbers."""
@@ -283,9 +291,13 @@ def _stretch(tensor, start, n, shift, key, drawn, parameters, work, scratch, par
         fill(b, scale)
         _arrays(a, b, mu, sigma, slope, kl, kl_mu, kl_rho)
         _by_learned(loc, scale, mu, sigma, a, b)
-        part.loc += total(a)
-        part.rho += total(b)
-    part.kl += total(kl)
+        part.loc += prior.factor * total(a)
+        part.rho += prior.factor * total(b)
+    if prior.factor != 1.0:
+        _times(kl_mu, prior.factor)
+        if prior.is_point == 0:
+            _times(kl_rho, prior.factor)
+    part.kl += prior.factor * total(kl)
     part.slopes += total_magnitude(kl_mu)
     if prior.is_point == 0:
         part.slopes += total_magnitude(kl_rho)
@@ -307,7 +319,7 @@ def _add_part(prior, part, parameters, work):
     T = type(view(work, 0, 1)[0])
     prior.kl += part.kl
     prior.slopes += part.slopes
-    if prior.code == LEARNED:
+    if prior.own >= 0:
         own = view(work, prior.own, 2)
         place = 0
         if prior.loc >= 0:
@@ -356,6 +368,6 @@ def other_kl(tasks, parts, layers, settings, control, scratch, thread):
         for j in range(count):
             layer = layers[tasks[j].layer]
             tensor = layer.bias if tasks[j].bias == 1 else layer.kernel
-            if tasks[j].begin == 0 and tensor.prior.code == LEARNED:
+            if tasks[j].begin == 0 and tensor.prior.own >= 0:
                 fill(view(work, tensor.prior.own, 2), 0.0)
             _add_part(tensor.prior, parts[j], parameters, work)

@@ -28,6 +28,7 @@ PRIOR = np.dtype(
     [
         ("code", np.int64),
         ("normal", [("loc", np.float64), ("scale", np.float64)]),  # of all but arrays and mixture
+        ("factor", np.float64),  # the KL's, of all but the plain Normal
         ("is_point", np.int64),  # 1: -log p of a point estimate
         (
             "values",
@@ -36,7 +37,7 @@ PRIOR = np.dtype(
         ("count", np.int64),  # entries of each of them
         ("loc", np.int64),  # places in the parameters of what is learned, else -1
         ("rho", np.int64),
-        ("own", np.int64),  # place in work: the KL's derivatives by those, loc first
+        ("own", np.int64),  # place in work: the KL's derivatives by those, loc first; or -1
         ("kl", np.float64),  # found, of all but the plain Normal: the tensor's KL
         ("slopes", np.float64),  # and the sum of the magnitudes of its derivatives
     ]

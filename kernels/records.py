@@ -79,6 +79,7 @@ class Run(ctypes.Structure):
                     "eps",  # GIVEN or DRAWN
                     "signs",  # GIVEN, DRAWN or ONES
                     "gradients_to",  # SET, ADD or ADAM
+                    "local",  # 1: noise on outputs, see `dense_flipout.py`
                     # the key of the noise; stream is purpose << 28, to which tensors add theirs
                     *("seed_low", "seed_high", "step", "draw", "stream"),
                     "likelihood",  # a code of `likelihoods.py`

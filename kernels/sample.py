@@ -46,6 +46,15 @@ def _perturb(sigma, delta, factor):
 
 
 @kernel
+def _square(sigma, delta, factor):
+    """Set delta = sigma^2, and factor, which holds d sigma/d rho, to its derivative by rho."""
+    use_whole_vectors()
+    for i in range(sigma.size):
+        factor[i] *= type(sigma[0])(2.0) * sigma[i]
+        delta[i] = sigma[i] * sigma[i]
+
+
+@kernel
 def take_kl(prior, first, part):
     """Leave in a tensor's first task's part what `other_priors.py` found of all of it."""
     part.kl = prior.kl if first else 0.0
@@ -80,14 +89,17 @@ def sample(tensor, scale_shift, begin, end, whole, run, memory, part):
         kl_rho = view(memory.work, tensor.kl_rho + s, n)
         kl_mu = view(memory.work, tensor.kl_mu + s, n if tensor.kl_mu >= 0 else 0)
         sigma_s, kl_s = view(sigma, 0, n), view(kl, 0, n)
-        if run.eps == DRAWN:
+        if run.eps == DRAWN and run.local == 0:
             normals(delta, s, spare, key)
         _spread(rho, shift, sigma_s, factor)
         if run.kind == TRAINING and tensor.prior.code == NORMAL:
             kl_terms(tensor.prior, mu, rho, sigma_s, factor, kl_s, kl_mu, kl_rho)
             sum_kl += total(kl_s)
             sum_slopes += total_magnitude(kl_rho)
-        _perturb(sigma_s, delta, factor)
+        if run.local == 1:
+            _square(sigma_s, delta, factor)
+        else:
+            _perturb(sigma_s, delta, factor)
         if whole:
             put(mu, delta, True)
     if tensor.prior.code == NORMAL:

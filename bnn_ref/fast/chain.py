@@ -52,7 +52,8 @@ class Chain:
     def __init__(self, members, site, likelihood=None):
         self.members, self.site, self.likelihood = members, site, likelihood
         self.layers = [member.layer for member in members]
-        self.runner = Runner(site.crew, members, site.places, site.rows, likelihood, site.by_inputs)
+        self.runner = Runner(site.crew, members, site.places, site.rows, likelihood, site.by_inputs,
+                             site.estimator)  # fmt: skip
         self._first = site.places[f"{members[0].prefix}kernel_mu"]
         self._x, self._shared = None, ()
 

@@ -202,7 +202,7 @@ def train_step(
     # a larger rate, or nothing beside a root of 0, may overflow where every gradient is finite
     factors = adam.factors(step + 1)
     plain_update = factors[0] < LARGE_RATE and adam.epsilon > SMALL_EPSILON
-    if sequence.is_one_run and draws == 1 and plain_update and not (frozen or workspace.fixed):
+    if sequence.is_one_step and draws == 1 and plain_update and not (frozen or workspace.fixed):
         chain = sequence.parts[0].chain
         key = Key(seed, step, 0, "train")
         this, taken = chain.step(state, key, batch, kl_weight, adam, factors)

@@ -49,7 +49,7 @@ from ..kernels.products import MOST_ROWS, PACKED
 from ..kernels.sample import SPARE, STRETCH
 from ..noise import TENSORS
 from .places import SAMPLE_WEIGHTS, cut
-from .priors import describe_prior, place_prior
+from .priors import describe_prior, place_prior, unscaled
 
 LOSS_ROWS = 32  # of one task, which adds up their nll
 FLIP_ROWS = 16
@@ -93,7 +93,7 @@ def code_of_activation(name):
     return activations.CODES.get(name)
 
 
-def is_compiled(layer, training):
+def is_compiled(layer, training, estimator="flipout"):
     """Return whether `dense_flipout.py` under kernels/ has all of a layer; `training`: its priors.
 
     Parameters
@@ -101,16 +101,19 @@ def is_compiled(layer, training):
     layer : Layer
     training : bool
         A prediction asks for no priors.
+    estimator : str
     """
     if layer.type not in dense_flipout.CODES or code_of_activation(layer.activation) is None:
         return False
     if layer.bias not in dense_flipout.BIASES:
         return False
     asked = {**layer.priors, **layer.point_priors} if training else {}
-    return all(prior.type in priors.CODES for prior in asked.values())
+    if estimator == "local" and any(prior.is_sampled for prior in layer.priors.values()):
+        return False  # it draws no weights
+    return all(unscaled(prior)[0].type in priors.CODES for prior in asked.values())
 
 
-def describe(members, places, training=True):
+def describe(members, places, training=True, estimator="flipout"):
     """Return the LAYER records of layers that `is_compiled`, as far as no buffer is in them.
 
     Parameters
@@ -120,15 +123,18 @@ def describe(members, places, training=True):
         As `places_of`.
     training : bool
         Describe priors too; a prediction asks for none.
+    estimator : str
+        Of the noise.
     """
+    of_outputs = "output_eps" if estimator == "local" else "sign_output"
     layers = np.zeros(len(members), at.LAYER)
     for (layer, prefix, number), record in zip(members, layers, strict=True):
         record["inputs"], record["outputs"] = layer.inputs, layer.outputs
         record["activation"] = code_of_activation(layer.activation)
         record["leak"] = get_activation(layer.activation).leak or 0.0
         record["bias_kind"] = dense_flipout.BIASES[layer.bias]
-        for tensor in ("sign_input", "sign_output"):
-            record[f"{tensor}_stream"] = TENSORS[tensor] << 24 | number
+        record["sign_input_stream"] = TENSORS["sign_input"] << 24 | number
+        record["sign_output_stream"] = TENSORS[of_outputs] << 24 | number
         for tensor in ("kernel", "bias"):
             one = record[tensor]
             for name in ("mu", "rho"):
@@ -268,7 +274,7 @@ def _update(tasks, layers, rows, learned):
         if layer["bias"]["mu"] >= 0:
             tasks.add(at.UPDATE_BIAS, k)
         for bias, tensor in enumerate(("kernel", "bias")):
-            if layer[tensor]["prior"]["code"] == priors.LEARNED:
+            if layer[tensor]["prior"]["own"] >= 0:
                 tasks.add(at.UPDATE_PRIOR, k, bias)
     if learned:
         tasks.add(at.UPDATE_SCALE, 0, 0, tasks.counts[at.LOSS])

@@ -10,6 +10,14 @@ from ..kernels import priors as kernels
 from .places import SAMPLE_WEIGHTS, cut
 
 
+def unscaled(prior):
+    """Return the prior inside a `ScaledPrior` and its factor; any other itself and 1."""
+    factor = 1.0
+    while prior.type == "scaled":
+        prior, factor = prior.prior, factor * prior.factor
+    return prior, factor
+
+
 def describe_prior(record, layer, tensor, prefix, places):
     """Fill a tensor's PRIOR record as far as no buffer is in it.
 
@@ -23,12 +31,17 @@ def describe_prior(record, layer, tensor, prefix, places):
     places : dict
         As `plan.places_of`.
     """
-    point = layer.point_priors.get(tensor)
-    prior = layer.priors.get(tensor, point)
+    is_point = tensor in layer.point_priors
+    prior = {**layer.point_priors, **layer.priors}.get(tensor)
     if prior is None:
         return
-    name = "normal with arrays" if point is not None and prior.type == "normal" else prior.type
-    record["code"], record["is_point"] = kernels.CODES[name], point is not None
+    prior, factor = unscaled(prior)
+    record["code"], record["is_point"] = kernels.CODES[prior.type], is_point
+    record["factor"] = factor
+    if prior.type == "normal" and is_point:
+        record["code"] = kernels.ARRAYS
+    elif prior.type == "normal" and factor != 1:
+        record["code"] = kernels.LEARNED  # of numbers, of which none is learned
     shape = layer.parameter_shapes[f"{tensor}_mu"]
     record["count"] = len(getattr(prior, "scales", ())) or int(np.prod(shape))
     record["loc"], record["rho"] = (places.get(prefix + one, -1) for one in ("loc", "rho"))
@@ -41,7 +54,8 @@ def place_prior(record, buffers):
     """Give a prior its places for its arrays, and for the derivatives by what it learns."""
     arrays = {kernels.ARRAYS: 2, kernels.MIXTURE: 3}.get(int(record["code"]), 0)
     record["values"] = buffers.take(arrays * int(record["count"])) if arrays else -1
-    record["own"] = buffers.take(2) if record["code"] == kernels.LEARNED else -1
+    learns = record["code"] == kernels.LEARNED and max(record["loc"], record["rho"]) >= 0
+    record["own"] = buffers.take(2) if learns else -1
 
 
 def _values(prior, shape):
@@ -72,7 +86,7 @@ class OtherPriors:
                 if its["code"] == kernels.NORMAL:
                     continue
                 shape = layer.parameter_shapes[f"{tensor}_mu"]
-                prior = {**layer.point_priors, **layer.priors}[tensor]
+                prior, _ = unscaled({**layer.point_priors, **layer.priors}[tensor])
                 if its["values"] >= 0:
                     values = _values(prior, shape).reshape(-1)
                     work[its["values"] : its["values"] + values.size] = values

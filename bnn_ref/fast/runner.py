@@ -150,16 +150,20 @@ class Runner(Caller):
         Of the last layer's outputs, where one follows.
     by_inputs : bool
         Make room for the gradient by x.
+    estimator : str
+        Of the noise.
     """
 
-    def __init__(self, crew, members, places, capacity, likelihood=None, by_inputs=False):
-        layers = describe(members, places, training=capacity > 0)
+    def __init__(self, crew, members, places, capacity, likelihood=None, by_inputs=False,
+                 estimator="flipout"):  # fmt: skip
+        layers = describe(members, places, capacity > 0, estimator)
         super().__init__(crew, layers, scratch_size(layers, capacity))
         self.capacity, self.scale_shift = capacity, None
         this, inputs, outputs = self.this, layers["inputs"], layers["outputs"]
         this.width, this.capacity = int(max(inputs.max(), outputs.max())), capacity
         this.scale_rho = places.get("likelihood.scale_rho", -1) if likelihood else -1
         this.weight = this.grad_x = -1
+        this.local = estimator == "local"
         this.likelihood = likelihoods.CODES[likelihood.type] if likelihood else likelihoods.GIVEN
         this.noise_scale = getattr(likelihood, "scale", 1.0)
         this.noise_floor = getattr(likelihood, "floor", 0.0)
@@ -216,15 +220,18 @@ class Runner(Caller):
 
         Parameters
         ----------
-        noise : sequence of LayerNoise
+        noise : sequence of LayerNoise, or of LocalLayerNoise where the estimator is "local"
         """
         for layer, one in zip(self.layers, noise, strict=True):
-            for place, array in (
-                (layer["kernel"]["delta"], one.kernel_eps),
-                (layer["bias"]["delta"], one.bias_eps),
-                (layer["sign_input"], one.sign_input),
-                (layer["sign_output"], one.sign_output),
-            ):
+            places = {
+                "kernel_eps": layer["kernel"]["delta"],
+                "bias_eps": layer["bias"]["delta"],
+                "sign_input": layer["sign_input"],
+                "sign_output": layer["sign_output"],
+                "output_eps": layer["sign_output"],
+            }
+            for name, place in places.items():
+                array = getattr(one, name, None)
                 if array is not None:
                     self.part(place, array.shape)[...] = array
         self.this.eps = self.this.signs = records.GIVEN

@@ -10,7 +10,7 @@ from .plan import is_compiled
 from .streams import CompiledStream
 from .twin import TWINS, Twin
 
-CHAINED = ("flipout", "shared")  # estimators of `kernels/dense_flipout.py`
+CHAINED = ("flipout", "shared", "local")  # estimators of `kernels/dense_flipout.py`
 
 
 class Part:
@@ -46,12 +46,16 @@ class Sequence:
         True where the last part is a chain that takes the likelihood along.
     is_one_run : bool
         True where that is all.
+    is_one_step : bool
+        True where that run can vouch for its gradients, and use them up.
     """
 
     def __init__(self, members, site, likelihood=None):
         self.members, self.dtype = members, site.crew.dtype
         chained = check_estimator(site.estimator) in CHAINED
-        kinds = [chained and is_compiled(one.layer, site.rows > 0) for one in members]
+        kinds = [
+            chained and is_compiled(one.layer, site.rows > 0, site.estimator) for one in members
+        ]
         self.parts, begin = [], 0
         for is_chain, group in groupby(kinds):
             count = len(list(group))
@@ -60,6 +64,7 @@ class Sequence:
                 begin = end
         self.has_likelihood = likelihood is not None and self.parts[-1].chain is not None
         self.is_one_run = self.has_likelihood and len(self.parts) == 1
+        self.is_one_step = self.is_one_run and site.estimator != "local"
 
     def _part(self, begin, end, is_chain, site, likelihood):
         site = site._replace(by_inputs=site.by_inputs or begin > 0)

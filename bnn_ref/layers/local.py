@@ -2,7 +2,7 @@
 
 For example n, a_n = x_n kernel_mu + bias_mu + sqrt(x_n^2 sigma^2 + sigma_b^2) * output_eps_n, one
 standard normal per example and output: the same distribution of each output as a weight draw's,
-independent over examples. The KL and the rest of the layer are `DenseFlipout`'s. NumPy only.
+independent over examples. The KL and the rest of the layer are `DenseFlipout`'s.
 
 Source: Kingma, Salimans and Welling (2015), equation 6; gradients derived here.
 """

@@ -20,7 +20,7 @@ class ScaledPrior(Prior):
 
     The posterior that a loss nll + kl_weight * factor * kl aims at is tempered: see `temperature`.
     Bayesian-Torch's layers average the KL over the weights of a tensor (factor 1 / their number),
-    torchbnn's loss over the weights of a network. The compiled back end runs such layers in NumPy.
+    torchbnn's loss over the weights of a network.
 
     Parameters
     ----------

@@ -14,7 +14,14 @@ from tolerances import (
 from bnn_ref import Adam, DenseFlipout, Network, NonFinite, Normal, State, Trainer, reference
 from bnn_ref.fast import compiled
 from bnn_ref.network import Parameters
-from bnn_ref.priors import LaplacePrior, LearnedNormalPrior, MixturePrior, NoPrior, NormalPrior
+from bnn_ref.priors import (
+    LaplacePrior,
+    LearnedNormalPrior,
+    MixturePrior,
+    NoPrior,
+    NormalPrior,
+    ScaledPrior,
+)
 
 COLUMNS = np.linspace(0.3, 2, 150)
 PRIORS = {
@@ -23,9 +30,15 @@ PRIORS = {
     "arrays": (NormalPrior(np.linspace(-1, 1, 70)[:, None], COLUMNS), NormalPrior(0.2, COLUMNS)),
     "mixture": (MixturePrior((1.0, 0.002)), MixturePrior((1.0, 0.1), (0.2, 0.8), (0.0, -1.0))),
     "learned": (LearnedNormalPrior(0.1, 0.6, ("loc", "scale")), LearnedNormalPrior(learn=("loc",))),
+    "scaled": (ScaledPrior((0.1, 0.6), 0.25), ScaledPrior(LaplacePrior(), 3.0)),
+    "scaled mixture": (ScaledPrior(MixturePrior(), 0.25), ScaledPrior(NormalPrior(), 0.5)),
+    "scaled learned": (
+        ScaledPrior(LearnedNormalPrior(0.1, 0.6, ("loc", "scale")), 0.1),
+        ScaledPrior(NoPrior(), 2.0),
+    ),
     "scale": (LearnedNormalPrior(0.1, 0.6), LearnedNormalPrior(0.1, 2.0)),
 }
-POINTS = ("laplace", "arrays", "mixture")
+POINTS = ("laplace", "arrays", "mixture", "scaled", "scaled mixture")
 
 
 def network(name, bias):
@@ -57,7 +70,7 @@ def test_every_prior_is_the_references(name, bias, dtype):
     found = compiled.loss_and_gradients(net, p, X.astype(dtype), Y, noise, 0.3)
     exact = reference.loss_and_gradients(net, p.astype("f8"), X.astype("f8"), Y, wide, 0.3)
     limit = COMPILED_FLOAT64 if dtype == "float64" else COMPILED_FLOAT32
-    if name == "mixture" and dtype == "float32":
+    if "mixture" in name and dtype == "float32":
         limit = COMPILED_MIXTURE_FLOAT32
     for what in ("nll", "kl", "kl_layers", "loss", "grad_x"):
         assert relative(getattr(found, what), getattr(exact, what)) <= limit, what
