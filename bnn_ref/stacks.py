@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from .likelihoods.base import Likelihood
     from .priors import Prior
 
-OF_NUMBERS = {"learned": Normal(learn_scale=True), "predicted": PredictedNormal()}
+OF_NUMBERS: dict[str, Callable[..., Likelihood]] = {
+    "learned": Normal(learn_scale=True),
+    "predicted": PredictedNormal(),
+}
 
 
 def dense_stack(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -86,7 +86,7 @@ class Bernoulli(Likelihood):
         p = sigmoid(z)
         return p, self.entropy(p)  # E23
 
-    entropy = staticmethod(binary_entropy)
+    entropy: ClassVar[Callable[..., NDArray[Any]]] = staticmethod(binary_entropy)
 
     def decide(self, p: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Return the more probable value of each output, 0 or 1, and its probability, (N, O).

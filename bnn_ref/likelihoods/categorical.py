@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -93,7 +93,7 @@ class Categorical(Likelihood):
         p = np.exp(log_p)
         return p, -np.einsum("no,no->n", p, log_p)  # E23
 
-    entropy = staticmethod(entropy)
+    entropy: ClassVar[Callable[..., NDArray[Any]]] = staticmethod(entropy)
 
     def decide(self, p: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
         """Return the most probable class of each row, and its probability, both (N,).
