@@ -15,6 +15,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ..border import check_size, refuse_rows
 from ..defaults import OF_NETWORK
 from ..errors import ObjectiveWarning, expected
+from ..layers import chain
+from ..network import Network
 from ..prediction import predict
 from ..reference import kl as kl_of
 from ..stacks import dense_stack
@@ -26,11 +28,10 @@ from .passes import Patience, Rows, best_temperature, hold_out, take_pass
 from .settings import CAN_CHANGE, CONSTRAINTS, LEAST_PASSES, LEAST_STEPS, TEMPERATURES
 
 if TYPE_CHECKING:
-    from ..network import Network
     from ..step.results import State
     from ..training.convergence import Convergence
 
-FIXED = ("hidden_layer_sizes", "activation", *OF_NETWORK, "dtype", "scale", "learn_scale",
+FIXED = ("hidden_layer_sizes", "activation", "layers", *OF_NETWORK, "dtype", "scale", "learn_scale",
          "normalize_y")  # fmt: skip
 
 
@@ -159,6 +160,9 @@ class Flipout(BaseEstimator):
         self.n_iter_, self.loss_curve_ = 0, []
         self._fitted_settings = self._settled()
         likelihood, outputs = self._settle_targets(y, weight, classes)
+        if self.layers is not None:
+            self.network_ = self._network_of_layers(outputs, likelihood)
+            return
         self.network_ = dense_stack(
             self.n_features_in_,
             self.hidden_layer_sizes,
@@ -167,6 +171,14 @@ class Flipout(BaseEstimator):
             self.activation,
             **{name: getattr(self, name) for name in OF_NETWORK},
         )
+
+    def _network_of_layers(self, outputs, likelihood):
+        """Return the network of the layers that were given, behind so many features."""
+        layers = chain(self.layers, (self.n_features_in_,))
+        if layers[-1].outputs != outputs:
+            raise expected(f"layers[{len(layers) - 1}].outputs", f"{outputs}, as the likelihood of "
+                           "these targets needs", layers[-1].outputs)  # fmt: skip
+        return Network(layers, likelihood)
 
     def _parted(self, rows, why):
         """Return the `Rows` to train on, and those held out."""

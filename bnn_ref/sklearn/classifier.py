@@ -19,6 +19,7 @@ from .base import Flipout
 from .settings import CONSTRAINTS, DEFAULTS, SETTINGS
 
 if TYPE_CHECKING:
+    from ..layers import Layer
     from ..priors import Prior
     from ..training.schedules import Cosine
 
@@ -59,6 +60,7 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         hidden_layer_sizes: int | Sequence[int] = DEFAULTS["hidden_layer_sizes"],
         activation: str = DEFAULTS["activation"],
         *,
+        layers: Sequence[Layer] | None = DEFAULTS["layers"],
         class_weight: dict[Any, float] | str | None = None,
         prior: str | Prior | tuple[float, float] = DEFAULTS["prior"],
         prior_scale: float = DEFAULTS["prior_scale"],

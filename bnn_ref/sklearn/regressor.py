@@ -19,6 +19,7 @@ from .base import Flipout
 from .settings import CONSTRAINTS, DEFAULTS, SETTINGS
 
 if TYPE_CHECKING:
+    from ..layers import Layer
     from ..priors import Prior
     from ..training.schedules import Cosine
 
@@ -71,6 +72,7 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
         hidden_layer_sizes: int | Sequence[int] = DEFAULTS["hidden_layer_sizes"],
         activation: str = DEFAULTS["activation"],
         *,
+        layers: Sequence[Layer] | None = DEFAULTS["layers"],
         scale: float | str = 1.0,
         learn_scale: bool = True,
         normalize_y: bool = True,

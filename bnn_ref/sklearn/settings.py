@@ -17,6 +17,7 @@ LEAST_STEPS, LEAST_PASSES = defaults.SETTINGS["steps"], 20
 # smaller, and a search over many fits runs one on each core.
 DEFAULTS: dict[str, Any] = defaults.SETTINGS | {
     "hidden_layer_sizes": (50,),
+    "layers": None,
     "max_iter": None,
     "num_examples": None,
     "early_stopping": False,
@@ -36,6 +37,7 @@ CAN_CHANGE = (
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [str],
+    "layers": [list, tuple, None],
     "prior": [str, tuple, Prior],
     "prior_scale": [Interval(Real, 0, None, closed="neither")],
     "bias": [str],
@@ -66,6 +68,9 @@ SETTINGS = f"""hidden_layer_sizes : sequence of int, default (50,)
         Units of the hidden layers; () for a linear model.
     activation : str, default "relu"
         Of the hidden layers, as `DenseFlipout` takes it.
+    layers : list of Layer, optional
+        The whole network, first layer to last, in place of hidden_layer_sizes and of the settings
+        of their layers: any of `bnn_ref`'s, the last with as many outputs as the likelihood needs.
     prior : str or Prior, default "normal"
         Of the kernels' weights: its name with options behind it ("laplace", "mixture:scales=1/.1",
         see docs/priors.md), or as `DenseFlipout` takes it.
