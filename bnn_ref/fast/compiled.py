@@ -211,7 +211,7 @@ def train_step(
             return Metrics(np.float64(this.loss), np.float64(this.nll), np.float64(this.kl),
                            chain.kl().copy(), outputs)  # fmt: skip
 
-    gradients = parameters.zeros_like()
+    gradients = workspace.gradients(parameters)
     nll, kl_layers, outputs, statistics = _average(
         sequence, parameters, batch, gradients, kl_weight, seed, step, draws
     )

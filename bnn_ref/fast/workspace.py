@@ -35,7 +35,7 @@ class Workspace:
         self.network, self.dtype = network, check_dtype(dtype, ("float32", "float64"))
         self.rows, self.crew = rows, Crew(self.dtype, threads)
         self._members, self._places = members_of(network), places_of(network)
-        self._sequences, self._update = {}, None
+        self._sequences, self._update, self._gradients = {}, None, None
         self.fixed = network.fixed
 
     def for_step(self, rows, estimator="flipout", by_inputs=False):
@@ -88,6 +88,18 @@ class Workspace:
                 start = found.pop()[1]
             found.append((kind, start, stop))
         return found
+
+    def gradients(self, parameters):
+        """Return room for a step's gradients, all 0: the same in every step.
+
+        Parameters
+        ----------
+        parameters : Parameters
+        """
+        if self._gradients is None:
+            self._gradients = parameters.zeros_like()
+        self._gradients.flat.fill(0)
+        return self._gradients
 
     def update(self):
         """Return the `Update` that ends a step whose gradients are there."""
