@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .likelihoods.base import Likelihood
     from .priors import Prior
 
-OF_NUMBERS: dict[str, Callable[..., Likelihood]] = {
+OF_NUMBERS: dict[str, Likelihood] = {
     "learned": Normal(learn_scale=True),
     "predicted": PredictedNormal(),
 }
