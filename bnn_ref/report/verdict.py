@@ -69,17 +69,19 @@ def _beside_rivals(evidence):
 
 
 def side(gaps: NDArray[Any]) -> str:
-    """Return whether rows' gaps (N,) in nats say "better than", "worse than" or "level with".
+    """Return what rows' gaps (N,) in nats say: "better than", "worse than", "level with", or less.
 
-    Level is a mean gap below `SAME`, or one within `ERRORS` of its standard errors from 0, which
-    other rows of the same kind could turn round.
+    Level is a mean gap below `SAME`. One within `ERRORS` of its standard errors from 0, which
+    other rows of the same kind could turn round, says nothing.
     """
     gap = float(np.mean(gaps))
     if not np.isfinite(gap):
         return "better than" if gap > 0 else "worse than"
     error = float(np.std(gaps)) / np.sqrt(max(len(gaps) - 1, 1))
-    if abs(gap) < max(SAME, ERRORS * error):
+    if abs(gap) < SAME:
         return "level with"
+    if abs(gap) < ERRORS * error:
+        return "on so few rows not to be told from"
     return "better than" if gap > 0 else "worse than"
 
 
