@@ -95,7 +95,7 @@ def test_other_data_are_other_cells(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["units=3"], "setting: expected NAME=VALUES of layers"),
+        (["units=3"], "setting: expected NAME=VALUES of network, layers"),
         (["layers"], "setting: expected NAME=VALUES"),
         (["layers=3", "layers=4"], "setting layers: expected once, found twice"),
         (["steps=ten"], "setting steps: expected a number, found 'ten'"),
