@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional
-
-Tensor = torch.Tensor
 
 
 def _images(layer: dict[str, Any], h: Tensor) -> Tensor:
