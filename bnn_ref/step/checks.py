@@ -67,12 +67,12 @@ def leading_shape(network: Network, shape: tuple[int, ...]) -> tuple[int, ...]:
     one = getattr(network.layers[0], "input_shape", (network.inputs,))
     if len(shape) > len(one) > 1 and tuple(shape[-len(one) :]) == one:
         return tuple(shape[: -len(one)])
+    if len(shape) > 1 and shape[-1] == network.inputs:
+        return tuple(shape[:-1])
     wanted = f"last dimension {network.inputs}" + (f" or {one}" if len(one) > 1 else "")
     if len(shape) < 2:
-        raise expected("x", f"rank 2 or more, {wanted}", f"shape {tuple(shape)}")
-    if shape[-1] != network.inputs:
-        raise expected("x", wanted, f"shape {tuple(shape)}")
-    return tuple(shape[:-1])
+        wanted = f"rank 2 or more, {wanted}"
+    raise expected("x", wanted, f"shape {tuple(shape)}")
 
 
 def check_sample_weight(
