@@ -1,27 +1,10 @@
 """Small loops over flat arrays, and the transpose, that several kernels share."""
 
-from .jit import kernel, reassociate
-from .machine import numbers_in, transpose_block, use_whole_vectors, view
+from .jit import kernel
+from .machine import lane_sum, numbers_in, transpose_block, use_whole_vectors, view
 
-
-@reassociate
-def total(a):
-    """Return the sum of a flat array, in the compiler's order."""
-    T = type(a[0])
-    found = T(0.0)
-    for i in range(a.size):
-        found += a[i]
-    return found
-
-
-@reassociate
-def total_magnitude(a):
-    """Return the sum of the magnitudes of a flat array, in the compiler's order."""
-    T = type(a[0])
-    found = T(0.0)
-    for i in range(a.size):
-        found += abs(a[i])
-    return found
+# the sum of a flat array, and of its magnitudes, in an order that is the same everywhere
+total, total_magnitude = lane_sum(magnitudes=False), lane_sum(magnitudes=True)
 
 
 @kernel

@@ -3,15 +3,15 @@
 Options: ``nogil`` (sweeps run on several Python threads), ``error_model="numpy"`` (a division
 without a zero check, or no loop with one is vectorised) and fastmath as far as no result can
 depend on it in kind: contraction to fused multiply-adds and the sign of a zero. Flags that assume
-that no NaN occurs are left out, for a NaN must reach the loss. ``reassociate`` adds the one that
-reorders sums; it is for functions that hold nothing but a sum meant to be reordered.
+that no NaN occurs are left out, for a NaN must reach the loss; so is the one that reorders sums:
+`arrays.total` says the order of a sum itself.
 """
 
 import numba
 
 from .cache import Cache
 
-__all__ = ["entry", "inner", "kernel", "reassociate"]
+__all__ = ["entry", "inner", "kernel"]
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}
 EXACT = {"contract", "nsz"}
@@ -21,7 +21,6 @@ INSIDE = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 inner = numba.njit(**INSIDE, fastmath=EXACT, forceinline=True)  # small, called in loops
 kernel = numba.njit(**INSIDE, fastmath=EXACT)
-reassociate = numba.njit(**INSIDE, fastmath=EXACT | {"reassoc"})
 
 
 def entry(function):

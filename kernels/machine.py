@@ -11,6 +11,7 @@ from numba.extending import intrinsic
 
 I64 = ir.IntType(64)
 I32 = ir.IntType(32)
+SUM_BYTES = 128  # of the lanes that a sum is added up in, whatever the processor's vectors
 
 
 @intrinsic
@@ -252,6 +253,63 @@ def load_atomic(typingctx, array, place):
         return builder.load_atomic(target, "seq_cst", 8)
 
     return types.int64(array, types.int64), codegen
+
+
+def lane_sum(magnitudes):
+    """Return an intrinsic that adds up a flat array, or its magnitudes, in a fixed order.
+
+    Entry i is added to lane i mod 32 (float64: 16), and the lanes' sums in halves: lane j and
+    j + 16, then j and j + 8, and so on. The order is the same on every processor.
+    """
+
+    @intrinsic
+    def total(typingctx, a):
+        size = a.dtype.bitwidth // 8
+        lanes = SUM_BYTES // size
+
+        def codegen(context, builder, signature, args):
+            item = context.get_value_type(a.dtype)
+            vector, index = ir.VectorType(item, lanes), ir.VectorType(I32, lanes)
+            zero = ir.Constant(vector, [0.0] * lanes)
+            array = cgutils.create_struct_proxy(a)(context, builder, value=args[0])
+            length = cgutils.unpack_tuple(builder, array.shape, 1)[0]
+            found = cgutils.alloca_once_value(builder, zero)
+
+            def add(numbers):
+                if magnitudes:
+                    kind = ir.FunctionType(vector, [vector])
+                    name = f"llvm.fabs.v{lanes}f{8 * size}"
+                    magnitude = cgutils.get_or_insert_function(builder.module, kind, name)
+                    numbers = builder.call(magnitude, [numbers])
+                builder.store(builder.fadd(builder.load(found), numbers), found)
+
+            def place(at):
+                at = builder.gep(array.data, [builder.mul(at, I64(lanes))])
+                return builder.bitcast(at, vector.as_pointer())
+
+            whole = builder.udiv(length, I64(lanes))
+            with cgutils.for_range(builder, whole) as loop:
+                add(builder.load(place(loop.index), align=size))
+            rest = builder.urem(length, I64(lanes))
+            with builder.if_then(builder.icmp_unsigned(">", rest, I64(0))):
+                none = ir.Constant(index, ir.Undefined)
+                one = builder.insert_element(none, builder.trunc(rest, I32), I32(0))
+                limit = builder.shuffle_vector(one, none, ir.Constant(index, [0] * lanes))
+                mask = builder.icmp_unsigned("<", ir.Constant(index, list(range(lanes))), limit)
+                kind = ir.FunctionType(vector, [vector.as_pointer(), I32, mask.type, vector])
+                name = f"llvm.masked.load.v{lanes}f{8 * size}.p0"
+                load = cgutils.get_or_insert_function(builder.module, kind, name)
+                add(builder.call(load, [place(whole), I32(size), mask, zero]))
+            sums, half = builder.load(found), lanes // 2
+            while half:
+                order = ir.Constant(index, [(j + half) % lanes for j in range(lanes)])
+                sums = builder.fadd(sums, builder.shuffle_vector(sums, sums, order))
+                half //= 2
+            return builder.extract_element(sums, I32(0))
+
+        return a.dtype(a), codegen
+
+    return total
 
 
 def yield_symbol(known=binding.address_of_symbol):
