@@ -16,6 +16,8 @@ _PLAIN = {np.dtype(name): name for name in DTYPES}  # so that a step's check is 
 
 def check_size(value: Any, thing: str, least: int = 1, most: int | None = None) -> int:
     """Return value as an int from `least` to `most`, or raise a `ValueError` naming the thing."""
+    if type(value) is int and value >= least and (most is None or value <= most):
+        return value  # without wording what a step asks for again and again
     wanted = f"a whole number, at least {least}"
     wanted += f" and at most {most}" if most is not None else ""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):

@@ -155,6 +155,8 @@ def check_kl_weight(kl_weight: float) -> float:
     ----------
     kl_weight : float
     """
+    if type(kl_weight) is float and 0 <= kl_weight < np.inf:
+        return kl_weight
     if isinstance(kl_weight, bool) or not isinstance(kl_weight, (int, float, np.number)):
         raise expected("kl_weight", "a number, at least 0", repr(kl_weight))
     if not 0 <= kl_weight < np.inf:
