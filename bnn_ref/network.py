@@ -28,6 +28,15 @@ def bracketed(name: str) -> str:
     return ".".join(f"layers[{place}]" for place in shortened(name).split("."))
 
 
+def _places(shapes):
+    """Return name to stretch of the flat vector, from names and shapes in their order."""
+    places, start = {}, 0
+    for name, shape in shapes.items():
+        stop = start + math.prod(shape)
+        places[name], start = slice(start, stop), stop
+    return places
+
+
 @dataclass(frozen=True, repr=False)
 class Network:
     """Layers, first to last, and the likelihood of the last one's outputs.
@@ -83,11 +92,7 @@ class Network:
     @property
     def places(self) -> dict[str, slice]:
         """Full name to the tensor's stretch of the flat vector."""
-        places, start = {}, 0
-        for name, shape in self.parameter_shapes.items():
-            stop = start + math.prod(shape)
-            places[name], start = slice(start, stop), stop
-        return places
+        return _places(self.parameter_shapes)
 
     @property
     def fixed(self) -> tuple[str, ...]:
@@ -255,7 +260,7 @@ class Parameters(Mapping[str, NDArray[Any]]):
         if scale_shift is None:
             scale_shift = [layer.settled_shift(self.flat.dtype) for layer in network.layers]
         self.scale_shift = tuple(scale_shift)
-        places = network.places
+        places = _places(shapes)
         self._views = {name: self.flat[places[name]].reshape(shapes[name]) for name in shapes}
         self.layers = tuple(
             layer.parameters(shift, self._below(f"layers.{k}."))

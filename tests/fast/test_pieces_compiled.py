@@ -16,8 +16,13 @@ pieces = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pieces)
 
 
+QUICK = ("weight decay", "batch norm", "batch norm, frozen", "residual in residual")
+
+
 @pytest.mark.parametrize("stack", pieces.STACKS)
-def test_steps_and_predictions_are_the_references(stack):
+def test_steps_and_predictions_are_the_references(stack, volume):
+    if stack not in volume(QUICK, pieces.STACKS):
+        pytest.skip("slow: runs with --slow")
     network, p, x, y = pieces.setting(stack)
     found = []
     for backend in ("numpy", "numba"):
