@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 
-tf = pytest.importorskip("tensorflow")
-keras = pytest.importorskip("keras")
-
-from bnn_ref import (  # noqa: E402
+from bnn_ref import (
     Categorical,
     LayerNoise,
     Noise,
@@ -16,12 +13,20 @@ from bnn_ref import (  # noqa: E402
     loss_and_gradients,
     reference,
 )
-from bnn_ref.exchange import from_keras, to_keras  # noqa: E402
+from bnn_ref.exchange import from_keras, to_keras
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(9, 12))
-layers = keras.layers
-keras.utils.set_random_seed(1)
+tf = keras = layers = None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frameworks():
+    """Load them where a test runs, not wherever this file is collected."""
+    global tf, keras, layers
+    tf, keras = pytest.importorskip("tensorflow"), pytest.importorskip("keras")
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
 
 
 def outputs(found, x=X):
