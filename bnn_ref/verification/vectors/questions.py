@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ...activations import IN_VECTORS
 from ...errors import expected
 from ...layers import BIASES, DenseFlipout
-from ...likelihoods import Bernoulli, Categorical, likelihood_from_json
+from ...likelihoods import Categorical, likelihood_from_json
 from ...network import Network
 from ...noise import draw_noise, normals
 from ...priors import Prior, make_prior
@@ -101,7 +101,6 @@ def new_question(
     )  # fmt: skip
     x = normals((rows, sizes[0]), seed, "split", "kernel_eps", step=step)
     columns = likelihood.targets_of(sizes[-1])
-    columns = sizes[-1] if isinstance(likelihood, Categorical) else columns
     targets = normals((rows, columns), seed, "split", "output_eps", step=step)
     noise = draw_noise(network, rows, seed, dtype=dtype, step=step, estimator=estimator)
     return make_question(network, network.init(seed, dtype), x, _targets(likelihood, targets),
@@ -211,6 +210,6 @@ def _each_layer(value, layers, name):
 
 def _targets(likelihood, values):
     """Return targets (B,) or (B, O) that suit a likelihood, made of normal numbers (B, O)."""
-    if isinstance(likelihood, Categorical):
+    if likelihood.type == "categorical":
         return np.argmax(values, axis=1)
-    return (values > 0).astype(float) if isinstance(likelihood, Bernoulli) else values
+    return (values > 0).astype(float) if likelihood.type == "bernoulli" else values
