@@ -21,7 +21,7 @@ TOPICS = {
     "elbo": "why the loss is nll + KL/N, and what another divisor does",
 }
 
-LINE_BY_LINE = ("step", "flipout")  # they print a layer's own intermediates
+LINE_BY_LINE = ("flipout",)  # topics that print each of a layer's lines
 
 __all__ = ["TOPICS", "Check", "Sheet", "Subject", "explain", "run_subject", "small_subject"]
 

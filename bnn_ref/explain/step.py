@@ -89,6 +89,22 @@ def vector_of(subject: Subject) -> Vector:
     return question.answer(result, f"bnn_ref {__version__}, {versions}")
 
 
+# What a backward pass adds to a trace, in its order.
+BACKWARD = ("grad_outputs", "grad_pre_activation", "grad_delta", "grad_sigma", "kl_grad_mu",
+            "kl_grad_sigma", "sigma_grad_rho", "grad_bias_sigma", "grad_inputs")  # fmt: skip
+
+
+def _arrays(sheet, owners, without=()):
+    """Print every array of parameters, noise or a trace under its name."""
+    for owner in owners:
+        named = owner if isinstance(owner, dict) else getattr(owner, "__dict__", None)
+        if named is None:
+            named = {} if owner is None else owner._asdict()
+        for name, array in named.items():
+            if isinstance(array, np.ndarray) and name not in without:
+                sheet.array(name, array)
+
+
 def _forward(sheet, subject, noise, result):
     """Print the forward pass, layer by layer."""
     sheet.heading("Inputs and targets")
@@ -97,6 +113,10 @@ def _forward(sheet, subject, noise, result):
     layers = zip(subject.network.layers, subject.parameters.layers, noise.layers, result.trace,
                  strict=True)  # fmt: skip
     for k, (layer, p, n, t) in enumerate(layers):
+        if layer.type != "DenseFlipout":
+            sheet.heading(f"layers[{k}] forward: {layer.type}, {layer.describe()}")
+            _arrays(sheet, [p, n, t], BACKWARD)
+            continue
         sheet.heading(f"layers[{k}] forward: {layer.inputs} -> {layer.outputs}, {layer.activation}")
         sheet.array("kernel_mu", p.kernel_mu)
         sheet.array("kernel_rho", p.kernel_rho)
@@ -172,6 +192,11 @@ def _backward(sheet, subject, noise, result):
     for k in reversed(range(len(subject.network.layers))):
         layer, t = subject.network.layers[k], result.trace[k]
         g = result.gradients.layers[k]
+        if layer.type != "DenseFlipout":
+            sheet.heading(f"layers[{k}] backward: {layer.type}")
+            _arrays(sheet, [{name: vars(t).get(name) for name in BACKWARD}])
+            _arrays(sheet, [{f"grad {name}": array for name, array in vars(g).items()}])
+            continue
         sheet.heading(f"layers[{k}] backward, g for grad_pre_activation")
         last = k == len(subject.network.layers) - 1
         slope = f"= {subject.network.likelihood.slope_formula} / {len(subject.x)}"
