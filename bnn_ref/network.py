@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -67,15 +68,20 @@ class Network:
                            repr(self.likelihood))  # fmt: skip
         self.likelihood.targets_of(self.outputs)
 
-    @property
+    @cached_property  # these three are asked in every step
     def inputs(self) -> int:
         """I of the first layer."""
         return self.layers[0].inputs
 
-    @property
+    @cached_property
     def outputs(self) -> int:
         """O of the last layer."""
         return self.layers[-1].outputs
+
+    @cached_property
+    def least_rows(self) -> int:
+        """The fewest rows of a batch that every layer can be trained on."""
+        return max(layer.least_rows for layer in self.layers)
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:

@@ -191,13 +191,12 @@ def train_step(
     parameters = state.parameters
     network = parameters.network
     check_estimator(estimator)
-    check_dtype(parameters.dtype, ("float32", "float64"))
     draws, seed = check_size(draws, "draws"), check_word(seed, "seed", 64)
     x, y, weight, leading = check_batch(network, parameters, x, y, sample_weight)
     kl_weight, step = check_kl_weight(kl_weight), check_word(state.step, "step")
     workspace = _workspace(workspace, network, len(x), parameters.dtype)
     sequence, batch = workspace.for_step(len(x), estimator), Batch(x, y, weight)
-    frozen = frozen_names(network, freeze)
+    frozen = frozen_names(network, freeze) if freeze else ()
 
     # a larger rate, or nothing beside a root of 0, may overflow where every gradient is finite
     factors = adam.factors(step + 1)

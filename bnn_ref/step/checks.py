@@ -64,6 +64,8 @@ def leading_shape(network: Network, shape: tuple[int, ...]) -> tuple[int, ...]:
     ValueError
         For another shape.
     """
+    if len(shape) == 2 and shape[1] == network.inputs:  # the usual one, in every step
+        return shape[:1]
     one = getattr(network.layers[0], "input_shape", (network.inputs,))
     if len(shape) > len(one) > 1 and tuple(shape[-len(one) :]) == one:
         return tuple(shape[: -len(one)])
@@ -142,6 +144,8 @@ def check_least_rows(network: Network, rows: int) -> None:
     rows : int
         B.
     """
+    if rows >= network.least_rows:
+        return
     for k, layer in enumerate(network.layers):
         if 0 < rows < layer.least_rows:
             wanted = f"at least {layer.least_rows} rows in training, whose statistics it takes"
