@@ -1,19 +1,15 @@
 """Four estimators of the gradient, for the variance bench: their draws, and the closed forms.
 
-`shared`, `flipout` and `local` are the library's. An independent draw of every weight for each
-example is too dear to be one: it is here, for comparison, in NumPy. Everywhere the KL is left out,
-which has no noise.
+All are the library's own. Everywhere the KL is left out, which has no noise.
 """
 
 import numpy as np
 
 import bnn_ref
-from bnn_ref.activations import get_activation
 from bnn_ref.elementary import sigmoid
 from bnn_ref.reference import sigma
 
-LIBRARY = ("shared", "flipout", "local")
-ESTIMATORS = (*LIBRARY, "independent")
+ESTIMATORS = ("shared", "flipout", "local", "independent")
 TENSORS = ("kernel_mu", "kernel_rho")
 
 
@@ -25,55 +21,14 @@ def gradient_of(network, parameters, x, y, estimator, seed, draw):
     return bnn_ref.loss_and_gradients(network, parameters, x, y, noise, 0.0).gradients
 
 
-def independent_gradient(network, parameters, x, y, rng):
-    """Return the gradient of the nll as `Parameters`, every example with weights of its own.
-
-    For example n: delta_n = sigma * eps_n, a_n = h_n (mu + delta_n) + bias. Written for layers with
-    no bias or a deterministic one.
-
-    Parameters
-    ----------
-    x : array (B, I)
-    rng : numpy.random.Generator
-    """
-    gradients = parameters.zeros_like()
-    h, kept = x, []
-    for layer, p in zip(network.layers, parameters.layers, strict=True):
-        eps = rng.standard_normal((len(x), *p.kernel_mu.shape), x.dtype)  # (B, I, O)
-        delta = sigma(p.scale_shift, p.kernel_rho) * eps
-        a = h @ p.kernel_mu + np.matmul(h[:, None, :], delta)[:, 0]  # (B, O)
-        a = a if p.bias_mu is None else a + p.bias_mu
-        activation = get_activation(layer.activation)
-        outputs = activation.function(a)
-        kept.append((h, eps, delta, activation.derivative(a, outputs)))
-        h = outputs
-    _, grad, _ = network.likelihood.nll_and_gradient(h, y)
-    for k in reversed(range(len(network.layers))):
-        p, gradient = parameters.layers[k], gradients.layers[k]
-        h, eps, delta, slope = kept[k]
-        grad = grad * slope  # (B, O)
-        gradient.kernel_mu[...] = h.T @ grad
-        by_sigma = np.einsum("ni,no,nio->io", h, grad, eps, optimize=False)
-        gradient.kernel_rho[...] = by_sigma * sigmoid(p.kernel_rho)
-        if gradient.bias_mu is not None:
-            gradient.bias_mu[...] = grad.sum(0)
-        if k:
-            grad = grad @ p.kernel_mu.T + np.matmul(delta, grad[:, :, None])[:, :, 0]
-    return gradients
-
-
 def gradients(network, parameters, x, y, estimator, draws, seed):
     """Return {tensor: array (draws, size)}: the gradients under that many draws of the noise.
 
     "kernel_mu" and "kernel_rho" hold all layers' entries, one after the other.
     """
-    rng = np.random.default_rng(seed)
     found = {name: [] for name in TENSORS}
     for draw in range(draws):
-        if estimator == "independent":
-            one = independent_gradient(network, parameters, x, y, rng)
-        else:
-            one = gradient_of(network, parameters, x, y, estimator, seed, draw)
+        one = gradient_of(network, parameters, x, y, estimator, seed, draw)
         for name in TENSORS:
             parts = [getattr(layer, name).ravel() for layer in one.layers]
             found[name].append(np.concatenate(parts))

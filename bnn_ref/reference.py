@@ -38,7 +38,7 @@ from .step import adam as adam_rule
 from .step.statistics import put_statistics, statistics_after
 
 if TYPE_CHECKING:
-    from .noise.draws import LocalNoise
+    from .noise.draws import IndependentNoise, LocalNoise
     from .step.adam import Adam
     from .step.results import State
 
@@ -67,7 +67,10 @@ def prepare(network: Network, rows: int, dtype: DTypeLike, threads: int | None =
 
 
 def forward(
-    network: Network, parameters: Parameters, x: ArrayLike, noise: Noise | LocalNoise
+    network: Network,
+    parameters: Parameters,
+    x: ArrayLike,
+    noise: Noise | LocalNoise | IndependentNoise,
 ) -> NDArray[Any]:
     """Return the last layer's outputs (..., O) for inputs (..., I); no rows give (0, O).
 
@@ -77,7 +80,7 @@ def forward(
     parameters : Parameters
     x : array (..., I), rank >= 2
         Leading dimensions are flattened: B is their product, every position has its own signs.
-    noise : Noise or LocalNoise
+    noise : Noise, LocalNoise or IndependentNoise
         For B rows.
 
     Raises
@@ -123,7 +126,7 @@ def loss_and_gradients(
     parameters: Parameters,
     x: ArrayLike,
     y: ArrayLike,
-    noise: Noise | LocalNoise,
+    noise: Noise | LocalNoise | IndependentNoise,
     kl_weight: float,
     *,
     sample_weight: ArrayLike | None = None,
@@ -141,7 +144,7 @@ def loss_and_gradients(
         Inputs; integers and booleans keep their values.
     y : array
         Targets, as the likelihood's ``check_targets`` takes them.
-    noise : Noise or LocalNoise
+    noise : Noise, LocalNoise or IndependentNoise
         For B rows, in the parameters' (real) dtype.
     kl_weight : float, >= 0
         The factor on the KL, 1/N for N training examples.

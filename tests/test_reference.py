@@ -26,6 +26,7 @@ from bnn_ref import (
 )  # fmt: skip
 from bnn_ref.activations import ACTIVATIONS
 from bnn_ref.layers import BIASES, base
+from bnn_ref.noise import ESTIMATORS
 
 LIKELIHOODS = {
     "categorical": Categorical(),
@@ -58,7 +59,7 @@ def problem(sizes=(5, 4, 3), activation="tanh", bias="normal", likelihood="categ
     return network, p, x, targets(network.likelihood, rows, sizes[-1], rng)
 
 
-@pytest.mark.parametrize("estimator", ["flipout", "shared", "local"])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("bias", BIASES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_gradient_against_the_complex_step(activation, bias, estimator, volume):

@@ -84,16 +84,12 @@ def measure(case, network, parameters, x, y, estimator, draws):
 def time_estimators(network, parameters, x, y, rounds, calls=20):
     """Return {estimator: seconds of a draw and its gradient, one for each round}, interleaved."""
     x, y = x[:TIMED_BATCH], y[:TIMED_BATCH]
-    rng = np.random.default_rng(SEED)
     taken = {name: [] for name in estimators.ESTIMATORS}
     for turn in range(rounds + 1):
         for name, samples in taken.items():
             start = time.perf_counter()
             for draw in range(calls):
-                if name == "independent":
-                    estimators.independent_gradient(network, parameters, x, y, rng)
-                else:
-                    estimators.gradient_of(network, parameters, x, y, name, SEED, draw)
+                estimators.gradient_of(network, parameters, x, y, name, SEED, draw)
             if turn:  # the first round warms up
                 samples.append((time.perf_counter() - start) / calls)
     return taken

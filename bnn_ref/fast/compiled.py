@@ -17,7 +17,14 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ..border import check_dtype, check_size, check_word
 from ..layers import DenseFlipout
 from ..network import Network
-from ..noise import LocalNoise, Noise, check_estimator
+from ..noise import (
+    IndependentNoise,
+    LocalNoise,
+    Noise,
+    check_estimator,
+    estimator_of,
+    noise_of,
+)
 from ..step import (
     Metrics,
     Result,
@@ -87,7 +94,7 @@ def draw_noise(
     estimator: str = "flipout",
     first_row: int = 0,
     workspace: Workspace | None = None,
-) -> Noise | LocalNoise:
+) -> Noise | LocalNoise | IndependentNoise:
     """Return the noise of every layer for one draw of one step. Twin: `noise.draw_noise`.
 
     Signs are the same; float64 normals are within 4 units in the last place of the twin's and
@@ -107,7 +114,7 @@ def draw_noise(
                          rows, estimator)
         for k, layer in enumerate(network.layers)
     ]  # fmt: skip
-    return (LocalNoise if estimator == "local" else Noise)(tuple(layers))
+    return noise_of(estimator, layers)
 
 
 def _plain(parameters):
@@ -126,7 +133,7 @@ def loss_and_gradients(
     parameters: Parameters,
     x: ArrayLike,
     y: ArrayLike,
-    noise: Noise | LocalNoise,
+    noise: Noise | LocalNoise | IndependentNoise,
     kl_weight: float,
     *,
     sample_weight: ArrayLike | None = None,
@@ -147,7 +154,7 @@ def loss_and_gradients(
     check_noise(network, noise, len(x), parameters.dtype)
     kl_weight = check_kl_weight(kl_weight)
     workspace = _workspace(workspace, network, len(x), parameters.dtype)
-    estimator = "local" if isinstance(noise, LocalNoise) else "flipout"
+    estimator = estimator_of(noise)
     sequence = workspace.for_step(len(x), estimator, by_inputs=True)
     parameters, gradients = _plain(parameters), parameters.zeros_like()
     found = differentiate(sequence, parameters, Batch(x, y, weight), sequence.given(noise.layers),

@@ -149,11 +149,11 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
         Raises
         ------
         ValueError
-            For the estimator "local": the outputs at two places share their weights, so that no
+            For "local" and "independent": the outputs at two places share their weights, so that no
             noise of their own has the same distribution.
         """
-        if estimator == "local":
-            raise expected("estimator", f"'flipout' or 'shared' for {self.type}", "'local'")
+        if estimator not in ("flipout", "shared"):
+            raise expected("estimator", f"'flipout' or 'shared' for {self.type}", repr(estimator))
         return super().draw_noise(stream, rows, estimator)
 
     def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:

@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 
 from ..activations import get_activation
 from ..border import check_size
-from ..noise import LocalLayerNoise
+from ..noise import IndependentLayerNoise, LocalLayerNoise
 from ..priors import Prior
-from . import local
+from . import independent, local
 from .base import LayerTrace, in_blocks, register, sigma
 from .posterior import STANDARD_NORMAL, FlipoutLayer
 
 if TYPE_CHECKING:
     from ..noise.draws import LayerNoise, Stream
     from .base import LayerParameters
+
+_OTHER_ESTIMATORS: dict[type, Any] = {LocalLayerNoise: local, IndependentLayerNoise: independent}
 
 
 @register
@@ -116,18 +118,21 @@ class DenseFlipout(FlipoutLayer):
 
         Parameters
         ----------
-        noise : LayerNoise or LocalLayerNoise
+        noise : LayerNoise, LocalLayerNoise or IndependentLayerNoise
         rows : int
             B.
         """
         if isinstance(noise, LocalLayerNoise):
             return {"output_eps": (rows, self.outputs)}
+        if isinstance(noise, IndependentLayerNoise):
+            bias = (rows, self.outputs) if self.bias_is_random else None
+            return {"kernel_eps_rows": (rows, *self.kernel_shape), "bias_eps_rows": bias}
         return super().noise_shapes(noise, rows)
 
     def draw_noise(
         self, stream: Stream, rows: int, estimator: str = "flipout"
-    ) -> LayerNoise | LocalLayerNoise:
-        """Return the `LayerNoise` of so many rows, or a `LocalLayerNoise` for "local".
+    ) -> LayerNoise | LocalLayerNoise | IndependentLayerNoise:
+        """Return the `LayerNoise` of so many rows, or the kind that belongs to the estimator.
 
         Parameters
         ----------
@@ -139,6 +144,8 @@ class DenseFlipout(FlipoutLayer):
         """
         if estimator == "local":
             return LocalLayerNoise(stream.row_normals(rows, self.outputs, "output_eps"))
+        if estimator == "independent":
+            return independent.draw_noise(self, stream, rows)
         return super().draw_noise(stream, rows, estimator)
 
     def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
@@ -149,7 +156,7 @@ class DenseFlipout(FlipoutLayer):
         Parameters
         ----------
         p : LayerParameters
-        noise : LayerNoise or LocalLayerNoise
+        noise : LayerNoise, LocalLayerNoise or IndependentLayerNoise
         h : array (B, I)
 
         Returns
@@ -166,8 +173,9 @@ class DenseFlipout(FlipoutLayer):
         t.kernel_sigma = sigma(p.scale_shift, p.kernel_rho)  # (I, O), E1
         if self.bias_is_random:
             t.bias_sigma = sigma(p.scale_shift, p.bias_rho)  # (O,), E1
-        if isinstance(noise, LocalLayerNoise):
-            t.perturbation = local.perturb(self, t, noise)  # (B, O), E19
+        other = _OTHER_ESTIMATORS.get(type(noise))
+        if other:
+            t.perturbation = other.perturb(self, t, noise)  # (B, O), E19, E69
         else:
             t.kernel_delta = t.kernel_sigma * noise.kernel_eps  # (I, O), E2
             flipped_h = h * noise.sign_input  # (B, I), E2
@@ -175,7 +183,7 @@ class DenseFlipout(FlipoutLayer):
         a = h @ p.kernel_mu + t.perturbation  # (B, O), E3
         if self.bias != "none":
             a = a + p.bias_mu  # E3
-        if self.bias_is_random and not isinstance(noise, LocalLayerNoise):
+        if self.bias_is_random and not other:
             t.bias_delta = t.bias_sigma * noise.bias_eps  # (O,), E3
             flips = noise.sign_output if self.bias == "normal_flipped" else 1
             a = a + t.bias_delta * flips  # (B, O), E3
@@ -213,8 +221,9 @@ class DenseFlipout(FlipoutLayer):
 
         t.grad_inputs = grad_a @ p.kernel_mu.T  # a = h mu + ..., E12
         grad_mu = h.T @ grad_a  # a = h mu + ..., E9
-        if isinstance(noise, LocalLayerNoise):
-            t.grad_inputs = t.grad_inputs + local.perturb_backward(self, t, noise)  # E20
+        other = _OTHER_ESTIMATORS.get(type(noise))
+        if other:
+            t.grad_inputs = t.grad_inputs + other.perturb_backward(self, t, noise)  # E20, E70
         else:
             flipped_a = grad_a * noise.sign_output  # (B, O), E10
             flipped_h = h * noise.sign_input  # a = ((h * sign_input) delta) * sign_output, E10
@@ -225,7 +234,7 @@ class DenseFlipout(FlipoutLayer):
         gradients.kernel_mu[...] = grad_mu
         if self.bias != "none":
             gradients.bias_mu[...] = np.sum(grad_a, axis=0)  # a = ... + bias_mu, E15
-        if self.bias_is_random and not isinstance(noise, LocalLayerNoise):
+        if self.bias_is_random and not other:
             flipped = self.bias == "normal_flipped"  # a = ... + sigma_b * eps_b (* sign_output)
             summed = np.sum(flipped_a if flipped else grad_a, axis=0)  # (O,), E15
             t.grad_bias_sigma = summed * noise.bias_eps  # E15

@@ -2,7 +2,10 @@
 
 from .draws import (
     ESTIMATORS,
+    NOISES,
     DropoutNoise,
+    IndependentLayerNoise,
+    IndependentNoise,
     LayerNoise,
     LocalLayerNoise,
     LocalNoise,
@@ -11,6 +14,8 @@ from .draws import (
     Stream,
     check_estimator,
     draw_noise,
+    estimator_of,
+    noise_of,
 )
 from .generator import (
     PURPOSES,
@@ -26,9 +31,12 @@ from .generator import (
 
 __all__ = [
     "ESTIMATORS",
+    "NOISES",
     "PURPOSES",
     "TENSORS",
     "DropoutNoise",
+    "IndependentLayerNoise",
+    "IndependentNoise",
     "LayerNoise",
     "LocalLayerNoise",
     "LocalNoise",
@@ -38,7 +46,9 @@ __all__ = [
     "box_muller",
     "check_estimator",
     "draw_noise",
+    "estimator_of",
     "keeps",
+    "noise_of",
     "normals",
     "permutation",
     "philox",

@@ -18,7 +18,7 @@ from .generator import keeps, normals, signs
 if TYPE_CHECKING:
     from ..network import Network
 
-ESTIMATORS = ("flipout", "shared", "local")
+ESTIMATORS = ("flipout", "shared", "local", "independent")
 
 
 class LayerNoise(NamedTuple):
@@ -48,6 +48,21 @@ class LocalLayerNoise(NamedTuple):
     output_eps: NDArray[Any]
 
 
+class IndependentLayerNoise(NamedTuple):
+    """One layer's random numbers where every example has weights of its own.
+
+    Attributes
+    ----------
+    kernel_eps_rows : array (B, I, O)
+        Standard normal draws.
+    bias_eps_rows : array (B, O) or None
+        Standard normal draws, only where the bias has a Normal posterior.
+    """
+
+    kernel_eps_rows: NDArray[Any]
+    bias_eps_rows: NDArray[Any] | None = None
+
+
 class Noise(NamedTuple):
     """Every random number of one draw of one step.
 
@@ -62,6 +77,17 @@ class Noise(NamedTuple):
 
 class LocalNoise(NamedTuple):
     """As `Noise`, but its layers are those of the estimator "local": `LocalLayerNoise`."""
+
+    layers: tuple[Any, ...]
+
+
+class IndependentNoise(NamedTuple):
+    """As `Noise`, but its layers are those of the estimator "independent".
+
+    Attributes
+    ----------
+    layers : tuple of IndependentLayerNoise
+    """
 
     layers: tuple[Any, ...]
 
@@ -152,6 +178,24 @@ class Stream(NamedTuple):
                      **self._key())  # fmt: skip
 
 
+_OWN = {"local": LocalNoise, "independent": IndependentNoise}
+NOISES = {  # a step's noise, and a Flipout layer's in it
+    Noise: LayerNoise,
+    LocalNoise: LocalLayerNoise,
+    IndependentNoise: IndependentLayerNoise,
+}
+
+
+def noise_of(estimator: str, layers: Sequence[Any]) -> Any:
+    """Return the layers' noise as the kind that belongs to the estimator."""
+    return _OWN.get(estimator, Noise)(tuple(layers))
+
+
+def estimator_of(noise: Any) -> str:
+    """Return the estimator that draws this kind of noise; "flipout" stands for "shared" too."""
+    return next((name for name, kind in _OWN.items() if isinstance(noise, kind)), "flipout")
+
+
 def check_estimator(estimator: str) -> str:
     """Return the estimator's name, or raise a `ValueError` for an unknown one."""
     if estimator not in ESTIMATORS:
@@ -188,7 +232,7 @@ def draw_noise(
     estimator: str,
     first_row: int = ...,
     workspace: Any = ...,
-) -> Noise | LocalNoise: ...
+) -> Noise | LocalNoise | IndependentNoise: ...
 
 
 def draw_noise(
@@ -203,7 +247,7 @@ def draw_noise(
     estimator: str = "flipout",
     first_row: int = 0,
     workspace: Any = None,
-) -> Noise | LocalNoise:
+) -> Noise | LocalNoise | IndependentNoise:
     """Return the noise of every layer for one draw of one step.
 
     Parameters
@@ -217,7 +261,8 @@ def draw_noise(
         float32 or float64.
     estimator : str
         "flipout"; "shared" (every sign +1: one weight draw for the batch); "local" (one normal
-        per example and output, `LocalLayerNoise`).
+        per example and output, `LocalLayerNoise`); "independent" (every example its own weights,
+        `IndependentLayerNoise`: B I O normals).
     first_row : int
         The first row's place in the batch or table: signs are keyed by it.
     workspace : None
@@ -225,7 +270,7 @@ def draw_noise(
 
     Returns
     -------
-    Noise, or LocalNoise for the estimator "local"
+    Noise, or LocalNoise or IndependentNoise for the estimators of those names
 
     Raises
     ------
@@ -239,4 +284,4 @@ def draw_noise(
         layer.draw_noise(Stream(seed, purpose, k, step, draw, dtype, first_row), rows, estimator)
         for k, layer in enumerate(network.layers)
     ]
-    return (LocalNoise if estimator == "local" else Noise)(tuple(layers))
+    return noise_of(estimator, layers)

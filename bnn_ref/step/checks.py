@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import as_array
 from ..errors import NonFinite, expected
-from ..noise import LocalNoise, Noise
+from ..noise import NOISES, IndependentNoise, LocalNoise, NestedNoise, Noise
 
 if TYPE_CHECKING:
     from ..network import Network, Parameters
@@ -168,13 +168,15 @@ def check_kl_weight(kl_weight: float) -> float:
     return float(kl_weight)
 
 
-def check_noise(network: Network, noise: Noise | LocalNoise, rows: int, dtype: DTypeLike) -> None:
+def check_noise(
+    network: Network, noise: Noise | LocalNoise | IndependentNoise, rows: int, dtype: DTypeLike
+) -> None:
     """Raise where the noise has not the shapes or the dtype that the network and batch need.
 
     Parameters
     ----------
     network : Network
-    noise : Noise or LocalNoise
+    noise : Noise, LocalNoise or IndependentNoise
     rows : int
         B.
     dtype : dtype
@@ -186,12 +188,23 @@ def check_noise(network: Network, noise: Noise | LocalNoise, rows: int, dtype: D
         The message names the array: "noise[1].sign_output: expected (32, 4), found (16, 4)".
     """
     dtype = np.empty(0, dtype).real.dtype
-    if not isinstance(noise, (Noise, LocalNoise)):
+    wanted = NOISES.get(type(noise))
+    if wanted is None:
         raise expected("noise", "a Noise", type(noise).__name__)
     if len(noise.layers) != len(network.layers):
         raise expected("noise", f"{len(network.layers)} layers", len(noise.layers))
     for k, (layer, one) in enumerate(zip(network.layers, noise.layers, strict=True)):
+        _check_noise_kind(one, wanted, f"noise[{k}]")
         layer.check_noise(one, rows, dtype, f"noise[{k}]")
+
+
+def _check_noise_kind(noise, wanted, thing):
+    """Raise where a Flipout layer's noise is of another estimator than the step's."""
+    if isinstance(noise, NestedNoise):
+        for j, one in enumerate(noise.layers):
+            _check_noise_kind(one, wanted, f"{thing}.layers[{j}]")
+    elif type(noise) in NOISES.values() and type(noise) is not wanted:
+        raise expected(thing, wanted.__name__, type(noise).__name__)
 
 
 def check_kind(kind: str) -> str:

@@ -53,7 +53,7 @@ class Trainer:
         The share of `steps` in which the KL's weight rises to its value, see `kl_share`.
     adam : str or Adam
         The convention of the update, "paper", "tensorflow1" or "keras", or all its settings.
-    estimator : "flipout", "shared" or "local"
+    estimator : one of `bnn_ref.noise.ESTIMATORS`
     freeze : str or sequence of str
         Tensors whose gradients are computed and not applied: full names ("layers.0.kernel_mu") or
         what some begin with ("layers.0.kernel", "layers.0").

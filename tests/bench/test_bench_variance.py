@@ -5,9 +5,8 @@ import pytest
 
 pytest.importorskip("bench", reason="the bench is not in this checkout")
 
-import bnn_ref
 from bench import estimators
-from bnn_ref import Categorical, DenseFlipout, LayerNoise, Network, Noise, Normal
+from bnn_ref import DenseFlipout, Network, Normal
 
 DRAWS = 1500
 
@@ -17,34 +16,6 @@ def linear():
     rng = np.random.default_rng(5)
     network = Network([DenseFlipout(6, 3, bias="none")], Normal())
     return network, network.init(2, "float64"), rng.random((64, 6)), rng.random((64, 3))
-
-
-class Replayed:
-    """Gives one example's kernel_eps layer by layer, as a generator would."""
-
-    def __init__(self, eps):
-        self.eps = iter(eps)
-
-    def standard_normal(self, shape, dtype):
-        return np.stack(next(self.eps)).astype(dtype).reshape(shape)
-
-
-def test_independent_gradient_is_the_mean_of_single_examples():
-    network = Network([DenseFlipout(5, 4, activation="tanh"), DenseFlipout(4, 3)], Categorical())
-    parameters = network.init(1, "float64")
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((7, 5)), rng.integers(0, 3, 7)
-    eps = [rng.standard_normal((7, *p.kernel_mu.shape)) for p in parameters.layers]
-    wanted = np.zeros_like(parameters.flat)
-    for n in range(7):
-        ones = tuple(
-            LayerNoise(e[n], np.ones((1, e.shape[1])), np.ones((1, e.shape[2]))) for e in eps
-        )
-        one = bnn_ref.loss_and_gradients(network, parameters, x[n : n + 1], y[n : n + 1],
-                                         Noise(ones), 0.0)  # fmt: skip
-        wanted += one.gradients.flat / 7
-    found = estimators.independent_gradient(network, parameters, x, y, Replayed(eps))
-    assert np.max(np.abs(found.flat - wanted)) < 1e-12 * np.max(np.abs(wanted))
 
 
 def test_closed_form_of_one_sigma_is_the_printed_one(linear):

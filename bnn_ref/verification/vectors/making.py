@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...noise import LocalNoise
+from ...noise import LocalNoise, estimator_of
 from . import version_2
-from .files import Vector
+from .files import Vector, VectorError
 from .meta import MetaError, check_meta
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ def make_question(
     for k, layer in enumerate(noise.layers):
         for name, value in noise_arrays(layer).items():
             arrays[f"layers.{k}.{name}"] = np.asarray(value, dtype)
+    if estimator_of(noise) not in version_2.ESTIMATORS:
+        raise VectorError(f"estimator: expected one of {', '.join(version_2.ESTIMATORS)} in a "
+                          f"vector, found {estimator_of(noise)!r}")  # fmt: skip
     local = isinstance(noise, LocalNoise)
     if version == 2 or (version is None and not _is_version_1(meta, local, sample_weight, told)):
         meta |= {"version": 2, "estimator": "local" if local else "flipout",
