@@ -79,11 +79,7 @@ def members_of(network):
 
 def places_of(network):
     """Return full name to place in the flat parameters of every tensor."""
-    places, start = {}, 0
-    for name, shape in network.parameter_shapes.items():
-        places[name] = start
-        start += int(np.prod(shape))
-    return places
+    return {name: place.start for name, place in network.places.items()}
 
 
 def code_of_activation(name):
@@ -248,10 +244,15 @@ def _forward(tasks, layers, rows):
     _sample(tasks, layers)
     for begin, end in cut(rows, FLIP_ROWS):
         tasks.add(at.FLIP, 0, begin, end)
+    _outputs(tasks, layers, rows)
+    tasks.next_phase()
+
+
+def _outputs(tasks, layers, rows):
+    """Add the phases of every layer's outputs."""
     for k, layer in enumerate(layers):
         height = FORWARD_ROWS_WIDE if layer["outputs"] > WIDE else FORWARD_ROWS
         _tiles(tasks, at.FORWARD, k, rows, layer["outputs"], height, FORWARD_COLUMNS)
-    tasks.next_phase()
 
 
 def _backward(tasks, layers, rows, by_inputs):
@@ -305,6 +306,13 @@ def forward_tasks(layers, rows):
     tasks = Tasks()
     _forward(tasks, layers, rows)
     tasks.add(at.JUDGE)
+    return tasks.plan()
+
+
+def outputs_tasks(layers, rows):
+    """Return the plan of the outputs of layers without noise."""
+    tasks = Tasks()
+    _outputs(tasks, layers, rows)
     return tasks.plan()
 
 

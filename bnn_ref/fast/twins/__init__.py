@@ -1,3 +1,3 @@
 """The compiled twins of layers that are no `DenseFlipout`, a file each; see `bnn_ref.fast.twin`."""
 
-from . import conv_flipout, pool, residual  # noqa: F401, they register themselves
+from . import conv_flipout, dense, pool, residual  # noqa: F401, they register themselves
