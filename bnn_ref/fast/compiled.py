@@ -222,10 +222,12 @@ def train_step(
         sequence, parameters, batch, gradients, kl_weight, seed, step, draws
     )
     outputs = outputs.reshape(*leading, network.outputs)
-    refuse_non_finite(step + 1, x, nll, kl_layers, gradients)
     flat = parameters.flat
+    largest = max(np.max(gradients.flat), -np.min(gradients.flat))  # NaN where one is
+    if not np.isfinite(nll + np.sum(kl_layers) + largest):
+        refuse_non_finite(step + 1, x, nll, kl_layers, gradients)
     most = 0.5 * np.sqrt(np.finfo(flat.dtype).max)  # below it no square overflows
-    if plain_update and np.max(np.abs(gradients.flat)) < most:
+    if plain_update and largest < most:
         put_statistics(step + 1, network, gradients.flat, statistics)
         kinds = workspace.stretches(statistics[0], frozen)
         workspace.update().take(state, gradients, adam, factors, kinds)

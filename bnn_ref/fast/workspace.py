@@ -1,7 +1,5 @@
 """What a network's runs need again and again: buffers, records, helper threads."""
 
-import math
-
 from ..border import check_dtype
 from ..kernels import likelihoods
 from ..kernels import records as at
@@ -34,7 +32,7 @@ class Workspace:
     def __init__(self, network, rows, dtype, threads):
         self.network, self.dtype = network, check_dtype(dtype, ("float32", "float64"))
         self.rows, self.crew = rows, Crew(self.dtype, threads)
-        self._members, self._places = members_of(network), places_of(network)
+        self._members, self._places = members_of(network), network.places
         self._sequences, self._update, self._gradients = {}, None, None
         self.fixed = network.fixed
 
@@ -65,7 +63,7 @@ class Workspace:
     def _sequence(self, rows, by_inputs, estimator):
         likelihood = self.network.likelihood
         compiled = rows > 0 and likelihood.type in likelihoods.CODES
-        site = Site(self.crew, rows, self._places, by_inputs, estimator)
+        site = Site(self.crew, rows, places_of(self.network), by_inputs, estimator)
         return Sequence(self._members, site, likelihood if compiled else None)
 
     def stretches(self, statistics, frozen):
@@ -79,11 +77,11 @@ class Workspace:
             Full names of tensors that stay as they are, as do the network's own fixed ones.
         """
         found, still = [], {*self.fixed, *frozen}
-        for name, start in self._places.items():
+        for name, place in self._places.items():
             kind = at.TAKE if name in statistics and name not in frozen else at.UPDATE_FLAT
             if kind == at.UPDATE_FLAT and name in still:
                 continue
-            stop = start + math.prod(self.network.parameter_shapes[name])
+            start, stop = place.start, place.stop
             if found and found[-1][0] == kind and found[-1][2] == start:
                 start = found.pop()[1]
             found.append((kind, start, stop))
