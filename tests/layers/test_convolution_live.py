@@ -17,7 +17,14 @@ from bnn_ref.layers import conv_flipout
 NEEDS = {"tfp": "tensorflow_probability", "torch": "torch", "jax": "jax"}
 
 
-@pytest.mark.parametrize("name", NEEDS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("tfp", marks=pytest.mark.slow),
+        pytest.param("jax", marks=pytest.mark.slow),
+        "torch",
+    ],
+)
 def test_outputs_losses_and_gradients(name):
     """TFP with its own layers and the draws replayed; the others by formula. Limit 1e-12."""
     if importlib.util.find_spec(NEEDS[name]) is None:
