@@ -204,3 +204,24 @@ def fill_signs(out, first_row, key):
     """Fill an array (rows, columns) with signs, the first row being `first_row` of its stream."""
     sign_rows(out.ravel(), out.shape[1], first_row, np.empty(GROUP, out.dtype),
               Key(key[0], key[1], key[2], key[3], key[4]))  # fmt: skip
+
+
+@entry
+def fill_keeps(out, first_row, least, key):
+    """Fill an array (rows, columns) with 1, and 0 where a word is below `least`, an int64.
+
+    A row has blocks of its own, a number a word. Twin: `noise.generator.keeps`.
+    """
+    columns = out.shape[1]
+    flat, words = out.ravel(), np.empty(GROUP, np.uint32)
+    own = Key(key[0], key[1], key[2], key[3], key[4])
+    one = type(flat[0])(1.0)
+    blocks = (columns + 3) // 4  # of a row
+    total = out.shape[0] * blocks
+    for group in range(0, total, LANES):
+        word_group(words, U(first_row * blocks + group), own)
+        for lane in range(min(LANES, total - group)):
+            row, b = (group + lane) // blocks, (group + lane) % blocks
+            for j in range(min(4, columns - 4 * b)):
+                kept = np.int64(words[LANES * j + lane]) >= least
+                flat[row * columns + 4 * b + j] = one if kept else one - one

@@ -3,15 +3,15 @@
 import numpy as np
 
 from ..border import check_word
-from ..kernels.philox import fill_normals, fill_signs
+from ..kernels.philox import fill_keeps, fill_normals, fill_signs
 from ..noise import PURPOSES, TENSORS, Stream
 
 
 class CompiledStream(Stream):
     """A `Stream` whose draws are compiled. Twin: `bnn_ref.noise.Stream`.
 
-    Signs are the same; float64 normals are within 4 units in the last place of the twin's and
-    float32 ones within 6.
+    Signs and masks are the same; float64 normals are within 4 units in the last place of the
+    twin's and float32 ones within 6.
     """
 
     def _words(self, tensor):
@@ -32,6 +32,13 @@ class CompiledStream(Stream):
         check_blocks((self.first_row + rows) * -(-columns // 128))
         out = np.empty((rows, columns), self.dtype)
         fill_signs(out, self.first_row, self._words(tensor))
+        return out
+
+    def keeps(self, rows, columns, rate):
+        """Return 1 and 0, the latter with probability `rate`; as `Stream.keeps`."""
+        check_blocks((self.first_row + rows) * -(-columns // 4))
+        out = np.empty((rows, columns), self.dtype)
+        fill_keeps(out, self.first_row, round(rate * 2**32), self._words("keep"))
         return out
 
 

@@ -8,6 +8,7 @@ from scipy import stats
 from tolerances import NORMAL_ULP
 
 from bnn_ref import noise
+from bnn_ref.fast.streams import CompiledStream
 from bnn_ref.kernels import philox
 
 # Random123 1.14, kat_vectors: counter, key, words of philox4x32-10
@@ -50,6 +51,17 @@ def test_signs_are_the_twins(shape, dtype):
     out = np.empty(shape, dtype)
     philox.fill_signs(out, 9, KEY)
     assert np.array_equal(out, noise.signs(*shape, tensor="kernel_eps", first_row=9, **SAME_KEY))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 10), (128, 130), (70, 4)])
+def test_masks_are_the_twins(shape, dtype):
+    key = {"seed": 5 + (7 << 32), "purpose": "predict", "layer": 1, "step": 3, "draw": 2}
+    stream = CompiledStream(**key, dtype=np.dtype(dtype), first_row=9)
+    for rate in (0.0, 0.3, 1 - 2**-31, 1.0):
+        found = stream.keeps(*shape, rate)
+        assert found.dtype == dtype
+        assert np.array_equal(found, noise.keeps(*shape, rate, first_row=9, **key)), rate
 
 
 def test_extreme_words_give_finite_normals():
