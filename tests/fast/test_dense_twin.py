@@ -12,6 +12,8 @@ from bnn_ref.fast import compiled
 from bnn_ref.fast.twins import dense
 
 LIMITS = {"float32": COMPILED_FLOAT32, "float64": COMPILED_FLOAT64}
+# kernels are compiled for each dtype: quickly for one
+DTYPES = ["float64", pytest.param("float32", marks=pytest.mark.slow)]
 LAPLACE = {"type": "laplace", "loc": 0.1, "scale": 0.7}
 ARRAYS = {"type": "normal", "loc": 0.1, "scale": np.linspace(0.5, 1.0, 33)}
 
@@ -44,7 +46,7 @@ def assert_same_step(network, dtype, rows=37):
         assert relative(found.gradients[name], gradient) < LIMITS[dtype], name
 
 
-@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", [1, 37, 140])
 def test_a_step_is_the_references(dtype, rows):
     assert_same_step(network(), dtype, rows)
@@ -66,7 +68,7 @@ def test_what_no_kernel_has_runs_in_numpy(monkeypatch):
     assert relative(found, exact) < COMPILED_FLOAT64
 
 
-@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_a_prediction_is_the_references_and_a_row_its_own(dtype):
     net = network()
     p, x, _ = problem(net, dtype, 150)
@@ -78,7 +80,7 @@ def test_a_prediction_is_the_references_and_a_row_its_own(dtype):
         assert_array_equal(some, found[131:])
 
 
-@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_threads_do_not_change_a_bit(dtype, monkeypatch):
     """Also where runs are so small that one thread would do them all."""
     monkeypatch.setattr("bnn_ref.fast.crew.SMALL", 0.0)
