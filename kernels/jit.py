@@ -10,17 +10,23 @@ that no NaN occurs are left out, for a NaN must reach the loss; so is the one th
 import numba
 
 from .cache import Cache
+from .inside import LinkedCompiler, take_no_literals
 
 __all__ = ["entry", "inner", "kernel"]
 
-OPTIONS = {"nogil": True, "error_model": "numpy"}
+OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 EXACT = {"contract", "nsz"}
 
-# Called from compiled code only, so nothing is compiled for Python to call them by.
-INSIDE = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-inner = numba.njit(**INSIDE, fastmath=EXACT, forceinline=True)  # small, called in loops
-kernel = numba.njit(**INSIDE, fastmath=EXACT)
+def _inside(**more):
+    """Return a decorator for functions called from compiled code only."""
+    jit = numba.njit(**OPTIONS, fastmath=EXACT, no_cpython_wrapper=True,
+                     pipeline_class=LinkedCompiler, **more)  # fmt: skip
+    return lambda function: take_no_literals(jit(function))
+
+
+inner = _inside(forceinline=True)  # small, called in loops
+kernel = _inside()
 
 
 def entry(function):

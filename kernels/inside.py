@@ -1,0 +1,75 @@
+"""How functions that compiled code alone calls are compiled: as little as their callers need.
+
+A caller links their optimised code into its own, and an entry's machine code holds all of it.
+Numba makes machine code of each by itself as well, with what it calls, and a version for each
+constant that stands in a call; that nobody runs, and it took a third of a cold start. What the
+entries are made of is the same without.
+"""
+
+from numba.core import types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import AnalysisPass, register_pass
+from numba.core.typed_passes import AnnotateTypes
+
+__all__ = ["LinkedCompiler", "take_no_literals"]
+
+
+class _Linked(JITCodeLibrary):
+    """Optimised code to link into callers'; no machine code is made of it."""
+
+    @property
+    def codegen(self):
+        """This library itself, which is asked to tell machine code its environment."""
+        return self
+
+    def set_env(self, name, environment):
+        """Do nothing: without machine code there is nothing to tell."""
+
+    def get_pointer_to_function(self, name):
+        """Return 0, Numba's sign for a function that is not there, once the code is optimised."""
+        self._ensure_finalized()
+        return 0
+
+    def _finalize_final_module(self):
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _ChooseLibrary(AnalysisPass):
+    """Have a function lowered into `_Linked`; a pass of Numba's."""
+
+    _name = "choose_library"
+
+    def __init__(self):
+        AnalysisPass.__init__(self)
+
+    def run_pass(self, state):
+        """Set the library, as the lowering that follows does where there is none."""
+        state.library = _Linked(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return False
+
+
+class LinkedCompiler(CompilerBase):
+    """Numba's compiler, without machine code at its end."""
+
+    def define_pipelines(self):
+        """Return Numba's passes, and one more before the last."""
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(_ChooseLibrary, AnnotateTypes)
+        passes.finalize()
+        return [passes]
+
+
+def take_no_literals(dispatcher):
+    """Have a jitted function compiled once for all constants of a type; return it."""
+    template = dispatcher.get_call_template
+
+    def get_call_template(args, kws):
+        args = tuple(types.unliteral(kind) for kind in args)
+        return template(args, {name: types.unliteral(kind) for name, kind in kws.items()})
+
+    dispatcher.get_call_template = get_call_template
+    return dispatcher
