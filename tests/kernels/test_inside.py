@@ -1,0 +1,77 @@
+"""What is compiled of a function that compiled code alone calls: one version, no machine code."""
+
+import needs_numba  # noqa: F401
+import numba
+import numpy as np
+import pytest
+
+from bnn_ref.kernels import jit
+
+
+@jit.inner
+def twice(x):
+    return x + x
+
+
+@jit.kernel
+def add_twice(a, x, place):
+    for i in range(a.size):
+        a[i] += twice(x) + place
+
+
+@jit.kernel
+def add_all(a, n):
+    add_twice(a, 1.0, 0)
+    add_twice(a, 2.0, 1)
+    add_twice(a, 3.0, n)
+
+
+def both(a, n):
+    add_all(a, n)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """The entry, compiled into a cache of its own, and what it made of zeros."""
+    place, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(tmp_path_factory.mktemp("cache"))
+    try:
+        a = np.zeros(5)
+        entry = jit.entry(both)
+        entry(a, 7)
+        again = jit.entry(both)
+        again(a, 7)
+    finally:
+        numba.config.CACHE_DIR = place
+    return entry, again, a
+
+
+def test_an_entry_holds_all_that_it_calls(found):
+    entry, again, a = found
+    np.testing.assert_array_equal(a, np.full(5, 2 * (2 + 4 + 1 + 6 + 7)))
+    assert sum(entry.stats.cache_misses.values()) == 1
+    assert sum(again.stats.cache_hits.values()) == 1  # from the file alone
+
+
+def test_constants_have_no_versions_of_their_own(found):
+    (types,) = add_twice.overloads
+    assert str(types[1:]) == "(float64, int64)"
+    assert len(twice.overloads) == len(add_all.overloads) == 1
+
+
+@pytest.mark.parametrize("kernel", [twice, add_twice, add_all])
+def test_machine_code_is_made_of_entries_alone(found, kernel):
+    (compiled,) = kernel.overloads.values()
+    with pytest.raises(RuntimeError, match="no compiled object"):
+        compiled.library._get_compiled_object()
+    (whole,) = found[0].overloads.values()
+    assert whole.library._get_compiled_object()
+
+
+def test_loops_alone_are_optimised_before_they_are_linked(found):
+    def code(kernel):
+        (compiled,) = kernel.overloads.values()
+        return compiled.library.get_llvm_str()
+
+    assert "vector.body" in code(add_twice)
+    calls = [line for line in code(add_all).splitlines() if "call" in line and "add_twice" in line]
+    assert len(calls) == 3  # nothing is inlined yet
