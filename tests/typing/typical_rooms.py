@@ -18,7 +18,7 @@ from bnn_ref.data import Dataset, Reading, load, make_dataset
 from bnn_ref.explain import explain, small_subject
 from bnn_ref.layers import Layer, LayerParameters, LayerTrace
 from bnn_ref.likelihoods import Bernoulli, Categorical, Likelihood, PredictedNormal
-from bnn_ref.noise import LocalNoise, Noise, draw_noise, permutation
+from bnn_ref.noise import IndependentNoise, LocalNoise, Noise, draw_noise, permutation
 from bnn_ref.prediction import calibration_error, crps, interval_score, reduce_draws
 from bnn_ref.priors import LaplacePrior, MixturePrior, Prior, make_prior
 from bnn_ref.runs.checkpoints import load_checkpoint, save_checkpoint
@@ -60,7 +60,9 @@ parameters = network.init(dtype="float64")
 shapes: dict[str, tuple[int, ...]] = network.parameter_shapes
 first: LayerParameters = parameters.layers[0]
 noise: Noise = draw_noise(network, 5, 0, dtype="float64")
-either: Noise | LocalNoise = draw_noise(Network([DenseFlipout(3, 1)]), 5, 0, estimator="local")
+either: Noise | LocalNoise | IndependentNoise = draw_noise(
+    Network([DenseFlipout(3, 1)]), 5, 0, estimator="local"
+)
 trace: LayerTrace = layers[0].forward(first, noise.layers[0], rng.normal(size=(5, 3)))
 order: NDArray[np.intp] = permutation(10, 0, "shuffle")
 
