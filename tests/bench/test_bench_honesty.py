@@ -92,8 +92,8 @@ def _check(name, dtype, workload):
 @pytest.mark.parametrize("workload", ["6-5-1/8/normal/tanh/dense", "6-5-3/8/bernoulli"])
 @pytest.mark.parametrize(
     "name",
-    ["ours_numba", "torch_manual", *(pytest.param(one, marks=pytest.mark.slow) for one in (
-        "jax_jit", "jax_plain", "torch_eager", "torch_compiled"))],
+    ["ours_numba", *(pytest.param(one, marks=pytest.mark.slow) for one in (
+        "jax_jit", "jax_plain", "torch_manual", "torch_eager", "torch_compiled"))],
 )  # fmt: skip
 def test_other_likelihoods_and_activations_are_the_same_work(name, workload):
     if reason := missing(name):

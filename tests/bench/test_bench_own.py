@@ -109,6 +109,7 @@ shutil.copy(source / "setup.cfg", target)
 """
 
 
+@pytest.mark.slow  # quickly `versus` of two environments stands for it
 def test_versus_finds_the_slower_commit_and_nothing_in_the_same(commits, monkeypatch, capsys):
     from bench import versus
 
