@@ -146,6 +146,7 @@ def test_markup_in_names_stays_text():
     assert parsed.text.count(cell) == 3
 
 
+@pytest.mark.slow  # draws every figure of a page twice
 def test_pages_are_equal_to_the_byte(digits_report, pages, tmp_path):
     write_page(digits_report, tmp_path / "again.html")
     assert (tmp_path / "again.html").read_bytes() == pages[0].read_bytes()
@@ -189,7 +190,9 @@ def test_three_series_are_told_apart_by_every_eye(theme, eye):
         assert np.linalg.norm(seen[a] - seen[b]) > 20, (a, b)
 
 
-@pytest.mark.parametrize("which", ["digits_report", "line_report"])
+@pytest.mark.parametrize(
+    "which", [pytest.param("digits_report", marks=pytest.mark.slow), "line_report"]
+)
 def test_no_text_covers_another_or_leaves_its_figure(which, request):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text

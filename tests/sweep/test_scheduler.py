@@ -65,7 +65,11 @@ def test_a_closed_port_and_a_host_that_is_none(tmp_path, capsys):
         assert f"scheduler {address}: expected a Dask scheduler, found nothing" in found.err
 
 
-@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n", b"12", b"220 smtp ready\r\n"])
+@pytest.mark.parametrize(
+    "answer",
+    [b"", *(pytest.param(said, marks=pytest.mark.slow) for said in (
+        b"SSH-2.0-OpenSSH\r\n", b"12", b"220 smtp ready\r\n"))],
+)  # fmt: skip
 def test_a_listener_that_is_no_scheduler_is_told_within_fifteen_seconds(answer):
     with listener(answer) as address:
         begin = time.monotonic()

@@ -37,6 +37,7 @@ def kept(out):
     return {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
 
 
+@pytest.mark.slow  # quickly the cluster's kills stand for it
 def test_a_killed_sweep_computes_only_what_is_missing(tmp_path):
     whole = start(tmp_path / "whole", *GRID)
     assert whole.wait(200) == 0, whole.stderr.read()

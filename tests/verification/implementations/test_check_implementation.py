@@ -158,7 +158,7 @@ def test_random_questions_are_another_for_another_seed_and_differ_in_everything(
     assert np.all([layer.bias == "none" for layer in random_question(3, biases=("none",)).layers])
 
 
-def test_the_command_tests_a_function_of_ones_own(tmp_path, capsys, monkeypatch):
+def test_the_command_tests_a_function_of_ones_own(tmp_path, capsys, monkeypatch, volume):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_step.py").write_text(
         "from bnn_ref.verification.frameworks import load\n"
@@ -170,7 +170,8 @@ def test_the_command_tests_a_function_of_ones_own(tmp_path, capsys, monkeypatch)
     found = call(capsys, "verify", "--mine", "my_step:answer", "--random", "4")
     assert found.code == 0, found.out
     assert found.out.startswith("my_step:answer: agrees")
-    assert call(capsys, "verify", "--mine", "my_step:wrong").code == 1
+    if volume(False, True):  # the diagnosis of every vector of the suite
+        assert call(capsys, "verify", "--mine", "my_step:wrong").code == 1
     for name, text in (("my_step", "expected MODULE:FUNCTION"), ("no_such:a", "a module no_such"),
                        ("my_step:nothing", "a function nothing in my_step")):  # fmt: skip
         found = call(capsys, "verify", "--mine", name)
