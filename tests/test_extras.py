@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-EXTRAS = ("matplotlib", "sklearn", "dask", "distributed", "tqdm", "mpmath", "pandas",
+EXTRAS = ("matplotlib", "sklearn", "dask", "distributed", "tqdm", "mpmath", "pandas", "hypothesis",
           "threadpoolctl", "jax", "torch", "tensorflow", "bayesian_torch")  # fmt: skip
 WITHOUT = f"""
 import sys
@@ -49,6 +49,8 @@ def test_every_module_is_imported_or_names_its_extra():
     assert sorted(set(said(WALK))) == [
         "bnn_ref.sklearn: bnn_ref.sklearn: expected scikit-learn, found none: "
         "python -m pip install 'bnn_ref[sklearn]'",
+        "bnn_ref.verification.implementations.strategies: the strategies: expected hypothesis, "
+        "found none: python -m pip install 'bnn_ref[test]'",
         "bnn_ref.verification.vectors.oracle: the oracle: expected mpmath, found none: "
         "python -m pip install 'bnn_ref[all]'",
     ]

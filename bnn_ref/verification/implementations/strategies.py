@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import strategies as st
-
 from ...activations import IN_VECTORS
+from ...errors import missing
 from ...layers import BIASES
 from ..vectors.questions import described_question
+
+try:
+    from hypothesis import strategies as st
+except ImportError:
+    raise missing("the strategies", "hypothesis", "test") from None
 
 if TYPE_CHECKING:
     from ..vectors.files import Vector
