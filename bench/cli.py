@@ -21,9 +21,10 @@ def make_parser():
     parser = argparse.ArgumentParser(
         prog=f"python -m {PACKAGE}",
         description="This project beside other frameworks, on the same work, in one run.",
-        epilog="Also: versus REV_A REV_B, compare OLD.json NEW.json, summary FILE.json ..., export "
-        "FILE.json PYPERF.json, template; each has --help. Exit codes: 0; 1 slower (versus, "
-        "compare); 2 a mistake in the command; 3 a contender was refused; 4 too noisy to tell.",
+        epilog="Also: versus REV_A REV_B, compare OLD.json NEW.json, calibrate, summary FILE.json "
+        "..., export FILE.json PYPERF.json, template; each has --help. Exit codes: 0; 1 slower "
+        "(versus, compare); 2 a mistake in the command; 3 a contender was refused; 4 too noisy to "
+        "tell.",
     )
     parser.add_argument("benches", nargs="*", metavar="BENCH", help=", ".join(NAMES))
     parser.add_argument("--list", action="store_true", help="what there is, and what is installed")
@@ -228,6 +229,7 @@ def exit_code(document):
 COMMANDS = {  # module and function of each
     "versus": ("versus", "main"),
     "compare": ("compare", "main"),
+    "calibrate": ("calibrate", "main"),
     "summary": ("summary", "main"),
     "export": ("results", "export"),
     "template": ("template", "main"),
