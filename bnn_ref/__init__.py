@@ -22,8 +22,9 @@ from .layers import (
     Residual,
 )
 from .likelihoods import Bernoulli, Categorical, Custom, Normal, PredictedNormal
-from .network import Network, Parameters
+from .network import Network
 from .noise import LayerNoise, Noise, draw_noise
+from .parameters import Parameters
 from .prediction import Prediction, predict
 from .priors import NormalPrior
 from .reference import forward, kl, kl_parts, loss_and_gradients

@@ -1,4 +1,4 @@
-"""A network: layers and a likelihood; its parameters: one flat vector, named views."""
+"""A network: layers and a likelihood, and where the parameters start."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
-from .border import check_dtype, own_array, take_array
-from .elementary import softplus_inverse
+from .border import check_dtype
 from .errors import expected
-from .layers import Layer, LayerParameters, chain, layers_from_json, sigma
+from .layers import Layer, LayerParameters, chain, layers_from_json
 from .likelihoods import Categorical, Likelihood, likelihood_from_json
 from .noise import Stream
+from .parameters import Parameters as Parameters
+from .parameters import stretches
 
 
 def shortened(name: str) -> str:
@@ -27,15 +28,6 @@ def shortened(name: str) -> str:
 def bracketed(name: str) -> str:
     """Return "layers[2].layers[0]" for the name "layers.2.layers.0", as messages have it."""
     return ".".join(f"layers[{place}]" for place in shortened(name).split("."))
-
-
-def _places(shapes):
-    """Return name to stretch of the flat vector, from names and shapes in their order."""
-    places, start = {}, 0
-    for name, shape in shapes.items():
-        stop = start + math.prod(shape)
-        places[name], start = slice(start, stop), stop
-    return places
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,7 +90,7 @@ class Network:
     @property
     def places(self) -> dict[str, slice]:
         """Full name to the tensor's stretch of the flat vector."""
-        return _places(self.parameter_shapes)
+        return stretches(self.parameter_shapes)
 
     @property
     def fixed(self) -> tuple[str, ...]:
@@ -222,152 +214,3 @@ class Network:
         total = f"{self.num_parameters:,} parameters"
         lines = [f"  layers[{k}] {layer.describe()}" for k, layer in enumerate(self.layers)]
         return "\n".join([f"Network with {self.likelihood!r}, {total}", *lines])
-
-
-class Parameters(Mapping[str, NDArray[Any]]):
-    """The parameters of a network (or their gradients, or moments): one flat vector, named views.
-
-    A mapping from full names ("layers.0.kernel_mu") to arrays; ``parameters.layers[0].kernel_mu``
-    is the same array.
-
-    Parameters
-    ----------
-    network : Network
-    flat : array (P,), float32, float64 or complex128
-        Kept where compiled code may write to it as it is (see `border.own_array`), else copied.
-    scale_shift : sequence of float, optional
-        c of each layer (None without a posterior, a tuple for the layers inside a layer); the
-        layers' own, or the machine epsilon of the dtype, unless given.
-
-    Attributes
-    ----------
-    flat : array (P,)
-        The tensors one after the other in C order: layer by layer kernel_mu, kernel_rho, bias_mu,
-        bias_rho as far as there are; last ``likelihood.scale_rho`` where it is learned.
-    layers : tuple of LayerParameters
-    likelihood : dict of str to array
-        The likelihood's own parameters.
-    """
-
-    flat: NDArray[Any]
-    layers: tuple[LayerParameters, ...]
-    likelihood: dict[str, NDArray[Any]]
-    scale_shift: tuple[Any, ...]
-
-    def __init__(
-        self, network: Network, flat: NDArray[Any], scale_shift: Sequence[Any] | None = None
-    ) -> None:
-        shapes = network.parameter_shapes
-        count = sum(map(math.prod, shapes.values()))
-        if np.shape(flat) != (count,):
-            raise expected("flat", f"shape ({count},)", np.shape(flat))
-        self.network = network
-        self.flat = own_array(flat, check_dtype(flat.dtype.newbyteorder("=")))
-        if scale_shift is None:
-            scale_shift = [layer.settled_shift(self.flat.dtype) for layer in network.layers]
-        self.scale_shift = tuple(scale_shift)
-        places = _places(shapes)
-        self._views = {name: self.flat[places[name]].reshape(shapes[name]) for name in shapes}
-        self.layers = tuple(
-            layer.parameters(shift, self._below(f"layers.{k}."))
-            for k, (layer, shift) in enumerate(zip(network.layers, self.scale_shift, strict=True))
-        )
-        self.likelihood = self._below("likelihood.")
-
-    def _below(self, prefix):
-        """Return the views whose names start so, by the rest of their names."""
-        return {n.removeprefix(prefix): v for n, v in self._views.items() if n.startswith(prefix)}
-
-    def _posterior(self, tensor):
-        """Return (rho, scale_shift) of "layers.K.NAME", or raise for one without a posterior."""
-        known = [name.removesuffix("_rho") for name in self._views
-                 if name.endswith("_rho") and f"{name[:-3]}mu" in self._views]  # fmt: skip
-        if tensor not in known:
-            raise expected("tensor", "one of " + ", ".join(known), repr(tensor))
-        shift = self.scale_shift
-        for place in tensor.split(".")[1:-1:2]:  # of "layers.2.layers.0.kernel" 2 and 0
-            shift = shift[int(place)]
-        return self._views[f"{tensor}_rho"], shift
-
-    def walk(self) -> Iterator[tuple[str, Layer, LayerParameters]]:
-        """Yield (name, layer, its parameters) of every layer that has none inside it."""
-        yield from self.network.walk(self)
-
-    def sigma(self, tensor: str) -> NDArray[Any]:
-        """Return the posterior's standard deviations of a tensor, an array of its shape.
-
-        Parameters
-        ----------
-        tensor : str
-            "layers.0.kernel", say.
-
-        Raises
-        ------
-        ValueError
-            For a tensor that has no posterior.
-        """
-        rho, shift = self._posterior(tensor)
-        return sigma(shift, rho)
-
-    def set_sigma(self, tensor: str, values: ArrayLike) -> None:
-        """Set the posterior's standard deviations of a tensor, in place, through its rho.
-
-        What `sigma` then returns is as near as the last place of rho allows: half a unit of rho is
-        abs(rho) / 2 relative units of a small sigma.
-
-        Parameters
-        ----------
-        tensor : str
-            "layers.0.kernel", say.
-        values : float, or array that broadcasts to the tensor's shape
-            Each above the layer's scale_shift.
-
-        Raises
-        ------
-        ValueError
-            For a tensor that has no posterior, or a value not above scale_shift.
-        """
-        rho, shift = self._posterior(tensor)
-        values = take_array(values, f"sigma of {tensor}", dtype=np.float64)
-        if np.min(values) <= shift:
-            raise expected(f"sigma of {tensor}", f"numbers above scale_shift ({shift:g})",
-                           float(np.min(values)))  # fmt: skip
-        rho[...] = softplus_inverse(values - shift)
-
-    @property
-    def scale_rho(self) -> NDArray[Any] | None:
-        """The Normal likelihood's learned scale_rho (O,), or None."""
-        return self.likelihood.get("scale_rho")
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of every array."""
-        return self.flat.dtype
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._views[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._views)
-
-    def __len__(self) -> int:
-        return len(self._views)
-
-    def copy(self) -> Parameters:
-        """Return a copy with a flat vector of its own."""
-        return Parameters(self.network, self.flat.copy(), self.scale_shift)
-
-    def zeros_like(self) -> Parameters:
-        """Return parameters of the same shapes, all 0: what gradients and moments start from."""
-        return Parameters(self.network, np.zeros_like(self.flat), self.scale_shift)
-
-    def astype(self, dtype: DTypeLike) -> Parameters:
-        """Return a copy in another dtype; the settled scale_shift stays as it is."""
-        return Parameters(self.network, self.flat.astype(check_dtype(dtype)), self.scale_shift)
-
-    def __reduce__(self) -> tuple[type[Parameters], tuple[Any, ...]]:
-        return Parameters, (self.network, self.flat, self.scale_shift)
-
-    def __repr__(self) -> str:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in self.items())
-        return f"Parameters({self.dtype}: {shapes})"

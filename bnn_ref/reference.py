@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .border import check_size, check_word
 from .layers import sigma
-from .network import Network, Parameters
+from .network import Network
 from .noise import Noise, Stream, draw_noise
+from .parameters import Parameters
 from .priors import KLParts
 from .step import (
     Metrics,

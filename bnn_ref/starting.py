@@ -14,7 +14,7 @@ from .network import Network
 from .priors import NormalPrior
 
 if TYPE_CHECKING:
-    from .network import Parameters
+    from .parameters import Parameters
 
 
 def weights_of(trained: Any) -> list[tuple[Any, Any]]:

@@ -58,7 +58,7 @@ _excess = series(lambda k: (-1) ** k / (math.factorial(k + 1) * (2 * k + 1)), 8,
 def _spread(rho, shift, sigma, slope, kl):
     """Set sigma, d sigma / d rho, and what the KL of a sigma that has underflowed is short of.
 
-    Twin: `layers.base.sigma_for_kl`: such a sigma counts as the smallest normal number.
+    Twin: `layers.sigmas.sigma_for_kl`: such a sigma counts as the smallest normal number.
     """
     use_whole_vectors()
     T = type(sigma[0])

@@ -26,9 +26,10 @@ MODULES = [
     "layers.window", "likelihoods", "likelihoods.bernoulli",
     "likelihoods.categorical", "likelihoods.normal", "likelihoods.predicted_normal", "network",
     "noise.draws", "noise.generator", "starting",
-    "defaults", "layers.base", "layers.local", "layers.posterior", "likelihoods.base",
-    "likelihoods.reduction", "prediction.predicting", "priors.base", "priors.laplace",
-    "priors.learned", "priors.mixture", "priors.none", "priors.normal", "reference", "registry",
+    "defaults", "layers.base", "layers.blocks", "layers.chain", "layers.local", "layers.posterior",
+    "layers.sigmas", "likelihoods.base", "likelihoods.reduction", "parameters",
+    "prediction.predicting", "priors.base", "priors.laplace", "priors.learned", "priors.mixture",
+    "priors.none", "priors.normal", "reference", "registry",
     "sklearn.base", "sklearn.classifier", "sklearn.regressor",
     "step.adam", "step.checks", "step.results", "training.fitting", "training.history",
     "training.trainer", "data.dataset", "data.encoding", "data.load", "data.rows",
@@ -185,8 +186,9 @@ ROOMS = ("reference", "likelihoods.normal", "likelihoods.categorical", "likeliho
          "priors.normal", "step.adam", "step.checks", "step.results", "noise.generator",
          "noise.draws", "prediction.predicting", "layers.base", "layers.dense_flipout",
          "layers.local", "layers.posterior", "likelihoods.base", "likelihoods.reduction",
-         "network", "priors.laplace", "priors.mixture", "priors.learned", "priors.none",
-         "layers.conv_flipout", "layers.pool", "layers.window")  # fmt: skip
+         "network", "parameters", "layers.sigmas", "layers.blocks", "priors.laplace",
+         "priors.mixture", "priors.learned",
+         "priors.none", "layers.conv_flipout", "layers.pool", "layers.window")  # fmt: skip
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -14,7 +14,8 @@ from ..activations import ACTIVATIONS, get_activation, leaky_relu
 from ..errors import expected
 from ..layers import Elementwise, Layer, Residual
 from ..likelihoods import Categorical, Likelihood
-from ..network import Network, Parameters
+from ..network import Network
+from ..parameters import Parameters
 
 GRID = np.linspace(-8, 8, 129)  # where an activation is looked at
 CLOSE = 1e-6  # of what it says there: a model may compute in float32

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..activations import get_activation
 from ..errors import expected, missing
 from ..layers import BatchNorm, Layer, LayerParameters
-from ..network import Network, Parameters, bracketed
+from ..network import Network, bracketed
+from ..parameters import Parameters
 
 MLP = {"linear": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 LOGISTIC = (2, "categorical")  # outputs and likelihood of which scikit-learn keeps one logit

@@ -16,7 +16,7 @@ from ..noise import LayerNoise, Noise, draw_noise
 from ..step import State
 
 if TYPE_CHECKING:
-    from ..network import Parameters
+    from ..parameters import Parameters
     from ..runs.opened import OpenedRun
     from ..step.adam import Adam
 

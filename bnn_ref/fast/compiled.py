@@ -46,7 +46,7 @@ from .streams import CompiledStream, check_blocks
 from .workspace import Workspace
 
 if TYPE_CHECKING:
-    from ..network import Parameters
+    from ..parameters import Parameters
     from ..step.adam import Adam
 
 __all__ = ["draw_noise", "draw_outputs", "loss_and_gradients", "prepare", "train_step"]

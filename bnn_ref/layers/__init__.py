@@ -1,19 +1,9 @@
 """The layers, a file each, and the one list of them."""
 
-from .base import (
-    BLOCK_ROWS,
-    LAYERS,
-    Layer,
-    LayerParameters,
-    LayerTrace,
-    chain,
-    in_blocks,
-    layer_from_json,
-    layers_from_json,
-    register,
-    sigma,
-)
+from .base import LAYERS, Layer, LayerParameters, LayerTrace, layer_from_json, register
 from .batch_norm import BatchNorm
+from .blocks import BLOCK_ROWS, in_blocks
+from .chain import chain, layers_from_json
 from .conv import Conv2D
 from .conv_flipout import Conv1DFlipout, Conv2DFlipout
 from .dense import Dense
@@ -24,6 +14,7 @@ from .layer_norm import LayerNorm
 from .pool import AveragePool2D, Flatten, MaxPool2D
 from .posterior import BIASES, FlipoutLayer
 from .residual import Residual
+from .sigmas import sigma
 from .starting import INITIALIZERS
 
 __all__ = [

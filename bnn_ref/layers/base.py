@@ -8,24 +8,22 @@ NAME_rho, with sigma = scale_shift + softplus(rho).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import prod
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..elementary import sigmoid, softplus
 from ..errors import expected
 from ..noise import LayerNoise, LocalLayerNoise
 from ..priors import KLParts
 from ..registry import Registry
+from .sigmas import sigma, sigma_for_kl
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
     from ..priors.base import Prior
 
-BLOCK_ROWS = 128  # rows of a product in prediction: one height, see `in_blocks`
 LAYERS: Registry[type[Layer]] = Registry("layer type")
 LayerClass = TypeVar("LayerClass", bound="type[Layer]")
 
@@ -50,57 +48,6 @@ class LayerParameters(SimpleNamespace):
     layers : tuple of LayerParameters
         Only of a layer that has others inside: theirs.
     """
-
-
-def sigma(scale_shift: Any, rho: NDArray[Any]) -> NDArray[Any]:
-    """Return sigma = scale_shift + softplus(rho), elementwise, of rho's shape and dtype."""
-    return rho.real.dtype.type(scale_shift) + softplus(rho)  # E1
-
-
-def sigma_for_kl(rho: NDArray[Any], its: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], Any]:
-    """Return the sigma that a KL is computed with, its derivative by rho, and what is added.
-
-    Where sigma has underflowed (it is then softplus(rho) with rho far below 0, whose logarithm is
-    rho), the KL is that of the least normal number s, plus log(s) - rho, and as a function of rho
-    it falls by 1: d sigma / d rho is s.
-
-    Parameters
-    ----------
-    rho, its : arrays of one shape
-        ``its`` is the sigma of that rho.
-
-    Returns
-    -------
-    (sigma, sigma_grad_rho, added) : arrays of that shape; ``added`` is 0 where none is lost.
-    """
-    least = np.finfo(its.dtype).tiny
-    if np.min(its.real) >= least:
-        return its, sigmoid(rho), 0.0  # E14
-    lost = its.real < least
-    added = np.where(lost, np.log(least) - rho, 0)  # E5
-    return np.where(lost, least, its), np.where(lost, least, sigmoid(rho)), added  # E5, E14
-
-
-def in_blocks(h: NDArray[Any], kernel: NDArray[Any]) -> NDArray[Any]:
-    """Return h @ kernel, the rows taken in blocks of `BLOCK_ROWS`, the last padded with zeros.
-
-    BLAS gives a row other bits in a product of another height; with one height a row's bits do not
-    depend on how many rows there are.
-
-    Parameters
-    ----------
-    h : array (rows, I)
-    kernel : array (I, O)
-    """
-    rows = len(h)
-    blocks = -(-rows // BLOCK_ROWS)
-    padded = np.zeros((blocks * BLOCK_ROWS, h.shape[1]), h.dtype)
-    padded[:rows] = h
-    product = np.empty((len(padded), kernel.shape[1]), h.dtype)
-    for start in range(0, len(padded), BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
-        np.matmul(padded[part], kernel, out=product[part])
-    return product[:rows]
 
 
 class Layer:
@@ -340,43 +287,6 @@ class Layer:
                 raise expected(f"{thing}.{name}", f"dtype {dtype}", array.dtype)
 
 
-def chain(
-    layers: Sequence[Layer], before: tuple[int, ...] | None = None, thing: str = "layers"
-) -> tuple[Layer, ...]:
-    """Return layers that fit each other, those that take any shape settled at their neighbour's.
-
-    Parameters
-    ----------
-    layers : sequence of Layer, at least one
-    before : tuple of int, optional
-        The shape of what the first one takes.
-    thing : str
-        What messages call them.
-
-    Raises
-    ------
-    ValueError
-        For no layer, what is none, or two that do not fit; the message names the layer.
-    """
-    found = []
-    for k, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise expected(f"{thing}[{k}]", "a layer", type(layer).__name__)
-        if before is not None:
-            layer = layer.after(before, f"{thing}[{k}]")
-        if layer.inputs is None:
-            raise expected(f"{thing}[{k}].inputs", "how many, for there is no layer before it",
-                           "none")  # fmt: skip
-        if before is not None and layer.inputs != prod(before):
-            neighbour = f", the outputs of {thing}[{k - 1}]" if k else ""
-            raise expected(f"{thing}[{k}].inputs", f"{prod(before)}{neighbour}", layer.inputs)
-        before = getattr(layer, "output_shape", (layer.outputs,))
-        found.append(layer)
-    if not found:
-        raise expected(thing, "at least one layer", "none")
-    return tuple(found)
-
-
 def register(layer: LayerClass) -> LayerClass:
     """Add a class of layers under its ``type`` and return it (also as a decorator).
 
@@ -410,34 +320,3 @@ def layer_from_json(description: Mapping[str, Any], inputs: int | None) -> Layer
     if not isinstance(description, dict) or "type" not in description:
         raise expected("layer", "an object with a type", repr(description))
     return LAYERS.find(description["type"]).from_json(description, inputs)
-
-
-def layers_from_json(
-    descriptions: Sequence[Mapping[str, Any]], inputs: int | None, thing: str = "layers"
-) -> list[Layer]:
-    """Return the layers of a list of descriptions, one behind the other.
-
-    Parameters
-    ----------
-    descriptions : list of dict
-    inputs : int or tuple of int
-        Of the first: how many, or the shape (H, W, C).
-    thing : str
-        What messages call them.
-
-    Raises
-    ------
-    ValueError
-        For what is no list, or a description that `layer_from_json` refuses.
-    """
-    if not isinstance(descriptions, list):
-        raise expected(thing, "a list of objects", repr(descriptions))
-    layers = []
-    before = None if inputs is None else tuple(np.atleast_1d(inputs))
-    for k, one in enumerate(descriptions):
-        layer = layer_from_json(one, None if before is None else prod(before))
-        if before is not None:
-            layer = layer.after(before, f"{thing}[{k}]")
-        before = getattr(layer, "output_shape", (layer.outputs,))
-        layers.append(layer)
-    return layers

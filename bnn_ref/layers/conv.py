@@ -16,7 +16,8 @@ from ..activations import get_activation
 from ..border import check_size
 from ..errors import expected
 from ..priors import Prior
-from .base import BLOCK_ROWS, LayerTrace, register
+from .base import LayerTrace, register
+from .blocks import BLOCK_ROWS
 from .conv_flipout import Conv2DFlipout
 from .images import OverImages
 from .point import PointLayer

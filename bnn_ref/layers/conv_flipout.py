@@ -24,9 +24,11 @@ from ..activations import get_activation
 from ..border import check_size
 from ..errors import expected
 from ..priors import Prior
-from .base import BLOCK_ROWS, LayerTrace, register, sigma
+from .base import LayerTrace, register
+from .blocks import BLOCK_ROWS
 from .images import OverImages
 from .posterior import STANDARD_NORMAL, FlipoutLayer
+from .sigmas import sigma
 from .window import Window, check_padding, check_sizes
 
 if TYPE_CHECKING:

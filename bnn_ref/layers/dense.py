@@ -13,7 +13,8 @@ from ..activations import get_activation
 from ..border import check_size
 from ..errors import expected
 from ..priors import Prior
-from .base import LayerTrace, in_blocks, register
+from .base import LayerTrace, register
+from .blocks import in_blocks
 from .point import PointLayer
 
 if TYPE_CHECKING:

@@ -21,8 +21,10 @@ from ..border import check_size
 from ..noise import IndependentLayerNoise, LocalLayerNoise
 from ..priors import Prior
 from . import independent, local
-from .base import LayerTrace, in_blocks, register, sigma
+from .base import LayerTrace, register
+from .blocks import in_blocks
 from .posterior import STANDARD_NORMAL, FlipoutLayer
+from .sigmas import sigma
 
 if TYPE_CHECKING:
     from ..noise.draws import LayerNoise, Stream

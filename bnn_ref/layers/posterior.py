@@ -18,7 +18,8 @@ from ..elementary import softplus_inverse
 from ..errors import expected
 from ..noise import LayerNoise
 from ..priors import NormalPrior, make_prior
-from .base import Layer, sigma, sigma_for_kl
+from .base import Layer
+from .sigmas import sigma, sigma_for_kl
 from .starting import (
     Values,
     fitted,

@@ -16,7 +16,8 @@ from numpy.typing import DTypeLike, NDArray
 from ..errors import expected
 from ..noise import NestedNoise
 from ..priors import KLParts
-from .base import Layer, LayerParameters, LayerTrace, chain, layers_from_json, register
+from .base import Layer, LayerParameters, LayerTrace, register
+from .chain import chain, layers_from_json
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from ..backends import get_backend
 from ..errors import expected
-from ..network import Network, Parameters
+from ..network import Network
+from ..parameters import Parameters
 from ..prediction import Prediction, predict
 
 Array = npt.NDArray[np.float64]

@@ -20,7 +20,8 @@ from ..border.rows import check_rows
 from ..errors import PredictionWarning, expected
 from ..layers import BLOCK_ROWS
 from ..likelihoods import NOTHING
-from ..network import Network, Parameters
+from ..network import Network
+from ..parameters import Parameters
 from ..step import check_kind, leading_shape
 from .prediction import Prediction
 

@@ -17,7 +17,7 @@ from ..runs.evaluation import score_parts
 from ..runs.opened import OpenedRun
 
 if TYPE_CHECKING:
-    from ..network import Parameters
+    from ..parameters import Parameters
 
 MOST_ROWS = 10_000  # of the part that is shown
 SWEEP_ROWS = 2_000  # where a whole curve of predictions is made

@@ -13,7 +13,7 @@ from .figure import Plot
 from .weights import kernels, ratios
 
 if TYPE_CHECKING:
-    from ..network import Parameters
+    from ..parameters import Parameters
     from .evidence import Evidence
 
 SHARES = (0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)

@@ -14,7 +14,7 @@ from ..priors import NormalPrior
 from .figure import Plot
 
 if TYPE_CHECKING:
-    from ..network import Parameters
+    from ..parameters import Parameters
     from ..runs.opened import OpenedRun
     from .evidence import Evidence
 

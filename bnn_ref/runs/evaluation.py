@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ..data import Examples
     from ..data.dataset import Dataset
     from ..data.encoding import Encoding
-    from ..network import Network, Parameters
+    from ..network import Network
+    from ..parameters import Parameters
     from ..prediction.prediction import Prediction
 
 

@@ -18,7 +18,8 @@ from .checkpoints import Checkpoint
 from .run import Run
 
 if TYPE_CHECKING:
-    from ..network import Network, Parameters
+    from ..network import Network
+    from ..parameters import Parameters
     from ..training.convergence import Convergence
 
 

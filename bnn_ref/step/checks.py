@@ -16,7 +16,8 @@ from ..errors import NonFinite, expected
 from ..noise import NOISES, IndependentNoise, LocalNoise, NestedNoise, Noise
 
 if TYPE_CHECKING:
-    from ..network import Network, Parameters
+    from ..network import Network
+    from ..parameters import Parameters
 
 KINDS = ("weights", "flipout", "mean")
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Parameters
+from ..parameters import Parameters
 
 
 class Result(NamedTuple):

@@ -12,7 +12,8 @@ from ..errors import NonFinite
 
 if TYPE_CHECKING:
     from ..layers.base import LayerTrace
-    from ..network import Network, Parameters
+    from ..network import Network
+    from ..parameters import Parameters
 
 
 def statistics_after(

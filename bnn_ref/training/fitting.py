@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike
 from ..border import check_dtype, check_size
 from ..defaults import SETTINGS
 from ..errors import expected
-from ..network import Network, Parameters
+from ..network import Network
 from ..noise import permutation
+from ..parameters import Parameters
 from ..prediction import predict
 from ..step.adam import Adam
 from .convergence import Convergence, convergence, drift

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from ..activations import get_activation
 from ..errors import ObjectiveWarning
-from ..layers.base import sigma
+from ..layers.sigmas import sigma
 from ..network import bracketed
 
 if TYPE_CHECKING:
-    from ..network import Network, Parameters
+    from ..network import Network
+    from ..parameters import Parameters
 
 DROWNED = 3.0  # noise of a unit, as a multiple of the deviation of its mean
 ENOUGH = 256  # weights of a kernel, for its root mean squares to say something

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, DTypeLike
 from ..backends import get_backend
 from ..border import check_dtype, check_share, check_size, check_word
 from ..errors import expected
-from ..network import Network, Parameters
+from ..network import Network
 from ..noise import check_estimator
+from ..parameters import Parameters
 from ..step import Metrics, State, check_kl_weight, frozen_names
 from ..step.adam import Adam
 from .guards import warn_of_kl_weight, warn_of_wide_sigma

@@ -25,7 +25,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ..elementary import softplus, softplus_inverse
 
 if TYPE_CHECKING:
-    from ..network import Network, Parameters
+    from ..network import Network
+    from ..parameters import Parameters
 
 
 class Convention(NamedTuple):

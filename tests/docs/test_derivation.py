@@ -16,8 +16,8 @@ from bnn_ref.cli import main
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "derivation.md").read_text(encoding="utf-8")
-FILES = ("reference", "layers.base", "layers.posterior", "layers.dense_flipout", "layers.local",
-         "layers.independent",
+FILES = ("reference", "layers.base", "layers.sigmas", "layers.posterior",
+         "layers.dense_flipout", "layers.local", "layers.independent",
          "likelihoods.base", "likelihoods.bernoulli", "likelihoods.categorical",
          "likelihoods.normal", "likelihoods.predicted_normal", "likelihoods.reduction",
          "priors.normal", "priors.laplace", "priors.mixture", "priors.learned", "step.adam",
@@ -25,8 +25,8 @@ FILES = ("reference", "layers.base", "layers.posterior", "layers.dense_flipout",
          "layers.elementwise", "layers.normalising", "layers.layer_norm", "layers.batch_norm",
          "layers.residual", "layers.conv_flipout", "layers.pool", "layers.window",
          "priors.scaled", "layers.point", "layers.conv")  # fmt: skip
-OF_THE_STEP = ("reference", "layers.base", "layers.posterior", "layers.dense_flipout",
-               "layers.local", "layers.independent", "layers.conv_flipout",
+OF_THE_STEP = ("reference", "layers.base", "layers.sigmas", "layers.posterior",
+               "layers.dense_flipout", "layers.local", "layers.independent", "layers.conv_flipout",
                "layers.pool")  # fmt: skip
 NUMBERS = re.compile(r"E(\d+)(?: to E(\d+))?")
 FORMULAS = {"softplus", "sigmoid", "sigma", "kl", "kl_parts", "kl_gradient", "perturb",

@@ -10,7 +10,7 @@ from bnn_ref import DenseFlipout, Network, NormalPrior, PredictedNormal, referen
 from bnn_ref.explain import explain, run_subject, small_subject
 from bnn_ref.explain.step import vector_of
 from bnn_ref.explain.step_checks import loss_along
-from bnn_ref.layers import base, dense_flipout
+from bnn_ref.layers import dense_flipout, sigmas
 from bnn_ref.priors import LaplacePrior
 from bnn_ref.runs.opened import open_run
 from bnn_ref.verification import check_file, check_vector
@@ -123,7 +123,7 @@ def sum_for_mean(layer, p, noise, t, grad_outputs, kl_weight, gradients,
 @pytest.mark.parametrize(
     ("where", "name", "mistake", "shows"),
     [
-        (base, "sigmoid", no_sigmoid, "kernel_rho"),
+        (sigmas, "sigmoid", no_sigmoid, "kernel_rho"),
         (NormalPrior, "kl_gradient", kl_gradient_of_a_variance, "kernel_mu"),
         (DenseFlipout, "backward", sign_forgotten, "kernel_rho"),
         (DenseFlipout, "backward", kl_forgotten, "kernel_mu"),

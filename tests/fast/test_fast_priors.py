@@ -13,7 +13,7 @@ from tolerances import (
 
 from bnn_ref import Adam, DenseFlipout, Network, NonFinite, Normal, State, Trainer, reference
 from bnn_ref.fast import compiled
-from bnn_ref.network import Parameters
+from bnn_ref.parameters import Parameters
 from bnn_ref.priors import (
     LaplacePrior,
     LearnedNormalPrior,

@@ -18,7 +18,7 @@ from bnn_ref import (
 from bnn_ref.activations import ACTIVATIONS
 from bnn_ref.fast import compiled
 from bnn_ref.kernels import activations, dense_flipout, likelihoods, priors
-from bnn_ref.network import Parameters
+from bnn_ref.parameters import Parameters
 
 NETWORK = Network([DenseFlipout(5, 4, "tanh", bias="normal"), DenseFlipout(4, 3)])
 RNG = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import numpy as np
 from tolerances import relative
 
 from bnn_ref import loss_and_gradients
-from bnn_ref.network import Parameters
+from bnn_ref.parameters import Parameters
 
 
 def complex_step_errors(network, p, x, y, noise, kl_weight, weight=None):

@@ -32,7 +32,7 @@ from .meta import (
 )
 
 if TYPE_CHECKING:
-    from ...network import Parameters
+    from ...parameters import Parameters
     from ...step import Result
 
 PARAMETERS = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ...layers import Conv2DFlipout, DenseFlipout, Flatten, MaxPool2D
 from ...layers.window import Window
-from ...network import Network, Parameters
+from ...network import Network
+from ...parameters import Parameters
 from ...reference import loss_and_gradients
 from .comparison import error_of
 from .mistakes import MISTAKES, Mistake

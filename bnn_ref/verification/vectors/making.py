@@ -13,8 +13,9 @@ from .files import Vector, VectorError
 from .meta import MetaError, check_meta
 
 if TYPE_CHECKING:
-    from ...network import Network, Parameters
+    from ...network import Network
     from ...noise.draws import Noise
+    from ...parameters import Parameters
 
 
 def make_question(

@@ -23,8 +23,9 @@ from .switches import FORWARD, RIGHT, Variant
 
 if TYPE_CHECKING:
     from ...layers import LayerParameters
-    from ...network import Network, Parameters
+    from ...network import Network
     from ...noise.draws import LocalNoise, Noise
+    from ...parameters import Parameters
     from ...priors.base import Prior
     from .files import Vector
 
