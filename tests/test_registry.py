@@ -21,7 +21,10 @@ from bnn_ref import (
     priors,
 )
 from bnn_ref.backends import why_not_numba
+from bnn_ref.data.encoding import Encoding
+from bnn_ref.data.load import load
 from bnn_ref.noise import Noise, draw_noise
+from bnn_ref.stacks import likelihood_named
 
 LEAKY = activations.Activation(
     "leaky",
@@ -51,12 +54,22 @@ class Square(priors.Prior):
         return {"type": "square", "strength": self.strength}
 
 
+class Counts(likelihoods.Targets):
+    """Whole numbers, which a table's scale would take the meaning from."""
+
+    standardised = False
+
+    def describe(self, outputs):
+        return f"counts, {outputs} a row"
+
+
 @dataclass(frozen=True)
 class Poisson(likelihoods.Likelihood):
     """Counts; the outputs are log rates."""
 
-    type = "poisson"
+    type = task = "poisson"
     metric = "rmse"
+    targets = Counts()
 
     def check_targets(self, y, leading, outputs):
         return np.asarray(y, np.float64).reshape(-1, outputs)
@@ -168,6 +181,22 @@ def test_it_trains_predicts_and_comes_back_from_json():
     assert np.isfinite(found.nats)
     assert Network.from_json(json.loads(json.dumps(net.to_json()))) == net
     assert "kernel prior square(3)" in repr(net)
+
+
+@pytest.mark.usefixtures("registered")
+def test_data_are_read_for_the_targets_that_a_likelihood_says(tmp_path):
+    x, y = data()
+    rows = np.column_stack([x, y[:, 0]])
+    np.savetxt(tmp_path / "t.csv", rows, delimiter=",", header="a,b,c,n", comments="", fmt="%.9g")
+    pytest.importorskip("pandas")
+    counts, numbers = (load(tmp_path / "t.csv", target="n", task=task, holdout=0)
+                       for task in (likelihood_named("poisson").task, "normal"))  # fmt: skip
+    assert np.array_equal(counts.train.y, y[:, :1])
+    assert abs(np.mean(numbers.train.y)) < 1e-12
+    assert "counts, 1 a row" in counts.notes[0]
+    assert Encoding.from_json(counts.encoding.to_json()) == counts.encoding
+    with pytest.raises(ValueError, match="likelihood: expected one of .*poisson, found 'zeros'"):
+        load(tmp_path / "t.csv", target="n", task="zeros")
 
 
 @pytest.mark.usefixtures("registered")

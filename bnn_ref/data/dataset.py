@@ -14,9 +14,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..border import refuse_not_finite
 from ..errors import expected, one_line
-from ..likelihoods import LIKELIHOODS
+from ..likelihoods import LIKELIHOODS, Categorical, Normal
 from .cells import sort_names
-from .encoding import TASKS, Encoding, is_whole, moments, value_range
+from .encoding import Encoding, check_task, is_whole, moments, value_range
 from .rows import Examples
 from .split import split
 
@@ -116,13 +116,13 @@ def _checksum(*arrays):
 
 def _guess_task(y):
     """Return the task that stored targets look like: whole numbers and text are classes."""
-    return "normal" if y.dtype.kind == "f" else "categorical"
+    return (Normal if y.dtype.kind == "f" else Categorical).task
 
 
 def _class_names(source, targets, task):
     """Return the names of the classes of targets that are text; None for numbers."""
     text = [y.dtype == object for y in targets]
-    if task == "normal" or not any(text):
+    if not LIKELIHOODS[task].targets.classes or not any(text):
         return None
     if not all(text):
         raise expected(f"{source}: targets", "text in both parts or numbers in both", "one of each")
@@ -131,9 +131,7 @@ def _class_names(source, targets, task):
     if len(names) > max(FEW_CLASSES, rows // 2):
         found = f"{len(names)} in {rows} rows"
         raise expected(f"{source}: classes", "two rows for each, or more", found)
-    if task == "bernoulli" and len(names) != 2:
-        thing = f"{source}: targets of a bernoulli likelihood"
-        raise expected(thing, "two classes", ", ".join(names[:6]))
+    LIKELIHOODS[task].targets.check_names(names, f"{source}: targets")
     return names
 
 
@@ -150,8 +148,8 @@ def learn_encoding(
     - digits: pixels / 16; IDX and CIFAR files and npz arrays of uint8: pixels / 255; other arrays
       are taken as they are, and so are their targets;
     - text tables: each input column minus its mean, over its standard deviation, but the 0 and 1
-      of a one-hot encoded one as they are; so too a "normal" target, whose predictions and
-      measures are given back in its own units;
+      of a one-hot encoded one as they are; so too targets that are numbers, whose predictions and
+      measures are given back in their own units;
     - a class that has a name becomes the name's place among the names of all rows.
 
     Parameters
@@ -160,7 +158,7 @@ def learn_encoding(
     x, y : array
         The stored training rows, held-out rows not among them.
     task : str
-        "categorical", "bernoulli" or "normal".
+        One of `likelihoods.tasks`.
     classes : list of str, optional
     layout : Layout, optional
         The columns of a text table.
@@ -171,7 +169,7 @@ def learn_encoding(
         encoded = _encoded(layout)
         loc[encoded], scale[encoded] = 0.0, 1.0
         y_loc = y_scale = None
-        if task == "normal":
+        if LIKELIHOODS[task].targets.standardised:
             y_loc, y_scale = (m.tolist() for m in moments(y.reshape(len(y), -1)))
         return Encoding(task, inputs, loc.tolist(), scale.tolist(), classes, y_loc, y_scale,
                         layout=layout)  # fmt: skip
@@ -212,7 +210,7 @@ def make_dataset(
         x_train (N, ...), y_train, and x_test, y_test where there is a test part. Targets are
         numbers, or object arrays of text.
     task : str, optional
-        "categorical", "bernoulli" or "normal"; by default what the targets look like.
+        One of `likelihoods.tasks`; by default what the targets look like.
     holdout : int
         How many training rows are held out: the first ones of IDX and CIFAR files and of an npz
         with a test part (as TensorFlow Probability's example of 2018 does), rows drawn by the
@@ -239,10 +237,11 @@ def make_dataset(
         that are not finite; rows are counted as in the file.
     """
     x, y = arrays["x_train"], arrays["y_train"]
-    task = _check_task(task or _guess_task(y)) if encoding is None else encoding.task
+    task = check_task(task or _guess_task(y)) if encoding is None else encoding.task
+    kind_of_targets = LIKELIHOODS[task].targets
     tested = "x_test" in arrays
     drawn = kind in ("digits", "table") or not tested
-    labels = y if kind != "digits" and task != "normal" and y.ndim == 1 else None
+    labels = y if kind != "digits" and kind_of_targets.classes and y.ndim == 1 else None
     rows, held = split(len(x), holdout, seed if drawn else None, labels)
     for part in ("train", "test")[: 1 + tested]:
         if arrays[f"y_{part}"].dtype.kind == "f":
@@ -259,7 +258,9 @@ def make_dataset(
         for part, where in parts.items()
     }
     most = max(FEW_CLASSES, len(x)) if learned else MOST_CLASSES
-    outputs = _count_outputs(source, encoding, list(labels.values()), min(most, MOST_CLASSES))
+    outputs = kind_of_targets.count_outputs(
+        list(labels.values()), encoding.classes, min(most, MOST_CLASSES), f"{source}: targets"
+    )
     check, inputs = LIKELIHOODS[encoding.task]().check_targets, {}
     for part, where in parts.items():
         try:
@@ -274,17 +275,11 @@ def make_dataset(
 
     train, validation = examples("train", rows), examples("train", held)
     test = examples("test", slice(None)) if tested else None
-    if learned and encoding.task == "categorical":
+    if learned and kind_of_targets.exclusive:
         _warn_of_classes(source, encoding, train.y, [p.y for p in (validation, test) if p])
     image, colours = (x.shape[1:] if x.ndim == rank else None for rank in (3, 4))
     return Dataset(str(source), kind, train, validation, test, encoding, outputs, image, colours,
                    int(holdout), int(seed), _checksum(x, y), tuple(notes))  # fmt: skip
-
-
-def _check_task(task):
-    if task not in TASKS:
-        raise expected("likelihood", "one of " + ", ".join(TASKS), repr(task))
-    return task
 
 
 def _warn_of_classes(source, encoding, trained, others):
@@ -300,15 +295,3 @@ def _warn_of_classes(source, encoding, trained, others):
             + ": only held-out or test rows have it",
             stacklevel=4,
         )
-
-
-def _count_outputs(source, encoding, labels, most):
-    """Return O of a network for encoded targets: their columns, or how many classes there are."""
-    if encoding.task != "categorical":
-        return labels[0].shape[1]
-    if encoding.classes is not None:
-        return len(encoding.classes)
-    largest = max(np.max(y) for y in labels)
-    if largest > most:
-        raise expected(f"{source}: targets", f"class ids up to {most}", largest)
-    return int(largest) + 1 if largest >= 0 else 1  # else `check_targets` says what is wrong

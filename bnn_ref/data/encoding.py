@@ -13,15 +13,15 @@ from numpy.typing import DTypeLike, NDArray
 from ..border import refuse_not_finite
 from ..border.schema import Maybe, check_schema
 from ..errors import expected
+from ..likelihoods import LIKELIHOODS, Targets, tasks
 from .cells import any_of
 from .layout import SCHEMA as LAYOUT
 from .layout import Layout
 from .rows import Rows
 
-TASKS = ("categorical", "bernoulli", "normal")
 PIECE = 1 << 22  # numbers that are checked at once
 SCHEMA: dict[str, Any] = {
-    "task": set(TASKS),
+    "task": str,
     "inputs": int,
     "x_loc": (float, [float]),
     "x_scale": (float, [float]),
@@ -56,7 +56,7 @@ class Encoding:
     Parameters
     ----------
     task : str
-        "categorical", "bernoulli" or "normal": the likelihood's type, which says what targets are.
+        What targets are: one of `likelihoods.tasks`.
     inputs : int
         I.
     x_loc, x_scale : float or list of I
@@ -64,7 +64,7 @@ class Encoding:
     classes : list, optional
         The names of the class ids 0, 1, ...; None where the stored labels are the ids.
     y_loc, y_scale : list of O, optional
-        A "normal" target is (stored - y_loc) / y_scale; None where stored targets are used.
+        A number is (stored - y_loc) / y_scale; None where stored targets are used.
     x_range : list of 2, optional
         The least and the greatest stored input of arrays and images.
     x_whole : bool
@@ -83,6 +83,11 @@ class Encoding:
     x_range: list[float] | None = None
     x_whole: bool = False
     layout: Layout | None = None
+
+    @property
+    def targets(self) -> Targets:
+        """What the task's likelihood says of them."""
+        return LIKELIHOODS[self.task].targets
 
     @property
     def columns(self) -> list[str] | None:
@@ -168,13 +173,11 @@ class Encoding:
             if ids.min() < 0:
                 row = int(np.argmin(ids))
                 raise expected(f"{thing}, row {row}", any_of(self.classes), repr(names[row]))
-            return ids if self.task == "categorical" else ids[:, None]
+            return self.targets.of_ids(ids)
         if values.dtype.kind not in "biuf":
             raise expected(thing, "numbers", repr(values.reshape(-1).tolist()[0]))
-        if self.task == "categorical":
-            return values[:, 0] if values.shape[1:] == (1,) else values
-        values = values.reshape(len(values), -1)
-        if self.task == "bernoulli" or self.y_loc is None:
+        values = self.targets.of_numbers(values)
+        if self.y_loc is None:
             return values
         return (values.astype(np.float64) - self.y_loc) / self.y_scale
 
@@ -226,6 +229,7 @@ class Encoding:
             For other keys, or a value of another kind; the message names the key.
         """
         check_schema(description, SCHEMA, "encoding")
+        check_task(description["task"], "encoding: task")
         layout = description.get("layout")
         layout = None if layout is None else Layout.from_json(layout)
         encoding = cls(**{**description, "layout": layout})
@@ -245,10 +249,19 @@ class Encoding:
             value = getattr(self, name)
             if value is not None and not np.all(np.asarray(value) > 0):
                 raise expected(f"encoding: {name}", "numbers above 0", repr(value))
+        if self.y_loc is not None and not self.targets.standardised:
+            raise expected("encoding: y_loc", f"none of {self.task} targets", repr(self.y_loc))
         if (self.y_loc is None) != (self.y_scale is None) or (
             self.y_loc is not None and len(self.y_loc) != len(self.y_scale)
         ):
             raise expected("encoding: y_scale", "as many numbers as y_loc", repr(self.y_scale))
+
+
+def check_task(task: str, thing: str = "likelihood") -> str:
+    """Return a task for which data can be read, or raise the `ValueError` for another."""
+    if task not in tasks():
+        raise expected(thing, "one of " + ", ".join(tasks()), repr(task))
+    return task
 
 
 def value_range(values: NDArray[Any]) -> tuple[float, float]:

@@ -17,11 +17,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..border.files import open_content, open_file
 from ..errors import expected
+from ..likelihoods import LIKELIHOODS, Categorical, Normal
 from ..storage.archive import open_npy
 from .cells import parse_numbers
 from .cifar import is_cifar, read_cifar
 from .columns import read_table, target_names, target_numbers
 from .dataset import Dataset, make_dataset
+from .encoding import check_task
 from .idx import read_idx, read_idx_folder
 from .layout import select_to_score, select_to_train
 from .npz import array_names, read_arrays, read_npz
@@ -102,8 +104,8 @@ def load(
         The target's column, for a text table only, which needs it. With an encoding the run's by
         default.
     task : str, optional
-        "categorical", "bernoulli" or "normal"; by default "normal" where the targets are numbers
-        of a text table or floating point, else "categorical".
+        One of `likelihoods.tasks`; by default "normal" where the targets are numbers of a text
+        table or floating point, else "categorical".
     holdout : int, optional
         Training rows to hold out. By default 360 of the digits, a fifth of a text table and of an
         npz without a test part, else none.
@@ -170,8 +172,9 @@ def _load_table(source, target, task, encoding, reading):
     else:
         classes = None
         if task is None:
-            task = "normal" if parse_numbers(table.y, reading.decimal)[1] is None else "categorical"
-        names = task != "normal"
+            numbers = parse_numbers(table.y, reading.decimal)[1] is None
+            task = (Normal if numbers else Categorical).task
+        names = LIKELIHOODS[check_task(task)].targets.classes
     if names:
         y = target_names(source, table, classes)
     else:

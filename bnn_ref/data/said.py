@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     from .dataset import Dataset
     from .reading import Reading
 
-OTHER = {
-    "normal": "--likelihood categorical takes classes",
-    "categorical": "--likelihood normal takes numbers",
-    "bernoulli": "--likelihood normal takes numbers",
-}
 SEPARATORS = {"\t": "a tab", " ": "white space"}
 
 
@@ -29,14 +24,9 @@ def say_task(dataset: Dataset) -> str | None:
     """
     encoding = dataset.encoding
     name = "targets" if encoding.target is None else f"target {encoding.target}"
-    if encoding.task == "normal":
-        taken = "numbers" if dataset.outputs == 1 else f"{dataset.outputs} numbers a row"
-        return f"{name}: {taken} ({OTHER['normal']})"
-    classes, count = encoding.classes, dataset.outputs
+    classes, other = encoding.classes, encoding.targets.instead
     if classes is None:
-        taken = f"{count} classes" if encoding.task == "categorical" else f"0 or 1, {count} a row"
-        return f"{name}: {taken} ({OTHER[encoding.task]})"
-    other = OTHER[encoding.task]
+        return f"{name}: {encoding.targets.describe(dataset.outputs)} ({other})"
     if not all(is_number(one) for one in classes):
         other = "some are text, so no likelihood takes them as numbers"
     return f"{name}: {len(classes)} classes, {_some(classes)} ({other})"

@@ -1,11 +1,12 @@
 """The likelihoods, a file each, and the one list of them."""
 
-from .base import LIKELIHOODS, NOTHING, Likelihood, likelihood_from_json, register
+from .base import LIKELIHOODS, NOTHING, Likelihood, likelihood_from_json, register, tasks
 from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .custom import Custom
 from .normal import Normal
 from .predicted_normal import PredictedNormal
+from .targets import Targets
 
 __all__ = [
     "LIKELIHOODS",
@@ -16,6 +17,8 @@ __all__ = [
     "Likelihood",
     "Normal",
     "PredictedNormal",
+    "Targets",
     "likelihood_from_json",
     "register",
+    "tasks",
 ]

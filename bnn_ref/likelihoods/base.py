@@ -22,6 +22,7 @@ from ..border import as_array
 from ..errors import expected
 from ..registry import Registry
 from .reduction import Reduction
+from .targets import Targets
 
 LIKELIHOODS: Registry[type[Likelihood]] = Registry("likelihood type")
 LikelihoodClass = TypeVar("LikelihoodClass", bound="type[Likelihood]")
@@ -97,7 +98,10 @@ class Likelihood:
         Its name in `LIKELIHOODS`, in JSON, and among the compiled kernels.
     task : str
         What its targets are, as the type of the likelihood that takes plain ones: "categorical"
-        (class ids), "bernoulli" (0 or 1) or "normal" (numbers); "" where none of these.
+        (class ids), "bernoulli" (0 or 1), "normal" (numbers) or another; "" where data cannot be
+        read for it.
+    targets : Targets
+        What they are to whoever reads them.
     metric : "accuracy", "rmse" or another word
         What a mean ``score`` is: the share of hits, the square of a root mean square, or a mean of
         that name.
@@ -113,6 +117,7 @@ class Likelihood:
 
     type: ClassVar[str] = ""
     task: ClassVar[str] = ""
+    targets: ClassVar[Targets] = Targets()
     metric: ClassVar[str] = ""
     learn_scale: bool = False
     scale_by_row: ClassVar[bool] = False
@@ -229,6 +234,11 @@ def register(likelihood: LikelihoodClass) -> LikelihoodClass:
     """
     LIKELIHOODS.register(likelihood.type, likelihood)
     return likelihood
+
+
+def tasks() -> list[str]:
+    """Return every ``task`` for which data can be read: the likelihoods that take plain targets."""
+    return [name for name, one in LIKELIHOODS.items() if one.task == name]
 
 
 def likelihood_from_json(description: Mapping[str, Any]) -> Likelihood:

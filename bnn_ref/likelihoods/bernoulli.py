@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..elementary import sigmoid, softplus
 from .base import NOTHING, Likelihood, ReductionClass, numbers, refuse_first, register
 from .reduction import ProbabilityReduction, binary_entropy
+from .targets import Binary, Targets
 
 
 @register
@@ -21,6 +22,7 @@ class Bernoulli(Likelihood):
 
     type = "bernoulli"
     task = "bernoulli"
+    targets: ClassVar[Targets] = Binary()
     metric = "accuracy"
     reduction: ClassVar[ReductionClass] = ProbabilityReduction
     formula = "log(1 + exp(outputs)) - y * outputs"

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..elementary import log_softmax
 from .base import NOTHING, Likelihood, ReductionClass, numbers, refuse_first, register
 from .reduction import ProbabilityReduction, entropy
+from .targets import Classes, Targets
 
 
 @register
@@ -21,6 +22,7 @@ class Categorical(Likelihood):
 
     type = "categorical"
     task = "categorical"
+    targets: ClassVar[Targets] = Classes()
     metric = "accuracy"
     reduction: ClassVar[ReductionClass] = ProbabilityReduction
     formula = "log( sum over classes of exp(outputs) ) - outputs[y]"

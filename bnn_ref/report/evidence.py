@@ -17,6 +17,7 @@ from ..runs.evaluation import score_parts
 from ..runs.opened import OpenedRun
 
 if TYPE_CHECKING:
+    from ..likelihoods import Targets
     from ..parameters import Parameters
 
 MOST_ROWS = 10_000  # of the part that is shown
@@ -46,9 +47,14 @@ class Evidence:
     prediction: Prediction
 
     @property
-    def task(self) -> str:
-        """ "categorical", "bernoulli" or "normal"."""
-        return self.opened.dataset.encoding.task
+    def are_numbers(self) -> bool:
+        """Whether predictions are means with a band, not probabilities."""
+        return self.prediction.probabilities is None
+
+    @property
+    def targets(self) -> Targets:
+        """What the targets are."""
+        return self.opened.network.likelihood.targets
 
     @property
     def metric(self) -> str:

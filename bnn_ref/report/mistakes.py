@@ -19,7 +19,7 @@ MOST_NAMES = 20  # of a matrix whose cells can be read
 
 def plots(evidence: Evidence) -> list[Plot]:
     """Return the confusion matrix and the risk of the rows that are kept."""
-    if evidence.task != "categorical":
+    if not evidence.targets.exclusive:
         return []
     classes = evidence.opened.network.outputs
     matrix = [_confusion(evidence)] if classes <= MOST_NAMES else []

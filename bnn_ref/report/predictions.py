@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..elementary import log_softmax, sigmoid
 from ..plot.theme import NARROW, new_figure
 from .figure import Plot
 
@@ -51,10 +50,8 @@ def _most_certain(evidence, order):
 
 def probabilities(evidence: Evidence, x: Any) -> NDArray[Any]:
     """Return each draw's probabilities (S, n, classes); a 0/1 target has the classes 0 and 1."""
-    z = evidence.outputs(x)
-    if evidence.task == "categorical":
-        return np.exp(log_softmax(z))
-    p = sigmoid(z)
+    likelihood = evidence.opened.network.likelihood
+    p = np.stack([likelihood.probabilities(z)[0] for z in evidence.outputs(x)])
     return np.concatenate([1 - p, p], axis=-1) if p.shape[-1] == 1 else p
 
 
@@ -111,7 +108,7 @@ def _draw(theme, evidence, rows, draws, lines):
         squeeze=False, width_ratios=ratios,
     )  # fmt: skip
     figure.get_layout_engine().set(hspace=0.07, wspace=0.04)
-    bar = "output" if evidence.task == "bernoulli" and draws.shape[2] != 2 else "class"
+    bar = "class" if evidence.targets.exclusive or draws.shape[2] == 2 else "output"
     every = class_names(evidence)
     names = [shortened(name, SHORT, every) for name in every]
     for i, row in enumerate(rows):
@@ -145,8 +142,8 @@ def class_names(evidence: Evidence) -> list[str]:
     outputs = evidence.prediction.probabilities.shape[1]
     if outputs == 1:
         return [evidence.class_name(k) for k in (0, 1)]
-    several = evidence.task == "bernoulli"
-    return [str(k) if several else evidence.class_name(k) for k in range(outputs)]
+    of_classes = evidence.targets.exclusive
+    return [evidence.class_name(k) if of_classes else str(k) for k in range(outputs)]
 
 
 def _shown(mean, names):

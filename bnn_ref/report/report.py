@@ -127,7 +127,7 @@ def _weights(evidence):
 
 def _predictions(evidence):
     """Return the sections on predictions, calibration and uncertainty."""
-    numbers = evidence.task == "normal"
+    numbers = evidence.are_numbers
     one_by_one = Section(
         "predictions",
         "Predictions, one by one",

@@ -31,7 +31,7 @@ def verdict(evidence: Evidence) -> list[str]:
     """
     if evidence.prediction.log_prob is None:
         return []
-    honesty = _honesty if evidence.metric == "accuracy" else _honesty_of_numbers
+    honesty = _honesty_of_numbers if evidence.are_numbers else _honesty
     return [_in_words(evidence), _beside_rivals(evidence), honesty(evidence)]
 
 
@@ -39,21 +39,21 @@ def _in_words(evidence):
     """Return what the log-probability of a row is in the reader's own measure."""
     nats = evidence.prediction.nats
     rows = f"On {len(evidence.y):,} {evidence.part} rows"
-    if evidence.task == "categorical":
+    if evidence.are_numbers:
+        return (
+            f"{rows} the prediction is off by {evidence.score(evidence.prediction):.3g} (root mean "
+            "square, target unit)."
+        )
+    if evidence.targets.exclusive:
         return (
             f"{rows} the right class gets {nats:.2f} nats, the logarithm of a probability of "
             f"{np.exp(nats):.2f}; {100 * evidence.prediction.accuracy:.1f} % are right."
         )
-    if evidence.task == "bernoulli":
-        outputs = evidence.prediction.targets.shape[1]
-        return (
-            f"{rows} the right answers get {nats:.2f} nats, for each of {outputs} outputs a "
-            f"probability of {np.exp(nats / outputs):.2f}; "
-            f"{100 * evidence.prediction.accuracy:.1f} % are right."
-        )
+    outputs = evidence.prediction.targets.shape[1]
     return (
-        f"{rows} the prediction is off by {evidence.score(evidence.prediction):.3g} (root mean "
-        "square, target unit)."
+        f"{rows} the right answers get {nats:.2f} nats, for each of {outputs} outputs a "
+        f"probability of {np.exp(nats / outputs):.2f}; "
+        f"{100 * evidence.prediction.accuracy:.1f} % are right."
     )
 
 
@@ -124,10 +124,10 @@ def rivals(evidence: Evidence) -> list[tuple[str, float]]:
     train = evidence.opened.dataset.train
     x, y = np.asarray(train.x[:FITTED_ROWS]), np.asarray(train.y[:FITTED_ROWS])
     held_x, held_y = np.asarray(evidence.x[:]), np.asarray(evidence.y)
-    if evidence.task == "normal":
+    if evidence.are_numbers:
         return _of_numbers(x, y, held_x, held_y)
     found = [("guessing by the shares of the training rows", _by_shares(y, held_y, evidence))]
-    if evidence.task == "categorical":
+    if evidence.targets.exclusive:
         logistic = _logistic(x, y, held_x, held_y)
         found += [] if logistic is None else [("a logistic regression", logistic)]
     return found
@@ -146,7 +146,7 @@ def _of_numbers(x, y, held_x, held_y):
 
 def _by_shares(y, held_y, evidence):
     """Return the nats of predicting every row by the training rows' shares, one row added."""
-    if evidence.task == "categorical":
+    if evidence.targets.exclusive:
         count = np.bincount(y, minlength=evidence.opened.network.outputs) + 1.0
         return np.log(count / count.sum())[held_y]
     share = (y.sum(axis=0) + 1.0) / (len(y) + 2.0)

@@ -111,7 +111,7 @@ def prediction_columns(prediction: Prediction, encoding: Encoding) -> dict[str, 
             for k, end in enumerate(numbered)
         }
     p = prediction.probabilities
-    if encoding.task == "bernoulli":
+    if not encoding.targets.exclusive:
         classes = np.array([0, 1] if encoding.classes is None else encoding.classes)
         chosen = classes[(p > 0.5).astype(int)]
         columns = {f"class{end}": chosen[:, k] for k, end in enumerate(numbered)}
