@@ -17,7 +17,6 @@ from .machine import Watch
 from .workers import Launch, Worker, WorkerError, caches, last_line
 from .workloads import make_problem, parse
 
-PAUSE = 0.01  # seconds between two contenders: the last one's threads go to sleep
 MOST_STEPS = 5000
 REFERENCE = "blas"
 NOT_WRITTEN = "it is not written for"  # as `worker.Server.make` says
@@ -182,6 +181,7 @@ class Crew:
         """Add what the machine does now to ``yardsticks``."""
         sizes = sorted({parse(cell.workload).adam_working_set(self.dtype) for cell in self.cells})
         self.yardsticks.append(self.yard.call("yardstick", working_sets=sizes))
+        self.yard.rest()
 
     def repeat(self, processes, rounds, measure, prepare=None):
         """Take samples in one set of processes after the other.
@@ -232,8 +232,8 @@ class Crew:
             for cells in by_workload.values():
                 order.shuffle(cells)
                 for cell in cells:
-                    time.sleep(PAUSE)
                     sample = measure(cell)
+                    self.workers[cell.contender].rest()
                     if sample is not None:
                         cell.processes[-1].append(sample)
 

@@ -1,10 +1,11 @@
 """Writes what the bench's results say into the documents that show them.
 
-``python tools/publish_bench.py``: `docs/bench/tables.md` from every JSON file beside it, and the
-two lines of the README from the newest one. With ``--check`` it writes nothing and fails where a
+``python tools/publish_bench.py``: `docs/bench/tables.md` from every JSON file beside it (that of
+``python -m bench calibrate`` is `ruler.json`), and the two lines of the README from the newest one. With ``--check`` it writes nothing and fails where a
 document says something else (a test runs that).
 """
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 FOLDER = ROOT / "docs" / "bench"
+RULER = FOLDER / "ruler.json"
 BLOCK = re.compile(r"(<!-- two lines of [^\n]*-->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -19,7 +21,7 @@ def newest_first():
     """Return the documents of results, the newest first."""
     from bench import results
 
-    found = [results.read(path) for path in FOLDER.glob("*.json")]
+    found = [results.read(path) for path in FOLDER.glob("*.json") if path != RULER]
     return sorted(found, key=lambda one: one["started"], reverse=True)
 
 
@@ -27,7 +29,16 @@ def tables(documents):
     """Return `tables.md`."""
     from bench.summary import summarize
 
-    return "# Tables\n\n" + "\n".join(summarize(documents)) + "\n\n" + peers()
+    return "# Tables\n\n" + "\n".join(summarize(documents)) + "\n\n" + ruler() + peers()
+
+
+def ruler():
+    """Return what the ruler's own measurement said, "" before there was one."""
+    if not RULER.exists():
+        return ""
+    from bench.calibrate import table
+
+    return table(json.loads(RULER.read_text("utf-8"))).markdown() + "\n"
 
 
 def peers():

@@ -12,7 +12,7 @@ pytest.importorskip("psutil", reason="psutil is not installed (pip install -e '.
 pytest.importorskip("pyperf", reason="pyperf is not installed (pip install -e '.[bench]')")
 pytest.importorskip("threadpoolctl", reason="threadpoolctl is not installed")
 
-from bench import equality, results
+from bench import equality, results, workers
 from bench.benches import NAMES, get_bench
 from bench.cli import main
 from bench.comparison import title_of
@@ -53,6 +53,31 @@ def test_an_own_contender_that_forgets_the_kl_is_refused(tmp_path, capsys):
     found = results.read(tmp_path / "run.json")["contenders"]["mine.py:Mine"]
     assert str(tmp_path) not in (tmp_path / "run.json").read_text()  # nobody's folders
     assert (found["title"], found["form"]) == ("Mine", "own")
+
+
+@pytest.mark.parametrize(("spins", "rests"), [(0.3, True), (60.0, False)])
+def test_who_is_timed_next_waits_for_threads_that_spin_on(spins, rests, tmp_path, monkeypatch):
+    import psutil
+
+    path = tmp_path / "restless.py"
+    path.write_text(
+        "import threading, time\n"
+        "def spin():\n"
+        f"    end = time.monotonic() + {spins}\n"
+        "    while time.monotonic() < end: pass\n"
+        "class Mine:\n"
+        "    kinds = ()\n"
+        "    def __init__(self, dtype, threads):\n"
+        "        threading.Thread(target=spin, daemon=True).start()\n"
+    )
+    monkeypatch.setattr(workers, "MOST_REST", 30.0 if rests else 0.3)
+    with Worker(f"{path}:Mine") as worker:
+        worker.call("kinds")  # imports the file: the thread spins
+        assert worker.rest() == rests
+        assert not rests or psutil.Process(worker.process.pid).cpu_times().user >= 0.2
+        worker.process.kill()
+        worker.process.wait()
+        assert worker.rest()  # an ended process is at rest
 
 
 def test_names_are_told_apart():
