@@ -1,8 +1,9 @@
 """Writes what the bench's results say into the documents that show them.
 
 ``python tools/publish_bench.py``: `docs/bench/tables.md` from every JSON file beside it (that of
-``python -m bench calibrate`` is `ruler.json`), and the two lines of the README from the newest one. With ``--check`` it writes nothing and fails where a
-document says something else (a test runs that).
+``python -m bench calibrate`` is `ruler.json`), and the two lines of the README from the newest
+one. With ``--check`` it writes nothing and fails where a document says something else (a test runs
+that).
 """
 
 import json
