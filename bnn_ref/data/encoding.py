@@ -258,7 +258,14 @@ class Encoding:
 
 
 def check_task(task: str, thing: str = "likelihood") -> str:
-    """Return a task for which data can be read, or raise the `ValueError` for another."""
+    """Return a task for which data can be read, or raise the `ValueError` for another.
+
+    Parameters
+    ----------
+    task : str
+    thing : str
+        What the message calls it.
+    """
     if task not in tasks():
         raise expected(thing, "one of " + ", ".join(tasks()), repr(task))
     return task
