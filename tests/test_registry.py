@@ -1,10 +1,14 @@
-"""One activation, prior, likelihood and layer from outside the package: trained and stored."""
+"""One of each kind from outside the package: trained, stored, verified.
+
+A processor's tile is in `tests/fast/test_bits_by_processor.py`.
+"""
 
 import json
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from command import call
 from scipy.special import gammaln
 from tolerances import COMPILED_TEN_STEPS, COMPLEX_STEP, relative
 
@@ -25,6 +29,7 @@ from bnn_ref.data.encoding import Encoding
 from bnn_ref.data.load import load
 from bnn_ref.noise import Noise, draw_noise
 from bnn_ref.stacks import likelihood_named
+from bnn_ref.verification import frameworks
 
 LEAKY = activations.Activation(
     "leaky",
@@ -218,6 +223,37 @@ def test_the_compiled_back_end_runs_what_has_no_twin_in_numpy():
         assert relative(losses[1], losses[0]) <= COMPILED_TEN_STEPS
         found = [trainer.parameters.flat for trainer in by]
         assert relative(found[1], found[0]) <= COMPILED_TEN_STEPS
+
+
+ADAPTER = """
+from bnn_ref.verification.frameworks import load
+
+def framework(name):
+    wrong = {WRONG}
+    sound = load("numpy")
+    def answer(vector):
+        found = sound.answer(vector)
+        return found | {{key: found[key] * factor for key, factor in wrong.items()}}
+    return sound._replace(name=name, source=lambda: "by hand 1.0", answer=answer)
+"""
+
+
+@pytest.mark.parametrize(("wrong", "code"), [({}, 0), ({"grad.layers.0.kernel_mu": 1.01}, 1)])
+def test_a_framework_is_verified_by_its_name(monkeypatch, tmp_path, capsys, wrong, code):
+    """Its file, a line that registers it, and the commands know it."""
+    module = f"by_hand_{code}"
+    (tmp_path / f"{module}.py").write_text(ADAPTER.format(WRONG=wrong), "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    frameworks.FRAMEWORKS.register("by-hand", frameworks.Adapter(module, ("numpy",), "by-hand"))
+    try:
+        found = call(capsys, "verify", "--against", "by-hand")
+        unknown = call(capsys, "verify", "--against", "by-foot")
+    finally:
+        del frameworks.FRAMEWORKS["by-hand"]
+    assert found.code == code
+    assert "by-hand: by hand 1.0" in found.out
+    assert ("kernel_mu" in found.out) == bool(code)
+    assert "bayesian-torch, by-hand, found 'by-foot'" in unknown.err
 
 
 def test_a_name_that_is_taken_is_refused():

@@ -13,7 +13,7 @@ from ..layers import BIASES
 from ..likelihoods import Bernoulli, Categorical, Normal
 from ..reference import loss_and_gradients
 from ..step.adam import Adam, update
-from .frameworks import NAMES, FrameworkMissing, check_name, load
+from .frameworks import FRAMEWORKS, FrameworkMissing, load
 from .vectors.comparison import compare, error_of
 from .vectors.questions import new_question
 
@@ -182,7 +182,7 @@ def verify(names: Sequence[str] | None = None) -> list[Report]:
     Parameters
     ----------
     names : sequence of str, optional
-        Of `frameworks.NAMES`; all but "numpy" (the reference itself) unless given.
+        Of `frameworks.FRAMEWORKS`; all but "numpy" (the reference itself) unless given.
 
     Raises
     ------
@@ -190,7 +190,10 @@ def verify(names: Sequence[str] | None = None) -> list[Report]:
         For an unknown name.
     """
     reports = []
-    for name in [check_name(name) for name in names or NAMES[1:]]:
+    chosen = names or [name for name in FRAMEWORKS if name != "numpy"]
+    for name in chosen:
+        FRAMEWORKS.find(name)
+    for name in chosen:
         report = Report(name)
         reports.append(report)
         try:

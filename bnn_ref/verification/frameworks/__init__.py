@@ -14,20 +14,41 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from ...registry import Registry
+
 if TYPE_CHECKING:
     from ...step.adam import Adam
     from ..vectors.files import Vector
 
-NAMES = ("numpy", "numba", "jax", "torch", "tfp", "bayesian-torch")
-_NEEDS = {
-    "numpy": ("numpy",),
-    "numba": ("numba",),
-    "jax": ("jax", "jaxlib"),
-    "torch": ("torch",),
-    "tfp": ("tensorflow", "tensorflow_probability", "tf_keras"),
-    "bayesian-torch": ("torch", "bayesian_torch"),
-}
-_FILES = {"numpy": "ours", "numba": "ours", "bayesian-torch": "bayesian_torch"}
+
+class Adapter(NamedTuple):
+    """Where a framework's file is, and what it cannot do without.
+
+    Attributes
+    ----------
+    module : str
+        Whose ``framework(name)`` returns the `Framework`.
+    needs : tuple of str
+        Modules.
+    install : str
+        What pip installs them by.
+    """
+
+    module: str
+    needs: tuple[str, ...]
+    install: str
+
+
+FRAMEWORKS: Registry[Adapter] = Registry("framework")
+for _name, _file, _install, *_needs in (
+    ("numpy", "ours", "bnn_ref", "numpy"),
+    ("numba", "ours", "bnn_ref", "numba"),
+    ("jax", "jax", "'bnn_ref[jax]'", "jax", "jaxlib"),
+    ("torch", "torch", "'bnn_ref[torch]'", "torch"),
+    ("tfp", "tfp", "'bnn_ref[tfp]'", "tensorflow", "tensorflow_probability", "tf_keras"),
+    ("bayesian-torch", "bayesian_torch", "bayesian-torch", "torch", "bayesian_torch"),
+):
+    FRAMEWORKS.register(_name, Adapter(f"{__name__}.{_file}", tuple(_needs), _install))
 
 
 class FrameworkMissing(ImportError):
@@ -44,7 +65,7 @@ class Framework(NamedTuple):
     Attributes
     ----------
     name : str
-        One of `NAMES`.
+        As in `FRAMEWORKS`.
     source : callable, () -> str
         Who computes, with versions.
     refusal : callable, (meta) -> str or None
@@ -114,14 +135,12 @@ def refuse_kinds(
 
 def installed(name: str) -> bool:
     """Return whether everything that a framework needs can be found (nothing is imported)."""
-    return all(importlib.util.find_spec(module) is not None for module in _NEEDS[check_name(name)])
+    return not _absent(FRAMEWORKS.find(name))
 
 
-def check_name(name: str) -> str:
-    """Return the name, or raise a `ValueError` that lists the known ones."""
-    if name not in NAMES:
-        raise ValueError(f"framework: expected one of {', '.join(NAMES)}, found {name!r}")
-    return name
+def _absent(adapter):
+    """Return the modules that cannot be found."""
+    return [module for module in adapter.needs if importlib.util.find_spec(module) is None]
 
 
 def load(name: str) -> Framework:
@@ -134,15 +153,13 @@ def load(name: str) -> Framework:
     FrameworkMissing
         Where the library is not installed or cannot be imported.
     """
-    check_name(name)
-    missing = [module for module in _NEEDS[name] if importlib.util.find_spec(module) is None]
-    if missing:
-        what = name if name == "bayesian-torch" else f"'bnn_ref[{name}]'"
-        raise FrameworkMissing(
-            f"{name}: not installed (no module {missing[0]}): python -m pip install {what}"
-        )
+    adapter = FRAMEWORKS.find(name)
+    absent = _absent(adapter)
+    if absent:
+        raise FrameworkMissing(f"{name}: not installed (no module {absent[0]}): python -m pip "
+                               f"install {adapter.install}")  # fmt: skip
     try:
-        module = importlib.import_module(f".{_FILES.get(name, name)}", __name__)
+        module = importlib.import_module(adapter.module)
     except Exception as error:  # an ill-matched installation raises what it likes
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise FrameworkMissing(f"{name}: cannot be imported ({reason})") from None

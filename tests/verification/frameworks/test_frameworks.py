@@ -14,8 +14,15 @@ import pytest
 from command import call
 from tolerances import FRAMEWORK_FLOAT32, FRAMEWORK_FLOAT64
 
-from bnn_ref.verification import frameworks, live
-from bnn_ref.verification.frameworks import FrameworkMissing, draws, installed, load
+from bnn_ref.verification import live
+from bnn_ref.verification.frameworks import (
+    FRAMEWORKS,
+    Adapter,
+    FrameworkMissing,
+    draws,
+    installed,
+    load,
+)
 from bnn_ref.verification.vectors.questions import new_question
 
 THEIRS = ("jax", "torch", "tfp", "bayesian-torch")
@@ -125,7 +132,8 @@ def agrees(name, reports):
 
 def test_what_is_not_installed_is_listed_as_such(monkeypatch, capsys):
     for name in ("jax", "tfp"):
-        monkeypatch.setitem(frameworks._NEEDS, name, ("a_module_that_is_not_there",))
+        absent = FRAMEWORKS[name]._replace(needs=("a_module_that_is_not_there",))
+        monkeypatch.setitem(FRAMEWORKS, name, absent)
     found = call(capsys, "verify", "--against", "jax,tfp")
     assert found.code == 2
     lines = found.out.splitlines()[1:]  # the first says whose code is tested
@@ -142,8 +150,7 @@ def test_what_is_not_installed_is_listed_as_such(monkeypatch, capsys):
 
 
 def test_an_installation_that_cannot_be_imported_is_missing(monkeypatch):
-    monkeypatch.setitem(frameworks._NEEDS, "torch", ())
-    monkeypatch.setitem(frameworks._FILES, "torch", "no_such_file")
+    monkeypatch.setitem(FRAMEWORKS, "torch", Adapter("no_such_file", (), "nothing"))
     with pytest.raises(FrameworkMissing, match=r"torch: cannot be imported \(ModuleNotFoundError"):
         load("torch")
 
