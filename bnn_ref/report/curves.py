@@ -82,7 +82,7 @@ def _pair_words(name, series, unit):
 
 def _how(series, name):
     """Return how a score came about, as the caption's words."""
-    batches = f"{name} on the batches as they were trained, with Flipout's draws"
+    batches = f"{name} on the batches as they were trained, with the noise of those steps"
     held = ", and on held-out rows with every weight at its posterior mean"
     return batches + (held if len(series) > 1 else "") + "."
 

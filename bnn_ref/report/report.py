@@ -115,11 +115,14 @@ def _training(evidence):
 
 
 def _weights(evidence):
+    if not weights.kernels(evidence.opened.parameters):
+        return Section("weights", "What was learned", "No kernel has a posterior here.", [])
     text = (
-        "Every kernel weight is a Normal with a mean and a standard deviation of its own. Where "
-        "the data say nothing of a weight, it stays at the prior; what is known of a weight shows "
-        "in its signal-to-noise ratio. The density axes are square roots, so that a peak of idle "
-        "weights leaves the others visible. " + weights.active(evidence.opened)
+        "Every kernel weight of a Bayesian layer is a Normal with a mean and a standard deviation "
+        "of its own, and these alone are shown. Where the data say nothing of a weight, the KL "
+        "takes it to its prior; what is known of a weight shows in its signal-to-noise ratio. The "
+        "density axes are square roots, so that a peak of idle weights leaves the others visible. "
+        + weights.active(evidence.opened)
     )
     found = [*weights.plots(evidence), *pruning.plots(evidence)]
     return Section("weights", "What was learned", text, found)

@@ -29,12 +29,20 @@ def lead(evidence: Evidence) -> str:
     if evidence.part == "training":
         warning = " No row was held out: what is shown is of rows the network was trained on."
     return _end_of_training(opened) + (
-        f"A Bayesian neural network of Flipout layers, {units}, trained on "
+        f"{_made_of(opened.network)}, {units}, trained on "
         f"{counted(len(opened.dataset.train.x), 'row')} of {source} for "
         f"{counted(opened.checkpoint.state.step, 'step')}. Predictions are of {rows} "
         f"{evidence.part} rows, each an average over {counted(evidence.draws, 'draw')} of the "
         f"weights.{warning}"
     )
+
+
+def _made_of(network):
+    """Return what kind of network it is, by the types of its layers, inner ones too."""
+    kinds = list(dict.fromkeys(layer.type for _, layer, _ in network.walk()))
+    if kinds == ["DenseFlipout"]:
+        return "A Bayesian neural network of Flipout layers"
+    return f"A neural network of {counted(len(network.layers), 'layer')} ({', '.join(kinds)})"
 
 
 def _noise(opened):

@@ -4,13 +4,25 @@ import numpy as np
 import pytest
 from tolerances import SAME_FLOAT64
 
-from bnn_ref import DenseFlipout, Network, Normal, NormalPrior, PredictedNormal, State
+from bnn_ref import (
+    BatchNorm,
+    Dense,
+    DenseFlipout,
+    Dropout,
+    Network,
+    Normal,
+    NormalPrior,
+    PredictedNormal,
+    Residual,
+    State,
+)
 from bnn_ref.elementary import normal_cdf, softplus
 from bnn_ref.plot.theme import PRINT
 from bnn_ref.priors import LaplacePrior, LearnedNormalPrior, MixturePrior, NoPrior
 from bnn_ref.report import make_report
 from bnn_ref.report.evidence import gather
 from bnn_ref.report.regression import central_probability
+from bnn_ref.report.summary import lead
 from bnn_ref.runs.opened import open_run
 
 PRIORS = {
@@ -55,3 +67,23 @@ def test_intervals_of_a_predicted_scale_are_the_mixtures(line_run):
     u = np.mean([normal_cdf((y[:, 0] - one[:, 0]) / (0.1 + softplus(one[:, 1]))) for one in z], 0)
     found = central_probability(evidence, evidence.x[:4], y)
     np.testing.assert_allclose(found, np.abs(2 * u - 1), rtol=SAME_FLOAT64, atol=1e-15)
+
+
+PIECES = [Dense(1, 4), Dropout(0.1), Residual([DenseFlipout(4, 4)]), BatchNorm(), Dense(4, 1)]
+
+
+@pytest.mark.parametrize(
+    ("layers", "said", "figures"),
+    [
+        ([DenseFlipout(1, 1)], "A Bayesian neural network of Flipout layers, 1 - 1,", 4),
+        (PIECES, "A neural network of 5 layers (Dense, Dropout, DenseFlipout, BatchNorm), 1 - 4 ", 4),
+        ([Dense(1, 4), Dropout(0.1), Dense(4, 1)], "A neural network of 3 layers (Dense, Drop", 0),
+    ],
+)  # fmt: skip
+def test_a_report_says_what_the_network_is_made_of(line_run, layers, said, figures):
+    """And of point estimates alone nothing about posteriors, which there are none of."""
+    report = make_report(with_network(line_run, layers, Normal()), draws=3)
+    assert said in lead(report.evidence)
+    section = next(one for one in report.sections if one.anchor == "weights")
+    assert len(section.plots) == figures
+    assert ("No kernel has a posterior" in section.text) == (figures == 0)
