@@ -1,6 +1,24 @@
-// On a phone a figure of several panels keeps its size and scrolls; one panel fits the page.
+// On a phone a wide figure keeps its size and scrolls, and so does a table: each column is as wide
+// as its text on one line, at most `MOST` pixels. Without this a column of sentences gets what a
+// column of names leaves.
+const MOST = 240;
+
+function widen(table) {
+  table.style.whiteSpace = "nowrap";
+  const rows = [...table.rows].map((row) => [...row.cells]);
+  const widths = rows.map((row) => row.map((cell) => cell.getBoundingClientRect().width));
+  table.style.whiteSpace = "";
+  rows.forEach((row, i) => row.forEach((cell, j) => {
+    cell.style.minWidth = `${Math.min(widths[i][j], MOST)}px`;
+  }));
+}
+
 window.addEventListener("load", () => {
-  for (const image of document.querySelectorAll(".bd-article .cell_output img")) {
-    if (image.naturalWidth > 740) image.classList.add("panels");
+  if (!window.matchMedia("(max-width: 600px)").matches) return;
+  for (const image of document.querySelectorAll(".bd-article img")) {
+    if (image.naturalWidth <= 740) continue;
+    image.classList.add("panels");
+    image.style.width = `${Math.min(image.naturalWidth, 900)}px`;
   }
+  document.querySelectorAll(".bd-article table").forEach(widen);
 });
