@@ -14,6 +14,9 @@ function widen(table) {
 }
 
 window.addEventListener("load", () => {
+  for (const cell of document.querySelectorAll(".bd-article td")) {
+    if (/^[-\d.,e±\s]+$/.test(cell.textContent)) cell.classList.add("number");
+  }
   if (!window.matchMedia("(max-width: 600px)").matches) return;
   for (const image of document.querySelectorAll(".bd-article img")) {
     if (image.naturalWidth <= 740) continue;
