@@ -1,11 +1,20 @@
 """Places of buffers in one array, and the cut of work into tasks."""
 
 SAMPLE_WEIGHTS = 8192  # of one task, which adds up their KL
+SWEEP_TASKS, SWEEP_NUMBERS = 16, 4096  # most tasks; least numbers of one
 
 
 def cut(total, size):
     """Return the stretches (begin, end) of that size that make up the total."""
     return [(begin, min(begin + size, total)) for begin in range(0, total, size)]
+
+
+def rows_of_task(rows, length):
+    """Return how many rows of that many numbers one task of a sweep over all of them takes.
+
+    Tasks are at most `SWEEP_TASKS`, for each has room for sums, and large enough to be worth it.
+    """
+    return max(-(-rows // SWEEP_TASKS), -(-SWEEP_NUMBERS // length))
 
 
 class Buffers:

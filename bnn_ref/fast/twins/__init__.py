@@ -1,3 +1,11 @@
 """The compiled twins of layers that are no `DenseFlipout`, a file each; see `bnn_ref.fast.twin`."""
 
-from . import conv_flipout, dense, pool, residual  # noqa: F401, they register themselves
+from . import (  # noqa: F401, they register themselves
+    batch_norm,
+    conv_flipout,
+    dense,
+    elementwise,
+    layer_norm,
+    pool,
+    residual,
+)
