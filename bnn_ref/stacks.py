@@ -13,7 +13,7 @@ from .errors import expected
 from .layers import DenseFlipout
 from .likelihoods import LIKELIHOODS, Normal, PredictedNormal
 from .network import Network
-from .networks import read_network
+from .networks import NAMED, read_network
 from .priors import prior_named
 
 if TYPE_CHECKING:
@@ -115,6 +115,20 @@ def task_of(likelihood: str | None) -> str | None:
     likelihood : str or None
     """
     return None if likelihood is None else likelihood_named(likelihood).task
+
+
+def without_use(network: str | None) -> tuple[str, ...]:
+    """Return the names of the settings that a network's own name or file leaves without use.
+
+    Parameters
+    ----------
+    network : str or None
+        The setting of that name: of `NAMED`, a file, or None for a `dense_stack`.
+    """
+    if network is None:
+        return ()
+    shape = ("layers", "activation")
+    return shape if network in NAMED else (*shape, *OF_NETWORK)
 
 
 def network_of(

@@ -5,11 +5,12 @@ import warnings
 
 from ..activations import ACTIVATIONS
 from ..defaults import OF_TRAINER, SETTINGS
+from ..errors import expected
 from ..networks import NAMED
 from ..noise import ESTIMATORS
 from ..priors import prior_names
 from ..runs.schema import FREE
-from ..stacks import likelihood_named, likelihood_names, network_of
+from ..stacks import likelihood_named, likelihood_names, network_of, without_use
 from .reading import OPTIONS, add_reading
 
 SAME_LIKELIHOOD = {"normal": "normal:learned", "predicted_normal": "normal:predicted"}
@@ -110,8 +111,10 @@ def resolve(args, config=None, run=None):
         settings["epochs"] = None
     if "epochs" in given:
         settings["steps"] = None
-    if settings["network"] is not None and "layers" in given and "layers" not in recorded:
-        raise ValueError("--network and --layers: expected one of the two, found both")
+    for name in without_use(settings["network"]):
+        if name in given and name not in recorded:
+            option = "--" + name.replace("_", "-")
+            raise ValueError(f"--network and {option}: expected one of the two, found both")
     for name in ("batch_size", "draws", "draws_per_step", "holdout", "steps", "epochs", "seed",
                  "split"):  # fmt: skip
         _check_whole(name, settings[name], least=name in ("batch_size", "draws", "draws_per_step"))
@@ -148,15 +151,24 @@ def parse_sigma(text, thing):
 
 
 def make_network(settings, dataset):
-    """Return the network, and settle the likelihood that was left to the data."""
+    """Return the network, and settle what was left to the data and to it.
+
+    A likelihood that a network's file has, and no option names, is recorded with the network alone.
+    """
     from ..training.schedules import rise_of
 
-    if settings["likelihood"] is None:
-        settings["likelihood"] = _canonical("likelihood", dataset.encoding.task)
-    likelihood = likelihood_named(settings["likelihood"])
+    asked = settings["likelihood"]
+    name = _canonical("likelihood", asked or dataset.encoding.task)
+    likelihood = likelihood_named(name)
+    network = network_of(settings, dataset.shape, dataset.outputs, likelihood)
+    if network.likelihood == likelihood:
+        settings["likelihood"] = name
+    elif asked is not None:
+        wanted = f"{network.likelihood!r}, as {settings['network']} has it"
+        raise expected("--likelihood", wanted, asked)
     if settings["kl_warm_up"] is None:
-        settings["kl_warm_up"] = rise_of(settings["learning_rate"], likelihood)
-    return network_of(settings, dataset.shape, dataset.outputs, likelihood)
+        settings["kl_warm_up"] = rise_of(settings["learning_rate"], network.likelihood)
+    return network
 
 
 def make_trainer(settings, network, dataset, threads, state=None):

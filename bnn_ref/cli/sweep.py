@@ -1,19 +1,21 @@
 """``bnn-ref sweep``."""
 
+import os
 import sys
 
+from ..networks import NAMED
 from .printing import print_notes
 from .reading import add_reading, given_reading
 from .settings import parse_sigma
 
 EPILOG = """\
 A setting is NAME=VALUE, or NAME=VALUE,VALUE,... for each of several: a cell is trained for every
-combination. Names: layers (50, or 128x128), activation, prior, prior_scale, bias, initializer,
-initial_sigma, likelihood, steps, epochs, batch_size, learning_rate (a number, cosine or
-cosine:PEAK), kl_weight, temperature, kl_warm_up, adam, estimator, holdout, draws, draws_per_step,
-backend, dtype, seed (initial values, noise, order) and split (which rows are held out). seed and
-split may be a range:
-seed=0-4. `bnn-ref train` takes the same ones as options: --learning-rate and so on.
+combination. Names: network (a name or a file, in place of layers), layers (50, or 128x128),
+activation, prior, prior_scale, bias, initializer, initial_sigma, likelihood, steps, epochs,
+batch_size, learning_rate (a number, cosine or cosine:PEAK), kl_weight, temperature, kl_warm_up,
+adam, estimator, holdout, draws, draws_per_step, backend, dtype, seed (initial values, noise, order)
+and split (which rows are held out). seed and split may be a range: seed=0-4. `bnn-ref train` takes
+the same ones as options: --learning-rate and so on.
 The command that trains the cell of the best held-out log-probability is printed at the end.
 
 Each finished cell is kept in SWEEP/cells at once: the same command goes on where a killed one was.
@@ -52,7 +54,6 @@ def add_cluster_arguments(parser):
 
 def run(args):
     """Run the missing cells, write table and plot, and return the exit code."""
-    import os
     from functools import partial
     from pathlib import Path
 
@@ -68,7 +69,7 @@ def run(args):
     dataset = fit.load_split(whole, source, args.target, reading)
     if len(choices.get("split", [0])) > 1 and dataset.test is not None:
         raise ValueError(f"split: expected one (the first rows of {args.data} are held out)")
-    identity = fit.content_of(whole, source, args.target, reading)
+    content = fit.content_of(whole, source, args.target, reading)
     task = partial(fit.train_cell, source=source, target=args.target, reading=reading)
     print_notes(dataset.notes)
     print(f"{len(cells)} cells on {args.data}", flush=True)
@@ -76,7 +77,7 @@ def run(args):
         task,
         cells,
         args.out,
-        identity=lambda cell: identity,
+        identity=lambda cell: fit.identity_of(cell, content),
         scheduler=args.scheduler,
         workers=args.workers,
         threads=args.threads,
@@ -207,6 +208,8 @@ def parse_value(name, text):
             return [parse_sigma(text, name)]
         if name == "layers":
             return [[int(size) for size in text.split("x")] if text else []]
+        if name == "network" and text not in NAMED:
+            return [os.path.abspath(text)]
     except ValueError:
         kinds = {"layers": "sizes like 128x128", "initial_sigma": "a number or prior"}
         kind = kinds.get(name, "a number")

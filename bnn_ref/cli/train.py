@@ -73,7 +73,9 @@ def _run(args, folder):
         reading=Reading.from_settings(settings),
     )
     settings["holdout"] = dataset.holdout
-    network = choices.make_network(settings, dataset)
+    network = None  # the checkpoint's, whatever has become of the file that described it
+    if not resume or args.network is not None or settings["network"] is None:
+        network = choices.make_network(settings, dataset)
     if config is not None:
         choices.refuse_other_data(config, dataset, args.out)
     if resume:
@@ -103,7 +105,8 @@ def _load(folder, network, settings, dataset, threads):
     from ..runs import environment
 
     checkpoint, history = folder.load(network)
-    trainer = choices.make_trainer(settings, network, dataset, threads, checkpoint.state)
+    trainer = choices.make_trainer(settings, checkpoint.network, dataset, threads,
+                                   checkpoint.state)  # fmt: skip
     now = environment.describe()
     for line in environment.differences(checkpoint.environment, now, settings["backend"]):
         print(f"note: {line}; the last bits may differ from an uninterrupted run's")

@@ -79,7 +79,7 @@ def _one_weight(sheet, subject):
         subject.network, subject.parameters, subject.x, subject.y, noise, subject.kl_weight
     )
     adam, t = subject.adam, subject.state.step + 1
-    name = "layers.0.kernel_mu"
+    name = subject.shown_tensor
     index = np.unravel_index(
         np.argmax(np.abs(result.gradients[name])), result.gradients[name].shape
     )
@@ -102,10 +102,7 @@ def _one_weight(sheet, subject):
         f"Of {subject.name}; the weight with the largest gradient of its kernel.{several} "
         "m and v on the right are those before the step."
     )
-    state = subject.state.copy()
-    adam_rule.update(adam, t, state.parameters.flat, result.gradients.flat, state.moment_1.flat,
-                     state.moment_2.flat)  # fmt: skip
-    found = float(state.parameters[name][index])
+    found = float(subject.state_after(result).parameters[name][index])
     keep_1, keep_2 = (number(beta, 8) for beta in (adam.beta_1, adam.beta_2))
     take_1, take_2 = (number(1 - beta, 8) for beta in (adam.beta_1, adam.beta_2))
     sheet.formula(

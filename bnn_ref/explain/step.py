@@ -9,7 +9,6 @@ import numpy as np
 from .. import reference
 from ..errors import expected
 from ..likelihoods import Normal
-from ..step import adam as adam_rule
 from .adam import IN_DECIMALS, one_update
 from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
 from .step_checks import check_gradients, check_outputs
@@ -230,17 +229,14 @@ def _update(sheet, subject, result):
     """Print the update, and check one entry's in plain numbers."""
     sheet.heading("Update")
     adam, step = subject.adam, subject.state.step + 1
-    state = subject.state.copy()
-    adam_rule.update(adam, step, state.parameters.flat, result.gradients.flat,
-                     state.moment_1.flat, state.moment_2.flat)  # fmt: skip
-    before, after = subject.parameters, state.parameters
+    before, after = subject.parameters, subject.state_after(result).parameters
     sheet.say(
         f'Adam, convention "{adam.convention}", learning rate {number(adam.learning_rate)}, '
         f"step t = {step}; `explain adam` takes it apart."
     )
     for name in before:
         sheet.array(f"new {name}", after[name])
-    name = "layers.0.kernel_mu"
+    name = subject.shown_tensor
     index = np.unravel_index(np.argmax(np.abs(result.gradients[name])), before[name].shape)
     moments = (subject.state.moment_1, subject.state.moment_2)
     p, g, m, v = (float(one[name][index]) for one in (before, result.gradients, *moments))

@@ -14,10 +14,13 @@ from ..likelihoods import Categorical
 from ..network import Network
 from ..noise import LayerNoise, Noise, draw_noise
 from ..step import State
+from ..step import adam as adam_rule
+from ..step.statistics import put_statistics
 
 if TYPE_CHECKING:
     from ..parameters import Parameters
     from ..runs.opened import OpenedRun
+    from ..step import Result
     from ..step.adam import Adam
 
 
@@ -92,6 +95,31 @@ class Subject:
             ):
                 return _rounded(noise)
             draw += 1
+
+    @property
+    def shown_tensor(self) -> str:
+        """Full name of the tensor of which a sheet shows one weight: the first kernel if any."""
+        trained = [name for name in self.parameters if name not in self.network.fixed]
+        kernels = [name for name in trained if name.endswith(("kernel_mu", "kernel_rho"))]
+        return (kernels or trained)[0]
+
+    def state_after(self, result: Result) -> State:
+        """Return the arrays that the step ends with, of a result's gradients and statistics.
+
+        Parameters
+        ----------
+        result : Result
+        """
+        state, old, step = self.state.copy(), self.state, self.state.step + 1
+        adam_rule.update(self.adam, step, state.parameters.flat, result.gradients.flat,
+                         state.moment_1.flat, state.moment_2.flat)  # fmt: skip
+        for name in self.network.fixed:
+            for new, its in zip((state.parameters, state.moment_1, state.moment_2),
+                                (old.parameters, old.moment_1, old.moment_2),
+                                strict=True):  # fmt: skip
+                new[name][...] = its[name]
+        put_statistics(step, self.network, state.parameters.flat, [result.statistics])
+        return state
 
     def in_float64(self) -> Subject:
         """Return the same subject with everything in float64, the values unchanged."""

@@ -8,6 +8,7 @@ NAME_rho, with sigma = scale_shift + softplus(rho).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -244,6 +245,21 @@ class Layer:
         """Return the layer in one line, for `repr` of the network."""
         return f"{self.type} {self.inputs} -> {self.outputs}"
 
+    @classmethod
+    def from_json_behind(
+        cls, description: Mapping[str, Any], shape: tuple[int, ...] | None
+    ) -> Layer:
+        """Return the layer of a description, behind outputs of that shape.
+
+        Most layers need no more of it than how many there are; see `from_json`.
+
+        Parameters
+        ----------
+        description : dict
+        shape : (I,) or (H, W, C), or None
+        """
+        return cls.from_json(description, None if shape is None else prod(shape))
+
     def noise_of(self, arrays: Mapping[str, NDArray[Any]]) -> Any:
         """Return the layer's noise from name to array, as a file has it; None where it has none.
 
@@ -303,14 +319,14 @@ def register(layer: LayerClass) -> LayerClass:
     return layer
 
 
-def layer_from_json(description: Mapping[str, Any], inputs: int | None) -> Layer:
-    """Return the layer that its `to_json` described, for that many inputs.
+def layer_from_json(description: Mapping[str, Any], inputs: int | tuple[int, ...] | None) -> Layer:
+    """Return the layer that its `to_json` described, for inputs of that shape.
 
     Parameters
     ----------
     description : dict
-    inputs : int
-        I, which the description leaves to the layer before.
+    inputs : int or tuple of int
+        I or (H, W, C), which the description leaves to the layer before.
 
     Raises
     ------
@@ -319,4 +335,5 @@ def layer_from_json(description: Mapping[str, Any], inputs: int | None) -> Layer
     """
     if not isinstance(description, dict) or "type" not in description:
         raise expected("layer", "an object with a type", repr(description))
-    return LAYERS.find(description["type"]).from_json(description, inputs)
+    shape = None if inputs is None else tuple(int(one) for one in np.atleast_1d(inputs))
+    return LAYERS.find(description["type"]).from_json_behind(description, shape)

@@ -70,9 +70,9 @@ def layers_from_json(
     if not isinstance(descriptions, list):
         raise expected(thing, "a list of objects", repr(descriptions))
     layers = []
-    before = None if inputs is None else tuple(np.atleast_1d(inputs))
+    before = None if inputs is None else tuple(int(one) for one in np.atleast_1d(inputs))
     for k, one in enumerate(descriptions):
-        layer = layer_from_json(one, None if before is None else prod(before))
+        layer = layer_from_json(one, before)
         if before is not None:
             layer = layer.after(before, f"{thing}[{k}]")
         before = getattr(layer, "output_shape", (layer.outputs,))

@@ -230,8 +230,17 @@ class Residual(Layer):
         return {"type": "Residual", "add": self.add, "layers": layers}
 
     @classmethod
-    def from_json(cls, description: Mapping[str, Any], inputs: int) -> Residual:
+    def from_json(
+        cls, description: Mapping[str, Any], inputs: int | tuple[int, ...] | None
+    ) -> Residual:
         """Return the layer of what `to_json` wrote; arguments as for `SameSize.from_json`."""
         if set(description) != {"type", "add", "layers"}:
             raise expected("layer Residual", "the keys type, add and layers", sorted(description))
         return cls(layers_from_json(description["layers"], inputs), description["add"])
+
+    @classmethod
+    def from_json_behind(
+        cls, description: Mapping[str, Any], shape: tuple[int, ...] | None
+    ) -> Residual:
+        """Return the layer of a description; those inside learn the shape: as in `Layer`."""
+        return cls.from_json(description, shape)

@@ -102,10 +102,13 @@ def _asked(evidence):
 
 
 def _is_repeatable(opened):
-    """Return whether the command line makes such a network: it has no options for these."""
+    """Return whether the command line makes this network, of its options or of the file named."""
     network, settings = opened.network, opened.settings
     targets = network.likelihood.targets_of(network.outputs)
-    plain = network_of(settings, opened.dataset.shape, targets, network.likelihood)
+    try:
+        plain = network_of(settings, opened.dataset.shape, targets, network.likelihood)
+    except (OSError, ValueError):  # the file is gone, or is another's by now
+        return False
     return plain.to_json("float32") == network.to_json("float32")
 
 
@@ -123,10 +126,12 @@ def run_section(evidence: Evidence) -> Section:
     )
     repeat = command(opened.command)
     if not _is_repeatable(opened):
-        text = (
-            "The network was made in Python, with layers that the command line has no options "
-            "for: no command repeats the run. Its settings and layers are below."
+        why = (
+            "The network was made in Python, with layers that the command line has no options for"
+            if opened.settings["network"] is None
+            else f"{opened.settings['network']} does not describe this network any more"
         )
+        text = f"{why}: no command repeats the run. Its settings and layers are below."
         repeat = ""
     html = repeat + _layers(opened) + folded(
         "Every setting, as a table", table("Settings", ["setting", "value"], _settings(opened))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..data import Dataset, Encoding, Reading, load
 from ..defaults import OF_TRAINER
 from ..errors import expected
+from ..stacks import without_use
 from ..training.convergence import convergence
 from ..training.history import History
 from ..training.trainer import Trainer
@@ -97,12 +98,13 @@ def train_command(settings: Mapping[str, Any], out: str = "RUN") -> str:
     Parameters
     ----------
     settings : mapping
-        By the names that a run records; what is None is left out.
+        By the names that a run records; what is None, or without use, is left out.
     out : str
     """
     words = ["bnn-ref", "train"]
+    skipped = without_use(settings.get("network"))
     for name, value in settings.items():
-        if value is None:
+        if value is None or name in skipped:
             continue
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         option = "--" + name.replace("_", "-")

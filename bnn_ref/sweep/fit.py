@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..border.files import read_file
 from ..data import load
 from ..defaults import OF_TRAINER, SETTINGS
+from ..errors import expected
+from ..networks import MOST_BYTES, NAMED
 from ..runs.evaluation import score_parts
-from ..stacks import likelihood_named, network_of, task_of
+from ..stacks import likelihood_named, network_of, task_of, without_use
 from ..training import fit
 from ..training.schedules import rise_of
 
@@ -79,6 +82,21 @@ def content_of(
     return {"kind": dataset.kind, "target": target, "content": zlib.crc32(encoding.encode(), total)}
 
 
+def identity_of(cell: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a cell's numbers depend on beside its settings, for `key_of`.
+
+    Parameters
+    ----------
+    cell : dict
+    content : dict
+        As `content_of` returns it; of a network's file a checksum is added.
+    """
+    network = cell.get("network")
+    if network is None or network in NAMED:
+        return dict(content)
+    return {**content, "network": zlib.crc32(read_file(network, MOST_BYTES))}
+
+
 def train_cell(
     cell: Mapping[str, Any],
     threads: int,
@@ -107,6 +125,9 @@ def train_cell(
     ValueError
         For a setting that is none, or whatever loading and training refuse.
     """
+    for name in without_use(cell.get("network")):
+        if name in cell:
+            raise expected(f"setting {name}", "none beside network", repr(cell[name]))
     cell = {**DEFAULTS, **cell}
     dataset = load_split(cell, source, target, reading)
     likelihood = likelihood_named(cell["likelihood"] or dataset.encoding.task)
