@@ -97,7 +97,10 @@ def _sum(j, first, last, phase, kind, norm, these, parts):
     """One task's sums of its phase."""
     n = norm.features
     width, begin, count = width_of(n), j * norm.part, (last - first) * n
-    room, more = view(these.sums, begin + 2 * n, width), view(these.sums, begin + 2 * n + width, width)
+    room, more = (
+        view(these.sums, begin + 2 * n, width),
+        view(these.sums, begin + 2 * n + width, width),
+    )
     fill(room, 0.0)
     if kind == BACK:
         fill(more, 0.0)

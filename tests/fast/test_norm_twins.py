@@ -75,7 +75,7 @@ def test_a_step_is_the_references(dtype, rows):
 
 
 def test_one_row_of_positions():
-    assert_same_step(stack()[:3] + [Dense(140, 3)], "float64", 1)
+    assert_same_step([*stack()[:3], Dense(140, 3)], "float64", 1)
 
 
 def test_every_activation_and_one_that_no_kernel_has(monkeypatch):
