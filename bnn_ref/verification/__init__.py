@@ -54,13 +54,13 @@ if TYPE_CHECKING:  # the same names, for a type checker
     from .vectors.diagnosis import diagnose as diagnose
     from .vectors.mistakes import MISTAKES as MISTAKES
     from .vectors.questions import new_question as new_question
-    from .vectors.questions import random_question as random_question
+    from .vectors.random_questions import random_question as random_question
 
 _HOMES = {
     "ImplementationReport": "implementations.checking",
     "assert_answer": "implementations.checking",
     "check_implementation": "implementations.checking",
-    "random_question": "vectors.questions",
+    "random_question": "vectors.random_questions",
     "Check": "vectors.checking",
     "check_file": "vectors.checking",
     "check_vector": "vectors.checking",

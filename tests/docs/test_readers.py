@@ -13,7 +13,7 @@ from bnn_ref.verification import check_file
 from bnn_ref.verification.implementations.checking import suite_questions
 from bnn_ref.verification.vectors import VectorError, suite
 from bnn_ref.verification.vectors.json_files import from_json, read_any, to_json, write_any
-from bnn_ref.verification.vectors.questions import random_question
+from bnn_ref.verification.vectors.random_questions import random_question
 
 FOLDER = Path(__file__).parents[2] / "docs" / "readers"
 COMPILERS = {

@@ -123,7 +123,9 @@ def _dense_flipout(layer, p, h):
         variance = h**2 @ sigma**2
         if "bias_rho" in p:
             variance += (layer["scale_shift"] + jax.nn.softplus(p["bias_rho"])) ** 2
-        return a + jnp.sqrt(variance) * p["output_eps"]
+        seen = variance > 0  # a row of zeros has no noise; sqrt's derivative there is infinite
+        deviation = jnp.where(seen, jnp.sqrt(jnp.where(seen, variance, 1.0)), 0.0)
+        return a + deviation * p["output_eps"]
     a += ((h * p["sign_input"]) @ (sigma * p["kernel_eps"])) * p["sign_output"]
     if layer["bias"].startswith("normal"):
         sigma = layer["scale_shift"] + jax.nn.softplus(p["bias_rho"])

@@ -125,7 +125,9 @@ def _dense_flipout(layer, p, h):
         variance = h**2 @ sigma**2
         if "bias_rho" in p:
             variance = variance + (layer["scale_shift"] + softplus(p["bias_rho"])) ** 2
-        return a + torch.sqrt(variance) * p["output_eps"]
+        seen = variance > 0  # a row of zeros has no noise; sqrt's derivative there is infinite
+        deviation = torch.where(seen, torch.sqrt(torch.where(seen, variance, 1.0)), 0.0)
+        return a + deviation * p["output_eps"]
     a = a + ((h * p["sign_input"]) @ (sigma * p["kernel_eps"])) * p["sign_output"]
     if layer["bias"].startswith("normal"):
         sigma = layer["scale_shift"] + softplus(p["bias_rho"])

@@ -15,6 +15,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,11 @@ from ..vectors import read
 from ..vectors.checking import Check, compare_vector
 from ..vectors.comparison import check_limit, compare_results
 from ..vectors.meta import result_shapes
-from ..vectors.questions import new_question, random_question
+from ..vectors.questions import new_question
+from ..vectors.random_questions import random_question
 from ..vectors.results import take_results
 from ..vectors.suite import files
-from .features import FEATURES, split
+from .features import split
 
 if TYPE_CHECKING:
     from ..vectors.files import Vector
@@ -132,15 +134,35 @@ def suite_questions(version: int = 1) -> list[tuple[str, Vector]]:
     return published + own
 
 
-def random_questions(count: int, seed: int = 0) -> list[tuple[str, Vector]]:
-    """Return [(id, question)] of random networks, half in float64 and half in float32."""
-    return [(f"random-{k}", random_question(k, ("float64", "float32")[k % 2]))
+def random_questions(
+    count: int, seed: int = 0, version: int = 1, within: Mapping[str, Any] | None = None
+) -> list[tuple[str, Vector]]:
+    """Return [(id, question)] of random networks, half in float64 and half in float32.
+
+    Parameters
+    ----------
+    count, seed : int
+    version : 1 or 2
+    within : mapping, optional
+        Options of `random_question`: what may be drawn.
+
+    Raises
+    ------
+    ValueError
+        For an option that it has not.
+    """
+    within = dict(within or {})
+    known = set(signature(random_question).parameters) - {"seed", "dtype", "version"}
+    if set(within) - known:
+        raise expected("within", ", ".join(sorted(known)), ", ".join(sorted(set(within) - known)))
+    return [(f"random-{k}", random_question(k, ("float64", "float32")[k % 2], version=version,
+                                            **within))
             for k in range(seed, seed + count)]  # fmt: skip
 
 
-def _richest(asked, exercised):
-    """Return the place of the question that adds most to the features exercised; None for none."""
-    gains = [sum(f.has(question) for f in FEATURES if f not in exercised) for _, question in asked]
+def _richest(asked, missing):
+    """Return the place of the question that has most of the missing features; None for none."""
+    gains = [sum(feature.has(question) for feature in missing) for _, question in asked]
     return gains.index(max(gains)) if any(gains) else None
 
 
@@ -156,6 +178,7 @@ def check_implementation(
     name: str | None = None,
     seconds: float = SECONDS,
     version: int = 1,
+    within: Mapping[str, Any] | None = None,
 ) -> ImplementationReport:
     """Return an `ImplementationReport`: a person's implementation against every question.
 
@@ -187,9 +210,13 @@ def check_implementation(
     seconds : float
         What the diagnosis of all disagreements may take.
     version : 1 or 2
-        2 asks the suite's vectors of version 2 besides: other priors and likelihoods, priors of
-        arrays, sample weights, local reparameterisation. A layer's prior is then (loc, scale) where
-        it is Normal (numbers or nested lists), else its description; see `docs/vectors.md`.
+        2 asks the suite's vectors of version 2 besides, and draws random networks of what it has:
+        other priors and likelihoods, priors of arrays, sample weights, local reparameterisation. A
+        layer's prior is then (loc, scale) where it is Normal (numbers or nested lists), else its
+        description; see `docs/vectors.md`.
+    within : mapping, optional
+        What random networks may have, as options of `random_question`: ``{"biases":
+        ["deterministic"], "likelihoods": ["categorical"], "locs": False}``.
 
     Returns
     -------
@@ -209,6 +236,7 @@ def check_implementation(
     if version not in (1, 2):
         raise expected("version", "1 or 2", repr(version))
     asked = suite_questions(version) if questions is None else _with_ids(questions)
+    asked_last = random_questions(random, seed, version, within)
     checks, answered, declined = [], [], []
 
     def ask(key, question):
@@ -219,18 +247,18 @@ def check_implementation(
             declined.append((key, str(error) or "no reason given"))
 
     while asked:
-        place = _richest(asked, split(answered)[0]) if suite == "small" else 0
+        place = _richest(asked, split(answered, version)[1]) if suite == "small" else 0
         if place is None:
             break
         ask(*asked.pop(place))
-    for key, question in random_questions(random, seed):
+    for key, question in asked_last:
         ask(key, question)
     end = monotonic() + seconds
     diagnosed = tuple(
         check.diagnosed(max(0.0, end - monotonic())) if check.vector else check for check in checks
     )
     return ImplementationReport(name or _name_of(function), diagnosed, tuple(declined),
-                                *split(answered))  # fmt: skip
+                                *split(answered, version))  # fmt: skip
 
 
 def _ask(function, key, question, partial, limit):

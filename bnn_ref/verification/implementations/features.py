@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ...priors import PRIORS
+
 if TYPE_CHECKING:
     from ..vectors.files import Vector
 
@@ -96,7 +98,61 @@ FEATURES = (
 )  # fmt: skip
 
 
-def split(questions: Iterable[Vector]) -> tuple[tuple[Feature, ...], tuple[Feature, ...]]:
-    """Return the features that some question has, and those that none has: two tuples."""
-    exercised = tuple(f for f in FEATURES if any(f.has(question) for question in questions))
-    return exercised, tuple(f for f in FEATURES if f not in exercised)
+def _prior_kinds(question):
+    """Return the kinds of every prior of a question, one inside another too."""
+    waiting = [layer[part] for layer in question.meta["layers"]
+               for part in ("kernel_prior", "bias_prior") if layer.get(part)]  # fmt: skip
+    kinds = set()
+    while waiting:
+        prior = waiting.pop()
+        kinds.add(prior.get("type", "normal"))
+        waiting += [prior["prior"]] if "prior" in prior else []
+    return kinds
+
+
+def _has_key(key, value):
+    return lambda question: question.meta.get(key) == value
+
+
+# What version 2 of the vectors can say besides. A prior that is registered is a feature by itself.
+FEATURES_2 = (
+    Feature("priors of arrays", "an array broadcast over the wrong axis, or transposed",
+            lambda question: any("_prior." in name for name in question.arrays)),
+    *(Feature(f"a prior of the kind {kind}", f"a wrong KL of the kind {kind}",
+              lambda question, kind=kind: kind in _prior_kinds(question))
+      for kind in PRIORS if kind != "normal"),
+    Feature("a prior of a deterministic bias", "a -log p that is left out, or its constant",
+            lambda question: any(layer.get("bias") == "deterministic" and layer.get("bias_prior")
+                                 for layer in question.meta["layers"])),
+    Feature("a learned scale", "a scale without its gradient",
+            lambda question: question.meta["likelihood"].get("learn_scale", False)),
+    Feature("a predicted scale", "mean and rho interleaved, a floor left out",
+            _likelihood("predicted_normal")),
+    Feature("sample weights", "weights ignored, or divided by their sum",
+            _has_key("sample_weight", True)),
+    Feature("local reparameterisation", "a standard deviation where the variance is meant",
+            _has_key("estimator", "local")),
+    Feature("one weight draw for the batch", "signs where there are none",
+            _has_key("estimator", "shared")),
+)  # fmt: skip
+
+
+def features(version: int = 1) -> tuple[Feature, ...]:
+    """Return what questions up to a version of `docs/vectors.md` may have."""
+    return FEATURES if version == 1 else FEATURES + FEATURES_2
+
+
+def split(
+    questions: Iterable[Vector], version: int = 1
+) -> tuple[tuple[Feature, ...], tuple[Feature, ...]]:
+    """Return the features that some question has, and those that none has: two tuples.
+
+    Parameters
+    ----------
+    questions : iterable of Vector
+    version : 1 or 2
+        As for `features`.
+    """
+    known = features(version)
+    exercised = tuple(f for f in known if any(f.has(question) for question in questions))
+    return exercised, tuple(f for f in known if f not in exercised)

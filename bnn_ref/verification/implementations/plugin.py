@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from ..vectors.files import Vector
 
 MARKER = (
-    "bnn_vectors(random=0, seed=0, partial=False, limit=None, version=1): questions for a test "
-    "that takes bnn_question (bnn_ref, docs/verify.md)"
+    "bnn_vectors(random=0, seed=0, partial=False, limit=None, version=1, within=None): questions "
+    "for a test that takes bnn_question (bnn_ref, docs/verify.md)"
 )
-OPTIONS: dict[str, Any] = {"random": 0, "seed": 0, "partial": False, "limit": None, "version": 1}
+OPTIONS: dict[str, Any] = {"random": 0, "seed": 0, "partial": False, "limit": None, "version": 1,
+                           "within": None}  # fmt: skip
 
 
 def pytest_configure(config: Any) -> None:
@@ -52,7 +53,7 @@ def pytest_generate_tests(metafunc: Any) -> None:
 
     options = _options(metafunc.definition)
     asked = suite_questions(options["version"]) + random_questions(
-        options["random"], options["seed"]
+        options["random"], options["seed"], options["version"], options["within"]
     )
     metafunc.parametrize("bnn_question", [pytest.param(q, id=key) for key, q in asked])
 

@@ -225,6 +225,12 @@ MISTAKES = {
             tuple({"smoothing": alpha} for alpha in (0.1, 0.05, 0.2)),
         ),
         Mistake(
+            "sample-weights",
+            "the sample weights are ignored, or the nll is divided by their sum instead of by the "
+            "number of rows",
+            ({"weights": "ignored"}, {"weights": "averaged"}),
+        ),
+        Mistake(
             "nll-scaled",
             "the negative log-likelihood has a factor: divided by a nominal batch size where the "
             "batch has another, or scaled with its gradients",

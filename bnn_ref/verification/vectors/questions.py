@@ -7,11 +7,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from ...activations import IN_VECTORS
 from ...errors import expected
-from ...layers import BIASES, DenseFlipout
+from ...layers import DenseFlipout
 from ...likelihoods import Categorical, likelihood_from_json
 from ...network import Network
 from ...noise import draw_noise, normals
@@ -103,52 +102,9 @@ def new_question(
     columns = likelihood.targets_of(sizes[-1])
     targets = normals((rows, columns), seed, "split", "output_eps", step=step)
     noise = draw_noise(network, rows, seed, dtype=dtype, step=step, estimator=estimator)
-    return make_question(network, network.init(seed, dtype), x, _targets(likelihood, targets),
+    return make_question(network, network.init(seed, dtype), x, targets_for(likelihood, targets),
                          noise, kl_weight, source="bnn_ref, a question",
                          sample_weight=sample_weight, version=version)  # fmt: skip
-
-
-def random_question(
-    seed: int,
-    dtype: str = "float64",
-    *,
-    layers: tuple[int, int] = (1, 3),
-    width: tuple[int, int] = (1, 6),
-    rows: tuple[int, int] = (1, 7),
-    activations: Sequence[str] = IN_VECTORS,
-    biases: Sequence[str] = BIASES,
-    likelihoods: Sequence[str] = ("categorical", "bernoulli", "normal"),
-) -> Vector:
-    """Return a question whose every part is drawn: network, priors, parameters, batch, noise.
-
-    Parameters
-    ----------
-    seed : int
-    dtype : "float64" or "float32"
-    layers, width, rows : (least, most)
-        How many layers, units of each (inputs too) and rows.
-    activations, biases, likelihoods : sequence of str
-        What may be drawn; every layer has its own activation and bias.
-    """
-    rng = np.random.default_rng(seed)
-    count = int(rng.integers(layers[0], layers[1] + 1))
-    sizes = [int(n) for n in rng.integers(width[0], width[1] + 1, count + 1)]
-    batch = int(rng.integers(rows[0], rows[1] + 1))
-    described = [
-        {
-            "activation": "linear" if k == count - 1 else str(rng.choice(activations)),
-            "bias": str(rng.choice(biases)),
-            "scale_shift": float(rng.choice([0.0, 1e-3, 0.1, np.finfo(dtype).eps])),
-            "kernel_prior": _random_prior(rng),
-            "bias_prior": _random_prior(rng),
-        }
-        for k in range(count)
-    ]
-    likelihood = {"type": str(rng.choice(likelihoods))}
-    if likelihood["type"] == "normal":
-        likelihood["scale"] = float(np.exp(rng.normal(-0.5, 0.5)))
-    return described_question(sizes, described, likelihood, batch, float(10 ** rng.uniform(-2, 0)),
-                              seed, dtype)  # fmt: skip
 
 
 def described_question(
@@ -159,6 +115,10 @@ def described_question(
     kl_weight: float,
     seed: int,
     dtype: str = "float64",
+    *,
+    estimator: str = "flipout",
+    sample_weight: ArrayLike | None = None,
+    version: int = 1,
 ) -> Vector:
     """Return a question whose network is described, and whose numbers are drawn from a seed.
 
@@ -167,36 +127,41 @@ def described_question(
     sizes : sequence of int
         The inputs, then each layer's outputs.
     described : sequence of dict
-        For each layer activation, bias, scale_shift, kernel_prior and bias_prior as (loc, scale);
-        the last is not used where the bias has no posterior.
+        For each layer activation, bias, scale_shift, kernel_prior and bias_prior as `DenseFlipout`
+        takes them (bias_prior is not used where the bias has no posterior) and, optional,
+        point_prior, that of a deterministic bias.
     likelihood : dict
         As in `docs/vectors.md`.
     rows : int
     kl_weight : float
     seed : int
     dtype : "float64" or "float32"
+    estimator : str
+        As for `draw_noise`.
+    sample_weight : array (rows,), optional
+    version : 1 or 2
+        Of `docs/vectors.md`.
     """
     rng = np.random.default_rng(seed)
     layers = []
     for (inputs, outputs), layer in zip(pairwise(sizes), described, strict=True):
-        random_bias = layer["bias"].startswith("normal")
-        prior = layer["bias_prior"] if random_bias else None
-        layers.append(DenseFlipout(inputs, outputs, **{**layer, "bias_prior": prior}))
-    network = Network(layers, likelihood_from_json(likelihood))
+        options = dict(layer)
+        point = options.pop("point_prior", None)
+        if not layer["bias"].startswith("normal"):
+            options["bias_prior"] = point if layer["bias"] == "deterministic" else None
+        layers.append(DenseFlipout(inputs, outputs, **options))
+    network = Network(layers, likelihood_from_json(dict(likelihood)))
     drawn = {
         name: rng.normal(-1.5, 0.7, shape) if name.endswith("rho") else rng.normal(0, 0.5, shape)
         for name, shape in network.parameter_shapes.items()
     }
-    targets = _targets(network.likelihood, rng.normal(size=(rows, sizes[-1])))
+    columns = network.likelihood.targets_of(sizes[-1])
+    targets = targets_for(network.likelihood, rng.normal(size=(rows, columns)))
     return make_question(
         network, network.parameters(drawn, dtype), rng.normal(size=(rows, sizes[0])), targets,
-        draw_noise(network, rows, seed, dtype=dtype), kl_weight,
-        source=f"bnn_ref, random question {seed}",
+        draw_noise(network, rows, seed, dtype=dtype, estimator=estimator), kl_weight,
+        source=f"bnn_ref, random question {seed}", sample_weight=sample_weight, version=version,
     )  # fmt: skip
-
-
-def _random_prior(rng):
-    return float(rng.normal(0, 0.5)), float(np.exp(rng.normal(-0.3, 0.5)))
 
 
 def _each_layer(value, layers, name):
@@ -208,8 +173,15 @@ def _each_layer(value, layers, name):
     return [make_prior(prior, f"{name}[{k}]") for k, prior in enumerate(each)]
 
 
-def _targets(likelihood, values):
-    """Return targets (B,) or (B, O) that suit a likelihood, made of normal numbers (B, O)."""
-    if likelihood.type == "categorical":
+def targets_for(likelihood: Likelihood, values: NDArray[Any]) -> NDArray[Any]:
+    """Return targets (B,) or (B, targets) that suit a likelihood's task.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+    values : array (B, targets)
+        Normal numbers, of which they are made.
+    """
+    if likelihood.task == "categorical":
         return np.argmax(values, axis=1)
-    return (values > 0).astype(float) if likelihood.type == "bernoulli" else values
+    return (values > 0).astype(float) if likelihood.task == "bernoulli" else values

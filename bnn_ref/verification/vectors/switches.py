@@ -64,6 +64,8 @@ class Variant:
         Of the labels of a categorical likelihood.
     nll_factor : float
         Multiplies the nll.
+    weights : str
+        "" | "ignored" | "averaged" (the nll divided by the sample weights' sum, not by the rows).
     """
 
     sigma: str = "softplus"
@@ -92,6 +94,7 @@ class Variant:
     hidden_scale: float = 1.0
     smoothing: float = 0.0
     nll_factor: float = 1.0
+    weights: str = ""
 
 
 RIGHT = Variant()

@@ -181,18 +181,19 @@ def _shared_eps(eps, how):
 def _nll(problem, variant, z):
     """Return (nll as the variant reports it, nll of the right form, gradient by z, its own)."""
     likelihood, own = problem.network.likelihood, problem.parameters.likelihood
-    plain, slope, by_own = likelihood.nll_and_gradient(z, problem.y, problem.sample_weight, own)
+    weight = _weights(problem, variant)
+    plain, slope, by_own = likelihood.nll_and_gradient(z, problem.y, weight, own)
     value, kind = plain, likelihood.to_json()["type"]
     if variant.normal and kind == "normal":
         factor = 1.0 if variant.normal == "square" else 0.5
         scaled = variant.normal in ("half_square", "no_two_pi")
         scale = likelihood.scales(own, z.dtype) if scaled else 1.0
-        t, share = (z - problem.y) / scale, _share(problem)
+        t, share = (z - problem.y) / scale, _share(weight, z)
         value, slope = factor * np.sum(share * t * t), 2 * factor * share * t / scale
         if variant.normal == "no_two_pi":
             value = value + np.sum(share) * np.sum(np.broadcast_to(np.log(scale), z.shape[1]))
     if variant.smoothing and kind == "categorical":
-        spread, share = variant.smoothing / z.shape[1], _share(problem)
+        spread, share = variant.smoothing / z.shape[1], _share(weight, z)
         own_logit = np.mean(z, axis=1) - z[np.arange(len(z)), problem.y]
         value = value - variant.smoothing * np.sum(share[:, 0] * own_logit)
         right = np.eye(z.shape[1])[problem.y]
@@ -203,10 +204,17 @@ def _nll(problem, variant, z):
     return factor * value, plain, factor * slope, {n: factor * g for n, g in by_own.items()}
 
 
-def _share(problem):
-    """Return what each example counts for, w_n / B, as (B, 1)."""
+def _weights(problem, variant):
+    """Return the sample weights in use (B,), or None."""
     weight = problem.sample_weight
-    weight = np.ones(len(problem.x)) if weight is None else weight
+    if weight is None or not variant.weights:
+        return weight
+    return None if variant.weights == "ignored" else weight * len(weight) / np.sum(weight)
+
+
+def _share(weight, z):
+    """Return what each example counts for, w_n / B, as (B, 1)."""
+    weight = np.ones(len(z)) if weight is None else weight
     return weight[:, None] / len(weight)
 
 

@@ -231,7 +231,13 @@ def optional_shapes(
 
 
 def estimator_fault(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str | None:
-    """Return what the noise has that the estimator has not, None where it fits."""
+    """Return what the noise has, or a prior needs, that the estimator has not; None where none."""
+    if meta["estimator"] == "local":
+        layers = network_of(meta, np.shape(arrays["x"])[1]).layers
+        sampled = [f"layers[{k}].{tensor}_prior" for k, layer in enumerate(layers)
+                   for tensor, prior in getattr(layer, "priors", {}).items()
+                   if prior.is_sampled]  # fmt: skip
+        return f'{sampled[0]}: "local" draws no weights for its KL' if sampled else None
     if meta["estimator"] != "shared":
         return None
     for name, array in arrays.items():

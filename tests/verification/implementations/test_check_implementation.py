@@ -6,10 +6,12 @@ from command import call
 
 from bnn_ref.reference import loss_and_gradients
 from bnn_ref.verification import check_implementation
+from bnn_ref.verification.frameworks import load
 from bnn_ref.verification.implementations.checking import suite_questions
-from bnn_ref.verification.implementations.features import FEATURES
+from bnn_ref.verification.implementations.features import FEATURES, FEATURES_2
 from bnn_ref.verification.vectors import results_of
-from bnn_ref.verification.vectors.questions import new_question, random_question
+from bnn_ref.verification.vectors.questions import new_question
+from bnn_ref.verification.vectors.random_questions import random_question
 
 
 def right(question):
@@ -22,6 +24,9 @@ def right(question):
     return {**{key: found[key] for key in ("outputs", "nll", "kl", "loss")},
             "kl_layers": [found[f"layers.{k}.kl"] for k in range(layers)],
             "grads": grads, "grad_x": found["grad.x"]}  # fmt: skip
+
+
+OURS = load("numpy").answer
 
 
 def doubled_kl(question):
@@ -177,3 +182,57 @@ def test_the_command_tests_a_function_of_ones_own(tmp_path, capsys, monkeypatch,
         found = call(capsys, "verify", "--mine", name)
         assert found.code == 2
         assert text in found.err
+
+
+def test_random_networks_keep_to_what_an_implementation_has():
+    """A layer as people have them: classes, a plain bias, priors around 0; nothing is declined."""
+
+    def mine(question):
+        plain = question.meta["likelihood"] == {"type": "categorical"} and all(
+            layer.bias == "deterministic" and layer.kernel_prior[0] == 0 and layer.scale_shift == 0
+            for layer in question.layers
+        )
+        if not plain:
+            raise NotImplementedError("only what I have")
+        return right(question)
+
+    within = {"biases": ["deterministic"], "likelihoods": ["categorical"], "locs": False,
+              "scale_shifts": [0.0]}  # fmt: skip
+    report = check_implementation(mine, [], random=6, within=within)
+    assert (len(report.checks), len(report.declined), report.agrees) == (6, 0, True)
+    assert len(check_implementation(mine, [], random=6).checks) == 0
+    with pytest.raises(ValueError, match="within: expected activations, biases, .*, found bias"):
+        check_implementation(mine, random=1, within={"bias": "none"})
+
+
+def test_version_2_is_asked_whole_and_told_what_is_not():
+    """The suite's vectors and random networks of every prior, likelihood and estimator."""
+    report = check_implementation(OURS, version=2, random=40)
+    assert report.agrees, report
+    assert report.unexercised == ()
+    assert {f.name for f in FEATURES_2} < {feature.name for feature in report.exercised}
+    small = check_implementation(OURS, version=2, suite="small")
+    assert len(small.checks) < 25
+    assert [feature.name for feature in small.unexercised] == ["a prior of the kind scaled"]
+
+    def no_weights(question):
+        if question.sample_weight is not None:
+            raise NotImplementedError("no sample weights")
+        return OURS(question)
+
+    report = check_implementation(no_weights, version=2)
+    assert report.agrees, report
+    assert "not exercised: sample weights: weights ignored, or divided by their sum" in str(report)
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_wrong_sample_weights_are_named(averaged):
+    question = next(
+        q for k in range(50)
+        if (q := random_question(k, version=2, estimators=["flipout"], rows=(4, 6))).meta[
+            "sample_weight"])  # fmt: skip
+    weights = np.asarray(question.sample_weight)
+    given = weights * len(weights) / weights.sum() if averaged else np.ones(len(weights))
+    other = type(question)(question.meta, {**question.arrays, "sample_weight": given})
+    check = check_implementation(lambda asked: OURS(other), [question]).checks[0]
+    assert [one.keys for one in check.explanations] == [("sample-weights",)], check.text()

@@ -30,6 +30,10 @@ def test_wrong(bnn_question, bnn_check):
     found = load("numpy").answer(bnn_question)
     bnn_check({**found, "loss": found["loss"] + 1})
 
+@pytest.mark.bnn_vectors(random=1, version=2, within={"priors": ["laplace"]})
+def test_newer(bnn_question, bnn_check):
+    bnn_check(load("numpy").answer)
+
 @pytest.mark.bnn_vectors(partial=True)
 def test_partial(bnn_question, bnn_check):
     bnn_check({"outputs": load("numpy").answer(bnn_question)["outputs"]})
@@ -47,11 +51,19 @@ def run(folder, *words):
 
 def test_one_test_a_vector_with_ids_that_read_well(tmp_path):
     (tmp_path / "test_mine.py").write_text(STRANGER)
-    found = run(tmp_path, "-v", "-k", "not test_wrong and (tanh or random or flipped or odd)")
+    found = run(
+        tmp_path,
+        "-v",
+        "-k",
+        "not test_wrong and (tanh or random or flipped or odd or learned or local)",
+    )
     assert "test_right[agree-activation-tanh] PASSED" in found, found
     assert "test_right[random-6] PASSED" in found or "test_right[random-6] SKIPPED" in found
     assert "test_right[agree-bias-normal_flipped] SKIPPED" in found
     assert "test_partial[agree-shape-odd] PASSED" in found
+    for name in ("prior-learned-both", "likelihood-learned-scale", "estimator-local-bias"):
+        assert f"test_newer[agree-v2-{name}] PASSED" in found, found
+    assert "test_newer[random-0] PASSED" in found
     assert " failed" not in found
     found = run(tmp_path, "-k", "test_wrong and shape-odd")
     assert "results disagree with the truth" in found
@@ -64,8 +76,9 @@ def test_an_unknown_option_is_refused(tmp_path):
         "import pytest\n@pytest.mark.bnn_vectors(rando=2)\n"
         "def test(bnn_question): assert bnn_question\n"
     )
-    assert "bnn_vectors: expected random, seed, partial, limit, version, found rando" in run(
-        tmp_path
+    assert (
+        "bnn_vectors: expected random, seed, partial, limit, version, within, found rando"
+        in run(tmp_path)
     )
 
 

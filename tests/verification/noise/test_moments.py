@@ -195,17 +195,17 @@ def test_false_alarms_keep_to_the_stated_probability(maker):
 
 def test_our_own_layer_keeps_to_the_stated_probability():
     """As above, for the layer of the package itself."""
-    assert calibrate_moments.alarms(OWN, 100, 100, 0.05) <= 16
+    assert len(calibrate_moments.alarms(OWN, 100, 100, 0.05)) <= 16
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("name", [OWN, "tfp"])
+@pytest.mark.parametrize("name", [OWN, "torch", "tfp"])
 def test_five_thousand_runs_at_one_in_a_thousand(name):
     """Item 4 of the issue: at most 12 alarms; 13 have probability 0.2 % if the promise is met."""
     if not installed(name):
         pytest.skip(f"{name} is not installed")
-    assert int(run(Path(calibrate_moments.__file__), name)) <= 12
+    assert int(run(Path(calibrate_moments.__file__), name).split()[0]) <= 12
 
 
 def test_tfp_dense_flipout_passes():

@@ -10,7 +10,7 @@ import pytest
 from bnn_ref.verification.vectors.checking import check_vector
 from bnn_ref.verification.vectors.comparison import compare
 from bnn_ref.verification.vectors.parts import explain_parts
-from bnn_ref.verification.vectors.questions import random_question
+from bnn_ref.verification.vectors.random_questions import random_question
 
 pytest.importorskip("torch")
 

@@ -10,7 +10,7 @@ import pytest
 
 from bnn_ref.verification.vectors.checking import check_vector
 from bnn_ref.verification.vectors.comparison import compare
-from bnn_ref.verification.vectors.questions import random_question
+from bnn_ref.verification.vectors.random_questions import random_question
 
 BY_NAME = {
     "bias_kl_missing": "bias-kl-missing", "bias_prior_of_kernel": "bias-prior-of-kernel",
