@@ -23,6 +23,15 @@ def as_array(value: Any) -> NDArray[Any]:
     return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
 
 
+def like(given: Any, array: NDArray[Any]) -> Any:
+    """Return an array as what was given is: a tensor of PyTorch on its device, else as it is."""
+    if not hasattr(given, "detach"):
+        return array
+    import torch
+
+    return torch.from_numpy(array).to(given.device)
+
+
 def leaves(container: Any, thing: str = "arrays") -> list[tuple[str, Any]]:
     """Return [(name, value)] of everything in nested mappings, lists and tuples, in their order.
 

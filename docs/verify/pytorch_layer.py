@@ -48,9 +48,10 @@ class DenseFlipout(torch.nn.Module):
         return total
 
     def _kl(self, mu, rho, loc, scale):
+        loc, scale = (torch.as_tensor(value, dtype=mu.dtype) for value in (loc, scale))
         sigma = self.sigma(rho)
         ratio = (sigma**2 + (mu - loc) ** 2) / (2 * scale**2)
-        return torch.sum(math.log(scale) - torch.log(sigma) + ratio - 0.5)
+        return torch.sum(torch.log(scale / sigma) + ratio - 0.5)
 
 
 def negative_log_likelihood(likelihood, outputs, y):
@@ -65,10 +66,25 @@ def negative_log_likelihood(likelihood, outputs, y):
     return each.sum(1).mean()
 
 
-def answer(question):
-    """What the check asks: one training step of my layers on the question's noise."""
+def decline(question):
+    """Raise for what these layers have not; below the first line, what only version 2 asks."""
     if any(layer.bias == "normal_flipped" for layer in question.layers):
         raise NotImplementedError("my bias takes no signs")
+    if question.meta.get("estimator") == "local" or question.sample_weight is not None:
+        raise NotImplementedError("I have Flipout noise, and every row counts 1")
+    for layer in question.layers:
+        if not isinstance(layer.kernel_prior, tuple) or isinstance(layer.bias_prior, dict):
+            raise NotImplementedError("my priors are Normal")
+        if layer.bias == "deterministic" and layer.bias_prior:
+            raise NotImplementedError("my deterministic bias has no prior")
+    likelihood = question.meta["likelihood"]
+    if likelihood["type"] == "predicted_normal" or likelihood.get("learn_scale"):
+        raise NotImplementedError("my noise scale is a number")
+
+
+def answer(question):
+    """What the check asks: one training step of my layers on the question's noise."""
+    decline(question)
     model = torch.nn.Sequential(*map(DenseFlipout, question.layers))
     x = torch.tensor(question.x, requires_grad=True)
     outputs = model(x)
@@ -83,6 +99,6 @@ def answer(question):
 
 
 if __name__ == "__main__":
-    report = check_implementation(answer, random=20, name="my PyTorch layer")
+    report = check_implementation(answer, random=20, version=2, name="my PyTorch layer")
     print(report)
     sys.exit(not report.agrees)

@@ -10,13 +10,14 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "docs" / "verify"
 PROGRAMS = {  # its needs, and what its planted mistake must be called
+    "pytorch_untouched": (("torch",), "kl-averaged-over-weights: the KL"),
     "pytorch_layer": (("torch",), "named: sigma-exp in"),
     "jax_layer": (("jax",), "named: kl-twice in"),
     "equinox_layer": (("equinox", "jax"), "named: sign-output-missing in"),
     "keras_layer": (("keras", "tensorflow"), "named: kl-averaged-over-weights in"),
     "tfp_model": (("tensorflow_probability", "tf_keras"), "nll-summed: the negative"),
 }
-QUICK = ("pytorch_layer",)  # the others wait for their compilers
+QUICK = ("pytorch_untouched", "pytorch_layer")  # the others wait for their compilers
 
 
 def run(name, *words):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...errors import expected
 from .causes import find_causes
@@ -68,7 +68,7 @@ class LayerReport(NamedTuple):
 
 
 def check_layer(
-    call: Callable[[NDArray[Any]], Any],
+    call: Callable[[Any], Any],
     kernel_mu: ArrayLike,
     kernel_sigma: ArrayLike,
     x: ArrayLike,
@@ -86,10 +86,11 @@ def check_layer(
     ----------
     call : callable
         Maps inputs (rows, I) to pre-activations (rows, O), drawing its own noise anew each time.
-    kernel_mu, kernel_sigma : array (I, O), posterior means and standard deviations
-    x : array (B, I), float32 or float64
-        Rows to ask for beside the probe rows; given to ``call`` in this dtype.
-    bias_mu, bias_sigma : array (O,) or None
+    kernel_mu, kernel_sigma : array or tensor (I, O), posterior means and standard deviations
+    x : array or tensor (B, I), float32 or float64
+        Rows to ask for beside the probe rows. ``call`` is given this dtype, and a tensor of PyTorch
+        where this is one.
+    bias_mu, bias_sigma : array or tensor (O,), or None
     bias : {"none", "deterministic", "normal", "normal_flipped"}, as in docs/vectors.md
     expect : {"flipout", "shared", "independent"}
         "shared" is the plain reparameterisation, "independent" a draw for every example (of the

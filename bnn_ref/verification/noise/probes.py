@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import expected
+from ..containers import as_array, like
 
 SINGLES = 8  # inputs probed one at a time
 OUTPUTS = 16  # outputs of the probe rows kept from every call
@@ -103,7 +104,7 @@ def make_layer(
     """
     if bias not in ("none", "deterministic", "normal", "normal_flipped"):
         raise expected("bias", "none, deterministic, normal or normal_flipped", repr(bias))
-    mu = np.asarray(kernel_mu, np.float64)
+    mu = np.asarray(as_array(kernel_mu), np.float64)
     if mu.ndim != 2 or 0 in mu.shape:
         raise expected("kernel_mu", "a matrix (inputs, outputs)", f"shape {mu.shape}")
     outputs = mu.shape[1]
@@ -113,9 +114,9 @@ def make_layer(
         raise expected("bias_mu", "None where bias is none", "an array")
     if not bias.startswith("normal") and bias_sigma is not None:
         raise expected("bias_sigma", f"None where bias is {bias}", "an array")
-    sigma = np.asarray(kernel_sigma, np.float64)
-    bias_mu = np.zeros(outputs) if bias_mu is None else np.asarray(bias_mu, np.float64)
-    bias_sigma = None if bias_sigma is None else np.asarray(bias_sigma, np.float64)
+    sigma = np.asarray(as_array(kernel_sigma), np.float64)
+    bias_mu = np.zeros(outputs) if bias_mu is None else np.asarray(as_array(bias_mu), np.float64)
+    bias_sigma = None if bias_sigma is None else np.asarray(as_array(bias_sigma), np.float64)
     for thing, value, shape in (
         ("kernel_mu", mu, mu.shape),
         ("kernel_sigma", sigma, mu.shape),
@@ -148,9 +149,7 @@ def make_probes(inputs: int, size: float) -> Probes:
     return Probes(rows, *(slice(ends[k], ends[k + 1]) for k in range(3)))
 
 
-def ask(
-    call: Callable[[NDArray[Any]], Any], layer: Layer, x: NDArray[Any], draws: int, expect: str
-) -> Answers:
+def ask(call: Callable[[Any], Any], layer: Layer, x: ArrayLike, draws: int, expect: str) -> Answers:
     """Return the `Answers` of a layer called ``draws`` times.
 
     Raises
@@ -159,7 +158,7 @@ def ask(
         For x that is not a float matrix of the layer's inputs, outputs of another shape or not
         finite, or noise below the rounding of the outputs' dtype.
     """
-    x = np.asarray(x)
+    given, x = x, as_array(x)
     if x.dtype not in (np.float32, np.float64):
         raise expected("x", "float32 or float64", x.dtype)
     if x.ndim != 2 or x.shape[1] != layer.mu.shape[0]:
@@ -169,6 +168,7 @@ def ask(
     size = float(np.sqrt(np.mean(x.astype(np.float64) ** 2))) if x.size else 0.0
     probes = make_probes(x.shape[1], size or 1.0)
     batch = np.concatenate([x, probes.rows, probes.rows]).astype(x.dtype)
+    asked = like(given, batch)
     rows = batch[: len(x) + len(probes.rows)].astype(np.float64)
     probes = probes._replace(rows=rows[len(x) :])
     zero = len(x)  # the row of the batch that is zero
@@ -179,7 +179,7 @@ def ask(
     centre = rows @ layer.mu
     minus_bias, unit = False, np.finfo(np.float64).eps / 2
     for t in range(draws):
-        answer = np.asarray(call(batch))
+        answer = as_array(call(asked))
         if answer.shape != shape:
             raise expected("outputs of call", f"shape {shape}", answer.shape)
         y = answer.astype(np.float64)

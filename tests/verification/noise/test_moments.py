@@ -154,6 +154,23 @@ def test_flipout_agrees_at_every_size(dtype, inputs, outputs):
     assert report.agrees, report
 
 
+def test_a_layer_of_pytorch_is_asked_as_it_is():
+    """Its parameters require gradients, its calls take and return tensors."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+
+    class Flipout(torch.nn.Linear):
+        def forward(self, x):
+            one, two = (torch.randint(0, 2, (len(x), n)) * 2.0 - 1 for n in (4, 3))
+            delta = 0.3 * torch.randn_like(self.weight)
+            return super().forward(x) + (x * one) @ delta.T * two
+
+    layer, sigma = Flipout(4, 3), torch.full((4, 3), 0.3, requires_grad=True)
+    asked = (layer, layer.weight.T, sigma, torch.randn(2, 4))
+    report = check_layer(*asked, bias_mu=layer.bias, draws=200)
+    assert report.agrees, report
+
+
 @pytest.mark.parametrize("flip_bias", [False, True])
 @pytest.mark.parametrize("claimed", ["normal", "normal_flipped"])
 def test_the_two_kinds_of_random_bias_are_told_apart(flip_bias, claimed):
