@@ -115,6 +115,7 @@ PLANTED = {
     "label-smoothing": [{"smoothing": 0.1}, {"smoothing": 0.2}],
     "nll-scaled": [{"nll_factor": 0.31}],
 }
+NEWER = {"sample-weights"}  # only version 2 has: implementations/test_check_implementation.py
 
 
 def planted(i, form, report="wrong"):
@@ -134,7 +135,7 @@ def test_the_oracle_of_mistakes_makes_none_when_none_is_asked_for():
 
 
 def test_every_mistake_of_the_catalogue_is_planted():
-    assert set(PLANTED) == set(MISTAKES)
+    assert {*PLANTED, *NEWER} == set(MISTAKES)
 
 
 @pytest.mark.parametrize("key", PLANTED)
@@ -175,7 +176,7 @@ def test_every_documented_pair_is_named_or_one_mistake_explains_as_much(volume):
     Quickly every eighth pair.
     """
     rng, untold = np.random.default_rng(5), []
-    for keys in PAIRS[:: volume(8, 1)]:
+    for keys in [keys for keys in PAIRS if not NEWER & set(keys)][:: volume(8, 1)]:
         for i in rng.permutation(NETWORKS):
             question, forms = QUESTIONS[i], list(merged(i, keys))
             both, each = forms[rng.integers(len(forms))]
