@@ -15,9 +15,11 @@ from .border import check_dtype
 from .errors import expected
 from .layers import Layer, LayerParameters, chain, layers_from_json
 from .likelihoods import Categorical, Likelihood, likelihood_from_json
-from .noise import Stream
+from .noise import MOST_INSIDE, Stream
 from .parameters import Parameters as Parameters
 from .parameters import stretches
+
+MOST_PARAMETERS = 1 << 36  # of a network: 256 GB in float32
 
 
 def shortened(name: str) -> str:
@@ -59,6 +61,18 @@ class Network:
             raise expected("likelihood", "an instance of one, as Categorical()",
                            repr(self.likelihood))  # fmt: skip
         self.likelihood.targets_of(self.outputs)
+        self._check_extent()
+
+    def _check_extent(self):
+        """Raise for layers that the noise has no place for, or for hopelessly many parameters."""
+        for name, *_ in self.walk():
+            places = [int(place) for place in shortened(name).split(".")]
+            if len(places) > 3 or max(places[1:], default=0) > MOST_INSIDE:
+                wanted = f"inside two layers at most, with {MOST_INSIDE + 1} layers in each"
+                raise expected(bracketed(name), wanted, "more")
+        if self.num_parameters > MOST_PARAMETERS:
+            raise expected("network", f"at most {MOST_PARAMETERS:,} parameters",
+                           f"{self.num_parameters:,}")  # fmt: skip
 
     @cached_property  # these three are asked in every step
     def inputs(self) -> int:
@@ -207,7 +221,10 @@ class Network:
             For anything `to_json` does not write.
         """
         width = description.get("inputs") if inputs is None else inputs
-        layers = layers_from_json(description.get("layers"), width)
+        try:
+            layers = layers_from_json(description.get("layers"), width)
+        except RecursionError:
+            raise expected("layers", "descriptions a few levels deep", "too many levels") from None
         return cls(layers, likelihood_from_json(description.get("likelihood")))
 
     def __repr__(self) -> str:

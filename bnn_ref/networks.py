@@ -108,6 +108,10 @@ def from_description(
         layers = layers_from_json(layers, tuple(shape))
         given = description.get("likelihood")
         network = Network(layers, likelihood if given is None else likelihood_from_json(given))
+    except RecursionError:
+        raise expected(
+            f"{thing}: layers", "descriptions a few levels deep", "too many levels"
+        ) from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"{thing}: {error}") from None
     wanted = description.get("inputs", network.inputs)
@@ -150,6 +154,9 @@ def read_network(
         )
     described = parse_object(read_file(source, MOST_BYTES), source)
     network = from_description(described, shape, likelihood, str(source))
+    if network.likelihood.task != likelihood.task:
+        raise expected(f"{source}: likelihood", f"one for the data's targets ({likelihood.task})",
+                       network.likelihood.type)  # fmt: skip
     wanted = network.likelihood.outputs_of(targets)
     if network.outputs != wanted:
         raise expected(f"{source}: the last layer's outputs", f"{wanted}, for the data's targets",

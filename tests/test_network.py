@@ -145,7 +145,7 @@ def test_repr_shows_layers_and_sizes():
         (lambda: layer_from_json({"type": "DenseFlipout"}, 3), "layer: expected an object"),
         (lambda: layer_from_json({**NETWORK.layers[0].to_json("f4"), "type": "Nonsense"}, 5),
          "layer type: expected one of .*DenseFlipout.*, found 'Nonsense'"),
-        (lambda: layer_from_json({**NETWORK.layers[0].to_json("f4"), "units": 0}, 5), "outputs"),
+        (lambda: layer_from_json({**NETWORK.layers[0].to_json("f4"), "units": 0}, 5), "units"),
         (lambda: layer_from_json({**NETWORK.layers[0].to_json("f4"), "scale_shift": True}, 5),
          "scale_shift: expected a number"),
     ],

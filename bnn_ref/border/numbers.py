@@ -46,6 +46,20 @@ def check_share(value: Any, thing: str, most: float = 1.0) -> float:
     return float(value)
 
 
+def check_flag(value: Any, thing: str) -> bool:
+    """Return value as a bool where it is True or False, or raise a `ValueError`: "no" is neither.
+
+    Parameters
+    ----------
+    value : bool
+    thing : str
+        What the message calls it.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise expected(thing, "True or False", repr(value))
+    return bool(value)
+
+
 def check_word(value: Any, thing: str, bits: int = 32) -> int:
     """Return value as an int of that many unsigned bits, or raise a `ValueError`.
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ..errors import expected
 from .text import show, show_name
 
+MOST_DIGITS = 400  # of a whole number
 LARGEST = 1 << 64  # of whole numbers, so that they fit where they go
 
 _WORDS = {
@@ -65,8 +66,13 @@ def parse_object(text: str | bytes, thing: object) -> dict[str, Any]:
     def refuse(word):
         raise expected(thing, "finite numbers", word)
 
+    def whole(digits):
+        if len(digits) > MOST_DIGITS:  # Python refuses many more, without the thing's name
+            raise expected(thing, f"numbers of at most {MOST_DIGITS} digits", len(digits))
+        return int(digits)
+
     try:
-        value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse, parse_int=whole)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         raise expected(thing, "a JSON object", "something else") from None
     if not isinstance(value, dict):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..border import check_share
+from ..border import check_flag, check_share
 from ..errors import expected
 from .base import LayerTrace, register
 from .normalising import check_epsilon, inverse_deviation, moments, normalise_backward
@@ -65,14 +65,14 @@ class BatchNorm(SameSize):
     tensors: ClassVar[tuple[str, ...]] = ("scale", "shift", "running_mean", "running_variance")
 
     def __post_init__(self) -> None:
-        if self.convention not in CONVENTIONS:
+        if not isinstance(self.convention, str) or self.convention not in CONVENTIONS:
             raise expected("convention", "one of " + ", ".join(CONVENTIONS), repr(self.convention))
         momentum, epsilon = CONVENTIONS[self.convention]
         given = momentum if self.momentum is None else self.momentum
         object.__setattr__(self, "momentum", check_share(given, "momentum"))
         given = epsilon if self.epsilon is None else self.epsilon
         object.__setattr__(self, "epsilon", check_epsilon(given))
-        object.__setattr__(self, "frozen", bool(self.frozen))
+        object.__setattr__(self, "frozen", check_flag(self.frozen, "frozen"))
         self.settle_shape()
 
     @property

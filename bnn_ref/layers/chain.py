@@ -72,7 +72,10 @@ def layers_from_json(
     layers = []
     before = None if inputs is None else tuple(int(one) for one in np.atleast_1d(inputs))
     for k, one in enumerate(descriptions):
-        layer = layer_from_json(one, before)
+        try:
+            layer = layer_from_json(one, before)
+        except ValueError as error:
+            raise ValueError(f"{thing}[{k}]: {error}") from None
         if before is not None:
             layer = layer.after(before, f"{thing}[{k}]")
         before = getattr(layer, "output_shape", (layer.outputs,))

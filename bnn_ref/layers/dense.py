@@ -125,7 +125,7 @@ class Dense(PointLayer):
         options = {key: value for key, value in description.items() if key != "type"}
         try:
             units = options.pop("units")
-            return cls(inputs, units, **options)
+            return cls(inputs, check_size(units, "units"), **options)
         except (KeyError, TypeError):
             known = ["type", "units", *list(cls.__dataclass_fields__)[2:]]
             raise expected("layer Dense", f"keys of {known}", sorted(description)) from None

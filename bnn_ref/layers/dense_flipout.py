@@ -294,4 +294,4 @@ class DenseFlipout(FlipoutLayer):
         options : dict
             Every other argument by its name.
         """
-        return cls(inputs, sizes["units"], **options)
+        return cls(inputs, check_size(sizes["units"], "units"), **options)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..border import check_share
+from ..border import check_flag, check_share
 from ..errors import expected
 from ..noise import DropoutNoise
 from .base import LayerTrace, register
@@ -57,7 +57,7 @@ class Dropout(SameSize):
         if rate >= 1 - 2**-32:
             raise expected("rate", "a number from 0 up to, not including, 1", rate)
         object.__setattr__(self, "rate", rate)
-        object.__setattr__(self, "predicts", bool(self.predicts))
+        object.__setattr__(self, "predicts", check_flag(self.predicts, "predicts"))
         self.settle_shape()
 
     def noise_shapes(self, noise: Any, rows: int) -> dict[str, tuple[int, ...] | None]:

@@ -75,7 +75,7 @@ class OverImages:
         if shape is not None:
             if np.ndim(shape) != 1 or len(shape) != self.dims + 1:
                 raise expected("input_shape", self._wanted(), repr(shape))
-            values["input_shape"] = check_sizes(tuple(shape), "input_shape", self.dims + 1)
+            values["input_shape"] = check_sizes(tuple(shape), "input_shape", self.dims + 1, None)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 

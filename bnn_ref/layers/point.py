@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..activations import get_activation
+from ..border import check_flag
 from ..errors import expected
 from ..priors import Prior, make_prior
 from .base import Layer
@@ -50,9 +50,7 @@ class PointLayer(Layer):
         settle = object.__setattr__
         get_activation(self.activation)
         for name in ("bias", "frozen"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise expected(name, "True or False", repr(getattr(self, name)))
-            settle(self, name, bool(getattr(self, name)))
+            settle(self, name, check_flag(getattr(self, name), name))
         for name in ("kernel_prior", "bias_prior"):
             if getattr(self, name) is not None:
                 settle(self, name, make_prior(getattr(self, name), name))

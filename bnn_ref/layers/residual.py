@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..border import check_flag
 from ..errors import expected
 from ..noise import NestedNoise
 from ..priors import KLParts
@@ -49,7 +50,7 @@ class Residual(Layer):
     def __post_init__(self) -> None:
         layers = (self.layers,) if isinstance(self.layers, Layer) else tuple(self.layers)
         object.__setattr__(self, "layers", layers)
-        object.__setattr__(self, "add", bool(self.add))
+        object.__setattr__(self, "add", check_flag(self.add, "add"))
         if not layers:
             raise expected("layers", "at least one layer", "none")
         if isinstance(layers[0], Layer) and layers[0].inputs is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from math import prod
 from typing import Any
 
@@ -85,6 +85,9 @@ class SameSize(Layer):
         unknown = sorted(set(options) - {one.name for one in fields(cls)})
         if unknown:
             raise expected(f"layer {cls.type}", "keys that it has", repr(unknown[0]))
+        for one in fields(cls):
+            if one.default is MISSING and one.name not in options:
+                raise expected(f"layer {cls.type}: {one.name}", "such a key", "none")
         layer = cls(**options)
         if layer.shape is not None and layer.inputs != inputs:
             raise expected(f"layer {cls.type}: shape", f"one of {inputs} in all", layer.shape)

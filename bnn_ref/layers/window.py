@@ -17,6 +17,7 @@ from ..border import check_size
 from ..errors import expected
 
 PADDINGS = ("valid", "same")
+LARGEST = 1 << 20  # of a size or stride
 
 
 class Window(NamedTuple):
@@ -133,7 +134,9 @@ def make_window(
     return Window(tuple(image), tuple(size), tuple(strides), tuple(before), tuple(places))
 
 
-def check_sizes(value: Any, thing: str, count: int = 2) -> tuple[int, ...]:
+def check_sizes(
+    value: Any, thing: str, count: int = 2, most: int | None = LARGEST
+) -> tuple[int, ...]:
     """Return whole numbers, at least 1, as a tuple of that many; one number counts for all.
 
     Parameters
@@ -142,6 +145,8 @@ def check_sizes(value: Any, thing: str, count: int = 2) -> tuple[int, ...]:
     thing : str
         What the message calls it.
     count : int
+    most : int, optional
+        Of each.
 
     Raises
     ------
@@ -152,7 +157,7 @@ def check_sizes(value: Any, thing: str, count: int = 2) -> tuple[int, ...]:
         value = (value,) * count
     if not isinstance(value, (tuple, list)) or len(value) != count:
         raise expected(thing, f"a whole number or {count} of them", repr(value))
-    return tuple(check_size(one, thing) for one in value)
+    return tuple(check_size(one, thing, most=most) for one in value)
 
 
 def check_padding(padding: str) -> str:

@@ -12,6 +12,7 @@ that shape and O, (B, O). One-hot rows and columns (B, 1) of class ids are refus
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -261,5 +262,5 @@ def likelihood_from_json(description: Mapping[str, Any]) -> Likelihood:
     try:
         return LIKELIHOODS[kind].from_json(options)
     except TypeError:
-        known = sorted({"type", *getattr(LIKELIHOODS[kind], "__dataclass_fields__", ())})
+        known = sorted({"type", *(field.name for field in fields(LIKELIHOODS[kind]))})
         raise expected(f"likelihood {kind}", f"keys {known}", sorted(description)) from None

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ..border import check_flag
 from ..elementary import sigmoid, softplus, softplus_inverse
 from ..errors import expected
 from .base import NOTHING, Likelihood, ReductionClass, numbers, refuse_first, register, share
@@ -52,7 +53,9 @@ class Normal(Likelihood):
         if not (np.isfinite(scale) and scale > 0):
             raise expected("likelihood.scale", "a finite standard deviation above 0", scale)
         object.__setattr__(self, "scale", scale)
-        object.__setattr__(self, "learn_scale", bool(self.learn_scale))
+        object.__setattr__(
+            self, "learn_scale", check_flag(self.learn_scale, "likelihood.learn_scale")
+        )
 
     def check_targets(
         self, y: ArrayLike, leading: tuple[int, ...], outputs: int

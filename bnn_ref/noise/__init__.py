@@ -2,6 +2,7 @@
 
 from .draws import (
     ESTIMATORS,
+    MOST_INSIDE,
     NOISES,
     DropoutNoise,
     IndependentLayerNoise,
@@ -31,6 +32,7 @@ from .generator import (
 
 __all__ = [
     "ESTIMATORS",
+    "MOST_INSIDE",
     "NOISES",
     "PURPOSES",
     "TENSORS",

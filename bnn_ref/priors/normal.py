@@ -25,8 +25,11 @@ def settle(prior: Prior, *names: str) -> None:
         value = getattr(prior, name)
         try:
             array = np.array(value, np.float64)
+            truth = np.asarray(value).dtype.kind == "b"
         except (TypeError, ValueError):
-            raise expected(name, "a number or an array of them", repr(value)) from None
+            truth = True
+        if truth:
+            raise expected(name, "a number or an array of them", repr(value))
         array.flags.writeable = False
         object.__setattr__(prior, name, float(array) if array.ndim == 0 else array)
         if not np.all(np.isfinite(array)) and name != "scale":

@@ -52,7 +52,7 @@ class Adam:
     convention: str = "paper"
 
     def __post_init__(self) -> None:
-        if self.convention not in EPSILONS:
+        if not isinstance(self.convention, str) or self.convention not in EPSILONS:
             raise expected("adam", "one of " + ", ".join(EPSILONS), repr(self.convention))
         if self.epsilon is None:
             object.__setattr__(self, "epsilon", EPSILONS[self.convention])
