@@ -277,7 +277,7 @@ def train_step(
     check_word(state.step, "step")
     draws, frozen = check_size(draws, "draws"), frozen_names(network, freeze)
     results = []
-    with np.errstate(over="ignore", invalid="ignore"):  # refuse_non_finite names what went wrong
+    with np.errstate(all="ignore"):  # refuse_non_finite names what went wrong
         for draw in range(draws):
             noise = draw_noise(network, rows, seed, step=state.step, draw=draw,
                                dtype=parameters.dtype, estimator=estimator)  # fmt: skip

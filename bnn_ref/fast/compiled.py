@@ -257,7 +257,7 @@ def _average(sequence, parameters, batch, gradients, kl_weight, seed, step, draw
         noise = sequence.draw(Key(seed, step, draw, "train"), len(batch.x))
         weight = of_draw if sampled or draw == 0 else 0.0
         to = gradients if more is None or draw == 0 else more
-        with np.errstate(over="ignore", invalid="ignore"):  # refuse_non_finite names what it was
+        with np.errstate(all="ignore"):  # refuse_non_finite names what it was
             found = differentiate(sequence, parameters, batch, noise, weight, to, 1 / draws,
                                   add=draw > 0 and more is None)  # fmt: skip
             if to is more:

@@ -17,10 +17,12 @@ from ..defaults import OF_NETWORK
 from ..errors import ObjectiveWarning, expected
 from ..layers import chain
 from ..network import Network
+from ..noise import draw_noise
 from ..prediction import predict
 from ..reference import kl as kl_of
 from ..stacks import dense_stack
 from ..training import Cosine, convergence, drift, prior_line
+from ..training.examples import refuse_small_batches
 from ..training.guards import warn_of_few_examples
 from ..training.schedules import parse_rate, rise_of
 from ..training.trainer import Trainer
@@ -228,6 +230,7 @@ class Flipout(BaseEstimator):
             passes = self._passes(rows)
             steps = passes * -(-len(rows.x) // self.batch_size)
             steps += state.step if state is not None else 0
+        refuse_small_batches(self.network_, len(rows.x), self.batch_size)
         trainer = self._trainer(rows, self.temperature_, steps, self.num_examples_, state)
         patience, drifts = Patience(self.n_iter_no_change, self.tol), []
         if held_out is not None and state is not None:  # of a warm start: what it begins from
@@ -284,8 +287,10 @@ class Flipout(BaseEstimator):
         if not stopped and not self.convergence_.settled:
             line = self.convergence_.line.replace("the number of steps (or passes)", "max_iter")
             warnings.warn(line, ConvergenceWarning, stacklevel=3)
-        kl = float(kl_of(self.network_, self.state_.parameters).sum())
-        line = prior_line(self.state_.parameters, kl)
+        parameters = self.state_.parameters
+        draw = draw_noise(self.network_, 1, self.seed_, dtype=parameters.dtype)  # of a mixture's KL
+        kl = float(kl_of(self.network_, parameters, draw).sum())
+        line = prior_line(parameters, kl)
         if line is not None:
             warnings.warn(line, ObjectiveWarning, stacklevel=3)
 

@@ -130,6 +130,21 @@ def take_examples(
     return Examples(x, y, weight, total if num_examples is None else num_examples, lazy, dtype)
 
 
+def refuse_small_batches(network: Network, rows: int, batch_size: int) -> None:
+    """Raise where an epoch has a batch that is too small for layers that take its statistics.
+
+    Parameters
+    ----------
+    network : Network
+    rows, batch_size : int
+    """
+    last = rows % batch_size or min(rows, batch_size)
+    if last < network.least_rows:
+        wanted = f"one that leaves no batch of fewer than {network.least_rows} rows, whose "
+        raise expected("batch_size", wanted + "statistics a layer takes",
+                       f"{batch_size}: the last of {rows} rows' has {last}")  # fmt: skip
+
+
 def take_held_out(
     network: Network, x: Any, y: ArrayLike, dtype: np.dtype[Any]
 ) -> tuple[Any, NDArray[Any]]:

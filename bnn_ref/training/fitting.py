@@ -19,7 +19,7 @@ from ..parameters import Parameters
 from ..prediction import predict
 from ..step.adam import Adam
 from .convergence import Convergence, convergence, drift
-from .examples import take_examples, take_held_out
+from .examples import refuse_small_batches, take_examples, take_held_out
 from .guards import warn_of_reach
 from .history import History, batch_score
 from .schedules import parse_rate, rise_of
@@ -219,6 +219,8 @@ def fit(
         report_every = report_every or max(per_epoch, steps // MOST_RECORDS)
     steps = check_size(steps, "steps", 0)
     report_every = check_size(report_every or max(1, steps // 60), "report_every")
+    if steps >= per_epoch:
+        refuse_small_batches(network, len(examples.y), batch_size)
     warn_of_reach(network, examples.y)
     if trainer is None:
         trainer = _new_trainer(network, examples.num_examples, steps, settings)

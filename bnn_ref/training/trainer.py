@@ -166,8 +166,9 @@ class Trainer:
             warn_of_wide_sigma(state.parameters)
         elif state.parameters.dtype != self.dtype:
             raise expected("state", f"parameters of dtype {self.dtype}", state.parameters.dtype)
-        elif state.parameters.network.parameter_shapes != network.parameter_shapes:
-            raise expected("state", "parameters of this network", "those of another")
+        elif state.parameters.network.to_json(self.dtype) != network.to_json(self.dtype):
+            raise expected("state", "parameters of this network (network.parameters makes them of "
+                           "arrays)", "those of another")  # fmt: skip
         self.state = state
         self._workspace, self._rows = None, -1
         self._lock = threading.Lock()

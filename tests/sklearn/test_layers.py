@@ -38,3 +38,10 @@ def test_layers_that_do_not_fit_are_refused_by_name():
     model = FlipoutClassifier(layers=[DenseFlipout(4, 3)], warm_start=True, **SETTINGS).fit(X, y)
     with pytest.raises(ValueError, match="layers: expected"):
         model.set_params(layers=[DenseFlipout(4, 3, bias="none")]).fit(X, y)
+
+
+def test_rows_that_leave_a_batch_of_one_are_refused_before_the_first_step():
+    model = FlipoutRegressor(layers=[*TRUNK, Dense(8, 1)], **{**SETTINGS, "batch_size": 59})
+    with pytest.raises(ValueError, match="batch_size: expected one that leaves no batch of fewer"):
+        model.fit(X, X[:, 0])
+    assert not hasattr(model, "state_")

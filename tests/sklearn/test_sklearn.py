@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import bnn_ref
+from bnn_ref.priors.base import prior_names
 from bnn_ref.sklearn import FlipoutClassifier, FlipoutRegressor
 
 REASON = "repeated rows draw other noise; the exact statements are tests of this file"
@@ -320,3 +321,10 @@ def test_bad_settings_are_named(iris):
         FlipoutClassifier(**QUICK).fit(x, y, sample_weight=-np.ones(150))
     with pytest.raises(ValueError, match="at least one"):
         FlipoutClassifier(**QUICK).fit(x, y, sample_weight=np.zeros(150))
+
+
+@pytest.mark.parametrize("estimator", [FlipoutClassifier, FlipoutRegressor])
+def test_every_prior_that_has_a_name_can_be_asked_for(estimator, iris):
+    for prior in prior_names():
+        quick = {**QUICK, "max_iter": 2, "draws": 2}
+        assert estimator(prior=prior, **quick).fit(*iris).predict(iris[0]).shape == (150,)

@@ -5,12 +5,14 @@ import os
 import pickle
 import signal
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bnn_ref import (
     Adam,
+    BatchNorm,
     Categorical,
     DenseFlipout,
     Network,
@@ -23,6 +25,7 @@ from bnn_ref import (
     loss_and_gradients,
     reference,
 )  # fmt: skip
+from bnn_ref.priors import LaplacePrior
 from bnn_ref.step.adam import update
 from bnn_ref.training.history import History, batch_score
 
@@ -278,6 +281,24 @@ BAD = {
 }  # fmt: skip
 
 
+def test_a_state_of_another_network_is_refused_though_its_shapes_fit():
+    other = [replace(one, activation="tanh") for one in NETWORK.layers]
+    for layers in (other, [replace(one, kernel_prior=(0, 2)) for one in NETWORK.layers]):
+        state = State.start(Network(layers, NETWORK.likelihood).init(0, "float64"))
+        with pytest.raises(ValueError, match="state: expected parameters of this network"):
+            Trainer(NETWORK, 10, state=state, **SETTINGS)
+    again = Network(NETWORK.layers, NETWORK.likelihood).init(0, "float64")
+    assert Trainer(NETWORK, 10, state=State.start(again), **SETTINGS).state.step == 0
+
+
+def test_an_underflow_is_no_fault_whatever_numpys_error_state():
+    network = Network([DenseFlipout(3, 2, kernel_prior=LaplacePrior())])
+    with np.errstate(all="raise"):
+        trainer = Trainer(network, 10, backend="numpy", dtype="float32")
+        trainer.parameters["layers.0.kernel_mu"][...] = 3.0  # exp(-(3 / sigma)^2 / 2) is 0
+        assert np.isfinite(trainer.step(X, Y).loss)
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_case_35_what_can_be_seen_is_refused_before_the_first_step(name):
     data, options, message = BAD[name]
@@ -286,6 +307,23 @@ def test_case_35_what_can_be_seen_is_refused_before_the_first_step(name):
         fit(NETWORK, data, steps=9, **{**SETTINGS, **options},
             on_checkpoint=lambda *state: calls.append(state))  # fmt: skip
     assert not calls
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "bad"), [(10, 9, True), (1, 4, True), (10, 8, False)]
+)
+def test_case_35_a_batch_too_small_for_its_statistics_is_seen_before_the_first_step(
+    rows, batch_size, bad
+):
+    network = Network([DenseFlipout(3, 4), BatchNorm(), DenseFlipout(4, 2)])
+    settings = {**SETTINGS, "batch_size": batch_size}
+    assert fit(network, (X[:2], Y[:2]), steps=1, **SETTINGS).trainer.state.step == 1
+    if not bad:
+        assert fit(network, (X[:rows], Y[:rows]), steps=3, **settings).trainer.state.step == 3
+        return
+    with pytest.raises(ValueError, match=f"batch_size: .*the last of {rows} rows' has 1") as caught:
+        fit(network, (X[:rows], Y[:rows]), steps=3, **settings)
+    assert not hasattr(caught.value, "fit")
 
 
 def test_case_34_data_frames_train_as_arrays_do():
