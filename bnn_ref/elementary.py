@@ -122,14 +122,14 @@ def normal_density(z: NDArray[Any]) -> NDArray[Any]:
 
 
 def x_minus_log1p(d: NDArray[Any]) -> NDArray[Any]:
-    """Return d - log(1 + d), elementwise, for \\|d\\| <= `NEAR`, without cancellation.
+    """Return d - log(1 + d), elementwise, for d from -1/2 to 1, without cancellation.
 
     With u = d / (2 + d), log(1 + d) = 2 artanh(u) = 2 (u + u^3/3 + u^5/5 + ...), and
     d - 2 u = u d, so that d - log(1 + d) = u (d - 2 u^2 (1/3 + u^2/5 + u^4/7 + ...)).
 
     Parameters
     ----------
-    d : array, float or complex, \\|d\\| <= 0.5
+    d : array, float or complex, from -1/2 to 1
 
     Returns
     -------

@@ -37,6 +37,7 @@ STRETCH = 512  # weights whose KL is added up first
 ARRAYS_OF_SCRATCH = 7  # of STRETCH numbers, before SPARE
 LEAST = 0.04841729471054514  # of the Laplace prior's KL, see its twin
 ROOT = math.sqrt(0.5 * math.pi)
+ROOT_REST = 1.3040170502273547e-16  # sqrt(pi / 2) - ROOT
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 # where a task's tensor is, and its stretch of weights
@@ -52,6 +53,8 @@ PART = np.dtype(
 
 # excess(z) / (z^2 / 2) in z^2 / 2 on |z| <= 1: see the twin
 _excess = series(lambda k: (-1) ** k / (math.factorial(k + 1) * (2 * k + 1)), 8, 15)
+# (2 artanh(s) - 2 s) / s^3 in z = s^2 on |s| <= 1/3: see `elementary.log1p_gap`
+_log_series = series(lambda k: 2 / (2 * k + 3), 8, 17)
 
 
 @kernel
@@ -77,15 +80,21 @@ def _spread(rho, shift, sigma, slope, kl):
 def _log_gap(sigma, d, exponent, inverse_mantissa):
     """Return sigma/s - 1 - log(sigma/s), for d = sigma/s - 1 and s = 2^exponent / inverse_mantissa.
 
-    With sigma/s = 2^n (1 + f) it is (d - f) - n log 2 + (f - log(1 + f)), as in `priors.py`; the
+    From half to twice s it is d - log(1 + d) by one series: nothing cancels. Elsewhere, with
+    sigma/s = 2^n (1 + f), it is (d - f) - n log 2 + (f - log(1 + f)), as in `priors.py`; the
     quotient of the mantissas keeps its digits where sigma/s is below the normal numbers.
     """
     T = type(sigma)
     n, m = mantissa(sigma)
     more, m = mantissa(m * inverse_mantissa)
     n = n + more - exponent
-    f = select(n == T(0.0), d, m - T(1.0))
-    return ((d - f) - n * T(LOG2_HIGH)) - n * T(LOG2_LOW) + log1p_gap(f)
+    f = m - T(1.0)
+    away = ((d - f) - n * T(LOG2_HIGH)) - n * T(LOG2_LOW) + log1p_gap(f)
+    inside = (d >= T(-0.5)) & (d <= T(1.0))
+    near = select(inside, d, T(0.0))
+    s = near / (near + T(2.0))
+    half = T(0.5) * near * near
+    return select(inside, half - s * (half + s * s * _log_series(s * s)), away)
 
 
 @kernel
@@ -94,14 +103,15 @@ def _laplace(loc, scale, mu, sigma, slope, kl, kl_mu, kl_rho):
     use_whole_vectors()
     T = type(mu[0])
     m, inverse = T(loc), T(1.0 / scale)
-    c = T(scale * ROOT)
-    c_exponent, c_mantissa = mantissa(c)
+    b, root = T(scale), T(ROOT)
+    rest = T((ROOT - np.float64(root)) + ROOT_REST)
+    c_exponent, c_mantissa = mantissa(T(scale * ROOT))
     inverse_mantissa = T(1.0) / c_mantissa
     for i in range(mu.size):
         away = abs(mu[i] - m)
         z = away / sigma[i]
-        u = sigma[i] / c
-        d = (sigma[i] - c) / c
+        u = sigma[i] / b / root
+        d = ((sigma[i] / b - root) - rest) / root  # the digits of u - 1
         gap = _log_gap(sigma[i], d, c_exponent, inverse_mantissa)
         inside = z <= T(1.0)
         half = select(inside, T(0.5) * z * z, T(0.0))
@@ -116,7 +126,7 @@ def _laplace(loc, scale, mu, sigma, slope, kl, kl_mu, kl_rho):
         kl_mu[i] = erf(z * T(math.sqrt(0.5))) * inverse
     for i in range(mu.size):
         z = (mu[i] - m) / sigma[i]
-        d = (sigma[i] - c) / c
+        d = ((sigma[i] / b - root) - rest) / root
         square = T(-0.5) * z * z
         kl_rho[i] = (d * exp(square) + expm1(square)) / sigma[i] * slope[i]
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..elementary import NEAR, erf, x_minus_log1p
+from ..elementary import erf, x_minus_log1p
 from .base import Prior, register
 from .normal import settle
 
 LEAST = 0.04841729471054514  # 1/2 + log(2) - log(pi), the least KL: a Normal is no Laplace
 ROOT = np.sqrt(0.5 * np.pi)
+ROOT_REST = 1.3040170502273547e-16  # sqrt(pi / 2) - ROOT
 SERIES = 16  # terms of `excess` for |z| <= 1: the next is below 1e-20
 
 
@@ -79,13 +80,20 @@ class LaplacePrior(Prior):
         """Return ``{"type": "laplace", "loc": m, "scale": b}``."""
         return {"type": "laplace", "loc": self.loc, "scale": self.scale}
 
+    def _width(self, sigma):
+        """Return u = sigma / (b sqrt(pi/2)), and u - 1 with its digits near 1."""
+        real = sigma.real.dtype.type
+        r, root = sigma / real(self.scale), real(ROOT)
+        return r / root, ((r - root) - real((ROOT - np.float64(root)) + ROOT_REST)) / root
+
     def kl(self, mu: NDArray[Any], sigma: NDArray[Any]) -> NDArray[Any]:
         """Return the KL divergence of each weight, in nats.
 
         With u = sigma / (b sqrt(pi/2)) and z = abs(mu - m) / sigma, E abs(w - m) / b is
         u (1 + excess(z)):
 
-        - z <= 1:  LEAST + (u - 1 - log(u)) + u excess(z), three terms that are never negative;
+        - z <= 1:  LEAST + (u - 1 - log(u)) + u excess(z), three terms that are never negative,
+          the second by one series from u = 1/2 to 2;
         - else:  LEAST - 1 - log(u) + u exp(-z^2/2) + abs(mu - m)/b erf(z / sqrt(2)).
 
         Parameters
@@ -105,10 +113,10 @@ class LaplacePrior(Prior):
         with np.errstate(over="ignore"):  # of a sigma far below |mu - m|
             z = away / sigma
             square = z * z
-        u = sigma / real(self.scale * ROOT)
+        u, d = self._width(sigma)
         inside = z.real <= 1
-        d = np.where(np.abs(u.real - 1) <= NEAR, u - 1, 0)
-        gap = np.where(np.abs(u.real - 1) <= NEAR, x_minus_log1p(d), u - 1 - np.log(u))
+        near_one = (d.real >= -0.5) & (d.real <= 1)  # where `x_minus_log1p` has its digits
+        gap = np.where(near_one, x_minus_log1p(np.where(near_one, d, 0)), d - np.log(u))
         near = real(LEAST) + gap + u * excess(np.where(inside, z, 0))  # E25
         outer = np.exp(-0.5 * np.where(inside, 1, square))
         reach = away / real(self.scale) * erf(np.where(inside, 1, z) * real(np.sqrt(0.5)))
@@ -138,10 +146,10 @@ class LaplacePrior(Prior):
         with np.errstate(over="ignore"):  # as in `kl`
             z = (mu - real(self.loc)) / sigma
             square = z * z
-        u = sigma / real(self.scale * ROOT)
+        d = self._width(sigma)[1]
         by_mu = erf(z * real(np.sqrt(0.5))) / real(self.scale)  # E26
         outer = np.exp(-0.5 * square)
-        return by_mu, ((u - 1) * outer + (outer - 1)) / sigma  # E26
+        return by_mu, (d * outer + (outer - 1)) / sigma  # E26
 
     def penalty(self, mu: NDArray[Any]) -> NDArray[Any]:
         """Return -log p(mu) of each weight: abs(mu - m) / b + log(2 b), nats.

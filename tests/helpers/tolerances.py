@@ -68,9 +68,6 @@ FRAMEWORK_FLOAT32 = 2e-5
 VARIANT_DIFFERENCE = 1e-7
 # A rho carried to another shift and back: log1p and expm1 of a sigma rounded once each.
 CONVERTED_ULP = 8
-# Compiled KL of a Laplace prior and its derivatives against mpmath: as KL_ULP, by kernels' own
-# elementary functions; in units of the largest term where terms cancel.
-KERNEL_PRIOR_ULP = 12
 # A compiled float32 step with a mixture as prior: weights w = mu + sigma eps are rounded, and a
 # narrow component's slope w / s^2 (s = 0.002) carries that.
 COMPILED_MIXTURE_FLOAT32 = 1e-5
