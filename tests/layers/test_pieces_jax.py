@@ -73,7 +73,7 @@ def test_a_training_step_is_jaxs(step):
         return jax.numpy.mean(jax.numpy.sum((Y - z) ** 2, 1)) / 2 + np.log(2 * np.pi)
 
     with x64():
-        value, (by, by_x) = jax.value_and_grad(loss, (0, 1))(dict(p), X)
+        value, (by, by_x) = jax.jit(jax.value_and_grad(loss, (0, 1)))(dict(p), X)
         assert result.nll == pytest.approx(float(value), rel=1e-13)
         for name, gradient in result.gradients.items():
             if "running" not in name:
@@ -85,5 +85,5 @@ def test_a_prediction_is_jaxs(step):
     p, _ = step
     found = reference.draw_outputs(NETWORK, p, X, 0, 0, kind="mean")
     with x64():
-        exact = np.asarray(theirs(dict(p), X, None, training=False))
+        exact = np.asarray(jax.jit(lambda p: theirs(p, X, None, training=False))(dict(p)))
     assert relative(found, exact) <= COMPLEX_STEP

@@ -193,13 +193,13 @@ def loss(
 
 
 def _split(vector):
-    """Return (free, fixed) as JAX arrays."""
+    """Return (free, fixed) as arrays of one dtype, which JAX takes over as they are."""
     free, fixed = {}, {}
     for name, value in vector.arrays.items():
         free_one = name == "x" or name.endswith(("_mu", "_rho", "_prior_loc"))
         if name == "y" and vector.meta["likelihood"]["type"] == "bernoulli":
             value = np.asarray(value, vector.dtype)
-        (free if free_one else fixed)[name] = jnp.asarray(value)
+        (free if free_one else fixed)[name] = value
     return free, fixed
 
 
@@ -248,13 +248,17 @@ def train(vectors: Sequence[Vector], learning_rate: float) -> dict[str, NDArray[
         parameters = {name: value for name, value in free.items() if name != "x"}
         optimizer = optax.adam(learning_rate)
         state = optimizer.init(parameters)
-        gradient = jax.jit(jax.grad(partial(loss, meta=vectors[0].whole_meta), has_aux=True))
-        for vector in vectors:
-            free, fixed = _split(vector)
+        gradient = jax.grad(partial(loss, meta=vectors[0].whole_meta), has_aux=True)
+
+        @jax.jit  # the whole step: what Adam computes would be compiled a line at a time
+        def step(parameters, state, free, fixed):
             gradients = gradient({**free, **parameters}, fixed)[0]
             gradients.pop("x")
             updates, state = optimizer.update(gradients, state)
-            parameters = optax.apply_updates(parameters, updates)
+            return optax.apply_updates(parameters, updates), state
+
+        for vector in vectors:
+            parameters, state = step(parameters, state, *_split(vector))
         return {name: np.asarray(value) for name, value in parameters.items()}
 
 

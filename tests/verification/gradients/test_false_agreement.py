@@ -212,6 +212,7 @@ def test_a_jax_function_without_x64():
     jnp = jax.numpy
     x = jnp.asarray(np.random.default_rng(0).normal(size=(9, 20)), jnp.float32)
 
+    @jax.jit
     def loss(p):
         h = jnp.asarray(p["w"], jnp.complex64 if np.iscomplexobj(p["w"]) else jnp.float32)
         return jnp.mean(jnp.tanh(x @ h) ** 2)
