@@ -32,6 +32,7 @@ def pytest_addoption(parser):
         help="folder with mnist/ and uci/ (default: environment variable BNN_REF_DATA)",
     )
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # it compiles more than it runs
 
 
 def pytest_configure(config):
@@ -74,6 +75,8 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker("volume")
         if "slow" in item.keywords and not slow:
             item.add_marker(pytest.mark.skip(reason="slow: runs with --slow"))
+    # First, so that they are in one worker's part, and no other loads the frameworks again.
+    items.sort(key=lambda item: "frameworks" not in item.fixturenames)
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +84,16 @@ def volume(request):
     """A function (quick, whole) -> whole with --slow, quick without: how much of a test is done."""
     slow = request.config.getoption("--slow")
     return lambda quick, whole: whole if slow else quick
+
+
+@pytest.fixture(scope="session")
+def frameworks():
+    """Processes that have imported a framework: `frameworks.run(name, code, *words)`."""
+    from framework_process import Frameworks
+
+    found = Frameworks(Path(__file__).parents[1] / "tools")
+    yield found
+    found.close()
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,9 @@
 """Live frameworks: answers by their own layers and differentiation, held against ours.
 
-Each framework runs in a process of its own: importing it raises warnings that are none of ours,
-and TensorFlow must be imported with Keras 2 asked for.
+Each runs in a process of its own, `helpers/framework_process.py`.
 """
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -33,15 +29,6 @@ def need(name):
     """Skip, with the reason, where a framework is not installed."""
     if not installed(name):
         pytest.skip(f"{name} is not installed")
-
-
-def run(*words, code=0):
-    """Run Python in a process of its own and return what it printed."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *map(str, words)], env=environment, capture_output=True,
-                          text=True, timeout=280)  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr[-3000:]
-    return done.stdout + done.stderr
 
 
 ASKED = """
@@ -82,7 +69,7 @@ ANSWERED_2 = {"jax": 26, "torch": 26, "tfp": 10, "bayesian-torch": 1}  # of 26
 
 
 @pytest.mark.parametrize("name", ["numba", *THEIRS])
-def test_a_framework_agrees_and_its_answers_pass_check(name, tmp_path, capsys, volume):
+def test_a_framework_agrees_and_its_answers_pass_check(name, frameworks, tmp_path, capsys, volume):
     """`verify` and `answer` in one process, which loads the framework once and prints no noise.
 
     Every kind of bias in one dtype; with --slow in both. Of version 2 JAX and PyTorch answer all
@@ -91,7 +78,7 @@ def test_a_framework_agrees_and_its_answers_pass_check(name, tmp_path, capsys, v
     """
     need(name)
     dtypes = volume((), ("float64", "float32"))
-    printed = run("-W", "ignore", "-c", ASKED, name, tmp_path, *dtypes)
+    printed = frameworks.run(name, ASKED, name, tmp_path, *dtypes)
     agrees(name, json.loads(printed.split("end of the report")[0]))
     told = [line.split()[0] for line in printed.splitlines() if "agree-v2-" in line]
     assert "DISAGREES" not in told, printed

@@ -225,7 +225,7 @@ def test_five_thousand_runs_at_one_in_a_thousand(name):
     assert int(run(Path(calibrate_moments.__file__), name).split()[0]) <= 12
 
 
-def test_tfp_dense_flipout_passes():
+def test_tfp_dense_flipout_passes(frameworks):
     """TFP's own layer, its own draws; seeded by TensorFlow's global seed."""
     if not installed("tfp"):
         pytest.skip("tfp is not installed")
@@ -242,7 +242,7 @@ report = check_layer(lambda rows: run(tf.constant(rows)).numpy(), q.loc.numpy(),
                      q.scale.numpy(), x, bias_mu=layer.bias_posterior.mean().numpy(), draws=1000)
 assert report.agrees, report
 """
-    run("-c", script)
+    frameworks.run("tfp", script)
 
 
 def test_exact_tests_keep_their_level():

@@ -4,9 +4,6 @@
 framework is installed it runs again, in a process of its own.
 """
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,16 +28,6 @@ def limit(path):
     return FRAMEWORK_FLOAT64 if "float64" in path.name else FRAMEWORK_FLOAT32
 
 
-def run(*words):
-    """Run Python in a process of its own and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, *map(str, words)], capture_output=True, text=True, timeout=280,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TOOLS)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
-    return done.stdout
-
-
 @pytest.mark.parametrize("path", FROZEN, ids=lambda path: path.stem)
 def test_frozen_calls_of_their_layers_agree(path, capsys):
     """Item 1 of the issue: float64 within 1e-12, float32 within 2e-5."""
@@ -56,10 +43,10 @@ def test_frozen_calls_are_there():
 
 @pytest.mark.slow  # the frozen calls stand for them
 @pytest.mark.parametrize("name", ["tfp", "bayesian-torch"])
-def test_calls_recorded_now_agree_and_say_what_the_layers_are(name, tmp_path, capsys):
+def test_calls_recorded_now_agree_and_say_what_the_layers_are(name, frameworks, tmp_path, capsys):
     if not installed(name):
         pytest.skip(f"{name} is not installed")
-    run(TOOLS / "record_frameworks.py", name, tmp_path)
+    frameworks.run(name, (TOOLS / "record_frameworks.py").read_text("utf-8"), name, tmp_path)
     files = sorted(tmp_path.glob("*.npz"))
     assert len(files) == MODELS
     for path in files:
@@ -76,7 +63,7 @@ from record_frameworks import batch
 from bnn_ref.verification import check_vector, record
 from bnn_ref.verification.frameworks.tensorflow import tf, tf_keras, tfp
 from bnn_ref.likelihoods import Normal
-tf_keras.backend.set_floatx("float64")
+tf_keras.backend.set_floatx("float64")  # and float32 at the end, for whoever asks next
 x, targets = batch()
 flipout = tfp.layers.DenseFlipout
 show = lambda vector: print(*check_vector(vector).explanations[0].keys)
@@ -115,6 +102,7 @@ divided = lambda q, p, _: tfp.distributions.kl_divergence(q, p) / 60000
 show_agrees(record(flipout(3, kernel_divergence_fn=divided), tf.Variable(x), targets["categorical"],
                    kl_weight=1 / 60000, kl_divided_by=60000))
 refused([flipout(3), tf_keras.layers.Softmax()])
+tf_keras.backend.set_floatx("float32")
 """,
     "bayesian-torch": """
 import torch, warnings
@@ -199,10 +187,10 @@ TOLD = {
 
 
 @pytest.mark.parametrize("name", PEOPLE)
-def test_peoples_mistakes_are_named_and_what_no_vector_can_express_is_refused(name):
+def test_peoples_mistakes_are_named_and_what_no_vector_can_express_is_refused(name, frameworks):
     if not installed(name):
         pytest.skip(f"{name} is not installed")
-    lines = run("-c", PEOPLE[name]).splitlines()
+    lines = frameworks.run(name, PEOPLE[name]).splitlines()
     assert len(lines) == len(TOLD[name]), lines
     for line, told in zip(lines, TOLD[name], strict=True):
         assert told in line, lines
