@@ -1,18 +1,24 @@
 """LeNet-5 on MNIST, trained by this project and by TensorFlow Probability from the same settings.
 
-    python -m bench.lenet --data FOLDER [--contender ours|tfp|both] [--seeds 3] [--epochs 3]
+    python -m bench.lenet --data FOLDER [--contenders ours,tfp] [--seeds 3] [--epochs 3]
 
 The settings are those of TFP's own example (Adam .001, batches of 128, KL / 60,000, sigma near
-.049 at the start). Both posteriors are scored by the same code on the 10,000 test images, averaged
-over draws of whole weights; seconds are of training alone, the first step apart.
+.049 at the start). Both posteriors are scored by the same code on the held-out images, averaged
+over the same number of draws of whole weights. Every training runs in a process of its own, one
+after the other, so that its peak memory is its own. Printed: a line of JSON for each, then the
+table of means.
 """
 
 import argparse
 import json
+import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 
+from bench.tables import Table
 from bnn_ref import Adam, Categorical, Network, State, predict
 from bnn_ref.backends import get_backend
 from bnn_ref.data import load
@@ -31,10 +37,10 @@ def batches(rows, epochs, seed):
 
 
 def ours(network, x, y, epochs, seed):
-    """Return (parameters, seconds) of this project's training, compiled."""
+    """Return (parameters, seconds of all steps but the first) of this project's compiled step."""
     state, backend = State.start(network.init(seed, "float32")), get_backend("numba")
-    workspace, adam = backend.prepare(network, BATCH, "float32"), Adam(RATE)
-    begin = None
+    workspace = backend.prepare(network, BATCH, "float32")
+    adam, begin = Adam(RATE, convention="keras"), None
     for rows in batches(len(x), epochs, seed):
         backend.train_step(state, x[rows], y[rows], seed=seed, kl_weight=1 / len(x), adam=adam,
                            workspace=workspace)  # fmt: skip
@@ -43,24 +49,24 @@ def ours(network, x, y, epochs, seed):
 
 
 def tfp(network, x, y, epochs, seed):
-    """Return (parameters, seconds) of TFP's layers, a step in one tf.function."""
+    """Return the same of TFP's own layers, a step in one tf.function that XLA compiles."""
     from bnn_ref.verification.frameworks.tensorflow import tf, tf_keras
     from bnn_ref.verification.frameworks.tensorflow import tfp as library
 
     tf.random.set_seed(seed)
-    layers = library.layers
-    convolutions = [layers.Convolution2DFlipout(filters, 5, padding="SAME", activation=tf.nn.relu)
-                    for filters in (6, 16, 120)]  # fmt: skip
-    pool = tf_keras.layers.MaxPooling2D
+    layers, pool = library.layers, tf_keras.layers.MaxPooling2D
+    one, two, three = (layers.Convolution2DFlipout(filters, 5, padding="SAME",
+                                                   activation=tf.nn.relu)
+                       for filters in (6, 16, 120))  # fmt: skip
     model = tf_keras.Sequential([
-        convolutions[0], pool(2, 2, "SAME"), convolutions[1], pool(2, 2, "SAME"), convolutions[2],
-        tf_keras.layers.Flatten(), layers.DenseFlipout(84, activation=tf.nn.relu),
-        layers.DenseFlipout(10),
+        one, pool(2, 2, "SAME"), two, pool(2, 2, "SAME"), three, tf_keras.layers.Flatten(),
+        layers.DenseFlipout(84, activation=tf.nn.relu), layers.DenseFlipout(network.outputs),
     ])  # fmt: skip
     model.build((BATCH, *network.layers[0].input_shape))
     adam = tf_keras.optimizers.Adam(RATE)
+    adam.build(model.trainable_variables)
 
-    @tf.function
+    @tf.function(jit_compile=True)
     def step(images, labels):
         with tf.GradientTape() as tape:
             logits = model(images)
@@ -73,7 +79,11 @@ def tfp(network, x, y, epochs, seed):
     for rows in batches(len(x), epochs, seed):
         step(tf.constant(images[rows]), tf.constant(y[rows]))
         begin = time.perf_counter() if begin is None else begin
-    seconds = time.perf_counter() - begin
+    return _taken(network, model), time.perf_counter() - begin
+
+
+def _taken(network, model):
+    """Return a Keras model's posterior as the network's `Parameters`."""
     probabilistic = [one for one in model.layers if hasattr(one, "kernel_posterior")]
     places = [k for k, layer in enumerate(network.layers) if layer.num_random]
     found = {}
@@ -82,35 +92,95 @@ def tfp(network, x, y, epochs, seed):
         found[f"layers.{k}.kernel_mu"] = kernel.loc.numpy()
         found[f"layers.{k}.kernel_rho"] = kernel.scale.pretransformed_input.numpy()
         found[f"layers.{k}.bias_mu"] = bias.loc.numpy()
-    return network.parameters(found, "float32"), seconds
+    return network.parameters(found, "float32")
 
 
 CONTENDERS = {"ours": ours, "tfp": tfp}
+TITLES = {"ours": "bnn_ref", "tfp": "TFP, XLA"}
 
 
-def main():
-    """Train, score, and print one line of JSON for each seed and contender."""
+def run(name, seed, data, rows, epochs, draws):
+    """Train one contender from one seed and return its scores as a dict.
+
+    Parameters
+    ----------
+    name : str
+        Of `CONTENDERS`.
+    seed : int
+    data : str
+        What `bnn_ref.data.load` takes.
+    rows : int or None
+        Training rows taken, the first; all unless given.
+    epochs, draws : int
+    """
+    dataset = load(data)
+    x, y = np.asarray(dataset.train.x[:rows]), np.asarray(dataset.train.y[:rows], np.int64)
+    test = dataset.validation if dataset.test is None else dataset.test
+    network = Network(lenet5((*dataset.image, 1), dataset.outputs), Categorical())
+    parameters, seconds = CONTENDERS[name](network, x, y, epochs, seed)
+    scored = predict(network, parameters, test.x, test.y, draws=draws, rows_at_once=512)
+    return {
+        "contender": name, "seed": seed, "nats": float(np.mean(scored.log_prob)),
+        "nats_error": float(np.std(scored.log_prob) / len(test.y) ** 0.5),
+        "accuracy": float(scored.accuracy), "seconds": seconds, "peak_mb": _peak(),
+    }  # fmt: skip
+
+
+def _peak():
+    """Return this process's peak memory in MB, None where the system does not say."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def table(found):
+    """Return the `Table` of means over seeds, and their standard errors where there are several.
+
+    Parameters
+    ----------
+    found : list of dict
+        As `run` returns them.
+    """
+
+    def told(rows, key, digits):
+        values = [row[key] for row in rows]
+        error = np.std(values, ddof=1) / len(values) ** 0.5 if len(values) > 1 else None
+        return f"{np.mean(values):.{digits}f}" + (f" ± {error:.{digits}f}" if error else "")
+
+    lines = []
+    for name in dict.fromkeys(row["contender"] for row in found):
+        rows = [row for row in found if row["contender"] == name]
+        peaks = [row["peak_mb"] for row in rows if row["peak_mb"]]
+        lines.append([TITLES[name], str(len(rows)), told(rows, "nats", 4), told(rows, "accuracy", 4),
+                      told(rows, "seconds", 0), f"{max(peaks):.0f} MB" if peaks else ""])  # fmt: skip
+    header = ["contender", "seeds", "held-out nats", "accuracy", "seconds", "peak"]
+    return Table("LeNet-5, Flipout", header, lines, [])
+
+
+def main(arguments=None):
+    """Train, score and print; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", required=True, metavar="FOLDER")
-    parser.add_argument("--contender", default="both", choices=("both", *CONTENDERS))
-    parser.add_argument("--seeds", type=int, default=3, metavar="N")
-    parser.add_argument("--epochs", type=int, default=3, metavar="N")
-    parser.add_argument("--draws", type=int, default=20, metavar="N")
-    args = parser.parse_args()
-    dataset = load(args.data)
-    x, y = np.asarray(dataset.train.x[:]), np.asarray(dataset.train.y[:])
-    network = Network(lenet5((*dataset.image, 1), dataset.outputs), Categorical())
+    parser.add_argument("--contenders", default=",".join(CONTENDERS), metavar="NAME,NAME")
+    for name, default in (("seeds", 3), ("epochs", 3), ("draws", 50), ("rows", None)):
+        parser.add_argument(f"--{name}", type=int, default=default, metavar="N")
+    args = parser.parse_args(arguments)
+    names = args.contenders.split(",")
+    if not set(names) <= set(CONTENDERS):
+        parser.error(f"contenders: expected some of {', '.join(CONTENDERS)}, found {names}")
+    found = []
     for seed in range(args.seeds):
-        for name in CONTENDERS if args.contender == "both" else (args.contender,):
-            parameters, seconds = CONTENDERS[name](network, x, y, args.epochs, seed)
-            scored = predict(network, parameters, dataset.test.x, dataset.test.y, draws=args.draws,
-                             rows_at_once=512)  # fmt: skip
-            print(json.dumps({
-                "contender": name, "seed": seed, "nats": round(float(np.mean(scored.log_prob)), 5),
-                "nats_error": round(float(np.std(scored.log_prob) / len(y) ** 0.5), 5),
-                "accuracy": round(float(scored.accuracy), 4), "seconds": round(seconds, 1),
-            }), flush=True)  # fmt: skip
+        for name in names:
+            with ProcessPoolExecutor(1, get_context("spawn")) as own:
+                job = own.submit(run, name, seed, args.data, args.rows, args.epochs, args.draws)
+                found.append(job.result())
+            print(json.dumps(found[-1]), flush=True)
+    print(table(found).markdown())
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

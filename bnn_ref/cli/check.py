@@ -26,9 +26,11 @@ def run(args):
     """Check every file and return the exit code."""
     if args.mistakes:
         from ..verification.vectors.diagnosis import FORMATS, PRODUCTS
+        from ..verification.vectors.image_mistakes import IMAGE_MISTAKES
         from ..verification.vectors.mistakes import MISTAKES, PAIRS
 
-        for mistake in (*MISTAKES.values(), *FORMATS, *PRODUCTS):
+        known = (*MISTAKES.values(), *IMAGE_MISTAKES.values(), *FORMATS, *PRODUCTS)
+        for mistake in known:
             print(f"{mistake.key}: {mistake.what}")
         print("pairs: " + "; ".join(" + ".join(pair) for pair in PAIRS))
         return 0

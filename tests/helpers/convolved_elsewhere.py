@@ -50,6 +50,41 @@ def make_problem(seed=0, ties=False):
     return network, p, x, np.array([0, 2, 1]), draw_noise(network, ROWS, seed, dtype="float64")
 
 
+def random_problem(seed, ties=False):
+    """Return such a problem of a random network: sizes, strides, paddings, channels, pooling.
+
+    With ties pixels are whole numbers, and a maximum comes first.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (*(int(n) for n in rng.integers(5, 9, 2)), int(rng.integers(1, 4)))
+
+    def convolution(largest, **own):
+        size = tuple(int(n) for n in rng.integers(2, largest, 2))
+        strides = tuple(int(n) for n in rng.integers(1, 3, 2))
+        return Conv2DFlipout(
+            int(rng.integers(2, 5)), size, strides, str(rng.choice(["same", "valid"])),
+            ("relu", "linear")[rng.integers(2)],
+            bias=str(rng.choice(["none", "deterministic", "normal"])), kernel_prior=PRIOR, **own,
+        )  # fmt: skip
+
+    def pool():
+        kind = (MaxPool2D, AveragePool2D)[rng.integers(2)]
+        return kind(2, int(rng.integers(1, 3)), "same")
+
+    layers = [MaxPool2D(2, 1, "same", input_shape=shape)] if ties else []
+    layers.append(convolution(5, **({} if ties else {"input_shape": shape})))
+    layers += [pool()] if rng.integers(2) else []
+    layers += [convolution(3)] if rng.integers(2) else []
+    try:
+        before = Network([*layers, *([Flatten()] if rng.integers(2) else [])], Categorical())
+    except ValueError:  # a kernel larger than what is left of the image
+        return random_problem(seed + 1000, ties)
+    network = Network([*before.layers, DenseFlipout(before.outputs, 3)], Categorical())
+    p, x = network.init(seed, "float64"), rng.normal(size=(ROWS, *shape))
+    noise = draw_noise(network, ROWS, seed, dtype="float64")
+    return network, p, np.round(x) if ties else x, np.array([0, 2, 1]), noise
+
+
 def errors(found, exact):
     """Return name to relative error of what another framework found."""
     pairs = {name: (found["grad"][name], exact.gradients[name]) for name in exact.gradients}
@@ -139,8 +174,18 @@ def with_tfp(network, p, x, y, noise):
 
 
 def step(network, p, x, y, noise, lib):
-    """Return (loss, (nll, kl, logits)) of the formula in a framework's own functions."""
-    h, kl = x, 0.0
+    """Return (loss, (nll, kl, logits, pre-activations)) of the formula in a framework's functions.
+
+    ``lib.perturbation`` may stand for the noise of a convolution, (h, delta, s, r, layer).
+    """
+    h, kl, before = x, 0.0, {}
+
+    def perturbation(h, delta, s, r, layer):
+        own = getattr(lib, "perturbation", None)
+        if own is not None and isinstance(layer, Conv2DFlipout):
+            return own(h, delta, s, r, layer)
+        return lib.apply(h * s, delta, layer) * r
+
     for k, (layer, n) in enumerate(zip(network.layers, noise.layers, strict=True)):
         if isinstance(layer, MaxPool2D):
             h = lib.pool(h, layer, "max")
@@ -149,6 +194,7 @@ def step(network, p, x, y, noise, lib):
         elif isinstance(layer, Flatten):
             h = lib.flatten(h)
         else:
+            h = lib.flatten(h) if isinstance(layer, DenseFlipout) and h.ndim > 2 else h
             own = {name: p[f"layers.{k}.{name}"] for name in
                    ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")
                    if f"layers.{k}.{name}" in p}  # fmt: skip
@@ -158,7 +204,7 @@ def step(network, p, x, y, noise, lib):
             s = lib.array(n.sign_input).reshape(spread)
             r = lib.array(n.sign_output).reshape(spread)
             delta = sigma * lib.array(n.kernel_eps)
-            a = lib.apply(h, own["kernel_mu"], layer) + lib.apply(h * s, delta, layer) * r
+            a = lib.apply(h, own["kernel_mu"], layer) + perturbation(h, delta, s, r, layer)
             loc, scale = layer.kernel_prior.loc, layer.kernel_prior.scale
             kl = kl + lib.kl(own["kernel_mu"], sigma, loc, scale)
             if "bias_mu" in own:
@@ -167,9 +213,10 @@ def step(network, p, x, y, noise, lib):
                 sigma_b = lib.softplus(own["bias_rho"]) + shift
                 a = a + sigma_b * lib.array(n.bias_eps)
                 kl = kl + lib.kl(own["bias_mu"], sigma_b, 0.0, 1.0)
+            before[f"layers.{k}.pre_activation"] = a
             h = lib.relu(a) if layer.activation == "relu" else a
     nll = lib.nll(h, y)
-    return nll + KL_WEIGHT * kl, (nll, kl, h)
+    return nll + KL_WEIGHT * kl, (nll, kl, h, before)
 
 
 def sides(layer, size):
@@ -194,6 +241,11 @@ def with_torch(network, p, x, y, noise, plant=""):
         (top, bottom), (left, right) = sides(layer, size)
         if plant == "padding-odd-above" and isinstance(layer, Conv2DFlipout):
             top, bottom, left, right = bottom, top, right, left
+        if plant == "padding-symmetric" and isinstance(layer, Conv2DFlipout):
+            if layer.padding == "same":
+                (top, bottom), (left, right) = (
+                    (along // 2, total - along // 2) for along, total in
+                    zip(size, (top + bottom, left + right), strict=True))  # fmt: skip
         return functional.pad(h.permute(0, 3, 1, 2), (left, right, top, bottom), value=value)
 
     def apply(h, kernel, layer):
@@ -204,6 +256,20 @@ def with_torch(network, p, x, y, noise, plant=""):
         channels_first = padded(h, layer, layer.kernel_size, 0.0)
         return functional.conv2d(channels_first, kernel.permute(3, 2, 0, 1),
                                  stride=layer.strides).permute(0, 2, 3, 1)  # fmt: skip
+
+    drawn = torch.Generator().manual_seed(1)
+
+    def signs(*shape):
+        return (2 * torch.randint(0, 2, shape, generator=drawn) - 1).double()
+
+    def by_place(h, delta, s, r, layer):
+        """Bayesian-Torch's way: signs anew at every place."""
+        return apply(h * signs(*h.shape), delta, layer) * signs(1, *layer.output_shape)
+
+    def over_kernel(h, delta, s, r, layer):
+        """A sign for every entry of an example's kernel, not for its channels."""
+        each = [apply(one[None], delta * signs(*delta.shape[:3], 1), layer) for one in h]
+        return torch.cat(each) * r
 
     def pool(h, layer, kind):
         if kind == "max":
@@ -234,13 +300,15 @@ def with_torch(network, p, x, y, noise, plant=""):
         kl=kl, nll=lambda z, y: functional.cross_entropy(z, torch.tensor(y)),
         flatten=lambda h: (h.permute(0, 3, 1, 2) if plant == "flattened-channels-first"
                            else h).flatten(1),
+        perturbation={"signs-by-place": by_place, "signs-over-kernel": over_kernel}.get(plant),
     )  # fmt: skip
     own = {name: torch.tensor(array, requires_grad=True) for name, array in p.items()}
     images = torch.tensor(x, requires_grad=True)
-    loss, (nll, kl_total, outputs) = step(network, own, images, y, noise, lib)
+    loss, (nll, kl_total, outputs, before) = step(network, own, images, y, noise, lib)
     loss.backward()
     return {"outputs": outputs.detach().numpy(), "nll": nll.item(), "kl": kl_total.item(),
             "x": images.grad.numpy(),
+            "before": {name: a.detach().flatten(1).numpy() for name, a in before.items()},
             "grad": {name: one.grad.numpy() for name, one in own.items()}}  # fmt: skip
 
 
@@ -274,7 +342,7 @@ def with_jax(network, p, x, y, noise):
     )  # fmt: skip
     own = {name: jnp.asarray(array) for name, array in p.items()}
     both = jax.value_and_grad(lambda p, x: step(network, p, x, y, noise, lib), (0, 1), has_aux=True)
-    (_, (nll, kl_total, outputs)), (grads, grad_x) = both(own, jnp.asarray(x))
+    (_, (nll, kl_total, outputs, _)), (grads, grad_x) = both(own, jnp.asarray(x))
     return {"outputs": outputs, "nll": nll, "kl": kl_total, "x": grad_x, "grad": grads}
 
 

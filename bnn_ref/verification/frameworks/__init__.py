@@ -101,8 +101,9 @@ def refuse_kinds(
     *,
     likelihoods: Sequence[str] | None = None,
     local: bool = False,
+    types: Sequence[str] = ("DenseFlipout",),
 ) -> str | None:
-    """Return why an owner of dense layers cannot express a version 2 `meta`, None where it can.
+    """Return why an owner of some layers cannot express a version 2 `meta`, None where it can.
 
     Parameters
     ----------
@@ -115,10 +116,15 @@ def refuse_kinds(
         Those that it has where not all are.
     local : bool
         Whether it has local reparameterisation.
+    types : sequence of str
+        The layers that it has.
     """
     for k, layer in enumerate(meta["layers"]):
-        if layer["type"] != "DenseFlipout":
-            return f"layers[{k}].type: {owner} is asked for DenseFlipout, not {layer['type']}"
+        if layer["type"] not in types:
+            known = ", ".join(types)
+            return f"layers[{k}].type: {owner} is asked for {known}, not {layer['type']}"
+        if "kernel_prior" not in layer:
+            continue
         if layer["bias"] == "deterministic" and layer["bias_prior"] and "point" not in priors:
             return f"layers[{k}].bias_prior: {owner} has none of a deterministic bias"
         for part in ("kernel_prior", "bias_prior"):

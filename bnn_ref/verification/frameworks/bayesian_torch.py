@@ -31,8 +31,17 @@ with warnings.catch_warnings():
     from bayesian_torch.layers import LinearFlipout
 
 
+ANEW = (
+    "Bayesian-Torch's Flipout convolutions draw their signs anew at every place, so that no "
+    "single kernel explains an example; a vector holds one sign a channel and one a filter"
+)
+
+
 def refusal(meta: Mapping[str, Any]) -> str | None:
     """Return why Bayesian-Torch's layer cannot express a network, or None."""
+    for k, layer in enumerate(meta["layers"]):
+        if layer["type"].startswith("Conv"):
+            return f"layers[{k}].type: {ANEW}"
     reason = refuse_kinds(meta, ("normal",), "LinearFlipout")
     if reason:
         return reason

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...step.adam import Adam
-from . import CannotAnswer, Framework, FrameworkMissing
+from . import CannotAnswer, Framework, FrameworkMissing, jax_layers
 
 if TYPE_CHECKING:
     from ..vectors.files import Vector
@@ -133,7 +133,10 @@ def _dense_flipout(layer, p, h):
     return a
 
 
-LAYERS: dict[str, Any] = {"DenseFlipout": _dense_flipout}  # type to pre-activations
+LAYERS: dict[str, Any] = {
+    "DenseFlipout": _dense_flipout,
+    **jax_layers.LAYERS,
+}  # type to pre-activations
 
 
 def _nll(likelihood, own, z, y, weights):
@@ -185,7 +188,7 @@ def loss(
     for k, layer in enumerate(meta["layers"]):
         p = _below({**free, **fixed}, f"layers.{k}.")
         before.append(LAYERS[layer["type"]](layer, p, h))
-        h = ACTIVATIONS[layer["activation"]](before[-1])
+        h = ACTIVATIONS[layer.get("activation", "linear")](before[-1])
         kls.append(layer_kl(layer, p))
     own, weights = _below(free, "likelihood."), fixed.get("sample_weight")
     nll, differentiated = _nll(meta["likelihood"], own, h, fixed["y"], weights)
@@ -233,7 +236,8 @@ def answer(vector: Vector) -> dict[str, NDArray[Any]]:
         results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
         results |= {f"grad.{name}": value for name, value in gradients.items()}
         if vector.version == 2:
-            results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)}
+            results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)
+                        if "activation" in vector.meta["layers"][k]}  # fmt: skip
         return {name: np.asarray(value) for name, value in results.items()}
 
 

@@ -1,7 +1,7 @@
-"""TensorFlow Probability's own `DenseFlipout`, its draws replaced by a vector's.
+"""TensorFlow Probability's own Flipout layers and Keras' pooling, draws replaced by a vector's.
 
-The layer is TFP's: only the two functions that give it random numbers (`samplers.normal` of its
-Normal, `rademacher` of its module) are replaced while a step runs.
+The layers are theirs: only the two functions that give it random numbers (`samplers.normal` of its
+Normal, `rademacher` of its modules) are replaced while a step runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...step.adam import Adam
-from . import CannotAnswer, Framework, refuse_kinds
+from . import CannotAnswer, Framework, refuse_kinds, tfp_layers
 from .draws import Fed, of_layer
 from .tensorflow import tf, tf_keras, tfp, without_warnings
 
@@ -37,31 +37,32 @@ ACTIVATIONS: dict[str, Any] = {
 
 def refusal(meta: Mapping[str, Any]) -> str | None:
     """Return why TFP's layer cannot express a network, or None."""
-    reason = refuse_kinds(meta, ("normal", "mixture", "point"), "TFP's DenseFlipout",
-                          likelihoods=("categorical", "bernoulli", "normal"))  # fmt: skip
+    reason = refuse_kinds(meta, ("normal", "mixture", "point"), "TFP",
+                          likelihoods=("categorical", "bernoulli", "normal"),
+                          types=("DenseFlipout", *tfp_layers.CONVOLUTIONS,
+                                 *tfp_layers.PLAIN))  # fmt: skip
     if reason:
         return reason
     if meta["likelihood"].get("learn_scale"):
         return "likelihood.learn_scale: TFP's layers have no scale of the likelihood"
     for k, layer in enumerate(meta["layers"]):
-        if layer["bias"] == "normal_flipped":
-            return (
-                f"layers[{k}].bias: TFP's DenseFlipout has no flipped bias, only an unflipped one"
-            )
+        if layer.get("bias") == "normal_flipped":
+            return f"layers[{k}].bias: TFP's layers have no flipped bias, only an unflipped one"
     return None
 
 
 @contextmanager
 def taken_over(normal: Callable[..., Any], rademacher: Callable[..., Any]) -> Iterator[None]:
-    """While it lasts, TFP's Normals and DenseFlipouts take their draws from these functions."""
+    """While it lasts, TFP's Normals and Flipout layers take their draws from these functions."""
     from tensorflow_probability.python.distributions import normal as normal_module
-    from tensorflow_probability.python.layers import dense_variational
+    from tensorflow_probability.python.layers import conv_variational, dense_variational
 
     normals = SimpleNamespace(**{**vars(normal_module.samplers), "normal": normal})
     signs = SimpleNamespace(**{**vars(dense_variational.tfp_random), "rademacher": rademacher})
     with (
         mock.patch.object(normal_module, "samplers", normals),
         mock.patch.object(dense_variational, "tfp_random", signs),
+        mock.patch.object(conv_variational, "tfp_random", signs),
     ):
         yield
 
@@ -121,7 +122,9 @@ def _at_the_draw(layer):
 
 
 def make_layer(description: Mapping[str, Any], inputs: int, dtype: str) -> Any:
-    """Return a built `tfp.layers.DenseFlipout` as a vector's `meta` describes it."""
+    """Return a built layer of TFP or Keras as a vector's `meta` describes it."""
+    if description["type"] in tfp_layers.PLAIN:
+        return tfp_layers.PLAIN[description["type"]](description, dtype)
     options = {}
     posterior = _posterior(description["scale_shift"], dtype)
     if description["bias"] == "none":
@@ -130,20 +133,24 @@ def make_layer(description: Mapping[str, Any], inputs: int, dtype: str) -> Any:
         options["bias_posterior_fn"] = posterior
     if description["bias_prior"]:
         options["bias_prior_fn"] = _prior(description["bias_prior"])
-    layer = tfp.layers.DenseFlipout(
-        description["units"], activation=ACTIVATIONS[description["activation"]],
-        kernel_posterior_fn=posterior, kernel_prior_fn=_prior(description["kernel_prior"]),
-        dtype=dtype, **options,
-    )  # fmt: skip
+    options |= {"activation": ACTIVATIONS[description["activation"]], "dtype": dtype,
+                "kernel_posterior_fn": posterior,
+                "kernel_prior_fn": _prior(description["kernel_prior"])}  # fmt: skip
+    if description["type"] == "DenseFlipout":
+        layer, shape = tfp.layers.DenseFlipout(description["units"], **options), (inputs,)
+    else:
+        layer, shape = tfp_layers.convolution(description, options), description["input_shape"]
     with without_warnings():
-        layer.build((None, inputs))
+        layer.build((None, *shape))
     _at_the_draw(layer)
     return layer
 
 
 def variables(layer: Any) -> dict[str, Any]:
-    """Return a DenseFlipout's variables by the names of `docs/vectors.md`."""
+    """Return a layer's variables by the names of `docs/vectors.md`."""
     found = {}
+    if not hasattr(layer, "kernel_posterior"):
+        return found
     for part, posterior in (("kernel", layer.kernel_posterior), ("bias", layer.bias_posterior)):
         if posterior is None:
             continue
@@ -159,13 +166,12 @@ def _network(vector):
     reason = refusal(vector.meta)
     if reason:
         raise CannotAnswer(f"tfp: {reason}")
-    layers, named, inputs = [], {}, vector.x.shape[1]
+    layers, named = [], {}
     for k, description in enumerate(vector.whole_meta["layers"]):
-        layers.append(make_layer(description, inputs, vector.dtype))
+        layers.append(make_layer(description, vector.network.layers[k].inputs, vector.dtype))
         for name, variable in variables(layers[-1]).items():
             variable.assign(vector.arrays[f"layers.{k}.{name}"])
             named[f"layers.{k}.{name}"] = variable
-        inputs = description["units"]
     return layers, named
 
 
@@ -191,6 +197,8 @@ def _loss(vector, layers, x):
     draws = []
     for k in range(len(layers)):
         own = of_layer(vector, k)
+        if not own:
+            continue
         draws += [("normal", own["kernel_eps"]), ("sign", own["sign_input"]),
                   ("sign", own["sign_output"])]  # fmt: skip
         draws += [("normal", own["bias_eps"])] if "bias_eps" in own else []
@@ -204,10 +212,11 @@ def _loss(vector, layers, x):
 
     h = x
     with taken_over(normal, rademacher):
-        for layer in layers:
-            h = layer(h)
+        for layer, own in zip(layers, vector.network.layers, strict=True):
+            shape = getattr(own, "input_shape", None) or (own.inputs,)
+            h = tf.reshape(layer(tf.reshape(h, (-1, *shape))), (-1, own.outputs))
     fed.finish()
-    kls = [tf.add_n(layer.losses) for layer in layers]
+    kls = [tf.add_n(layer.losses) if layer.losses else tf.zeros((), h.dtype) for layer in layers]
     fit = nll(vector.meta["likelihood"], h, vector.y, vector.sample_weight)
     return fit + vector.kl_weight * tf.add_n(kls), h, fit, kls
 

@@ -2,11 +2,12 @@
 
 Each takes its description, its own tensors by their names and the rows before it, and returns its
 pre-activations, or its outputs where it has no activation. Images lie flat between layers, channels
-last.
+last; a signal is an image of height 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,30 +15,39 @@ from torch import Tensor
 from torch.nn import functional
 
 
+def _two(sizes: Sequence[int]) -> tuple[int, ...]:
+    return (*(1,) * (2 - len(sizes)), *sizes)
+
+
 def _images(layer: dict[str, Any], h: Tensor) -> Tensor:
     """Return flat rows as images (B, C, H, W)."""
-    return h.reshape(len(h), *layer["input_shape"]).permute(0, 3, 1, 2)
+    *sides, channels = layer["input_shape"]
+    return h.reshape(len(h), *_two(sides), channels).permute(0, 3, 1, 2)
 
 
 def _rows(images: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1).reshape(len(images), -1)
 
 
-def _padded(layer: dict[str, Any], images: Tensor, size: list[int], value: float = 0.0) -> Tensor:
+def _padded(
+    layer: dict[str, Any], images: Tensor, size: Sequence[int], value: float = 0.0
+) -> Tensor:
     """Return images padded as TensorFlow's "same" does: more below and to the right."""
     if layer["padding"] == "valid":
         return images
     sides = []
-    for length, window, stride in zip(images.shape[2:], size, layer["strides"], strict=True):
+    ends = zip(images.shape[2:], _two(size), _two(layer["strides"]), strict=True)
+    for length, window, stride in ends:
         total = max((-(-length // stride) - 1) * stride + window - length, 0)
         sides = [total // 2, total - total // 2, *sides]
     return functional.pad(images, sides, value=value)
 
 
 def _convolved(layer: dict[str, Any], images: Tensor, kernel: Tensor) -> Tensor:
-    """Return the cross-correlation of images with a kernel (kh, kw, C, F)."""
+    """Return the cross-correlation of images with a kernel (kh, kw, C, F), or (k, C, F)."""
     padded = _padded(layer, images, layer["kernel_size"])
-    return functional.conv2d(padded, kernel.permute(3, 2, 0, 1), stride=layer["strides"])
+    kernel = kernel.reshape(*_two(kernel.shape[:-2]), *kernel.shape[-2:])
+    return functional.conv2d(padded, kernel.permute(3, 2, 0, 1), stride=_two(layer["strides"]))
 
 
 def _conv_flipout(softplus):
@@ -97,6 +107,7 @@ def layers(softplus: Any) -> dict[str, Any]:
     return {
         "Dense": _dense,
         "Conv2DFlipout": _conv_flipout(softplus),
+        "Conv1DFlipout": _conv_flipout(softplus),
         "MaxPool2D": _max_pool,
         "AveragePool2D": _average_pool,
         "Flatten": lambda layer, p, h: h,

@@ -226,6 +226,22 @@ def _named(result: Result, kept: list[int | None]) -> dict[str, Any]:
     return named
 
 
+def with_mistake(vector: Vector, key: str) -> Vector:
+    """Return the answer of a step with a mistake in it.
+
+    Parameters
+    ----------
+    vector : Vector
+        A question, or its answer.
+    key : str
+        Of `IMAGE_MISTAKES`; one that the network's layers can make.
+    """
+    with np.errstate(all="ignore"):
+        results = {mistake.key: (result, kept) for mistake, result, kept in
+                   _variants(Problem(vector))}  # fmt: skip
+    return vector.answer(_named(*results[key]), "bnn_ref, with a mistake planted")
+
+
 def image_mistakes(vector: Vector, comparison: Comparison) -> list[Mistake]:
     """Return the mistakes of images, each of which gives the whole answer by itself.
 

@@ -9,6 +9,7 @@ is computed with it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ try:
     from mpmath import mp, mpf
 except ImportError:
     raise missing("the oracle", "mpmath", "all") from None
+
+from .oracle_images import PLAIN, convolution
 
 DIGITS = 50
 _WORKING = 3 * DIGITS + 20  # a difference with step h loses the digits of h, its error is h^2
@@ -83,7 +86,11 @@ def _dense(description, p, h):
     return rows
 
 
-LAYERS: dict[str, Any] = {"DenseFlipout": _dense}  # type to pre-activations
+LAYERS: dict[str, Any] = {  # type to pre-activations
+    "DenseFlipout": _dense,
+    "Conv2DFlipout": partial(convolution, softplus=softplus),
+    "Conv1DFlipout": partial(convolution, softplus=softplus),
+}
 
 
 def _log_normal(y, m, s):
@@ -217,9 +224,7 @@ def _kl(description, p):
             total += _penalty(prior, p[f"{part}_mu"])
             continue
         shift, mu = mpf(description["scale_shift"]), p[f"{part}_mu"]
-        rho = p[f"{part}_rho"]
-        nested = [rho] if part == "bias" else rho
-        sigma = [[shift + softplus(one) for one in row] for row in nested]
+        sigma = [shift + softplus(rho) for rho in _flat(p[f"{part}_rho"])]
         own = {name: p[f"{part}_prior_{name}"] for name in ("loc", "rho")
                if f"{part}_prior_{name}" in p}  # fmt: skip
         total += KLS[prior.get("type", "normal")](prior, own, mu, sigma, p.get(f"{part}_eps"))
@@ -232,7 +237,10 @@ def _below(values, prefix):
 
 
 def step(
-    meta: Mapping[str, Any], values: Mapping[str, Any], frozen: Any = None
+    meta: Mapping[str, Any],
+    values: Mapping[str, Any],
+    frozen: Any = None,
+    chosen: dict[int, Any] | None = None,
 ) -> tuple[Any, Any, Any, Any, Any]:
     """Return (outputs, nll, kl of each layer, loss, pre-activations) of one step, all mpf.
 
@@ -244,9 +252,17 @@ def step(
         Its inputs, parameters and noise.
     frozen : nested lists of mpf, optional
         Factors on every target's nll.
+    chosen : dict, optional
+        By layer, which of equal numbers a maximum took: filled in where it is empty, else kept to.
     """
     h, kls, before = values["x"], [], []
+    chosen = {} if chosen is None else chosen
     for k, description in enumerate(meta["layers"]):
+        if description["type"] in PLAIN:
+            h = PLAIN[description["type"]](description, h, chosen.setdefault(k, {}))
+            kls.append(mpf(0))
+            before.append(None)
+            continue
         p = _below(values, f"layers.{k}.")
         before.append(LAYERS[description["type"]](description, p, h))
         activation = ACTIVATIONS[description["activation"]]
@@ -277,15 +293,17 @@ def answer(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[
     """
     with mp.workdps(_WORKING):
         values = {name: _numbers(array) for name, array in arrays.items()}
-        outputs, nll, kls, loss, before = step(meta, values)
+        chosen = {}
+        outputs, nll, kls, loss, before = step(meta, values, chosen=chosen)
         results = {"outputs": outputs, "nll": nll, "kl": mp.fsum(kls), "loss": loss}
         results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
         if meta["version"] == 2:
-            results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)}
+            results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)
+                        if a is not None}  # fmt: skip
         frozen = _frozen(meta["likelihood"], outputs)
 
         def loss_now():
-            return step(meta, values, frozen)[3]
+            return step(meta, values, frozen, chosen)[3]
 
         for name in values:
             if name == "x" or name.endswith(("_mu", "_rho", "_loc")):

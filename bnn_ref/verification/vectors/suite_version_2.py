@@ -20,9 +20,12 @@ from ...noise import draw_noise, normals
 from ...priors import LaplacePrior, LearnedNormalPrior, MixturePrior, NoPrior, NormalPrior
 from ...storage.archive import write_archive
 from ..vectors import make_question, read, write
+from . import suite_images
+from .image_mistakes import with_mistake
 from .suite_negative import plant
 
 if TYPE_CHECKING:
+    from ...layers import Layer
     from ...likelihoods.base import Likelihood
     from .files import Vector
 
@@ -37,6 +40,7 @@ def spec(
     catches: Sequence[str],
     layers: Sequence[Mapping[str, Any]] = ({}, {}),
     likelihood: Likelihood | None = None,
+    sizes: Sequence[int] = SIZES,
     **options: Any,
 ) -> dict[str, Any]:
     """Return a vector's comment, what it catches and the options of `question` as one dict.
@@ -49,7 +53,11 @@ def spec(
         The options of each `DenseFlipout` but its sizes.
     likelihood : Likelihood, optional
         Categorical unless given.
+    sizes : sequence of int
+        The inputs, then each layer's outputs.
     """
+    layers = [DenseFlipout(sizes[k], sizes[k + 1], "tanh" if k == 0 else "linear", **own)
+              for k, own in enumerate(layers)]  # fmt: skip
     return {"what": what, "catches": catches, "layers": layers,
             "likelihood": likelihood or Categorical(), **options}  # fmt: skip
 
@@ -209,7 +217,7 @@ def _others():
 
 def specs() -> dict[str, dict[str, Any]]:
     """Return name to spec of every vector of version 2 that must agree."""
-    found = {**_priors(), **_others()}
+    found = {**_priors(), **_others(), **suite_images.specs()}
     return {PREFIX + name: one for name, one in found.items()}
 
 
@@ -219,25 +227,24 @@ def question(
     *,
     what: str,
     catches: Sequence[str],
-    layers: Sequence[Mapping[str, Any]],
+    layers: Sequence[Layer],
     likelihood: Likelihood,
-    sizes: Sequence[int] = SIZES,
     rows: int = 5,
     dtype: str = "float64",
     estimator: str = "flipout",
     sample_weight: Any = None,
     kl_weight: float = 0.125,
     version: int = 2,
+    grid: float = GRID,
 ) -> Vector:
-    """Return the question that a spec describes, its numbers drawn from the seed."""
-    network = Network(
-        [DenseFlipout(sizes[k], sizes[k + 1], "tanh" if k == 0 else "linear", **options)
-         for k, options in enumerate(layers)],
-        likelihood,
-    )  # fmt: skip
+    """Return the question that a spec describes, its numbers drawn from the seed.
 
-    def draws(shape, tensor, k=0):
-        return np.round(normals(shape, seed, "split", tensor, layer=k) / GRID) * GRID
+    ``grid`` is that of the inputs: on a coarse one many are equal.
+    """
+    network = Network(layers, likelihood)
+
+    def draws(shape, tensor, k=0, grid=GRID):
+        return np.round(normals(shape, seed, "split", tensor, layer=k) / grid) * grid
 
     parameters = network.init(seed, dtype)
     for key, array in parameters.items():
@@ -248,20 +255,22 @@ def question(
             array[...] = -1.5 + 0.5 * draws(array.shape, tensor, int(k))
         else:
             array[...] = np.round(array / GRID) * GRID
-    targets = draws((rows, likelihood.targets_of(sizes[-1])), "output_eps")
+    targets = draws((rows, likelihood.targets_of(network.outputs)), "output_eps")
     if isinstance(likelihood, Categorical):
         targets = np.argmax(targets, axis=1)
     elif isinstance(likelihood, Bernoulli):
         targets = (targets > 0).astype(dtype)
     noise = draw_noise(network, rows, seed, dtype=dtype, estimator=estimator)
     noise = type(noise)(tuple(
-        type(layer)(*(None if part is None else np.round(part / GRID).astype(part.dtype) * GRID
-                      for part in layer))
+        layer and type(layer)(*(
+            None if part is None else np.round(part / GRID).astype(part.dtype) * GRID
+            for part in layer))
         for layer in noise.layers
     ))  # fmt: skip
     return make_question(
-        network, parameters, draws((rows, sizes[0]), "permutation"), targets, noise, kl_weight,
-        sample_weight=sample_weight, version=version, id=name, comment=what, catches=catches,
+        network, parameters, draws((rows, network.inputs), "permutation", grid=grid), targets,
+        noise, kl_weight, sample_weight=sample_weight, version=version, id=name, comment=what,
+        catches=catches,
     )  # fmt: skip
 
 
@@ -307,6 +316,9 @@ def write_negative(folder: Path) -> None:
     for name, base, change in PLANTED:
         vector = read(folder / f"agree-{PREFIX}{base}.npz")
         write(folder / f"disagree-{PREFIX}{name}.npz", plant(vector, change))
+    for key, base in suite_images.PLANTED.items():
+        vector = read(folder / f"agree-{PREFIX}{base}.npz")
+        write(folder / f"disagree-{PREFIX}{key}.npz", with_mistake(vector, key))
     with np.load(folder / f"agree-{PREFIX}prior-laplace.npz") as file:
         arrays = dict(file)
     for name, broken in _broken(arrays):

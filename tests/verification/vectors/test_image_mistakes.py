@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 import convolved_elsewhere
-from convolved_elsewhere import KL_WEIGHT, make_problem, with_torch
+from convolved_elsewhere import KL_WEIGHT, make_problem, random_problem, with_torch
 
 from bnn_ref.verification.vectors import make_question, write
 from bnn_ref.verification.vectors.checking import check_file
@@ -14,9 +14,9 @@ from bnn_ref.verification.vectors.files import Vector
 from bnn_ref.verification.vectors.image_mistakes import IMAGE_MISTAKES
 
 
-def answer(path, seed, plant="", changed=None):
+def answer(path, seed, plant="", changed=None, make=make_problem):
     """Write what PyTorch answers to a question, with a mistake in it, and return the path."""
-    network, p, x, y, noise = make_problem(seed, ties=plant.startswith("pool"))
+    network, p, x, y, noise = make(seed, ties=plant.startswith("pool"))
     question = make_question(network, p, x.reshape(len(x), -1), y, noise, KL_WEIGHT,
                              source="PyTorch, planted", version=2)  # fmt: skip
     noise = noise if changed is None else noise._replace(layers=tuple(map(changed, noise.layers)))
@@ -25,7 +25,7 @@ def answer(path, seed, plant="", changed=None):
     kls = {f"layers.{k}.kl": layer.kl(own, None) for k, (layer, own) in enumerate(
         zip(network.layers, p.layers, strict=True))}  # fmt: skip
     results = {"outputs": found["outputs"], "nll": found["nll"], "kl": found["kl"], "loss": loss,
-               "grad.x": found["x"].reshape(len(x), -1), **kls,
+               "grad.x": found["x"].reshape(len(x), -1), **kls, **found["before"],
                **{f"grad.{name}": one for name, one in found["grad"].items()}}  # fmt: skip
     results = {name: np.asarray(value, np.float64) for name, value in results.items()}
     write(path, Vector(question.meta, question.arrays, results))
@@ -37,15 +37,31 @@ def test_an_answer_without_a_mistake_agrees(tmp_path):
     assert check.agrees, check.comparison
 
 
-@pytest.mark.parametrize("mistake", [one for one in IMAGE_MISTAKES if one != "padding-symmetric"])
-def test_a_planted_mistake_is_named(mistake, tmp_path, volume):
-    """Where two ways to pad are the same for a network's sizes, both are named."""
-    for seed in range(volume(2, 10)):
-        check = check_file(answer(tmp_path / f"{seed}.npz", seed, mistake))
-        assert not check.agrees
+PADDINGS = {"padding-odd-above", "padding-symmetric"}
+SIGNS = ("signs-by-place", "signs-over-kernel")  # of which a vector holds none: they are located
+
+
+@pytest.mark.parametrize("mistake", [*IMAGE_MISTAKES, *SIGNS])
+def test_a_planted_mistake_is_named_or_located_in_random_networks(mistake, tmp_path, volume):
+    """Never misnamed. Networks in which a mistake changes nothing are passed over; where two ways
+    to pad are the same for a network's sizes, both are named."""
+    wanted, seen = volume(2, 10), 0
+    for seed in range(10 * wanted):
+        check = check_file(answer(tmp_path / f"{seed}.npz", seed, mistake, make=random_problem))
+        if check.agrees:
+            assert mistake not in (*SIGNS, "kernel-turned"), seed
+            continue
         named = {key for one in check.explanations for key in one.keys}
-        same = {"padding-symmetric"} if mistake == "padding-odd-above" else set()
-        assert {mistake} <= named <= {mistake} | same, seed
+        if mistake in SIGNS:
+            assert not named, (seed, named)
+            assert "layer 0: its own forward pass is wrong" in check.parts[0], seed
+        else:
+            same = PADDINGS if mistake in PADDINGS else set()
+            assert {mistake} <= named <= {mistake} | same, (seed, named)
+        seen += 1
+        if seen == wanted:
+            break
+    assert seen == wanted
 
 
 def test_missing_signs_are_named(tmp_path):

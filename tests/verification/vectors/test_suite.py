@@ -13,7 +13,9 @@ from bnn_ref.activations import IN_VECTORS
 from bnn_ref.verification.vectors import read, suite
 from bnn_ref.verification.vectors.checking import check_file
 from bnn_ref.verification.vectors.comparison import compare
+from bnn_ref.verification.vectors.image_mistakes import IMAGE_MISTAKES
 from bnn_ref.verification.vectors.mistakes import FLOAT32, MISTAKES
+from bnn_ref.verification.vectors.suite_images import PLANTED as PLANTED_IMAGES
 from bnn_ref.verification.vectors.suite_negative import PLANTED
 from bnn_ref.verification.vectors.suite_version_2 import PLANTED as PLANTED_2
 
@@ -26,7 +28,7 @@ UNNAMED = {"one-entry", "factor", "nan"}
 
 def test_the_suite_is_whole_and_small():
     assert {name.partition("-")[2] for name in AGREE} == set(suite.names())
-    assert len(AGREE) + len(DISAGREE) + len(REFUSE) == len(FILES) == 133
+    assert len(AGREE) + len(DISAGREE) + len(REFUSE) == len(FILES) == 155
     assert max(path.stat().st_size for path in FILES.values()) < 50_000
     metas = [read(FILES[name]).meta for name in AGREE if "-v2-" not in name]
     assert {meta["version"] for meta in metas} == {1}
@@ -59,14 +61,14 @@ def test_disagrees_and_is_named(name):
     if key in UNNAMED:
         assert keys == set()
     else:
-        assert key in {*MISTAKES, FLOAT32.key}
+        assert key in {*MISTAKES, *IMAGE_MISTAKES, FLOAT32.key}
         assert (key,) in keys
 
 
 def test_every_planted_mistake_is_in_the_suite():
     assert {name.partition("-")[2] for name in DISAGREE} == (
         {name for name, _, _ in PLANTED} | {f"v2-{name}" for name, _, _ in PLANTED_2}
-        | UNNAMED | {FLOAT32.key}
+        | {f"v2-{name}" for name in PLANTED_IMAGES} | UNNAMED | {FLOAT32.key}
     )  # fmt: skip
 
 
@@ -119,7 +121,7 @@ def test_checks_json_holds_the_same(capsys):
 def test_check_lists_the_mistakes_and_refuses_bad_requests(capsys):
     found = call(capsys, "check", "--mistakes")
     assert found.code == 0
-    for key in (*MISTAKES, FLOAT32.key):
+    for key in (*MISTAKES, *IMAGE_MISTAKES, FLOAT32.key):
         assert f"\n{key}: " in "\n" + found.out
     assert call(capsys, "check").err == (
         "bnn-ref: error: check: expected at least one file, found none\n"
@@ -130,7 +132,8 @@ def test_check_lists_the_mistakes_and_refuses_bad_requests(capsys):
         assert found.err.startswith("bnn-ref: error: limit: expected a finite number")
 
 
-@pytest.mark.parametrize("name", ["shape-one-unit", "batch-one", "activation-gelu-float32"])
+@pytest.mark.parametrize("name", ["shape-one-unit", "batch-one", "activation-gelu-float32",
+                                  "v2-conv-one-pixel"])  # fmt: skip
 def test_the_oracle_computes_the_shipped_files_anew(name):
     if importlib.util.find_spec("mpmath") is None:
         pytest.skip("mpmath is not installed")
