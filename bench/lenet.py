@@ -154,8 +154,9 @@ def table(found):
     for name in dict.fromkeys(row["contender"] for row in found):
         rows = [row for row in found if row["contender"] == name]
         peaks = [row["peak_mb"] for row in rows if row["peak_mb"]]
-        lines.append([TITLES[name], str(len(rows)), told(rows, "nats", 4), told(rows, "accuracy", 4),
-                      told(rows, "seconds", 0), f"{max(peaks):.0f} MB" if peaks else ""])  # fmt: skip
+        scores = [told(rows, *one) for one in (("nats", 4), ("accuracy", 4), ("seconds", 0))]
+        most = f"{max(peaks):.0f} MB" if peaks else ""
+        lines.append([TITLES[name], str(len(rows)), *scores, most])
     header = ["contender", "seeds", "held-out nats", "accuracy", "seconds", "peak"]
     return Table("LeNet-5, Flipout", header, lines, [])
 

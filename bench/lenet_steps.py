@@ -1,6 +1,6 @@
 """LeNet-5's training step beside the frameworks', in one process, taking turns.
 
-    python -m bench.lenet_steps [--contenders ours,torch,jax,tfp,bayesian_torch] [--rounds 7]
+    python -m bench.lenet_steps [--contenders ours,torch_manual,torch,jax,tfp,bayesian_torch]
 
 28x28 images of one channel, Flipout in every layer, Adam; fresh noise in each step; two threads
 unless said. Each round takes some steps of every contender in turn, so that a busy machine slows
@@ -35,40 +35,116 @@ def ours(x, y, threads):
     return step
 
 
+def _torch_start(x, y, threads):
+    """Return (images, labels, mus, rhos, biases, signs) of PyTorch's contenders."""
+    import torch
+
+    torch.set_num_threads(threads)
+    images, labels = torch.tensor(x).permute(0, 3, 1, 2).contiguous(), torch.tensor(y)
+    shapes = [(o, i, 5, 5) for i, o in FILTERS] + [(o, i) for i, o in DENSE]
+    mus = [0.1 * torch.randn(s) for s in shapes]
+    rhos = [-3 + 0.1 * torch.randn(s) for s in shapes]
+    biases = [torch.zeros(s[0]) for s in shapes]
+
+    def signs(mu, side):
+        between = (1,) * (mu.ndim - 2)
+        return torch.randint(0, 2, (len(x), mu.shape[side], *between)).mul_(2).sub_(1).float()
+
+    return images, labels, mus, rhos, biases, signs
+
+
 def torch_step(x, y, threads):
     """PyTorch, the formula in its own functions, signs by example and channel."""
     import torch
     from torch.nn import functional as F
 
-    torch.set_num_threads(threads)
-    images, labels = torch.tensor(x).permute(0, 3, 1, 2).contiguous(), torch.tensor(y)
-    shapes = [(o, i, 5, 5) for i, o in FILTERS] + [(o, i) for i, o in DENSE]
-    mus = [(0.1 * torch.randn(s)).requires_grad_() for s in shapes]
-    rhos = [(-3 + 0.1 * torch.randn(s)).requires_grad_() for s in shapes]
-    biases = [torch.zeros(s[0], requires_grad=True) for s in shapes]
-    adam = torch.optim.Adam([*mus, *rhos, *biases], RATE, fused=True)
-
-    def signs(*shape):
-        return torch.randint(0, 2, shape).mul_(2).sub_(1).float()
+    images, labels, mus, rhos, biases, signs = _torch_start(x, y, threads)
+    parameters = [one.requires_grad_() for one in (*mus, *rhos, *biases)]
+    adam = torch.optim.Adam(parameters, RATE, fused=True)
 
     def step():
-        h, kl, rows = images, 0.0, len(images)
+        h, kl = images, 0.0
         for k, (mu, rho, bias) in enumerate(zip(mus, rhos, biases, strict=True)):
             sigma = F.softplus(rho)
             delta = sigma * torch.randn_like(sigma)
+            s, r = signs(mu, 1), signs(mu, 0)
             if k < 3:
-                s, r = signs(rows, mu.shape[1], 1, 1), signs(rows, mu.shape[0], 1, 1)
                 a = F.conv2d(h, mu, bias, padding=2) + F.conv2d(h * s, delta, padding=2) * r
                 h = F.relu(a)
                 h = F.max_pool2d(h, 2) if k < 2 else h.flatten(1)
             else:
-                s, r = signs(rows, mu.shape[1]), signs(rows, mu.shape[0])
                 h = F.linear(h, mu, bias) + F.linear(h * s, delta) * r
                 h = F.relu(h) if k == 3 else h
             kl = kl + (0.5 * (sigma * sigma + mu * mu - 1) - torch.log(sigma)).sum()
         loss = F.cross_entropy(h, labels) + kl / N
         adam.zero_grad()
         loss.backward()
+        adam.step()
+        return loss.item()
+
+    return step
+
+
+def torch_manual_step(x, y, threads):
+    """PyTorch with no autograd: every derivative by hand, its own kernels for each."""
+    import torch
+    from torch.nn import functional as F
+
+    images, labels, mus, rhos, biases, signs = _torch_start(x, y, threads)
+    parameters = [*mus, *rhos, *biases]
+    adam = torch.optim.Adam(parameters, RATE, fused=True)
+    pool, pool_back = (
+        torch.ops.aten.max_pool2d_with_indices,
+        torch.ops.aten.max_pool2d_with_indices_backward,
+    )
+    where = ([2, 2], [2, 2], [0, 0], [1, 1], False)
+
+    def forward(h, kernel, k):
+        return F.conv2d(h, kernel, padding=2) if k < 3 else h @ kernel.T
+
+    def backward(grad, h, kernel, k):
+        """Return the gradients by h (not of the first layer) and by the kernel."""
+        if k >= 3:
+            return grad @ kernel, grad.T @ h
+        return torch.ops.aten.convolution_backward(
+            grad, h, kernel, None, [1, 1], [2, 2], [1, 1], False, [0, 0], 1, [k > 0, True, False]
+        )[:2]  # fmt: skip
+
+    @torch.no_grad()
+    def step():
+        h, kl, kept = images, 0.0, []
+        for k, (mu, rho, bias) in enumerate(zip(mus, rhos, biases, strict=True)):
+            sigma, eps = F.softplus(rho), torch.randn_like(rho)
+            delta, s, r = sigma * eps, signs(mu, 1), signs(mu, 0)
+            flipped = h * s
+            a = forward(flipped, delta, k).mul_(r).add_(forward(h, mu, k))
+            a.add_(bias.view(-1, 1, 1) if k < 3 else bias)
+            a = a.relu_() if k < 4 else a
+            kept.append([h, flipped, sigma, eps, delta, s, r, a, None])
+            if k < 2:
+                h, kept[-1][-1] = pool(a, *where)
+            else:
+                h = a.flatten(1)
+            kl += (0.5 * (sigma * sigma + mu * mu - 1) - torch.log(sigma)).sum()
+        logs = F.log_softmax(h, 1)
+        rows = torch.arange(len(labels))
+        loss = -logs[rows, labels].mean() + kl / N
+        grad = logs.exp()
+        grad[rows, labels] -= 1
+        grad /= len(labels)
+        for k in reversed(range(5)):
+            h, flipped, sigma, eps, delta, s, r, a, indices = kept[k]
+            if k < 2:
+                grad = pool_back(grad, a, *where, indices)
+            grad = grad.view(a.shape)
+            grad = grad * (a > 0) if k < 4 else grad
+            by_mean, mus[k].grad = backward(grad, h, mus[k], k)
+            by_noise, grad_delta = backward(grad * r, flipped, delta, k)
+            biases[k].grad = grad.sum((0, 2, 3) if k < 3 else 0)
+            mus[k].grad.add_(mus[k], alpha=1 / N)
+            grad_sigma = grad_delta * eps + (sigma - 1 / sigma) / N
+            rhos[k].grad = grad_sigma * torch.sigmoid(rhos[k])
+            grad = by_mean.add_(by_noise * s) if k else None
         adam.step()
         return loss.item()
 
@@ -192,8 +268,8 @@ def bayesian_torch_step(x, y, threads):
     return step
 
 
-CONTENDERS = {"ours": ours, "torch": torch_step, "jax": jax_step, "tfp": tfp_step,
-              "bayesian_torch": bayesian_torch_step}  # fmt: skip
+CONTENDERS = {"ours": ours, "torch_manual": torch_manual_step, "torch": torch_step,
+              "jax": jax_step, "tfp": tfp_step, "bayesian_torch": bayesian_torch_step}  # fmt: skip
 
 
 def main():

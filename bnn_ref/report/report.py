@@ -13,6 +13,7 @@ from ..storage.wholefile import whole_file
 from . import (
     calibration,
     curves,
+    images,
     mistakes,
     predictions,
     pruning,
@@ -69,7 +70,8 @@ def make_report(opened: OpenedRun, draws: int | None = None) -> Report:
         raise missing("report", "matplotlib", "plot") from None
     evidence = gather(opened, draws)
     return Report(evidence, [
-        run_section(evidence), _training(evidence), _weights(evidence), *_predictions(evidence)
+        run_section(evidence), _training(evidence), _weights(evidence), *_images(evidence),
+        *_predictions(evidence),
     ])  # fmt: skip
 
 
@@ -126,6 +128,17 @@ def _weights(evidence):
     )
     found = [*weights.plots(evidence), *pruning.plots(evidence)]
     return Section("weights", "What was learned", text, found)
+
+
+def _images(evidence):
+    """Return the section on kernels and feature maps, in a list; [] where nothing sees images."""
+    found = images.plots(evidence)
+    text = (
+        "A convolution looks for the same pattern at every place: its kernels are the patterns, "
+        "its feature maps where it found them. Where the draws of the weights differ, the map says "
+        "so by its deviation."
+    )
+    return [Section("images", "Inside the network: images", text, found)] if found else []
 
 
 def _predictions(evidence):

@@ -241,11 +241,11 @@ def with_torch(network, p, x, y, noise, plant=""):
         (top, bottom), (left, right) = sides(layer, size)
         if plant == "padding-odd-above" and isinstance(layer, Conv2DFlipout):
             top, bottom, left, right = bottom, top, right, left
-        if plant == "padding-symmetric" and isinstance(layer, Conv2DFlipout):
-            if layer.padding == "same":
-                (top, bottom), (left, right) = (
-                    (along // 2, total - along // 2) for along, total in
-                    zip(size, (top + bottom, left + right), strict=True))  # fmt: skip
+        moved = isinstance(layer, Conv2DFlipout) and layer.padding == "same"
+        if plant == "padding-symmetric" and moved:
+            high, wide = top + bottom, left + right
+            top, left = (along // 2 for along in size)
+            bottom, right = high - top, wide - left
         return functional.pad(h.permute(0, 3, 1, 2), (left, right, top, bottom), value=value)
 
     def apply(h, kernel, layer):

@@ -256,8 +256,9 @@ def random_layer(
     """Return a function from inputs to pre-activations: TFP's own layer, its own draws."""
     prior = {"loc": 0.0, "scale": 1.0}
     bias = "none" if bias_mu is None else "deterministic" if bias_sigma is None else "normal"
-    description = {"units": kernel_mu.shape[1], "activation": "linear", "scale_shift": 0.0,
-                   "kernel_prior": prior, "bias": bias, "bias_prior": prior}  # fmt: skip
+    description = {"type": "DenseFlipout", "units": kernel_mu.shape[1], "activation": "linear",
+                   "scale_shift": 0.0, "kernel_prior": prior, "bias": bias,
+                   "bias_prior": prior}  # fmt: skip
     layer = make_layer(description, len(kernel_mu), "float64")
     found = variables(layer)
     found["kernel_mu"].assign(kernel_mu)

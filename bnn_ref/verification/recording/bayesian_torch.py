@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from ..frameworks.bayesian_torch import LinearFlipout, TakenOver, counted_kl, framework, variables
 from ..frameworks.torch import nll as own_nll
-from .seen import Seen
+from .seen import Seen, plain
+from .torch_images import (
+    POOLS,
+    Conv2dReparameterization,
+    described,
+    flat,
+    order_of,
+    refuse,
+    turned,
+)
 from .watching import Chain, watch
 
 if TYPE_CHECKING:
@@ -21,6 +30,8 @@ try:
     from bayesian_torch.layers import LinearReparameterization
 except ImportError:  # an older Bayesian-Torch
     LinearReparameterization = LinearFlipout
+
+DRAWING = (LinearFlipout, LinearReparameterization, Conv2dReparameterization)
 
 
 def _taken_over(told):
@@ -44,7 +55,7 @@ def _prior(k, loc, scale):
     return float(f"{np.mean(loc):.9g}"), float(f"{np.mean(scale):.9g}")
 
 
-def _noise(k, call, bias):
+def _noise(k, call, bias, order):
     """Return a layer's draws by their names, checked against what such a layer draws."""
     flipout = isinstance(call.layer, LinearFlipout)
     wanted = ["normal"] + ["normal"] * bias + ["uniform", "uniform"] * flipout
@@ -52,33 +63,46 @@ def _noise(k, call, bias):
     if kinds != wanted:
         raise ValueError(f"layers.{k}: expected the draws {wanted}, found {kinds}")
     values = [value for _, value in call.draws]
-    noise = {"kernel_eps": values[0].T}
+    noise = {"kernel_eps": turned(values[0], order)}
     if bias:
         noise["bias_eps"] = values[1]
-    ones = (np.ones(tuple(t.shape), values[0].dtype) for t in (call.inputs, call.outputs))
-    signs = [np.sign(value) for value in values[-2:]] if flipout else ones
+    ones = (np.ones(tuple(t.shape[:2]), values[0].dtype) for t in (call.inputs, call.outputs))
+    signs = [np.sign(value) for value in values[-2:]] if flipout else list(ones)
+    signs[0] = signs[0] if order is None else signs[0][:, order]
     return noise | dict(zip(("sign_input", "sign_output"), signs, strict=True))
 
 
-def _seen(k, call):
+def _seen(k, call, order):
     """Return the `Seen` of one layer."""
-    if call.inputs.ndim != 2:
-        raise ValueError(f"layers.{k}: expected inputs of rank 2, found {tuple(call.inputs.shape)}")
     layer = call.layer
-    parameters = {name: p.detach().numpy().T for name, p in variables(layer).items()}
+    told = described(k, layer, call.inputs)
+    if told is None and call.inputs.ndim != 2:
+        raise ValueError(f"layers.{k}: expected inputs of rank 2, found {tuple(call.inputs.shape)}")
+    inputs, outputs = flat(call.inputs), flat(call.outputs)
+    if not variables_of(layer):
+        return plain(told, inputs, outputs)
+    inputs = inputs if order is None else inputs[:, order]
+    parameters = {name: turned(p.detach().numpy(), order if "kernel" in name else None)
+                  for name, p in variables(layer).items()}  # fmt: skip
     bias = "bias_mu" in parameters
     kind = "normal_flipped" if isinstance(layer, LinearFlipout) else "normal"
     return Seen(
-        parameters, _noise(k, call, bias),
-        call.inputs.detach().numpy(), call.outputs.detach().numpy(),
+        parameters, _noise(k, call, bias, order), inputs, outputs,
         "linear", 0.0, _prior(k, layer.prior_weight_mu, layer.prior_weight_sigma),
         _prior(k, layer.prior_bias_mu, layer.prior_bias_sigma) if bias else None,
-        kind if bias else "none",
+        kind if bias else "none", told,
     )  # fmt: skip
+
+
+def variables_of(layer):
+    """Return a layer's parameters by our names; a layer without any has none."""
+    return variables(layer) if isinstance(layer, DRAWING) else {}
 
 
 def _kl(layer, kind):
     """Return a layer's KL: its own mean, or each of its means times the count of weights."""
+    if not isinstance(layer, DRAWING):
+        return torch.zeros(())
     counted = []
     counted_kl(layer, counted)
     try:
@@ -101,23 +125,29 @@ def record_call(
     """Return ([Seen of each layer], results by name, source) of one call."""
     if isinstance(model, (list, tuple, torch.nn.Sequential)):
         model = Chain(*model)
-    kinds = (LinearFlipout, LinearReparameterization)
-    layers = [module for module in model.modules() if isinstance(module, kinds)]
-    if not layers:
+    refuse(model)
+    drawing = [module for module in model.modules() if isinstance(module, DRAWING)]
+    if not drawing:
         raise ValueError("model: expected LinearFlipout layers of Bayesian-Torch, found none")
-    x = torch.as_tensor(x).to(layers[0].mu_weight.dtype)
+    x = torch.as_tensor(x).to(variables(drawing[0])["kernel_mu"].dtype)
+    layers = [module for module in model.modules() if isinstance(module, (*DRAWING, *POOLS))]
     outputs, seen = watch(model, layers, x, _taken_over)
+    seen = seen[next(k for k, call in enumerate(seen) if isinstance(call.layer, DRAWING)) :]
+    orders = [order_of(seen[k - 1].outputs if k else None, call.inputs)
+              for k, call in enumerate(seen)]  # fmt: skip
     targets = torch.as_tensor(y)
     fit = nll(outputs, targets) if nll else own_nll(likelihood, outputs, targets)
     kls = [kl_divided_by * _kl(call.layer, kl) for call in seen]
     total = fit + kl_weight * sum(kls)
     named = {f"layers.{k}.{name}": parameter for k, call in enumerate(seen)
-             for name, parameter in variables(call.layer).items()}  # fmt: skip
+             for name, parameter in variables_of(call.layer).items()}  # fmt: skip
     gradients = torch.autograd.grad(total, [seen[0].inputs, *named.values()])
     results = {"outputs": outputs, "nll": fit, "kl": sum(kls), "loss": total}
     results |= {f"layers.{k}.kl": value for k, value in enumerate(kls)}
     results = {name: value.detach().numpy() for name, value in results.items()}
-    results["grad.x"] = gradients[0].numpy()
+    results["grad.x"] = flat(gradients[0])
     for name, gradient in zip(named, gradients[1:], strict=True):
-        results[f"grad.{name}"] = gradient.numpy().T
-    return [_seen(k, call) for k, call in enumerate(seen)], results, framework("").source()
+        order = orders[int(name.split(".")[1])]
+        results[f"grad.{name}"] = turned(gradient.numpy(), order if "kernel" in name else None)
+    told = [_seen(k, *one) for k, one in enumerate(zip(seen, orders, strict=True))]
+    return told, results, framework("").source()

@@ -44,9 +44,12 @@ def record(
     Parameters
     ----------
     model : layer, model or list of layers
-        TFP: `DenseFlipout` or `DenseReparameterization` layers (a Keras model, or a list).
+        TFP: `DenseFlipout` or `DenseReparameterization` layers (a Keras model, or a list), and
+        convolutions of either kind (channels last) with Keras' pooling between them.
         PyTorch: a `torch.nn.Module` with Bayesian-Torch's `LinearFlipout` or
-        `LinearReparameterization`, torchbnn's `BayesLinear` or Blitz's `BayesianLinear` layers, or
+        `LinearReparameterization`, its `Conv2dReparameterization` and PyTorch's pooling between
+        them (its Flipout convolutions draw their signs anew at every place, which no vector
+        holds: refused), torchbnn's `BayesLinear` or Blitz's `BayesianLinear` layers, or
         a person's own, of which ``hooks`` say how they are read. Between them only the activations
         of `docs/vectors.md` (and a Flatten before the first); they are recognised by what they do.
     x : array or tensor (B, ...)
@@ -139,34 +142,22 @@ def _vector(layers, results, source, y, likelihood, kl_weight):
     nexts = [layer.inputs for layer in layers[1:]] + [results["outputs"]]
     descriptions, arrays = [], {"x": x, "y": _targets(y, likelihood, dtype)}
     for k, (layer, following) in enumerate(zip(layers, nexts, strict=True)):
-        descriptions.append(
-            {
-                "type": "DenseFlipout",
-                "units": layer.outputs.shape[1],
-                "activation": _between(k, layer, following, k == len(layers) - 1),
-                "scale_shift": layer.scale_shift,
-                "kernel_prior": _prior(layer.kernel_prior),
-                "bias": layer.bias,
-                "bias_prior": _prior(layer.bias_prior),
-            }
-        )
+        activation = _between(k, layer, following, k == len(layers) - 1)
+        if activation != "linear" and not layer.parameters:
+            raise ValueError(f"layers.{k}: expected nothing between {layer.described['type']} and "
+                             f"the next layer, found {activation}")  # fmt: skip
+        descriptions.append(layer.description(activation))
         for name, value in {**layer.parameters, **layer.noise}.items():
             arrays[f"layers.{k}.{name}"] = np.ascontiguousarray(value, dtype)
     lifted, own = lift(descriptions)
     meta = {"format": "bnn-ref-vectors", "version": 1, "source": source, "dtype": dtype,
             "layers": lifted, "likelihood": likelihood, "kl_weight": kl_weight}  # fmt: skip
-    if own or any("type" in (one[part] or {}) for one in descriptions
-                  for part in ("kernel_prior", "bias_prior")):  # fmt: skip
+    if own or any(layer.described for layer in layers) or any(
+            "type" in (one[part] or {}) for one in descriptions
+            for part in ("kernel_prior", "bias_prior")):  # fmt: skip
         meta |= {"version": 2, "estimator": "flipout", "sample_weight": False}
     results["grad.x"] = results["grad.x"].reshape(x.shape)
     return Vector(meta, arrays | own).answer(results, source)
-
-
-def _prior(prior):
-    if prior is None or isinstance(prior, dict):
-        return prior
-    return {name: np.asarray(value, float).tolist()
-            for name, value in zip(("loc", "scale"), prior, strict=True)}  # fmt: skip
 
 
 def _targets(y, likelihood, dtype):

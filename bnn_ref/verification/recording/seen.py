@@ -22,12 +22,15 @@ class Seen(NamedTuple):
     noise : dict of str to array
         kernel_eps, sign_input, sign_output and, where it was drawn, bias_eps.
     inputs, outputs : array (B, I), (B, O)
-        What the layer was given and what it returned.
+        What the layer was given and what it returned; images flat, channels last.
     activation : str
         The layer's own.
     scale_shift : float
     kernel_prior, bias_prior : (loc, scale) or None
     bias : str
+    described : dict, optional
+        A layer of images: its type and sizes as `docs/vectors.md` writes them. A dense one unless
+        given.
     """
 
     parameters: dict[str, NDArray[Any]]
@@ -36,9 +39,31 @@ class Seen(NamedTuple):
     outputs: NDArray[Any]
     activation: str
     scale_shift: float
-    kernel_prior: tuple[float, float]
+    kernel_prior: tuple[float, float] | None
     bias_prior: tuple[float, float] | None
     bias: str
+    described: dict[str, Any] | None = None
+
+    def description(self, activation: str) -> dict[str, Any]:
+        """Return the layer as a vector describes it, with this activation behind it."""
+        sizes = self.described or {"type": "DenseFlipout", "units": self.outputs.shape[1]}
+        if not self.parameters:
+            return sizes
+        return {**sizes, "activation": activation, "scale_shift": self.scale_shift,
+                "kernel_prior": _prior(self.kernel_prior), "bias": self.bias,
+                "bias_prior": _prior(self.bias_prior)}  # fmt: skip
+
+
+def plain(described: dict[str, Any], inputs: NDArray[Any], outputs: NDArray[Any]) -> Seen:
+    """Return the `Seen` of a layer without parameters; arguments as its attributes."""
+    return Seen({}, {}, inputs, outputs, "linear", 0.0, None, None, "none", described)
+
+
+def _prior(prior):
+    if prior is None or isinstance(prior, dict):
+        return prior
+    return {name: np.asarray(value, float).tolist()
+            for name, value in zip(("loc", "scale"), prior, strict=True)}  # fmt: skip
 
 
 def activation_of(function: Callable[[Any], Any] | None, a: NDArray[Any]) -> str | None:

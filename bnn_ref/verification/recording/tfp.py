@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -10,20 +11,24 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from ..frameworks.tensorflow import tf, tfp
+from ..frameworks.tensorflow import tf, tf_keras, tfp
 from ..frameworks.tfp import framework, taken_over, variables
 from ..frameworks.tfp import nll as own_nll
-from .seen import Seen, activation_of, shift_of
+from .seen import Seen, activation_of, plain, shift_of
 
 if TYPE_CHECKING:
     from ...likelihoods.base import Likelihood
 
-FLIPOUT, SHARED = tfp.layers.DenseFlipout, tfp.layers.DenseReparameterization
+CONVOLUTIONS = tuple(getattr(tfp.layers, f"Convolution{n}D{kind}") for n in (1, 2)
+                     for kind in ("Flipout", "Reparameterization"))  # fmt: skip
+DRAWING = (tfp.layers.DenseFlipout, tfp.layers.DenseReparameterization, *CONVOLUTIONS)
+PLAIN = {tf_keras.layers.MaxPooling2D: "MaxPool2D", tf_keras.layers.AveragePooling2D:
+         "AveragePool2D"}  # fmt: skip
 
 
 def _flipout_layers(model):
     """Return the layers that draw, in a list, a model or models within it."""
-    if isinstance(model, (FLIPOUT, SHARED)):
+    if isinstance(model, DRAWING):
         return [model]
     inner = model if isinstance(model, (list, tuple)) else getattr(model, "layers", [])
     return [layer for part in inner for layer in _flipout_layers(part)]
@@ -43,27 +48,30 @@ def _first(outputs):
 
 
 def _watched(model, x, tape):
-    """Call the model; return (outputs, {id of a layer: what was seen of it}).
+    """Call the model; return (outputs, what was seen of each call that is of account, in order).
 
     The inputs of every Flipout layer are watched by the tape.
     """
     from tensorflow_probability.python.distributions import normal as normal_module
-    from tensorflow_probability.python.layers import dense_variational
+    from tensorflow_probability.python.layers import conv_variational, dense_variational
 
-    base = dense_variational._DenseVariational
-    seen, now, again = {}, [], []
-    own_call = base.call
+    seen, now, again = [], [], []
     own_normal, own_sign = normal_module.samplers.normal, dense_variational.tfp_random.rademacher
 
-    def call(layer, inputs, *args, **kwargs):
-        inputs = tf.convert_to_tensor(inputs)
-        tape.watch(inputs)
-        now.append(SimpleNamespace(inputs=inputs, draws=[], outputs=None))
-        now[-1].outputs = own_call(layer, inputs, *args, **kwargs)
-        if id(layer) in seen:
-            again.append(layer.name)  # told after the call: Keras wraps what is raised in it
-        seen[id(layer)] = now.pop()
-        return seen[id(layer)].outputs
+    def watched(kind):
+        own_call = kind.call
+
+        def call(layer, inputs, *args, **kwargs):
+            inputs = tf.convert_to_tensor(inputs)
+            tape.watch(inputs)
+            now.append(SimpleNamespace(layer=layer, inputs=inputs, draws=[], outputs=None))
+            now[-1].outputs = own_call(layer, inputs, *args, **kwargs)
+            if isinstance(layer, DRAWING) and any(one.layer is layer for one in seen):
+                again.append(layer.name)  # told after the call: Keras wraps what is raised in it
+            seen.append(now.pop())
+            return seen[-1].outputs
+
+        return mock.patch.object(kind, "call", call)
 
     def watch(kind, own):
         def draw(*args, **kwargs):
@@ -74,32 +82,62 @@ def _watched(model, x, tape):
 
         return draw
 
-    with (
-        taken_over(watch("normal", own_normal), watch("sign", own_sign)),
-        mock.patch.object(base, "call", call),
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(taken_over(watch("normal", own_normal), watch("sign", own_sign)))
+        bases = dense_variational._DenseVariational, conv_variational._ConvVariational
+        for kind in (*bases, *PLAIN):
+            stack.enter_context(watched(kind))
         outputs = _call(model, x)
     if again:
         raise ValueError(f"{again[0]}: expected one call of each layer, found a second")
-    return outputs, seen
+    first = next((k for k, one in enumerate(seen) if isinstance(one.layer, DRAWING)), len(seen))
+    return outputs, seen[first:]
 
 
 def _noise(k, layer, seen):
     """Return a layer's draws by their names, checked against what such a layer draws."""
     shape = tuple(layer.kernel_posterior.event_shape)
     kinds = [kind for kind, _ in seen.draws]
-    flipout = isinstance(layer, FLIPOUT)
+    flipout = type(layer).__name__.endswith("Flipout")
     wanted = ["normal", "sign", "sign"] if flipout else ["normal"]
     if kinds not in (wanted, [*wanted, "normal"]):
         raise ValueError(f"layers.{k}: expected the draws {wanted}, found {kinds}")
     values = [value for _, value in seen.draws]
-    inputs, outputs = seen.inputs.shape, seen.outputs.shape
-    noise = {"kernel_eps": values[0].reshape(shape)}
-    noise["sign_input"] = values[1] if flipout else np.ones(inputs, values[0].dtype)
-    noise["sign_output"] = values[2] if flipout else np.ones(outputs, values[0].dtype)
+    noise, rows = {"kernel_eps": values[0].reshape(shape)}, len(seen.inputs)
+    for place, side in enumerate(("input", "output")):
+        ones = np.ones((rows, shape[place - 2]), values[0].dtype)
+        noise[f"sign_{side}"] = values[1 + place] if flipout else ones
     if len(kinds) > len(wanted):
         noise["bias_eps"] = values[-1].reshape(shape[-1:])
     return noise
+
+
+def _described(k, layer, shape):
+    """Return the type and sizes of a layer of images of that shape, None of a dense one.
+
+    Raises
+    ------
+    ValueError
+        For what no vector expresses: channels first, dilation, causal padding.
+    """
+    if isinstance(layer, DRAWING) and not isinstance(layer, CONVOLUTIONS):
+        if len(shape) != 1:
+            raise ValueError(f"layers.{k}: expected inputs of rank 2, found rank {1 + len(shape)}")
+        return None
+    known = {"data_format": "channels_last"}
+    if isinstance(layer, CONVOLUTIONS):
+        known["dilation_rate"] = (1,) * (len(shape) - 1)
+    for name, wanted in known.items():
+        if getattr(layer, name) != wanted:
+            raise ValueError(f"layers.{k}.{name}: expected {wanted}, found {getattr(layer, name)}")
+    if layer.padding not in ("valid", "same"):
+        raise ValueError(f"layers.{k}.padding: expected valid or same, found {layer.padding}")
+    common = {"strides": list(layer.strides), "padding": layer.padding, "input_shape": list(shape)}
+    for kind, name in PLAIN.items():
+        if isinstance(layer, kind):
+            return {"type": name, "pool_size": list(layer.pool_size), **common}
+    return {"type": f"Conv{len(shape) - 1}DFlipout", "filters": layer.filters,
+            "kernel_size": list(layer.kernel_size), **common}  # fmt: skip
 
 
 def _prior(k, distribution):
@@ -115,8 +153,11 @@ def _prior(k, distribution):
 
 def _seen(k, layer, seen):
     """Return the `Seen` of one layer."""
-    if len(seen.inputs.shape) != 2:
-        raise ValueError(f"layers.{k}: expected inputs of rank 2, found {tuple(seen.inputs.shape)}")
+    described = _described(k, layer, tuple(seen.inputs.shape[1:]))
+    inputs, outputs = (np.reshape(value, (len(value), -1)) for value in
+                       (seen.inputs.numpy(), seen.outputs.numpy()))  # fmt: skip
+    if not isinstance(layer, DRAWING):
+        return plain(described, inputs, outputs)
     named = variables(layer)
     parameters = {name: variable.numpy() for name, variable in named.items()}
     bias = "none"
@@ -129,9 +170,9 @@ def _seen(k, layer, seen):
         raise ValueError(f"layers.{k}: expected an activation of docs/vectors.md, found {own!r}")
     sigma = np.asarray(tf.convert_to_tensor(layer.kernel_posterior.distribution.scale))
     return Seen(
-        parameters, _noise(k, layer, seen), seen.inputs.numpy(), seen.outputs.numpy(), activation,
+        parameters, _noise(k, layer, seen), inputs, outputs, activation,
         shift_of(sigma, parameters["kernel_rho"]), _prior(k, layer.kernel_prior),
-        _prior(k, layer.bias_prior) if bias == "normal" else None, bias,
+        _prior(k, layer.bias_prior) if bias == "normal" else None, bias, described,
     )  # fmt: skip
 
 
@@ -148,31 +189,29 @@ def record_call(
     """Return ([Seen of each layer], results by name, source) of one call."""
     layers = _flipout_layers(model)
     if not layers:
-        raise ValueError("model: expected DenseFlipout layers of TFP, found none")
+        raise ValueError("model: expected Flipout layers of TFP, found none")
     x = tf.convert_to_tensor(np.asarray(x, tf.as_dtype(layers[0].dtype).as_numpy_dtype))
     with tf.GradientTape() as tape:
         outputs, seen = _watched(model, x, tape)
-        missing = [layer.name for layer in layers if id(layer) not in seen]
+        missing = [layer.name for layer in layers if not any(one.layer is layer for one in seen)]
         if missing:
             raise ValueError(f"{missing[0]}: expected one call of each layer, found none")
         fit = nll(outputs, y) if nll else own_nll(likelihood, outputs, y)
         kls = [
-            kl_divided_by * tf.add_n(layer.losses) if layer.losses else tf.zeros_like(fit)
-            for layer in layers
+            kl_divided_by * tf.add_n(one.layer.losses) if one.layer.losses else tf.zeros_like(fit)
+            for one in seen
         ]
         total = fit + kl_weight * tf.add_n(kls)
-    order = sorted(range(len(layers)), key=lambda k: list(seen).index(id(layers[k])))
     named = {
-        f"layers.{place}.{name}": variable
-        for place, k in enumerate(order)
-        for name, variable in variables(layers[k]).items()
+        f"layers.{k}.{name}": variable
+        for k, one in enumerate(seen)
+        for name, variable in variables(one.layer).items()
     }
-    first = seen[id(layers[order[0]])].inputs
-    gradients = tape.gradient(total, {"x": first, **named})
+    gradients = tape.gradient(total, {"x": seen[0].inputs, **named})
     results = {"outputs": outputs, "nll": fit, "kl": tf.add_n(kls), "loss": total}
-    results |= {f"layers.{place}.kl": kls[k] for place, k in enumerate(order)}
+    results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
     results |= {f"grad.{name}": _dense(gradient) for name, gradient in gradients.items()}
-    told = [_seen(place, layers[k], seen[id(layers[k])]) for place, k in enumerate(order)]
+    told = [_seen(k, one.layer, one) for k, one in enumerate(seen)]
     return told, {name: np.asarray(v) for name, v in results.items()}, framework("tfp").source()
 
 

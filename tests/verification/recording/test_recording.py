@@ -167,7 +167,7 @@ TOLD = {
         "layers.0: expected one activation of docs/vectors.md between this layer and the next, "
         "found something else",
         "expected one call of each layer, found a second",
-        "model: expected DenseFlipout layers of TFP, found none",
+        "model: expected Flipout layers of TFP, found none",
         "layers.0: expected an activation of docs/vectors.md",
         "agrees True (5, 4)", "agrees True (5, 4)", "agrees True (5, 4)",
         "layers.0: expected the outputs of the last layer, found their softmax (logits are wanted",

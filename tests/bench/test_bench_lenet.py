@@ -1,0 +1,54 @@
+"""LeNet-5 beside TFP, at a tiny size: both are trained and scored by the same code."""
+
+import importlib.util
+
+import pytest
+
+pytest.importorskip("bench", reason="the bench is not in this checkout")
+pytest.importorskip("numba", reason="numba is not installed")
+
+from bench import lenet
+
+
+@pytest.mark.parametrize("name", ["ours", pytest.param("tfp", marks=pytest.mark.slow)])
+def test_a_contender_is_trained_and_scored(name):
+    """On digits, 8x8: two steps from the same start leave some nats of log(10)."""
+    if name == "tfp" and importlib.util.find_spec("tensorflow_probability") is None:
+        pytest.skip("tfp is not installed")
+    found = lenet.run(name, 0, "digits", 2 * lenet.BATCH, 1, 2)
+    assert (found["contender"], found["seed"]) == (name, 0)
+    assert -4 < found["nats"] < -1
+    assert 0 <= found["accuracy"] <= 1
+    assert found["nats_error"] > 0
+    assert found["seconds"] >= 0
+
+
+def test_batches_are_whole_and_the_same_for_all():
+    one, two = (list(lenet.batches(300, 2, 5)) for _ in range(2))
+    assert [len(rows) for rows in one] == [lenet.BATCH] * 4
+    assert all((a == b).all() for a, b in zip(one, two, strict=True))
+    assert len({*one[0], *one[1]}) == 2 * lenet.BATCH
+
+
+def test_the_table_holds_means_and_their_errors():
+    rows = [
+        {
+            "contender": "ours",
+            "seed": seed,
+            "nats": nats,
+            "accuracy": 0.98,
+            "seconds": 10.0,
+            "peak_mb": peak,
+        }
+        for seed, nats, peak in ((0, -0.04, 400.0), (1, -0.06, 410.0))
+    ]
+    rows.append({**rows[0], "contender": "tfp", "peak_mb": None})  # fmt: skip
+    text = lenet.table(rows).markdown()
+    assert "| bnn_ref | 2 | -0.0500 ± 0.0100 | 0.9800 | 10 | 410 MB |" in text
+    assert "| TFP, XLA | 1 | -0.0400 | 0.9800 | 10 |  |" in text
+
+
+def test_an_unknown_contender_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        lenet.main(["--data", "digits", "--contenders", "ours,theirs"])
+    assert "expected some of ours, tfp" in capsys.readouterr().err
