@@ -10,6 +10,7 @@ from .. import reference
 from ..errors import expected
 from ..likelihoods import Normal
 from .adam import IN_DECIMALS, one_update
+from .pictures import show_convolution
 from .sheet import NO_MPMATH, Sheet, mpmath_or_none, number
 from .step_checks import check_gradients, check_outputs
 
@@ -115,6 +116,8 @@ def _forward(sheet, subject, noise, result):
         if layer.type != "DenseFlipout":
             sheet.heading(f"layers[{k}] forward: {layer.type}, {layer.describe()}")
             _arrays(sheet, [p, n, t], BACKWARD)
+            if layer.type == "Conv2DFlipout":
+                show_convolution(sheet, layer, p, t)
             continue
         sheet.heading(f"layers[{k}] forward: {layer.inputs} -> {layer.outputs}, {layer.activation}")
         sheet.array("kernel_mu", p.kernel_mu)

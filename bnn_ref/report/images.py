@@ -85,8 +85,9 @@ def feature_maps(evidence: Evidence, row: int, shown: list[int]) -> dict[int, ND
 
 def _kernels(evidence):
     """Return the picture of the first convolution with a posterior, in a list; [] without one."""
-    found = ((k, p) for k, p in enumerate(evidence.opened.parameters.layers)
-             if np.ndim(getattr(p, "kernel_mu", None)) == 4 and hasattr(p, "kernel_rho"))  # fmt: skip
+    every = enumerate(evidence.opened.parameters.layers)
+    found = (one for one in every if np.ndim(getattr(one[1], "kernel_mu", None)) == 4
+             and getattr(one[1], "kernel_rho", None) is not None)  # fmt: skip
     k, p = next(found, (None, None))
     if p is None:
         return []
