@@ -5,8 +5,6 @@ import importlib
 import importlib.util
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -209,7 +207,7 @@ def test_every_command_says_what_it_prints():
 
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command[1])
-def test_every_command_prints_what_is_said_behind_it(command, capsys, monkeypatch):
+def test_every_command_prints_what_is_said_behind_it(command, capsys, monkeypatch, request):
     words, printed = shlex.split(command[0]), command[1]
     monkeypatch.chdir(ROOT)
     if words[0] == "bnn-ref":
@@ -218,13 +216,12 @@ def test_every_command_prints_what_is_said_behind_it(command, capsys, monkeypatc
         assert code == (1 if "disagree" in words[-1] else 0)
     else:
         assert words[:2] == ["python", "-c"]
-        for library in re.findall(r"\b(bayesian_torch|jax|torch)\b", words[2]):
+        libraries = re.findall(r"\b(bayesian_torch|jax|torch)\b", words[2])
+        for library in libraries:
             if importlib.util.find_spec(library) is None:
                 pytest.skip(f"{library} is not installed")
-        done = subprocess.run(
-            [sys.executable, *words[1:]], capture_output=True, text=True, check=True
-        )
-        out = done.stdout
+        process = "jax" if "jax" in libraries else "torch"
+        out = request.getfixturevalue("frameworks").run(process, words[2])
     assert printed in out
 
 
