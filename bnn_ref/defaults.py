@@ -23,6 +23,7 @@ SETTINGS: dict[str, Any] = {
     "kl_warm_up": None,
     "adam": "paper",
     "estimator": "flipout",
+    "freeze": None,
     "holdout": None,
     "draws": 50,
     "draws_per_step": 1,
@@ -43,4 +44,5 @@ OF_TRAINER = (  # that `Trainer` and `fit` take by name
     "kl_warm_up",
     "adam",
     "estimator",
+    "freeze",
 )

@@ -72,6 +72,8 @@ def add_settings(parser):
     add("--adam", "paper (default), tensorflow1 or keras", metavar="NAME")
     add("--estimator", f"of a step's noise: {', '.join(ESTIMATORS)} (default flipout)",
         metavar="NAME")  # fmt: skip
+    add("--freeze", "tensors that stay as they start: full names (layers.0.kernel_mu), or what "
+        "some begin with (layers.0.kernel, layers.0)", metavar="NAME,...")  # fmt: skip
     add("--holdout", "training rows held out: drawn by the seed from the digits (default 360), "
         "text tables and npz without a test part (a fifth), else the first N (none)", type=int,
         metavar="N")  # fmt: skip
@@ -96,6 +98,8 @@ def resolve(args, config=None, run=None):
     given = {name: getattr(args, name) for name in DEFAULTS if getattr(args, name) is not None}
     if "layers" in given:
         given["layers"] = sizes(given["layers"])
+    if "freeze" in given:
+        given["freeze"] = [name for name in given["freeze"].split(",") if name] or None
     if "data" in given and given["data"] != "digits":
         given["data"] = os.path.abspath(given["data"])
     if "network" in given and given["network"] not in NAMED:

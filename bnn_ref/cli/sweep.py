@@ -13,9 +13,9 @@ A setting is NAME=VALUE, or NAME=VALUE,VALUE,... for each of several: a cell is 
 combination. Names: network (a name or a file, in place of layers), layers (50, or 128x128),
 activation, prior, prior_scale, bias, initializer, initial_sigma, likelihood, steps, epochs,
 batch_size, learning_rate (a number, cosine or cosine:PEAK), kl_weight, temperature, kl_warm_up,
-adam, estimator, holdout, draws, draws_per_step, backend, dtype, seed (initial values, noise, order)
-and split (which rows are held out). seed and split may be a range: seed=0-4. `bnn-ref train` takes
-the same ones as options: --learning-rate and so on.
+adam, estimator, freeze (layers.0 or layers.0+layers.1), holdout, draws, draws_per_step, backend,
+dtype, seed (initial values, noise, order) and split (which rows are held out). seed and split may
+be a range: seed=0-4. `bnn-ref train` takes the same ones as options: --learning-rate and so on.
 The command that trains the cell of the best held-out log-probability is printed at the end.
 
 Each finished cell is kept in SWEEP/cells at once: the same command goes on where a killed one was.
@@ -208,6 +208,8 @@ def parse_value(name, text):
             return [parse_sigma(text, name)]
         if name == "layers":
             return [[int(size) for size in text.split("x")] if text else []]
+        if name == "freeze":
+            return [text.split("+") if text else None]
         if name == "network" and text not in NAMED:
             return [os.path.abspath(text)]
     except ValueError:

@@ -22,6 +22,7 @@ LATER: dict[str, Any] = {
     "kl_warm_up": 0.0,
     "adam": "paper",
     "estimator": "flipout",
+    "freeze": None,
     "split": None,
     **dict.fromkeys(READING),
 }
@@ -47,6 +48,7 @@ SETTINGS: dict[str, Any] = {
     "kl_warm_up": Maybe((float, NoneType)),
     "adam": Maybe(str),
     "estimator": Maybe(str),
+    "freeze": Maybe(([str], NoneType)),
     "holdout": (int, NoneType),
     "draws": int,
     "draws_per_step": int,

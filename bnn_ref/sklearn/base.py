@@ -215,6 +215,7 @@ class Flipout(BaseEstimator):
             temperature=temperature,
             kl_warm_up=rise,
             estimator=self.estimator,
+            freeze=self.freeze,
             threads=self.threads,
             state=state,
             steps=steps,

@@ -76,6 +76,7 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         temperature: float | str = DEFAULTS["temperature"],
         kl_warm_up: float | None = DEFAULTS["kl_warm_up"],
         estimator: str = DEFAULTS["estimator"],
+        freeze: str | Sequence[str] | None = DEFAULTS["freeze"],
         num_examples: float | None = DEFAULTS["num_examples"],
         early_stopping: bool = DEFAULTS["early_stopping"],
         validation_fraction: float = DEFAULTS["validation_fraction"],

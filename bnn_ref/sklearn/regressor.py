@@ -90,6 +90,7 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
         temperature: float | str = DEFAULTS["temperature"],
         kl_warm_up: float | None = DEFAULTS["kl_warm_up"],
         estimator: str = DEFAULTS["estimator"],
+        freeze: str | Sequence[str] | None = DEFAULTS["freeze"],
         num_examples: float | None = DEFAULTS["num_examples"],
         early_stopping: bool = DEFAULTS["early_stopping"],
         validation_fraction: float = DEFAULTS["validation_fraction"],

@@ -31,7 +31,8 @@ DEFAULTS: dict[str, Any] = defaults.SETTINGS | {
 TEMPERATURES = (1.0, 0.3, 0.1, 0.03)  # that "held-out" chooses among
 CAN_CHANGE = (
     "learning_rate, batch_size, max_iter, draws, draws_per_step, kl_weight, temperature, "
-    "kl_warm_up, estimator, num_examples, early stopping's settings, class_weight, backend, threads"
+    "kl_warm_up, estimator, freeze, num_examples, early stopping's settings, class_weight, "
+    "backend, threads"
 )
 
 CONSTRAINTS: dict[str, Any] = {
@@ -52,6 +53,7 @@ CONSTRAINTS: dict[str, Any] = {
     "temperature": [Interval(Real, 0, None, closed="left"), StrOptions({"held-out"})],
     "kl_warm_up": [Interval(Real, 0, 1, closed="both"), None],
     "estimator": [StrOptions(set(ESTIMATORS))],
+    "freeze": [str, "array-like", None],
     "num_examples": [Interval(Real, 0, None, closed="neither"), None],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -106,6 +108,9 @@ SETTINGS = f"""hidden_layer_sizes : sequence of int, default (50,)
         with a flat line as the mean.
     estimator : {{{", ".join(f'"{name}"' for name in ESTIMATORS)}}}, default "flipout"
         Of a step's noise, as `bnn_ref.Trainer` takes it.
+    freeze : str or sequence of str, optional
+        Tensors that stay as they start, or, with `warm_start`, as they are: "layers.0.kernel_mu",
+        or what some begin with ("layers.0").
     num_examples : float, optional
         N. By default the sum of the rows' weights (1 each without any) that `fit` trains on, or
         that all calls of `partial_fit` were given: give it where the same rows come again, or

@@ -8,13 +8,13 @@ from ..errors import expected
 from ..network import Network
 
 
-def frozen_names(network: Network, freeze: str | Sequence[str]) -> tuple[str, ...]:
+def frozen_names(network: Network, freeze: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return the full names of the tensors that are to stay as they are, in the network's order.
 
     Parameters
     ----------
     network : Network
-    freeze : str or sequence of str
+    freeze : str, sequence of str or None
         Each the full name of a tensor ("layers.0.kernel_mu"), or what some begin with: a posterior
         ("layers.0.kernel"), a layer ("layers.0"), "likelihood".
 
@@ -23,7 +23,7 @@ def frozen_names(network: Network, freeze: str | Sequence[str]) -> tuple[str, ..
     ValueError
         For a name that no tensor has.
     """
-    asked = [freeze] if isinstance(freeze, str) else list(freeze)
+    asked = [freeze] if isinstance(freeze, str) else list(freeze or ())
     if not asked:
         return ()
     known, found = list(network.parameter_shapes), set()

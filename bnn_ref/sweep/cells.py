@@ -141,13 +141,15 @@ def name_of(cell: Mapping[str, Any]) -> str:
 
 
 def cell_text(value: Any) -> Any:
-    """Return a table's entry: a list as 128x128, anything else as it is.
+    """Return a table's entry: a list as 128x128 or layers.0+layers.1, anything else as it is.
 
     Parameters
     ----------
     value : str, number, list or None
     """
-    return "x".join(str(one) for one in value) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    return ("+" if any(isinstance(one, str) for one in value) else "x").join(map(str, value))
 
 
 def plain(value: Any) -> Any:

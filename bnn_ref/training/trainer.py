@@ -125,7 +125,7 @@ class Trainer:
         kl_warm_up: float = 0.0,
         adam: str | Adam = "paper",
         estimator: str = "flipout",
-        freeze: str | Sequence[str] = (),
+        freeze: str | Sequence[str] | None = None,
         threads: int | None = None,
         state: State | None = None,
         steps: int | None = None,

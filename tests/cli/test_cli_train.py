@@ -152,6 +152,7 @@ CONTRADICTIONS = {
     "--initializer": ("he", "tfp"),
     "--adam": ("keras", "paper"),
     "--estimator": ("shared", "flipout"),
+    "--freeze": ("layers.0", None),
     "--holdout": (10, 360),
     "--draws-per-step": (2, 1),
     "--dtype": ("float64", "float32"),

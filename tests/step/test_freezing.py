@@ -1,15 +1,21 @@
 """Frozen tensors in both back ends: gradients are computed, nothing of them moves."""
 
+import warnings
+
 import needs_numba  # noqa: F401
 import numpy as np
 import pytest
+from command import call
 from tolerances import COMPILED_TEN_STEPS, relative
 
 from bnn_ref import Adam, DenseFlipout, Network, Normal, State, Trainer, fit, reference
+from bnn_ref.cli.sweep import parse_settings
 from bnn_ref.fast import compiled
 from bnn_ref.layers import BatchNorm, Dense
 from bnn_ref.runs.checkpoints import load_checkpoint, save_checkpoint
+from bnn_ref.runs.opened import open_run
 from bnn_ref.step import frozen_names
+from bnn_ref.sweep import cell_text
 
 LAYERS = [DenseFlipout(4, 5, "tanh", bias="normal"), DenseFlipout(5, 2)]
 PLAIN = Network(LAYERS, Normal(0.5, learn_scale=True))
@@ -98,3 +104,43 @@ def test_fit_freezes():
     first = PLAIN.init(0, "float32")
     for name, value in found.parameters.items():
         assert np.array_equal(value, first[name]) == name.startswith("layers.0."), name
+
+
+TRAIN = ("train", "--layers", "4", "--draws", 1, "--backend", "numpy", "--steps", 3)
+
+
+def test_a_run_freezes_records_it_and_goes_on_so(tmp_path, capsys):
+    run = tmp_path / "run"
+    found = call(capsys, *TRAIN, "--freeze", "layers.0.kernel,layers.1.kernel_rho", "--out", run)
+    assert found.code == 0, found.err
+    opened = open_run(run)
+    assert opened.settings["freeze"] == ["layers.0.kernel", "layers.1.kernel_rho"]
+    frozen = ("layers.0.kernel_mu", "layers.0.kernel_rho", "layers.1.kernel_rho")
+    assert opened.trainer().freeze == frozen
+    assert "--freeze layers.0.kernel,layers.1.kernel_rho" in opened.command
+    start = opened.network.init(0, "float32")
+    assert call(capsys, "train", "--resume", "--out", run, "--steps", 5).code == 0
+    after = dict(open_run(run).parameters.items())
+    still = {name for name, value in start.items() if np.array_equal(after[name], value)}
+    assert still == set(frozen)
+    refused = call(capsys, *TRAIN, "--freeze", "layers.7")
+    assert refused.code == 2
+    assert "freeze: expected names of tensors" in refused.err
+    assert call(capsys, *TRAIN, "--out", tmp_path / "all").code == 0
+    assert "--freeze" not in open_run(tmp_path / "all").command
+
+
+def test_an_estimator_and_a_sweep_freeze():
+    FlipoutRegressor = pytest.importorskip("bnn_ref.sklearn").FlipoutRegressor
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    model = FlipoutRegressor((4,), max_iter=2, freeze="layers.0", backend="numpy", random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(x, x[:, 0])
+    start = model.network_.init(model.seed_, "float32")
+    still = {n for n, v in model.state_.parameters.items() if np.array_equal(v, start[n])}
+    assert still == {name for name in start if name.startswith("layers.0")}
+    found = parse_settings(["freeze=layers.0,layers.0+layers.1,"])
+    assert found == {"freeze": [["layers.0"], ["layers.0", "layers.1"], None]}
+    assert cell_text(["layers.0", "layers.1"]) == "layers.0+layers.1"
+    assert cell_text([128, 64]) == "128x64"
