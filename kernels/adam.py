@@ -7,9 +7,44 @@ once.
 import numpy as np
 
 from .arrays import put
+from .elementary import exp_series, less_exponent
 from .jit import kernel
-from .machine import select, use_whole_vectors, view
+from .machine import bits_float, multiply_add, select, use_whole_vectors, view
 from .records import ADAM, ADD
+
+LARGE_RATE, SMALL_EPSILON = 1e6, 1e-30  # from here on an update may overflow, see `is_plain`
+
+
+@kernel
+def _correction(log_beta, step):
+    """Return 1 - beta^t = -expm1(t log(beta)), by no library's functions."""
+    x = np.float64(step) * log_beta
+    if x < -40.0:  # exp(x) is lost beside 1
+        return 1.0
+    n = np.floor(x * 1.4426950408889634 + 0.5)
+    r = less_exponent(n, x)
+    power = bits_float(np.int64((np.int64(n) + np.int64(1023)) << np.int64(52)))
+    return multiply_add(-power, multiply_add(r * r, exp_series(r), r), 1.0 - power)
+
+
+@kernel
+def set_factors(run, step):
+    """Set the run's rate and scale of step t >= 1. Twin: `Adam.factors`."""
+    correct_1 = _correction(run.log_beta_1, step)
+    correct_2 = np.sqrt(_correction(run.log_beta_2, step))
+    if run.paper == 1:
+        run.rate, run.scale = run.learning_rate / correct_1, 1.0 / correct_2
+    else:
+        run.rate, run.scale = run.learning_rate * correct_2 / correct_1, 1.0
+
+
+@kernel
+def is_plain(run):
+    """Return whether an update with a gradient that is finite, and its square, is finite too.
+
+    A larger rate, or nothing beside a root of 0, may overflow.
+    """
+    return run.rate < LARGE_RATE and run.epsilon > SMALL_EPSILON
 
 
 @kernel
@@ -36,10 +71,10 @@ def adam(p, m, v, g, run):
     beta_1, beta_2 = T(run.beta_1), T(run.beta_2)
     rest_1, rest_2 = T(run.rest_1), T(run.rest_2)
     for i in range(p.size):
-        first = beta_1 * m[i] + rest_1 * g[i]
-        second = beta_2 * v[i] + rest_2 * g[i] * g[i]
+        first = multiply_add(beta_1, m[i], rest_1 * g[i])
+        second = multiply_add(beta_2, v[i], rest_2 * g[i] * g[i])
         first = select(abs(first) < tiny, T(0.0), first)
         second = select(second < tiny, T(0.0), second)
         m[i] = first
         v[i] = second
-        p[i] -= rate * first / (np.sqrt(second) * scale + epsilon)
+        p[i] -= rate * first / multiply_add(np.sqrt(second), scale, epsilon)

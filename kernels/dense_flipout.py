@@ -18,7 +18,7 @@ from .activations import activate
 from .adam import use_up
 from .arrays import column_sums, fill, multiply, multiply_into, put, total_magnitude, transpose
 from .jit import kernel
-from .machine import memory_at, select, use_whole_vectors, view
+from .machine import memory_at, multiply_add, select, use_whole_vectors, view
 from .philox import GROUP, normals, sign_rows
 from .priors import add_kl_mu
 from .products import PACKED, packed_product
@@ -133,7 +133,7 @@ def _perturb_outputs(out, eps, shift, variance):
     for i in range(out.size):
         root = np.sqrt(out[i] + variance[i])
         half = select(root == T(0.0), T(0.0), T(0.5) * eps[i] / root)
-        out[i] = root * eps[i] + shift[i]
+        out[i] = multiply_add(root, eps[i], shift[i])
         eps[i] = half
 
 
@@ -260,7 +260,7 @@ def _through_rho(g, factor, kl_rho, kl_weight):
     use_whole_vectors()
     weight = type(g[0])(kl_weight)
     for i in range(g.size):
-        g[i] = g[i] * factor[i] + weight * kl_rho[i]
+        g[i] = multiply_add(g[i], factor[i], weight * kl_rho[i])
 
 
 @kernel
@@ -269,7 +269,7 @@ def add_scaled(a, b, weight):
     use_whole_vectors()
     weight = type(a[0])(weight)
     for i in range(a.size):
-        a[i] += weight * b[i]
+        a[i] = multiply_add(weight, b[i], a[i])
 
 
 @kernel

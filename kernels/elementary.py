@@ -14,11 +14,10 @@ import math
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from .jit import inner
-from .machine import bits_float, float_bits, select
+from .machine import bits_float, float_bits, fused, multiply_add, select
 
 LOG2_HIGH = 0.693145751953125  # 16 bits: a whole number below 2^11 times it is exact in float64;
 LOG2_LOW = 1.42860682030941723212e-6  # ... times 8 bits of it in float32, see `_exponent`
@@ -40,14 +39,9 @@ def series(coefficient, single, double):
 
         def codegen(context, builder, signature, args):
             kind = args[0].type
-            multiply_add = cgutils.get_or_insert_function(
-                builder.module,
-                ir.FunctionType(kind, [kind] * 3),
-                f"llvm.fmuladd.f{32 if x == types.float32 else 64}",
-            )
             total = ir.Constant(kind, terms[-1])
             for term in reversed(terms[:-1]):
-                total = builder.call(multiply_add, [total, args[0], ir.Constant(kind, term)])
+                total = fused(builder, total, args[0], ir.Constant(kind, term))
             return total
 
         return x(x), codegen
@@ -56,7 +50,7 @@ def series(coefficient, single, double):
 
 
 # (exp(r) - 1 - r) / r^2 on |r| <= log(2) / 2
-_exp_series = series(lambda k: 1 / math.factorial(k + 2), 7, 13)
+exp_series = series(lambda k: 1 / math.factorial(k + 2), 7, 13)
 # (2 artanh(s) - 2 s) / s^3 in z = s^2 on |s| <= 0.1716
 _log_series = series(lambda k: 2 / (2 * k + 3), 4, 11)
 # (sin(x) - x) / x^3 and (cos(x) - 1 + x^2 / 2) / x^4 in z = x^2 on |x| <= pi / 4
@@ -133,8 +127,8 @@ def _exp_parts(x):
     low = _lowest(x)
     x = select(x < low, low, x)
     n = np.floor(x * T(1.4426950408889634) + T(0.5))
-    r = (x - n * T(LOG2_HIGH)) - n * T(LOG2_LOW)
-    return _power(n), r + r * r * _exp_series(r)
+    r = less_exponent(n, x)
+    return _power(n), multiply_add(r * r, exp_series(r), r)
 
 
 @inner
@@ -142,7 +136,7 @@ def exp(x):
     """Return exp(x) for x up to 88 (float64: 709); 0 below -87 (-708)."""
     T = type(x)
     power, fraction = _exp_parts(x)
-    return select(x < _lowest(x), T(0.0), power + power * fraction)
+    return select(x < _lowest(x), T(0.0), multiply_add(power, fraction, power))
 
 
 @inner
@@ -150,7 +144,7 @@ def expm1(x):
     """Return exp(x) - 1 for x up to 88 (float64: 709), with the digits of a small x."""
     T = type(x)
     power, fraction = _exp_parts(x)
-    return power * fraction + (power - T(1.0))
+    return multiply_add(power, fraction, power - T(1.0))
 
 
 @inner
@@ -164,7 +158,21 @@ def log1p_gap(f):
     s = f / (f + T(2.0))
     half = T(0.5) * f * f
     z = s * s
-    return half - s * (half + z * _log_series(z))
+    return multiply_add(-s, multiply_add(z, _log_series(z), half), half)
+
+
+@inner
+def add_exponent(n, log_m):
+    """Return log(2^n m) for a whole number n."""
+    T = type(n)
+    return multiply_add(n, T(LOG2_HIGH), multiply_add(n, T(LOG2_LOW), log_m))
+
+
+@inner
+def less_exponent(n, x):
+    """Return x - n log(2) for a whole number n."""
+    T = type(n)
+    return multiply_add(-n, T(LOG2_LOW), multiply_add(-n, T(LOG2_HIGH), x))
 
 
 @inner
@@ -173,7 +181,7 @@ def log(x):
     T = type(x)
     n, m = mantissa(x)
     f = m - T(1.0)
-    found = n * T(LOG2_HIGH) + ((f - log1p_gap(f)) + n * T(LOG2_LOW))
+    found = add_exponent(n, f - log1p_gap(f))
     return select(x == x, found, x)
 
 
@@ -228,7 +236,8 @@ def sin_cos(x):
     """Return (sin(x), cos(x)) for |x| <= pi / 4."""
     T = type(x)
     z = x * x
-    return x + x * z * _sin_series(z), (T(1.0) - T(0.5) * z) + z * z * _cos_series(z)
+    sine = multiply_add(x * z, _sin_series(z), x)
+    return sine, multiply_add(z * z, _cos_series(z), T(1.0) - T(0.5) * z)
 
 
 @inner

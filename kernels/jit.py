@@ -2,9 +2,10 @@
 
 Options: ``nogil`` (sweeps run on several Python threads), ``error_model="numpy"`` (a division
 without a zero check, or no loop with one is vectorised) and fastmath as far as no result can
-depend on it in kind: contraction to fused multiply-adds and the sign of a zero. Flags that assume
-that no NaN occurs are left out, for a NaN must reach the loss; so is the one that reorders sums:
-`arrays.total` says the order of a sum itself.
+depend on it in kind: the sign of a zero. Flags that assume that no NaN occurs are left out, for a
+NaN must reach the loss; so are those that reorder sums and that fuse a product with a sum where the
+compiler likes: `arrays.total` says the order of a sum, `machine.multiply_add` what is rounded once,
+so that every processor gives the same bits.
 """
 
 import numba
@@ -15,7 +16,7 @@ from .inside import LinkedCompiler, take_no_literals
 __all__ = ["entry", "inner", "kernel"]
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-EXACT = {"contract", "nsz"}
+EXACT = {"nsz"}
 
 
 def _inside(**more):

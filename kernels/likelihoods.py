@@ -58,8 +58,13 @@ def nll_row(code, z, target, label, grad, factor, scale, grad_scale, floor, beta
 
 @kernel
 def _categorical(z, label, grad, factor):
-    """Return -log softmax(z)[label] and set grad to its gradient times factor, for one example."""
+    """Return -log softmax(z)[label] and set grad to its gradient times factor, for one example.
+
+    A label that is no class gives a NaN, and a step that is not taken.
+    """
     T = type(z[0])
+    if label < 0 or label >= z.size:
+        return np.nan
     largest = z[0]
     for o in range(1, z.size):
         largest = max(largest, z[o])
@@ -99,7 +104,7 @@ def _normal(z, target, grad, factor, scale, grad_scale):
         s = scale[o if learned else 0]
         t = (target[o] - z[o]) / s
         grad[o] = -t / s * factor
-        found += 0.5 * np.float64(t) * np.float64(t) + (np.log(np.float64(s)) + HALF_LOG_TAU)
+        found += 0.5 * np.float64(t) * np.float64(t) + (np.float64(log(s)) + HALF_LOG_TAU)
         if learned:
             grad_scale[o] += (T(1.0) - t) * (T(1.0) + t) / s * factor
     return found
@@ -119,5 +124,5 @@ def _predicted_normal(z, target, grad, factor, floor, beta):
             share = factor * exp(T(2.0 * beta) * log(s))
         grad[d] = -t / s * share
         grad[targets + d] = (T(1.0) - t) * (T(1.0) + t) / s * slope * share
-        found += 0.5 * np.float64(t) * np.float64(t) + (np.log(np.float64(s)) + HALF_LOG_TAU)
+        found += 0.5 * np.float64(t) * np.float64(t) + (np.float64(log(s)) + HALF_LOG_TAU)
     return found

@@ -64,6 +64,33 @@ def select(typingctx, condition, a, b):
     return a(types.boolean, a, a), codegen
 
 
+def fused(builder, a, b, c):
+    """Return a * b + c of numbers or vectors in LLVM, rounded once.
+
+    Twice where the processor has no such instruction: C's function for it would be many times
+    slower. That is all that makes two processors' results differ.
+    """
+    kind = a.type
+    item, name = kind, ""
+    if isinstance(kind, ir.VectorType):
+        item, name = kind.element, f"v{kind.count}"
+    name += "f32" if item == ir.FloatType() else "f64"
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fmuladd.{name}"
+    )
+    return builder.call(function, [a, b, c])
+
+
+@intrinsic
+def multiply_add(typingctx, a, b, c):
+    """Return a * b + c of three numbers of one type, see `fused`."""
+
+    def codegen(context, builder, signature, args):
+        return fused(builder, *args)
+
+    return a(a, a, a), codegen
+
+
 @intrinsic
 def product_high(typingctx, a, b):
     """Return the upper 32 bits of the product of two uint32."""

@@ -12,10 +12,9 @@ import numpy as np
 
 from .arrays import fill, total, total_magnitude
 from .elementary import (
-    LOG2_HIGH,
-    LOG2_LOW,
     exp,
     expm1,
+    less_exponent,
     log,
     log1p_gap,
     mantissa,
@@ -26,7 +25,7 @@ from .elementary import (
 )
 from .error_function import erf
 from .jit import entry, inner, kernel
-from .machine import fetch_add, memory_at, memory_of, select, use_whole_vectors, view
+from .machine import fetch_add, memory_at, memory_of, multiply_add, select, use_whole_vectors, view
 from .philox import normals
 from .priors import ARRAYS, LAPLACE, MIXTURE, NO_PRIOR
 from .records import DRAWN
@@ -66,7 +65,7 @@ def _spread(rho, shift, sigma, slope, kl):
     use_whole_vectors()
     T = type(sigma[0])
     tiny = np.finfo(sigma.dtype).tiny
-    log_tiny = T(np.log(np.float64(tiny)))
+    log_tiny = log(T(tiny))
     for i in range(rho.size):
         soft, by_rho = softplus_sigmoid(rho[i])
         its = shift + soft
@@ -89,12 +88,13 @@ def _log_gap(sigma, d, exponent, inverse_mantissa):
     more, m = mantissa(m * inverse_mantissa)
     n = n + more - exponent
     f = m - T(1.0)
-    away = ((d - f) - n * T(LOG2_HIGH)) - n * T(LOG2_LOW) + log1p_gap(f)
+    away = less_exponent(n, d - f) + log1p_gap(f)
     inside = (d >= T(-0.5)) & (d <= T(1.0))
     near = select(inside, d, T(0.0))
     s = near / (near + T(2.0))
-    half = T(0.5) * near * near
-    return select(inside, half - s * (half + s * s * _log_series(s * s)), away)
+    half, z = T(0.5) * near * near, s * s
+    here = multiply_add(-s, multiply_add(z, _log_series(z), half), half)
+    return select(inside, here, away)
 
 
 @kernel
@@ -221,7 +221,7 @@ def _point_laplace(loc, scale, mu, kl, kl_mu):
     """Set kl to -log p(mu) of a Laplace prior, and kl_mu to its derivative, 0 at loc."""
     use_whole_vectors()
     T = type(mu[0])
-    m, constant, inverse = T(loc), T(np.log(2.0 * scale)), T(1.0 / scale)
+    m, constant, inverse = T(loc), T(log(2.0 * scale)), T(1.0 / scale)
     for i in range(mu.size):
         away = mu[i] - m
         kl[i] = abs(away) * inverse + constant

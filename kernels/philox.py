@@ -9,7 +9,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from .elementary import LOG2_HIGH, LOG2_LOW, log1p_gap, mantissa, sin_cos
+from .elementary import add_exponent, log1p_gap, mantissa, sin_cos
 from .jit import entry, inner, kernel
 from .machine import (
     add32,
@@ -78,8 +78,7 @@ def _radius(w, like):
     near = n == T(0.0)  # u >= sqrt(1/2)
     v = (T(xor32(w, U(0xFFFFFFFF))) + T(0.5)) * T(2.0**-32)
     f = select(near, -v, m - T(1.0))
-    log_u = n * T(LOG2_HIGH) + ((f - log1p_gap(f)) + n * T(LOG2_LOW))
-    return np.sqrt(T(-2.0) * log_u)
+    return np.sqrt(T(-2.0) * add_exponent(n, f - log1p_gap(f)))
 
 
 @inner

@@ -10,9 +10,9 @@ is not enough leaves it in `kl_mu` (`STORED`).
 
 import numpy as np
 
-from .elementary import LOG2_HIGH, LOG2_LOW, log1p_gap, mantissa
+from .elementary import less_exponent, log, log1p_gap, mantissa
 from .jit import kernel
-from .machine import select, use_whole_vectors
+from .machine import multiply_add, select, use_whole_vectors
 
 NORMAL, NO_PRIOR, LAPLACE, ARRAYS, MIXTURE, LEARNED = range(6)
 CODES = {
@@ -81,7 +81,8 @@ def _normal_variance(normal, rho, sigma, slope, kl, kl_rho):
     """
     use_whole_vectors()
     T = type(sigma[0])
-    s, log_s, tiny = T(normal.scale), T(np.log(normal.scale)), np.finfo(sigma.dtype).tiny
+    s, tiny = T(normal.scale), np.finfo(sigma.dtype).tiny
+    log_s = log(s)
     inverse = T(1.0) / s
     s_exponent, s_mantissa = mantissa(s)  # sigma / s itself may be below the normal numbers
     inverse_mantissa = T(1.0) / s_mantissa
@@ -90,9 +91,10 @@ def _normal_variance(normal, rho, sigma, slope, kl, kl_rho):
         n, m = mantissa(sigma[i] * inverse_mantissa)
         n = n - s_exponent
         f = select(n == T(0.0), d, m - T(1.0))
-        far = ((d - f) - n * T(LOG2_HIGH)) - n * T(LOG2_LOW)
+        far = less_exponent(n, d - f)
         gone = sigma[i] < tiny
-        kl[i] = select(gone, log_s - rho[i] - T(0.5), T(0.5) * d * d + (far + log1p_gap(f)))
+        here = multiply_add(T(0.5) * d, d, far + log1p_gap(f))
+        kl[i] = select(gone, log_s - rho[i] - T(0.5), here)
         by_rho = d * ((sigma[i] + s) * inverse) / sigma[i] * slope[i]
         kl_rho[i] = select(gone, T(-1.0), by_rho)
 
@@ -105,7 +107,7 @@ def _normal_mean(normal, mu, kl, kl_mu):
     m, s = T(normal.loc), T(normal.scale)
     for i in range(mu.size):
         z = (mu[i] - m) / s
-        kl[i] += T(0.5) * z * z
+        kl[i] = multiply_add(T(0.5) * z, z, kl[i])
     for i in range(kl_mu.size):
         kl_mu[i] = (mu[i] - m) / s / s
 
@@ -118,4 +120,4 @@ def _add_normal_mu(normal, mu, g, kl_weight):
     m, s = T(normal.loc), T(normal.scale)
     inverse, weight = T(1.0) / s, T(kl_weight) / s
     for i in range(g.size):
-        g[i] += weight * ((mu[i] - m) * inverse)
+        g[i] = multiply_add(weight, (mu[i] - m) * inverse, g[i])

@@ -26,7 +26,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .jit import kernel
-from .machine import I32, I64, numbers_in, pointer, view
+from .machine import I32, I64, fused, numbers_in, pointer, view
 from .processor import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 
 DEPTH = 256  # of one stretch of the sum over k: a stretch of B's columns stays in the first cache
@@ -57,11 +57,6 @@ def _tile(vectors, masked):
             lanes_of = [builder.sub(lanes, I64(v * width)) if masked else None
                         for v in range(vectors)]  # fmt: skip
             memory = [_memory(builder, vector, size, count) for count in lanes_of]
-            multiply_add = cgutils.get_or_insert_function(
-                builder.module,
-                ir.FunctionType(vector, [vector] * 3),
-                f"llvm.fmuladd.v{width}f{8 * size}",
-            )
 
             def spread(number):
                 one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, I32(0))
@@ -84,7 +79,7 @@ def _tile(vectors, masked):
                     number = spread(builder.load(builder.gep(a_rows[r], [a_offset])))
                     for v in range(vectors):
                         total = builder.load(sums[r][v])
-                        total = builder.call(multiply_add, [number, b_vectors[v], total])
+                        total = fused(builder, number, b_vectors[v], total)
                         builder.store(total, sums[r][v])
             targets = [[builder.gep(c_rows[r], [I64(v * width)]) for v in range(vectors)]
                        for r in range(TILE_ROWS)]  # fmt: skip

@@ -82,6 +82,7 @@ class Run(ctypes.Structure):
                     "local",  # 1: noise on outputs, see `dense_flipout.py`
                     # the key of the noise; stream is purpose << 28, to which tensors add theirs
                     *("seed_low", "seed_high", "step", "draw", "stream"),
+                    "paper",  # 1: Adam's epsilon as in the paper, see `adam.set_factors`
                     "likelihood",  # a code of `likelihoods.py`
                     "scale_rho",  # place in the parameters
                     *(
@@ -103,8 +104,9 @@ class Run(ctypes.Structure):
                 (
                     "kl_weight",
                     "share",  # 1 / (B S): what one example of one draw counts in a gradient
-                    *("rate", "scale", "epsilon"),  # p -= rate * m / (sqrt(v) * scale + epsilon)
-                    *("beta_1", "beta_2", "rest_1", "rest_2"),  # rest = 1 - beta
+                    *("learning_rate", "epsilon", "beta_1", "beta_2"),  # Adam's
+                    *("rest_1", "rest_2", "log_beta_1", "log_beta_2"),  # rest = 1 - beta
+                    *("rate", "scale"),  # found: p -= rate * m / (sqrt(v) * scale + epsilon)
                     "noise_scale",  # of the Normal likelihood, where it is not learned
                     *("noise_floor", "noise_beta"),  # of the one that predicts its scale
                     *("nll", "kl", "loss"),  # found

@@ -10,7 +10,7 @@ moments and the count of steps.
 
 import numpy as np
 
-from .adam import use_up
+from .adam import is_plain, set_factors, use_up
 from .arrays import fill, multiply, multiply_into, put, total_magnitude
 from .dense_flipout import (
     backward,
@@ -127,7 +127,7 @@ def _judge(tasks, parts, layers, run, memory, limit):
     run.loss = nll / run.rows + run.kl_weight * kl
     bound = 7.0 * products + run.kl_weight * kl_slopes
     if bound < limit and kl < np.inf and abs(nll) < np.inf:  # a NaN is not below anything
-        run.safe = 1
+        run.safe = 1 if is_plain(run) else 0
 
 
 @kernel
@@ -182,6 +182,8 @@ def run(tasks, parts, layers, settings, x, control, scratch, thread):
         0 for the caller, whom the others wait for.
     """
     this = settings[0]
+    if thread == 0 and this.gradients_to == ADAM:
+        set_factors(this, view(memory_at(this.count, np.int64(0)), 0, 1)[0] + 1)
     if not come(control, thread):
         return
     memory = memory_for(this, x, scratch)

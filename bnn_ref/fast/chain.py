@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels import records as at
+from ..step import Metrics
 from .crew import aligned, plain
 from .plan import backward_tasks, forward_tasks, predict_tasks
 from .runner import Runner
@@ -138,29 +139,37 @@ class Chain:
         runner.run_step(runner.step_plan(rows), rows, runner.fill(h, batch.y, batch.weight))
         return runner.outputs((rows,)), np.float64(this.nll), self._grad_x(rows)
 
-    def step(self, state, key, batch, kl_weight, adam, factors):
-        """Take a whole network's step in one run; return its record and whether it was taken.
+    def step(self, state, seed, step, batch, kl_weight, adam):
+        """Take a whole network's step in one run, and return its `Metrics`.
 
-        Gradients are used up as they are made, once it is certain that all of them are finite.
+        Gradients are used up as they are made, once it is certain that all of them are finite;
+        where it is not, nothing is changed and None returned.
 
         Parameters
         ----------
         state : State
-        key : Key
-        batch : Batch
+        seed, step : int
+            Of the noise.
+        batch : (x, y, weight, leading shape), as `check_batch` returns it
+            Class ids need not have been looked at: a wrong one counts as not finite.
         kl_weight : float
         adam : Adam
-        factors : (float, float)
-            Adam's of this step.
         """
-        runner, rows = self.runner, len(batch.x)
-        this = self._settle(state.parameters.scale_shift, key)
+        x, y, weight, leading = batch
+        runner, rows = self.runner, len(x)
+        runner.settle(state.parameters.scale_shift)
+        runner.key(seed, step, 0, "train")
         runner.give_state(state)
-        runner.use(adam, factors)
-        this.kind, this.gradients_to, this.safe = at.TRAINING, at.ADAM, 0
+        runner.use(adam)
+        this = runner.this
+        this.signs = at.ONES if self.site.estimator == "shared" else at.DRAWN
+        this.first_row, this.kind, this.gradients_to, this.safe = 0, at.TRAINING, at.ADAM, 0
         this.kl_weight, this.share = kl_weight, 1 / rows
-        runner.run_step(runner.step_plan(rows), rows, runner.fill(*batch))
-        return this, this.safe == 1
+        runner.run_step(runner.step_plan(rows), rows, runner.fill(x, y, weight))
+        if this.safe == 0:
+            return None
+        return Metrics(np.float64(this.loss), np.float64(this.nll), np.float64(this.kl),
+                       runner.kl_layers.copy(), runner.outputs(leading).copy())  # fmt: skip
 
     def draw_outputs(self, p, h, key, kind, again=False):
         """Return one draw of the outputs (rows, O). Twin: `reference.draw_outputs`.

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import check_dtype, check_size, check_word
+from ..kernels.adam import LARGE_RATE, SMALL_EPSILON
 from ..layers import DenseFlipout
+from ..likelihoods import Categorical
 from ..network import Network
 from ..noise import (
     IndependentNoise,
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
     from ..step.adam import Adam
 
 __all__ = ["draw_noise", "draw_outputs", "loss_and_gradients", "prepare", "train_step"]
-
-LARGE_RATE, SMALL_EPSILON = 1e6, 1e-30
 
 
 def prepare(network: Network, rows: int, dtype: DTypeLike, threads: int | None = None) -> Workspace:
@@ -171,6 +171,13 @@ def loss_and_gradients(
     )
 
 
+def _ids_to_look_at(y, leading, outputs):
+    """Return class ids of which a run looks at each (see `nll_row`), or those checked here."""
+    if type(y) is np.ndarray and y.dtype.kind in "biu" and y.shape == leading:
+        return y if len(leading) == 1 else y.reshape(-1)
+    return Categorical().check_targets(y, leading, outputs)
+
+
 def train_step(
     state: State,
     x: ArrayLike,
@@ -199,24 +206,20 @@ def train_step(
     network = parameters.network
     check_estimator(estimator)
     draws, seed = check_size(draws, "draws"), check_word(seed, "seed", 64)
-    x, y, weight, leading = check_batch(network, parameters, x, y, sample_weight)
+    check = _ids_to_look_at if type(network.likelihood) is Categorical else None
+    x, taken, weight, leading = check_batch(network, parameters, x, y, sample_weight, check)
     kl_weight, step = check_kl_weight(kl_weight), check_word(state.step, "step")
     workspace = _workspace(workspace, network, len(x), parameters.dtype)
-    sequence, batch = workspace.for_step(len(x), estimator), Batch(x, y, weight)
+    sequence = workspace.for_step(len(x), estimator)
     frozen = frozen_names(network, freeze) if freeze else ()
 
-    # a larger rate, or nothing beside a root of 0, may overflow where every gradient is finite
-    factors = adam.factors(step + 1)
-    plain_update = factors[0] < LARGE_RATE and adam.epsilon > SMALL_EPSILON
-    if sequence.is_one_step and draws == 1 and plain_update and not (frozen or workspace.fixed):
-        chain = sequence.parts[0].chain
-        key = Key(seed, step, 0, "train")
-        this, taken = chain.step(state, key, batch, kl_weight, adam, factors)
-        if taken:
-            outputs = chain.runner.outputs(leading).copy()
-            return Metrics(np.float64(this.loss), np.float64(this.nll), np.float64(this.kl),
-                           chain.kl().copy(), outputs)  # fmt: skip
+    if sequence.is_one_step and draws == 1 and not (frozen or workspace.fixed):
+        batch = x, taken, weight, leading
+        metrics = sequence.parts[0].chain.step(state, seed, step, batch, kl_weight, adam)
+        if metrics is not None:
+            return metrics
 
+    batch = Batch(x, network.likelihood.check_targets(y, leading, network.outputs), weight)
     gradients = workspace.gradients(parameters)
     nll, kl_layers, outputs, statistics = _average(
         sequence, parameters, batch, gradients, kl_weight, seed, step, draws
@@ -226,11 +229,12 @@ def train_step(
     largest = max(np.max(gradients.flat), -np.min(gradients.flat))  # NaN where one is
     if not np.isfinite(nll + np.sum(kl_layers) + largest):
         refuse_non_finite(step + 1, x, nll, kl_layers, gradients)
+    plain_update = adam.factors(step + 1)[0] < LARGE_RATE and adam.epsilon > SMALL_EPSILON
     most = 0.5 * np.sqrt(np.finfo(flat.dtype).max)  # below it no square overflows
     if plain_update and largest < most:
         put_statistics(step + 1, network, gradients.flat, statistics)
         kinds = workspace.stretches(statistics[0], frozen)
-        workspace.update().take(state, gradients, adam, factors, kinds)
+        workspace.update().take(state, gradients, adam, kinds)
     else:
         flats = (flat, gradients.flat, state.moment_1.flat, state.moment_2.flat)
         with np.errstate(all="ignore"):  # it refuses what is not finite

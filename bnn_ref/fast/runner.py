@@ -6,6 +6,8 @@ What a run is to do, `compiled.py` and `chain.py` say; the plans are `plan.py`'s
 
 import ctypes
 import math
+from decimal import Context, Decimal
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,6 +27,12 @@ from .plan import (
     step_tasks,
 )
 from .priors import OtherPriors
+
+
+@lru_cache(maxsize=64)
+def exact_log(x):
+    """Return log(x), x >= 0, rounded from 30 decimal digits: no library's own last bit."""
+    return float(Context(prec=30).ln(Decimal(x)))
 
 
 class Caller:
@@ -48,7 +56,7 @@ class Caller:
         self.weights = int(np.sum(layers["inputs"] * layers["outputs"]))
         self.this = records.Run()
         self.table = np.frombuffer(self.this, records.RUN)
-        self.held, self.plans = {}, {}
+        self.held, self.plans, self.views = {}, {}, {}
         self.scratch = crew.scratch(scratch)
 
     def give(self, name, array, dtype=None, place=0):
@@ -100,12 +108,17 @@ class Caller:
         self.give("moment_2", state.moment_2.flat)
         self.give("count", state.count, np.int64)
 
-    def use(self, adam, factors):
-        """Take over the settings of Adam and its factors of this step."""
+    def use(self, adam):
+        """Take over the settings of Adam."""
+        if adam is self.held.get("adam"):
+            return
         this = self.this
-        this.rate, this.scale = factors
-        this.beta_1, this.beta_2, this.epsilon = adam.beta_1, adam.beta_2, adam.epsilon
+        this.learning_rate, this.epsilon = adam.learning_rate, adam.epsilon
+        this.beta_1, this.beta_2 = adam.beta_1, adam.beta_2
         this.rest_1, this.rest_2 = 1 - adam.beta_1, 1 - adam.beta_2
+        this.log_beta_1, this.log_beta_2 = exact_log(adam.beta_1), exact_log(adam.beta_2)
+        this.paper = adam.convention == "paper"
+        self.held["adam"] = adam
 
 
 class Update(Caller):
@@ -123,11 +136,11 @@ class Update(Caller):
         self.weights, self.x = size, np.zeros((1, 1), crew.dtype)
         self.this.gradients_to, self.this.safe = records.ADAM, 1
 
-    def take(self, state, gradients, adam, factors, kinds):
+    def take(self, state, gradients, adam, kinds):
         """Take the step in place and count it; arguments as for `use` and `flat_tasks`."""
         self.give_state(state)
         self.give("gradients", gradients.flat)
-        self.use(adam, factors)
+        self.use(adam)
         self.run(self.planned(tuple(kinds), lambda: flat_tasks(kinds)), 0, self.x)
 
 
@@ -243,16 +256,18 @@ class Runner(Caller):
 
     def step_plan(self, rows):
         """Return the plan of a step of that many rows."""
-
-        def make():
-            return step_tasks(self.layers, rows, self.this.scale_rho >= 0, self.this.grad_x >= 0)
-
-        return self.planned(rows, make)
+        if rows not in self.plans:
+            learned, by_inputs = self.this.scale_rho >= 0, self.this.grad_x >= 0
+            self.plans[rows] = step_tasks(self.layers, rows, learned, by_inputs)
+        return self.plans[rows]
 
     def part(self, place, shape):
         """Return the view of `work` from a place on."""
         return self.work[place : place + math.prod(shape)].reshape(shape)
 
     def outputs(self, leading):
-        """Return the view of the last layer's outputs, (*leading, O)."""
-        return self.part(self.output_place, (*leading, self.outputs_count))
+        """Return the view of the last layer's outputs, (*leading, O), made once."""
+        if leading not in self.views:
+            shape = (*leading, self.outputs_count)
+            self.views[leading] = self.part(self.output_place, shape)
+        return self.views[leading]

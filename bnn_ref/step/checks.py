@@ -5,7 +5,7 @@ Both back ends use these, so that both accept and refuse the same things with th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,6 +115,7 @@ def check_batch(
     x: ArrayLike,
     y: ArrayLike,
     sample_weight: ArrayLike | None,
+    check_targets: Callable[[ArrayLike, tuple[int, ...], int], NDArray[Any]] | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None, tuple[int, ...]]:
     """Return (x, y, sample_weight, leading shape) ready for a step; see the checks it calls.
 
@@ -122,6 +123,8 @@ def check_batch(
     ----------
     network, parameters, x, y, sample_weight
         As for `bnn_ref.reference.loss_and_gradients`.
+    check_targets : function(y, leading, outputs), optional
+        In place of the likelihood's own.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def check_batch(
     if len(x) == 0:
         raise expected("x", "at least one row (a loss of nothing is not defined)", "none")
     check_least_rows(network, len(x))
-    y = network.likelihood.check_targets(y, leading, network.outputs)
+    y = (check_targets or network.likelihood.check_targets)(y, leading, network.outputs)
     return x, y, check_sample_weight(sample_weight, leading), leading
 
 
