@@ -1,4 +1,4 @@
-"""Print checksums of training runs and draws: the same on every processor (`docs/bits.md`).
+"""Print checksums of training runs and draws: the same on every processor (docs/limits.md).
 
     python tools/checksums.py [digits] [mnist] [--dtype float32] [--threads 1 2 5]
 

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import check_word
+from .series import log, sin_cos
 
 PURPOSES = {"init": 0, "shuffle": 1, "train": 2, "predict": 3, "split": 4}
 TENSORS = {
@@ -134,11 +135,11 @@ def box_muller(
     (even, odd) : radius times cosine, radius times sine
     """
     unit = 2.0**-32
-    radius = np.sqrt(-2 * np.log((w_radius + 0.5) * unit))
+    radius = np.sqrt(-2 * log((w_radius + 0.5) * unit))
     quarter = (w_angle + np.uint32(1 << 29)) >> np.uint32(30)  # 0..3, the last wraps to 0
     remainder = (w_angle - (quarter << np.uint32(30))).view(np.int32)  # in [-2^29, 2^29)
     angle = (remainder + 0.5) * (2 * np.pi * unit)
-    sine, cosine = np.sin(angle), np.cos(angle)
+    sine, cosine = sin_cos(angle)
     swap = (quarter & 1).astype(bool)
     even = np.where(swap, -sine, cosine)  # cos(angle + quarter pi/2), but for the half turn
     odd = np.where(swap, cosine, sine)

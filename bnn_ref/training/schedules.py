@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import expected
+from ..noise.series import cos_half_turns
 
 if TYPE_CHECKING:
     from ..likelihoods.base import Likelihood
@@ -69,7 +70,7 @@ class Cosine:
         if step < rising:
             return self.peak * min(1.0, (step + 1) / rising)
         done = (step - rising) / (steps - rising) if step < steps else 1.0
-        return self.peak * (self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done)))
+        return self.peak * (self.floor + (1 - self.floor) * 0.5 * (1 + cos_half_turns(done)))
 
     def __str__(self) -> str:
         return f"cosine:{self.peak!r}:{self.floor!r}:{self.warm_up!r}"
