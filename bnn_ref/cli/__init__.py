@@ -10,7 +10,7 @@ import sys
 import warnings
 
 from .._version import __version__
-from ..errors import ObjectiveWarning
+from ..errors import ObjectiveWarning, expected
 from . import faults
 from .output import OutputError, guarded_streams
 from .signals import ending_signals
@@ -104,6 +104,8 @@ def _run(argv):
         if unknown:  # the command's help is the one that lists what it takes
             parser.prog += f" {chosen}"
             parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        if getattr(args, "out", None) == "":  # a variable that is not set, most often
+            raise expected("--out", "a folder", "''")
         return args.run(args) or 0
     except SystemExit as stop:  # argparse has printed what there is to say
         return stop.code if isinstance(stop.code, int) else 0

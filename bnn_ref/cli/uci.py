@@ -88,7 +88,7 @@ def run(args):
     if args.out:
         write_table(Path(args.out) / "table.csv", outcomes)
         with whole_file(Path(args.out) / "summary.md") as file:
-            file.write(text.encode())
+            file.write(text.encode(errors="backslashreplace"))
         print(f"kept in {args.out}: table.csv, summary.md, cells")
     seconds = time.perf_counter() - begin
     print(f"{seconds / 60:.1f} minutes")

@@ -134,7 +134,7 @@ def write_lesson(
         Where it cannot be written.
     """
     with whole_file(path) as file:
-        file.write(page(sheet, moving=moving, seed=seed).encode())
+        file.write(page(sheet, moving=moving, seed=seed).encode(errors="backslashreplace"))
 
 
 def page(sheet: Sheet, *, moving: bool = False, seed: int = 0) -> str:

@@ -87,7 +87,7 @@ def write_page(report: Report, path: str | PathLike[str]) -> None:
     text = render(_title(report.evidence), lead(report.evidence), head, report.sections,
                   _footer(report.evidence))  # fmt: skip
     with whole_file(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def save_plots(report: Report, folder: str | PathLike[str]) -> list[str]:

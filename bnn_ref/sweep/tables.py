@@ -52,4 +52,4 @@ def write_table(path: str | PathLike[str], outcomes: Sequence[Outcome]) -> None:
     for row in rows:
         writer.writerow(["" if value is None else cell_text(value) for value in row])
     with whole_file(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(text.getvalue().encode(errors="backslashreplace"))

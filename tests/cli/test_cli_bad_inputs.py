@@ -68,6 +68,8 @@ WORDS = {
     "no checkpoint interval": ((*TRAIN, "--checkpoint-every", "0"), "--checkpoint-every: expected"),
     "resume nothing": ((*TRAIN, "--resume"), "expected --out RUN with them, found none"),
     "resume and overwrite": ((*TRAIN, "--out", "new", "--resume", "--overwrite"), "found both"),
+    "an empty folder's name": ((*TRAIN, "--out", ""), "--out: expected a folder, found"),
+    "a sweep into no name": (("sweep", "--out", "", "layers=2"), "--out: expected a folder, found"),
     "no such data": (
         (*TRAIN, "--data", "nowhere"),
         "data: expected 'digits' or a path, found nothing",

@@ -1,5 +1,6 @@
 """``bnn-ref report``: what it writes, and one line where it cannot."""
 
+import os
 import shutil
 import sys
 
@@ -91,6 +92,15 @@ def test_data_that_have_moved(place, capsys):
     (place / "other.csv").unlink()
     assert contents(place) == before
     assert call(capsys, "report", place / "run", "--data", place / "t.csv").code == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such names")
+def test_a_run_whose_name_is_no_utf_8(place, capsys):
+    named = place / os.fsdecode(b"r\xfcn")
+    (place / "run").rename(named)
+    called = call(capsys, "report", named)
+    assert called.code == 0, called.err
+    assert r"r\udcfcn" in (named / "report.html").read_text(encoding="utf-8")
 
 
 def test_no_run_at_all(tmp_path, capsys):
