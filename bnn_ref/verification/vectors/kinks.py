@@ -83,7 +83,10 @@ def fit_slopes(
         sides = [_gradients(problem, variant, {**slopes, unit: 1 - slopes[unit]}, answer) - now
                  for unit in units]  # fmt: skip
         target = _flat({name: answer[name] for name in base.nll_grads}, answer) - now
-        moved = np.linalg.lstsq(np.stack(sides, axis=1), target, rcond=None)[0]
+        columns = np.stack(sides, axis=1)
+        if not (np.all(np.isfinite(columns)) and np.all(np.isfinite(target))):
+            break  # LAPACK would print it, or raise
+        moved = np.linalg.lstsq(columns, target, rcond=None)[0]
         for unit, part in zip(units, moved, strict=True):
             slope = np.clip(slopes[unit] + part * (1 - 2 * slopes[unit]), 0, 1)
             slopes[unit] = float(np.round(slope) if abs(slope - np.round(slope)) < snap else slope)

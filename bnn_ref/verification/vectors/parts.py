@@ -199,6 +199,8 @@ def _fitted(chosen, found, right, some, limit):
         return None
     columns = np.stack([part.values.ravel() for part in chosen], axis=1)
     off = (found - right).ravel()
+    if not (np.all(np.isfinite(columns)) and np.all(np.isfinite(off))):  # LAPACK would print it
+        return None
     moved, _, rank, _ = np.linalg.lstsq(columns[some], off[some], rcond=None)
     if (
         rank < len(chosen)

@@ -20,6 +20,7 @@ from bnn_ref.verification.vectors import Vector, make_question, results_of
 from bnn_ref.verification.vectors.checking import check_vector
 from bnn_ref.verification.vectors.comparison import LIMITS, compare, error_of, truth
 from bnn_ref.verification.vectors.mistakes import FLOAT32, MISTAKES, PAIRS
+from bnn_ref.verification.vectors.parts import Part, fit_parts
 
 NETWORKS = 20
 BIASES = ("none", "deterministic", "normal", "normal_flipped")
@@ -380,3 +381,13 @@ def test_a_unit_far_from_its_kink_is_never_undecided(monkeypatch):
     check = check_vector(question.answer(results(question), "the wrong side"))
     assert not check.agrees
     assert check.comparison.undecided == ()
+
+
+def test_what_is_not_finite_is_never_fitted(capfd):
+    question = kink_question("float64", 0)
+    found = results(question)
+    found["grad.layers.0.kernel_mu"] = np.full_like(found["grad.layers.0.kernel_mu"], np.nan)
+    assert not check_vector(question.answer(found, "a NaN")).agrees
+    part = Part("a part", 1.0, np.array([np.inf, 1.0, 2.0]))
+    assert fit_parts([part], np.ones(3), 1e-10) is None
+    assert capfd.readouterr() == ("", "")  # LAPACK prints past Python
