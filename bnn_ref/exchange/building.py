@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..activations import ACTIVATIONS, get_activation, leaky_relu
+from ..border import refuse_not_finite
 from ..errors import expected
 from ..layers import Elementwise, Layer, Residual
 from ..likelihoods import Categorical, Likelihood
@@ -188,6 +189,7 @@ class Builder:
                     continue
                 if np.shape(value) != parameters[full].shape:
                     raise expected(full, f"shape {parameters[full].shape}", np.shape(value))
+                refuse_not_finite(np.asarray(value), full)
                 parameters[full][...] = value
         return Converted(network, parameters, self.estimator or "flipout")
 

@@ -108,7 +108,10 @@ def warn_of_reach(network: Network, y: NDArray[Any]) -> None:
         Targets as `check_targets` returns them.
     """
     place = len(network.layers) - 1
-    name = getattr(network.layers[place], "activation", "linear")
+    last = network.layers[place]
+    while last.layers and not getattr(last, "add", True):  # layers as one: the last gives outputs
+        last = last.layers[-1]
+    name = getattr(last, "activation", "linear")
     low, high = get_activation(name).reach
     likelihood = type(network.likelihood).__name__
     where = f"layers[{place}] ends in {name}, whose values are from {low:g} to {high:g}"

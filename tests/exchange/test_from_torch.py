@@ -184,6 +184,13 @@ def test_bayesian_torch_by_replay(kind):
     np.testing.assert_allclose(kls.sum(), vector.results["kl"], rtol=1e-12)
 
 
+def test_weights_that_are_not_finite_are_refused_by_name():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    model[1].weight.data[1, 2] = torch.nan
+    with pytest.raises(ValueError, match=r"layers.1.kernel_mu: .*found nan in row 2, column 1"):
+        from_torch(model)
+
+
 def test_what_has_no_counterpart_is_named_with_its_place():
     gated = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.GRU(4, 4)))
     with pytest.raises(

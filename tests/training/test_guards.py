@@ -12,6 +12,7 @@ from bnn_ref import (
     Network,
     Normal,
     ObjectiveWarning,
+    Residual,
     Trainer,
     fit,
 )
@@ -63,9 +64,10 @@ def test_case_73_a_last_activation_that_the_likelihood_cannot_use(
     activation, likelihood, y, message
 ):
     outputs = 2 if y.ndim == 1 else 1
-    network = Network([DenseFlipout(4, outputs, activation)], likelihood)
-    with pytest.warns(ObjectiveWarning, match=message):
-        fit(network, (X, y), steps=1, **QUICK)
+    layer = DenseFlipout(4, outputs, activation)
+    for last in (layer, Residual([layer], add=False)):
+        with pytest.warns(ObjectiveWarning, match=message):
+            fit(Network([last], likelihood), (X, y), steps=1, **QUICK)
 
 
 def test_case_73_reachable_targets_are_silent():
