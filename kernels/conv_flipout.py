@@ -4,7 +4,9 @@ Twin: `bnn_ref/layers/conv_flipout.py`. What differs: a kernel is used at every 
 example, so it pays to make each example's own, mu + delta * (sign_input^T sign_output), and to
 multiply once where the twin multiplies twice; so with the gradients, of which one product, G =
 patches^T grad_a of the example, serves both sums: by mu G, by delta G * (sign_input^T
-sign_output). Sums over examples are taken in as many parts as there are tasks, in order.
+sign_output). Where weights are one whole draw, or point estimates (twin: `bnn_ref/layers/conv.py`),
+mu is every example's kernel. Sums over examples are taken in as many parts as there are tasks, in
+order.
 """
 
 from collections import namedtuple
@@ -12,9 +14,8 @@ from collections import namedtuple
 import numpy as np
 
 from .activations import activate
-from .adam import use_up
 from .arrays import column_sums, fill, multiply, put, transpose
-from .dense_flipout import DETERMINISTIC, NONE, NORMAL_FLIPPED, add_scaled, update_tensor
+from .dense_flipout import DETERMINISTIC, NONE, NORMAL_FLIPPED, update_point, update_tensor
 from .jit import entry, kernel
 from .machine import fetch_add, memory_of, use_whole_vectors, view
 from .memory import memory_for
@@ -157,18 +158,22 @@ def _by_inputs(n, conv, these, grad_x, transposed):
     length = w.window_height * w.window_width * w.channels
     weights = length * filters
     size = w.canvas_height * w.canvas_width * w.channels
-    signs = view(scratch, conv.signs, length)
-    for k in range(0, length, w.channels):
-        put(view(these.sign_input, n * w.channels, w.channels), view(signs, k, w.channels), False)
-    _own_kernel(view(these.sign_output, n * filters, filters), signs,
-                view(transposed, 0, weights), view(transposed, weights, weights),
-                length, filters, scratch, conv.kernel)  # fmt: skip
+    kernel, kernel_at = transposed, 0
+    if not conv.whole:
+        signs = view(scratch, conv.signs, length)
+        for k in range(0, length, w.channels):
+            put(view(these.sign_input, n * w.channels, w.channels), view(signs, k, w.channels),
+                False)  # fmt: skip
+        _own_kernel(view(these.sign_output, n * filters, filters), signs,
+                    view(transposed, 0, weights), view(transposed, weights, weights),
+                    length, filters, scratch, conv.kernel)  # fmt: skip
+        kernel, kernel_at = scratch, conv.kernel
     fill(view(scratch, conv.grad_canvas, size), 0.0)
     for first in range(0, w.places_down, conv.tile):
         last = min(first + conv.tile, w.places_down)
         rows = (last - first) * w.places_right
         product(scratch, conv.grad + first * w.places_right * filters, filters, 1,
-                scratch, conv.kernel, length,
+                kernel, kernel_at, length,
                 scratch, conv.grad_patches, length, rows, length, filters, False)  # fmt: skip
         add_patches(scratch, conv.grad_canvas, w, first, last, conv.grad_patches)
     unpad(scratch, conv.grad_canvas, w, grad_x, n * w.height * w.width * w.channels)
@@ -193,9 +198,12 @@ def _backward(n, conv, these, grad, grad_x, transposed, sums):
                 scratch, conv.grad + first * w.places_right * filters, filters,
                 scratch, conv.by_kernel, filters, length, filters, rows, first > 0)  # fmt: skip
     flips = view(these.sign_output, n * filters, filters)
-    _add_flipped(view(scratch, conv.by_kernel, weights),
-                 view(these.sign_input, n * w.channels, w.channels), flips, w.channels,
-                 sums)  # fmt: skip
+    by_kernel = view(scratch, conv.by_kernel, weights)
+    if conv.whole:
+        put(by_kernel, view(sums, 0, weights), True)
+    else:
+        _add_flipped(by_kernel, view(these.sign_input, n * w.channels, w.channels), flips,
+                     w.channels, sums)  # fmt: skip
     if conv.bias_kind != NONE:
         own = view(scratch, conv.sums, filters)
         column_sums(scratch, conv.grad, places, filters, own,
@@ -224,14 +232,12 @@ def _update(j, conv, sums, layer, run, memory):
     for part in range(parts):
         put(view(sums, part * conv.part + first, n), by_mu, part > 0)
         put(view(sums, part * conv.part + second, n), by_delta, part > 0)
-    if not is_bias:
-        update_tensor(layer.kernel, begin, by_mu, by_delta, run, memory)
-    elif conv.bias_kind == DETERMINISTIC:
-        if layer.bias.kl_mu >= 0:
-            add_scaled(by_mu, view(memory.work, layer.bias.kl_mu, n), run.kl_weight)
-        use_up(by_mu, layer.bias.mu, run, memory)
+    start = 0 if is_bias else begin
+    tensor = layer.bias if is_bias else layer.kernel
+    if conv.whole or (is_bias and conv.bias_kind == DETERMINISTIC):
+        update_point(tensor, start, by_mu, run, memory)
     else:
-        update_tensor(layer.bias, 0, by_mu, by_delta, run, memory)
+        update_tensor(tensor, start, by_mu, by_delta, run, memory)
 
 
 @entry
@@ -272,7 +278,8 @@ def convolve_back(x, mu, delta, sign_input, sign_output, slope, grad, grad_x, tr
     updates += 1 if conv.bias_kind != NONE else 0
     before = 0
     for phase in range(3):
-        count = (2 if conv.by_inputs else 0, chunks, updates)[phase]
+        transposes = (1 if conv.whole else 2) if conv.by_inputs else 0
+        count = (transposes, chunks, updates)[phase]
         while True:
             j = take(control, phase, count, thread)
             if j < 0:

@@ -5,9 +5,8 @@ Twin: `bnn_ref/layers/dense.py`. What differs: work is cut into tiles of rows an
 """
 
 from .activations import activate
-from .adam import use_up
 from .arrays import multiply, put, transpose
-from .dense_flipout import DETERMINISTIC, add_scaled, update_bias
+from .dense_flipout import DETERMINISTIC, update_bias, update_point
 from .jit import entry, kernel
 from .machine import fetch_add, view
 from .memory import memory_for
@@ -78,11 +77,8 @@ def _by_kernel(task, layer, run, memory):
                    memory.scratch)  # fmt: skip
     for r in range(rows):
         place = (first + r) * outputs + column
-        by_mu = view(memory.scratch, PACKED + r * columns, columns)
-        if layer.kernel.kl_mu >= 0:
-            add_scaled(by_mu, view(memory.work, layer.kernel.kl_mu + place, columns),
-                       run.kl_weight)  # fmt: skip
-        use_up(by_mu, layer.kernel.mu + place, run, memory)
+        update_point(layer.kernel, place, view(memory.scratch, PACKED + r * columns, columns),
+                     run, memory)  # fmt: skip
 
 
 @entry

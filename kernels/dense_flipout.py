@@ -288,6 +288,14 @@ def update_tensor(tensor, start, by_mu, by_delta, run, memory):
 
 
 @kernel
+def update_point(tensor, start, by_mu, run, memory):
+    """Finish the gradient of some point estimates of a tensor, and use it up."""
+    if tensor.kl_mu >= 0:
+        add_scaled(by_mu, view(memory.work, tensor.kl_mu + start, by_mu.size), run.kl_weight)
+    use_up(by_mu, tensor.mu + start, run, memory)
+
+
+@kernel
 def update_kernel(task, layers, run, memory):
     """The gradients of a tile of a kernel: h^T grad_a, and with both flipped that by delta."""
     k = task.layer
@@ -319,9 +327,7 @@ def update_bias(layer, run, memory):
     block = view(memory.scratch, 2 * n, n)
     column_sums(memory.work, layer.grad, run.rows, n, by_mu, block)
     if kind == DETERMINISTIC:
-        if layer.bias.kl_mu >= 0:
-            add_scaled(by_mu, view(memory.work, layer.bias.kl_mu, n), run.kl_weight)
-        use_up(by_mu, layer.bias.mu, run, memory)
+        update_point(layer.bias, 0, by_mu, run, memory)
     else:
         flipped = kind == NORMAL_FLIPPED or run.local == 1
         grad = layer.grad_flipped if flipped else layer.grad

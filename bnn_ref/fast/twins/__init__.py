@@ -2,6 +2,7 @@
 
 from . import (  # noqa: F401, they register themselves
     batch_norm,
+    conv,
     conv_flipout,
     dense,
     elementwise,

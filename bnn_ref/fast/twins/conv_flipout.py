@@ -4,6 +4,7 @@ At each place a convolution is a dense layer of patches, so its weights are samp
 up and its gradients finished by the sweeps of `DenseFlipout`; in between stand sweeps of its own.
 """
 
+import math
 from functools import partial
 
 import numpy as np
@@ -49,14 +50,12 @@ class ConvolutionTwin(Twin):
 
     def __init__(self, member, site):
         super().__init__(member, site)
-        patch = patch_layer(self.layer)
-        self.runner = None
-        if patch is None or not is_compiled(patch, site.rows > 0):
+        *patch, self._filters = self.layer.kernel_shape
+        self._length = math.prod(patch)
+        self.runner = self._make_runner()
+        if self.runner is None:
             return
-        self.runner = Runner(site.crew, [member._replace(layer=patch)], site.places,
-                             min(site.rows, 1))  # fmt: skip
         self._first = site.places[f"{member.prefix}kernel_mu"]
-        self._length, self._filters = patch.inputs, patch.outputs
         self._places = self.layer.outputs // self._filters
         self.settings = np.zeros(1, CONVOLUTION)
         self.scratch = site.crew.scratch(self._describe(self.settings[0]))
@@ -69,6 +68,14 @@ class ConvolutionTwin(Twin):
             if site.by_inputs:
                 self.grad_x = make(site.rows * self.layer.inputs)
                 self._transposed = make(2 * self._length * self._filters)
+
+    def _make_runner(self):
+        """Return what samples the weights and adds up their KL; None where no kernel does."""
+        patch, site = patch_layer(self.layer), self.site
+        if patch is None or not is_compiled(patch, site.rows > 0):
+            return None
+        return Runner(site.crew, [self.member._replace(layer=patch)], site.places,
+                      min(site.rows, 1))  # fmt: skip
 
     def _describe(self, record):
         """Fill the CONVOLUTION record, and return how many numbers of scratch a thread needs."""
@@ -150,8 +157,10 @@ class ConvolutionTwin(Twin):
         runner, rows = self.runner, len(grad_outputs)
         runner.this.kl_weight = kl_weight
         runner.give("gradients", gradients.kernel_mu, place=self._first)
-        signs = (plain(one).reshape(-1) for one in (self._noise.sign_input,
-                                                    self._noise.sign_output))  # fmt: skip
+        signs = [self._mu] * 2
+        if self._noise is not None:
+            given = self._noise.sign_input, self._noise.sign_output
+            signs = [plain(one).reshape(-1) for one in given]
         arguments = (self._h.reshape(-1), self._mu, self._drawn[0], *signs, self.slope,
                      plain(grad_outputs).reshape(-1), self.grad_x, self._transposed, self._sums,
                      self.settings, runner.layers, runner.table)  # fmt: skip
