@@ -35,7 +35,7 @@ from bnn_ref.sweep.uci import read_split
 IMAGE = (8, 8, 1)
 HEAD = """# Ten programs, rebuilt
 
-Ten kinds of programs that are published with Bayesian layers, each rebuilt from its description with the [pieces](pieces.md), and trained by `fit` on the compiled back end with its defaults but for a learning rate of .003 and initial sigmas of .02, on data at hand: the bundled digits (1,437 rows to train on, 360 held out) or split 0 of a UCI set. Nats are of the held-out rows, the mean over rows of the log of the predictive density (in the target's standardised unit), averaged over 50 draws; seed 0. The times are of one run on a machine that others used as well. This page is made by `python tools/programs.py`.
+Ten kinds of programs that are published with Bayesian layers, each rebuilt from its description with the [pieces](pieces.md), and trained by `fit` on the compiled back end with its defaults but for a learning rate of .003 and initial sigmas of .02, on data at hand: the bundled digits (1,437 rows to train on, 360 held out) or split 0 of a UCI set. Nats are of the held-out rows, the mean over rows of the log of the predictive density (in the target's standardised unit), averaged over 50 draws; seed 0. The times are of one run on a machine that others used as well. Each has a twin in PyTorch, made from its description, that takes the same step under the same noise, to 1e-12 in float64 (`tests/docs/test_programs_page.py`). This page is made by `python tools/programs.py`.
 
 | program | as built here | parameters | data | steps | held-out nats | accuracy, rmse | seconds |
 | --- | --- | --- | --- | --- | --- | --- | --- |

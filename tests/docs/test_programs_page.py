@@ -3,8 +3,12 @@
 import numpy as np
 import programs
 import pytest
+from tolerances import FRAMEWORK_FLOAT64, relative
 
 from bnn_ref import Categorical, Trainer
+from bnn_ref.noise import draw_noise
+from bnn_ref.reference import loss_and_gradients
+from bnn_ref.verification.vectors import make_question, results_of
 
 PAGE = (programs.Path(__file__).parents[2] / "docs" / "programs.md").read_text(encoding="utf-8")
 ALL = programs.programs()
@@ -19,12 +23,39 @@ def test_the_page_has_a_row_of_each_program_as_it_is():
     ]
 
 
+def batch(network, rows):
+    """Return inputs and targets of that many rows."""
+    rng = np.random.default_rng(0)
+    is_class = isinstance(network.likelihood, Categorical)
+    y = rng.integers(0, 10, rows) if is_class else rng.normal(size=(rows, 1))
+    return rng.normal(size=(rows, network.inputs)), y
+
+
 @pytest.mark.parametrize("program", ALL, ids=lambda one: one.name)
 def test_each_takes_a_step_and_comes_back_from_json(program):
-    network, rng = program.network, np.random.default_rng(0)
-    x = rng.normal(size=(4, network.inputs))
-    is_class = isinstance(network.likelihood, Categorical)
-    y = rng.integers(0, 10, 4) if is_class else rng.normal(size=(4, 1))
+    network = program.network
+    x, y = batch(network, 4)
     trainer = Trainer(network, 100, backend="numpy", estimator=program.estimator)
     assert np.isfinite(trainer.step(x, y).loss)
     assert type(network).from_json(network.to_json()) == network
+
+
+@pytest.mark.parametrize("program", ALL, ids=lambda one: one.name)
+def test_its_twin_in_pytorch_takes_the_same_replayed_step(program):
+    """Every result and gradient of one step, under the same noise."""
+    pytest.importorskip("torch")
+    from bnn_ref.verification.frameworks import torch
+
+    network, rows = program.network, 3
+    (x, y), p = batch(network, rows), network.init(1, "float64")
+    noise = draw_noise(network, rows, 2, dtype="float64", estimator=program.estimator)
+    question = make_question(network, p, x, y, noise, 0.01)
+    ours = results_of(loss_and_gradients(network, p, x, y, noise, 0.01))
+    theirs = torch.answer(question)
+    assert set(theirs) >= {name for name in ours if "pre_activation" not in name}
+    largest = max(np.max(np.abs(g)) for name, g in ours.items() if name.startswith("grad."))
+    for name, exact in ours.items():
+        if np.max(np.abs(exact)) < 1e-12 * largest:  # a bias before batch normalisation
+            assert np.max(np.abs(theirs[name])) < 1e-12 * largest, name
+        else:
+            assert relative(theirs[name], exact) <= FRAMEWORK_FLOAT64, name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,18 @@ ACTIVATIONS: dict[str, Any] = {
     "softplus": softplus,
     "elu": torch.nn.functional.elu,
     "gelu": torch.nn.functional.gelu,
+    "leaky_relu": torch.nn.functional.leaky_relu,
+    "selu": torch.nn.functional.selu,
+    "silu": torch.nn.functional.silu,
 }
+
+
+def activation(name: str) -> Any:
+    """Return the function of an activation's name, or None for one that is not written here."""
+    slope = name.removeprefix("leaky_relu(").removesuffix(")")
+    if slope != name:
+        return partial(torch.nn.functional.leaky_relu, negative_slope=float(slope))
+    return ACTIVATIONS.get(name)
 
 
 def log_normal(y: Any, m: Any, s: Any) -> Any:
@@ -154,7 +166,7 @@ def _layer(layer, p, h):
     kl = layer_kl(layer, p) if p else torch.zeros((), dtype=h.dtype)
     if "activation" not in layer:
         return a, kl, None
-    return ACTIVATIONS[layer["activation"]](a), kl, a
+    return activation(layer["activation"])(a), kl, a
 
 
 def nll_and_loss(
@@ -241,9 +253,10 @@ def _refused(described, thing):
             continue
         kinds = [(layer[part] or {}).get("type", "normal") for part in layer
                  if part.endswith("_prior")]  # fmt: skip
+        name = layer.get("activation", "linear")
         for key, found, known in (
             ("type", [layer["type"]], LAYERS),
-            ("activation", [layer.get("activation", "linear")], ACTIVATIONS),
+            ("activation", [name] if activation(name) is None else [], ACTIVATIONS),
             ("prior", kinds, KLS),
         ):
             unknown = [one for one in found if one not in known]

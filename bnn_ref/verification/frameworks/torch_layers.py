@@ -68,6 +68,11 @@ def _conv_flipout(softplus):
     return convolution
 
 
+def _conv(layer, p, h):
+    a = _convolved(layer, _images(layer, h), p["kernel_mu"])
+    return _rows(a + p["bias_mu"][None, :, None, None] if "bias_mu" in p else a)
+
+
 def _dense(layer, p, h):
     a = h @ p["kernel_mu"]
     return a + p["bias_mu"] if "bias_mu" in p else a
@@ -86,15 +91,17 @@ def _average_pool(layer, p, h):
     return _rows(total / count)
 
 
-def _normalised(layer, p, h, axis):
-    x = h.reshape(-1, len(p["scale"]))
-    if layer.get("frozen"):
-        mean, variance = p["running_mean"], p["running_variance"]
-    else:
-        mean = x.mean(axis, keepdim=True)
-        variance = ((x - mean) ** 2).mean(axis, keepdim=True)
-    x = (x - mean) / torch.sqrt(variance + layer["epsilon"])
-    return (x * p["scale"] + p["shift"]).reshape(h.shape)
+def _layer_norm(layer, p, h):
+    x, shape = h.reshape(-1, len(p["scale"])), p["scale"].shape
+    x = functional.layer_norm(x, shape, p["scale"], p["shift"], layer["epsilon"])
+    return x.reshape(h.shape)
+
+
+def _batch_norm(layer, p, h):
+    frozen, x = layer["frozen"], h.reshape(-1, len(p["scale"]))
+    running = [p[f"running_{one}"].detach() if frozen else None for one in ("mean", "variance")]
+    x = functional.batch_norm(x, *running, p["scale"], p["shift"], not frozen, eps=layer["epsilon"])
+    return x.reshape(h.shape)
 
 
 def layers(softplus: Any) -> dict[str, Any]:
@@ -106,6 +113,7 @@ def layers(softplus: Any) -> dict[str, Any]:
     """
     return {
         "Dense": _dense,
+        "Conv2D": _conv,
         "Conv2DFlipout": _conv_flipout(softplus),
         "Conv1DFlipout": _conv_flipout(softplus),
         "MaxPool2D": _max_pool,
@@ -113,6 +121,6 @@ def layers(softplus: Any) -> dict[str, Any]:
         "Flatten": lambda layer, p, h: h,
         "Elementwise": lambda layer, p, h: h,
         "Dropout": lambda layer, p, h: h * p["keep"] / (1 - layer["rate"]),
-        "LayerNorm": lambda layer, p, h: _normalised(layer, p, h, 1),
-        "BatchNorm": lambda layer, p, h: _normalised(layer, p, h, 0),
+        "LayerNorm": _layer_norm,
+        "BatchNorm": _batch_norm,
     }
