@@ -2,8 +2,8 @@
 
 Both Keras 3 and tf_keras, which TFP's layers belong to, are read by their layers' attributes.
 
-Source: `keras.layers`; `tfp.layers.DenseFlipout`, `DenseReparameterization` and
-`DenseLocalReparameterization` 0.25.0.
+Source: `keras.layers`; `tfp.layers.DenseFlipout`, `DenseReparameterization`,
+`DenseLocalReparameterization`, `Convolution2DFlipout` and `Convolution2DReparameterization` 0.25.0.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from .building import GRID, Builder, Converted, one_prior, refuse
 
 ENDS = {"softmax": "categorical", "sigmoid": "bernoulli"}
 TFP = {"DenseFlipout": "flipout", "DenseReparameterization": "shared",
-       "DenseLocalReparameterization": "local", "Convolution2DFlipout": "flipout"}  # fmt: skip
+       "DenseLocalReparameterization": "local", "Conv2DFlipout": "flipout",
+       "Conv2DReparameterization": "shared"}  # fmt: skip
 ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
 
 
@@ -233,7 +234,7 @@ def _tfp(builder: Builder, place: str, one: Any, kl_weight: float | None) -> Non
             raise expected(place, f"a Normal posterior of the {name}", found)
         if name == "bias":
             bias = "normal" if found == "Normal" else "deterministic"
-    if type(one).__name__ == "Convolution2DFlipout":
+    if type(one).__name__.startswith("Conv2D"):
         _check_conv(place, one)
         layer: Layer = Conv2DFlipout(one.filters, one.kernel_size, one.strides, one.padding,
                                      bias=bias, **priors)  # fmt: skip

@@ -147,6 +147,60 @@ def test_tfp_by_replay(kind):
     np.testing.assert_allclose(ours, vector.results["outputs"], rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.filterwarnings("ignore:`layer.add_variable` is deprecated:UserWarning")
+@pytest.mark.filterwarnings("ignore:The initializer RandomNormal is unseeded:UserWarning")
+@pytest.mark.parametrize(
+    ("kind", "estimator"),
+    [("Flipout", "flipout"), pytest.param("Reparameterization", "shared", marks=pytest.mark.slow)],
+)
+def test_tfps_example_of_lenet_by_replay(kind, estimator, monkeypatch):
+    """`bayesian_neural_network.py` of TFP's examples, on smaller images: the same draws fed."""
+    tfp = pytest.importorskip("tensorflow_probability")
+    tf_keras = pytest.importorskip("tf_keras")
+    from tensorflow_probability.python.distributions import normal as normals
+    from tensorflow_probability.python.layers import conv_variational, dense_variational
+
+    def divided(q, p, ignore):
+        return tfp.distributions.kl_divergence(q, p) / 60000
+
+    conv, dense = (getattr(tfp.layers, f"{one}{kind}") for one in ("Convolution2D", "Dense"))
+    options = {"kernel_divergence_fn": divided, "dtype": "float64"}
+    convolution = {"padding": "SAME", "activation": tf.nn.relu, **options}
+    pool = {"pool_size": [2, 2], "strides": [2, 2], "padding": "SAME", "dtype": "float64"}
+    model = tf_keras.models.Sequential([
+        conv(3, kernel_size=5, **convolution),
+        tf_keras.layers.MaxPooling2D(**pool),
+        conv(4, kernel_size=3, **convolution),
+        tf_keras.layers.MaxPooling2D(**pool), tf_keras.layers.Flatten(dtype="float64"),
+        dense(6, activation=tf.nn.relu, **options), dense(3, **options),
+    ])  # fmt: skip
+    model.build((None, 7, 6, 2))
+    found = from_keras(model)
+    assert found.estimator == estimator
+    kinds = ["Conv2DFlipout", "MaxPool2D"] * 2 + ["Flatten", "DenseFlipout", "DenseFlipout"]
+    assert [one.type for one in found.network.layers] == kinds
+    noise = draw_noise(found.network, 9, 5, dtype="float64", estimator=estimator)
+    own = [one for one in noise.layers if one is not None]
+    eps = iter([one.kernel_eps for one in own])
+    signs = iter([sign for one in own for sign in (one.sign_input, one.sign_output)])
+
+    def fed(values):
+        return lambda shape, *args, **kwargs: tf.reshape(tf.constant(next(values)), shape)
+
+    monkeypatch.setattr(normals.samplers, "normal", fed(eps))
+    for module in (conv_variational, dense_variational):
+        monkeypatch.setattr(module.tfp_random, "rademacher", fed(signs))
+    images = RNG.normal(size=(9, 7, 6, 2)).astype("float32")  # a model casts its inputs to that
+    theirs = model(images)
+    assert next(eps, None) is None
+    assert kind != "Flipout" or next(signs, None) is None
+    x = images.astype("float64")
+    ours = reference.forward(found.network, found.parameters, x, noise)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
+    kls = reference.kl(found.network, found.parameters).sum()
+    assert sum(model.losses).numpy() * 60000 == pytest.approx(kls, rel=1e-12)
+
+
 def test_what_has_no_counterpart_is_named_with_its_place():
     inputs = keras.Input((12,))
     forked = layers.Dense(4)(inputs)
