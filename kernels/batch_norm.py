@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import fill
 from .jit import entry, kernel
-from .machine import fetch_add, memory_of, use_whole_vectors, view
+from .machine import fetch_add, memory_of, multiply_add, use_whole_vectors, view
 from .normalising import add_parts, add_products, fold, spread, width_of
 from .tasks import DONE, come, take, wait
 
@@ -55,7 +55,7 @@ def _add_squares(x, mean, sums):
         row = view(x, start, n)
         for j in range(n):
             away = row[j] - mean[j]
-            sums[j] += away * away
+            sums[j] = multiply_add(away, away, sums[j])
 
 
 @kernel
@@ -67,7 +67,7 @@ def _normalise(x, y, out, mean, factor, scale, shift):
         row, own, to = view(x, start, n), view(y, start, n), view(out, start, n)
         for j in range(n):
             own[j] = (row[j] - mean[j]) * factor[j]
-            to[j] = own[j] * scale[j] + shift[j]
+            to[j] = multiply_add(own[j], scale[j], shift[j])
 
 
 @kernel
@@ -78,7 +78,7 @@ def _predict(x, out, mean, factor, scale, shift):
         n = min(mean.size, x.size - start)
         row, to = view(x, start, n), view(out, start, n)
         for j in range(n):
-            to[j] = ((row[j] - mean[j]) * factor[j]) * scale[j] + shift[j]
+            to[j] = multiply_add((row[j] - mean[j]) * factor[j], scale[j], shift[j])
 
 
 @kernel
@@ -89,7 +89,7 @@ def _by_inputs(g, y, out, factor, mean, along):
         n = min(factor.size, g.size - start)
         row, own, to = view(g, start, n), view(y, start, n), view(out, start, n)
         for j in range(n):
-            to[j] = factor[j] * (row[j] - mean[j] - own[j] * along[j])
+            to[j] = factor[j] * multiply_add(own[j], -along[j], row[j] - mean[j])
 
 
 @kernel

@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import fill, multiply, total
 from .jit import entry, kernel
-from .machine import fetch_add, memory_of, use_whole_vectors, view
+from .machine import fetch_add, memory_of, multiply_add, use_whole_vectors, view
 from .normalising import add_parts, add_products, fold, width_of
 from .tasks import DONE, come, take, wait
 
@@ -47,7 +47,7 @@ def _scale_and_shift(y, inverse, scale, shift, out):
     use_whole_vectors()
     for i in range(y.size):
         y[i] *= inverse
-        out[i] = y[i] * scale[i] + shift[i]
+        out[i] = multiply_add(y[i], scale[i], shift[i])
 
 
 @kernel
@@ -55,7 +55,7 @@ def _by_row(g, y, mean, along, inverse, out):
     """Set out = inverse * (g - mean - y * along)."""
     use_whole_vectors()
     for i in range(g.size):
-        out[i] = inverse * (g[i] - mean - y[i] * along)
+        out[i] = inverse * multiply_add(y[i], -along, g[i] - mean)
 
 
 @kernel
