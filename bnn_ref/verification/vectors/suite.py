@@ -22,6 +22,7 @@ from ...network import Network
 from ...noise import LayerNoise, Noise, draw_noise, normals
 from ..vectors import make_question, write
 from . import suite_version_2
+from .questions import targets_for
 
 if TYPE_CHECKING:
     from ...likelihoods.base import Likelihood
@@ -154,13 +155,8 @@ def question(
                 array[...] = ends.reshape(draws.shape)
     inputs = np.array(_draws((rows, sizes[0]), seed, "permutation")) * x
     inputs[:, list(black)] = 0
-    outputs = _draws((rows, sizes[-1]), seed, "output_eps")
-    if isinstance(likelihood, Categorical):
-        y = np.argmax(outputs, axis=1).astype(labels)
-    elif isinstance(likelihood, Bernoulli):
-        y = (outputs > 0).astype(dtype)
-    else:
-        y = outputs
+    y = targets_for(likelihood, _draws((rows, sizes[-1]), seed, "output_eps"))
+    y = y.astype(labels) if y.dtype.kind == "i" else y
     noise = draw_noise(network, rows, seed, dtype=dtype, estimator=estimator)
     noise = Noise(tuple(_on_grid(layer, eps) for layer in noise.layers))
     return make_question(network, parameters, inputs, y, noise, kl_weight)

@@ -22,6 +22,7 @@ from ...storage.archive import write_archive
 from ..vectors import make_question, read, write
 from . import suite_images
 from .image_mistakes import with_mistake
+from .questions import targets_for
 from .suite_negative import plant
 
 if TYPE_CHECKING:
@@ -255,11 +256,8 @@ def question(
             array[...] = -1.5 + 0.5 * draws(array.shape, tensor, int(k))
         else:
             array[...] = np.round(array / GRID) * GRID
-    targets = draws((rows, likelihood.targets_of(network.outputs)), "output_eps")
-    if isinstance(likelihood, Categorical):
-        targets = np.argmax(targets, axis=1)
-    elif isinstance(likelihood, Bernoulli):
-        targets = (targets > 0).astype(dtype)
+    columns = likelihood.targets_of(network.outputs)
+    targets = targets_for(likelihood, draws((rows, columns), "output_eps"))
     noise = draw_noise(network, rows, seed, dtype=dtype, estimator=estimator)
     noise = type(noise)(tuple(
         layer and type(layer)(*(

@@ -56,21 +56,83 @@ def test_a_flipout_convolution_agrees_and_other_noise_is_named():
     assert doubled.found.startswith("wrong scale: the noise is"), doubled
 
 
-def test_the_packages_own_convolution_agrees_in_both_paddings():
-    for padding in ("valid", "same"):
-        network = Network([Conv2DFlipout(4, 3, padding=padding, bias="none", scale_shift=0.0,
-                                         input_shape=SHAPE)])  # fmt: skip
-        rho = np.log(np.expm1(SIGMA))
-        parameters = network.parameters({"layers.0.kernel_mu": MU, "layers.0.kernel_rho": rho})
-        draw, places = count(), (6, 7) if padding == "same" else (4, 5)
+@pytest.mark.parametrize(
+    ("padding", "strides", "bias"),
+    [("valid", 1, "none"), ("same", (2, 3), "normal"), ("valid", (3, 1), "normal_flipped"),
+     ("same", 1, "deterministic")],
+)  # fmt: skip
+def test_the_packages_own_convolution_agrees(padding, strides, bias):
+    """Every padding, strides that differ by axis, every kind of bias."""
+    layer = Conv2DFlipout(4, 3, strides, padding, bias=bias, scale_shift=0.0,
+                          input_shape=(10, 11, 2))  # fmt: skip
+    network = Network([layer])
+    given = {"kernel_mu": MU, "kernel_rho": np.log(np.expm1(SIGMA))}
+    known = {}
+    if bias != "none":
+        given["bias_mu"] = known["bias_mu"] = np.linspace(-1, 1, 4)
+    if bias.startswith("normal"):
+        known["bias_sigma"] = np.full(4, 0.2)
+        given["bias_rho"] = np.log(np.expm1(known["bias_sigma"]))
+    parameters = network.parameters({f"layers.0.{name}": one for name, one in given.items()})
+    draw = count()
 
-        def call(x, network=network, parameters=parameters, draw=draw, places=places):
-            flat = draw_outputs(network, parameters, x.reshape(len(x), -1), 1, next(draw),
-                                kind="flipout")  # fmt: skip
-            return flat.reshape(len(x), *places, 4)
+    def call(x):
+        flat = draw_outputs(network, parameters, x.reshape(len(x), -1), 1, next(draw),
+                            kind="flipout")  # fmt: skip
+        return flat.reshape(len(x), *network.layers[0].output_shape)
 
-        report = check(call, padding=padding)
-        assert report.agrees, report
+    options = {"padding": padding, "strides": strides, "bias": bias, **known}
+    report = check_convolution(call, MU, SIGMA, (10, 11, 2), draws=250, **options)
+    assert report.agrees, report
+    if (padding, strides) == ("same", (2, 3)):
+        with pytest.raises(ValueError, match=r"\(8, 9\) places, as padding and strides say"):
+            check_convolution(call, MU, SIGMA, (10, 11, 2), **{**options, "padding": "valid",
+                                                               "strides": 1})  # fmt: skip
+
+
+def test_pytorchs_paddings_are_whole_numbers(volume):
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # others wait for each other longer than such a small product takes
+    try:
+        for padding in volume([(2, 0)], [0, 1, (2, 0)]):
+            padded(torch, padding)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def padded(torch, padding):
+    kernel = torch.from_numpy(np.ascontiguousarray(MU.transpose(3, 2, 0, 1)))
+    sigma = torch.from_numpy(np.ascontiguousarray(SIGMA.transpose(3, 2, 0, 1)))
+    torch.manual_seed(0)
+
+    def call(x):
+        def convolve(x, kernel):
+            return torch.nn.functional.conv2d(x, kernel, stride=2, padding=padding)
+
+        x = torch.from_numpy(x)
+        one, two = (2.0 * torch.randint(0, 2, (len(x), n, 1, 1)) - 1 for n in (2, 4))
+        return convolve(x, kernel) + convolve(x * one, sigma * torch.randn_like(sigma)) * two
+
+    report = check_convolution(call, MU, SIGMA, (9, 8, 2), draws=150, padding=padding, strides=2,
+                               channels_first=True)  # fmt: skip
+    assert report.agrees, report
+
+
+def test_a_bias_or_signs_drawn_anew_at_every_place_are_told_apart():
+    """Beside a random bias the magnitudes differ; signs anew are equal by chance, draws never."""
+    rng, inner = np.random.default_rng(6), layer(np.random.default_rng(5))
+    anew, spread = layer(np.random.default_rng(7), anew=True), np.full(4, 0.2)
+
+    def found(places, convolution):
+        def call(x):
+            return convolution(x) + spread * rng.normal(size=(1, *places, 4))
+
+        return check(call, bias_mu=np.zeros(4), bias_sigma=spread).found
+
+    assert found((1, 1), inner) == "Flipout"
+    assert found((4, 5), inner) == "another draw of the bias at every place"
+    assert found((1, 1), anew).startswith("signs drawn anew at every place")
 
 
 def test_channels_may_come_first_and_what_does_not_fit_is_refused():
@@ -78,6 +140,8 @@ def test_channels_may_come_first_and_what_does_not_fit_is_refused():
     report = check(lambda x: np.moveaxis(inner(np.moveaxis(x, 1, -1)), -1, 1), channels_first=True)
     assert report.agrees, report
     for options, message in (({"padding": "full"}, "padding: expected valid"),
+                             ({"padding": -1}, "padding: expected a whole number"),
+                             ({"strides": 0}, "strides: expected a whole number of at least 1"),
                              ({"image_shape": (3, 3, 2)}, "image_shape: expected room"),
                              ({"image_shape": (6, 7, 3)}, r"image_shape: expected \(H, W, 2\)"),
                              ({"kernel_mu": MU[0]}, "kernel_mu, kernel_sigma")):  # fmt: skip
