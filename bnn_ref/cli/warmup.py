@@ -20,7 +20,7 @@ def run(args):
     reason = why_not_numba()
     if reason is not None:
         raise ValueError(f"backend: expected a working numba, found {reason}")
-    from ..fast.compiled import warm_up
+    from ..fast.warming import warm_up
     from ..kernels.run import run as kernel
 
     for dtype in ("float32", "float64") if args.dtype == "both" else (args.dtype,):

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import check_dtype, check_size, check_word
 from ..kernels.adam import LARGE_RATE, SMALL_EPSILON
-from ..layers import DenseFlipout
 from ..likelihoods import Categorical
 from ..network import Network
 from ..noise import (
@@ -301,13 +300,3 @@ def draw_outputs(
     sequence = _workspace(workspace, network, len(x), parameters.dtype).for_prediction()
     key = Key(seed, 0, draw, "predict", first_row)
     return sequence.draw_outputs(_plain(parameters).layers, x, key, kind, again)
-
-
-def warm_up(dtype: DTypeLike) -> None:
-    """Compile every kernel for a dtype, or load it where an earlier process left it."""
-    layers = [DenseFlipout(2, 2, activation="relu", bias="normal"), DenseFlipout(2, 2)]
-    network = Network(layers)
-    state = State.start(network.init(0, dtype))
-    x, y = np.ones((2, 2), dtype), np.zeros(2, np.int64)
-    train_step(state, x, y, seed=0, kl_weight=1.0, adam=adam_rule.Adam())
-    draw_noise(network, 2, 0, dtype=dtype)
