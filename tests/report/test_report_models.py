@@ -76,7 +76,7 @@ PIECES = [Dense(1, 4), Dropout(0.1), Residual([DenseFlipout(4, 4)]), BatchNorm()
     ("layers", "said", "figures"),
     [
         ([DenseFlipout(1, 1)], "A Bayesian neural network of Flipout layers, 1 - 1,", 4),
-        (PIECES, "A neural network of 5 layers (Dense, Dropout, DenseFlipout, BatchNorm), 1 - 4 ", 4),
+        (PIECES, "A neural network of 5 layers (Dense, Dropout, DenseFlipout, BatchNorm), 1 - ", 4),
         ([Dense(1, 4), Dropout(0.1), Dense(4, 1)], "A neural network of 3 layers (Dense, Drop", 0),
     ],
 )  # fmt: skip
