@@ -1,6 +1,9 @@
 """Every piece in every room: files, vectors, commands, sheets, estimators, figures and reports."""
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +30,7 @@ from bnn_ref.explain import explain, small_subject
 from bnn_ref.networks import from_description
 from bnn_ref.noise import draw_noise
 from bnn_ref.reference import loss_and_gradients
+from bnn_ref.runs.checkpoints import load_checkpoint
 from bnn_ref.verification.vectors import Vector, make_question, read, results_of, write
 from bnn_ref.verification.vectors.checking import check_vector
 
@@ -250,3 +254,43 @@ def test_a_files_own_likelihood_is_kept_and_another_is_refused(described, table,
     assert call(capsys, "evaluate", tmp_path / "run").code == 0
     resumed = call(capsys, "train", "--resume", "--steps", 4, "--out", tmp_path / "run")
     assert resumed.code == 0, resumed.err
+
+
+DIES = """
+import os, signal, sys
+from bnn_ref.cli import main
+from bnn_ref.training.trainer import Trainer
+
+step = Trainer.step
+
+def step_or_die(self, *arguments, **named):
+    if self.state.step == 27:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, *arguments, **named)
+
+Trainer.step = step_or_die
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("numba", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("piece", ["Residual in Residual"], indirect=True)
+def test_killed_and_resumed_is_the_run_that_was_not(described, table, backend, tmp_path, capsys):
+    """Batch normalisation inside two others: its running statistics too, to the bit."""
+    words = ["train", "--network", str(described), "--data", str(table), "--target", "y",
+             "--likelihood", "categorical", "--backend", backend, "--draws", "2", "--steps", "40",
+             "--batch-size", "10", "--checkpoint-every", "10", "--out"]  # fmt: skip
+    one, other = tmp_path / "one", tmp_path / "other"
+    done = subprocess.run([sys.executable, "-c", DIES, *words, str(one)], capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert load_checkpoint(one / "checkpoint.npz").state.step == 20
+    assert call(capsys, "train", "--resume", "--out", one).code == 0
+    assert call(capsys, *words, other).code == 0
+    found, whole = (load_checkpoint(run / "checkpoint.npz").state for run in (one, other))
+    for name in ("parameters", "moment_1", "moment_2"):
+        assert np.array_equal(getattr(found, name).flat, getattr(whole, name).flat), name
+    running = [name for name in found.parameters if "running" in name]
+    start = found.parameters.network.init(0)
+    assert running
+    assert not any(np.array_equal(found.parameters[name], start[name]) for name in running)
