@@ -59,11 +59,12 @@ def refuse_unwritten(network: Network, topic: str) -> None:
     network : Network
     topic : str
     """
-    for name, layer, _ in network.walk():
-        name = bracketed(name)
+    for k, layer in enumerate(network.layers):
         if topic in LINE_BY_LINE and not layer.explained:
             wanted = f"a kind whose every line explain {topic} prints"
-            raise expected(name, wanted, layer.type)
+            raise expected(f"layers[{k}]", wanted, layer.type)
+    for name, layer, _ in network.walk():
+        name = bracketed(name)
         for tensor, prior in {**layer.priors, **layer.point_priors}.items():
             if prior.type != "normal" or tensor in layer.point_priors:
                 raise expected(f"{name}.{tensor}_prior", "N(m, s) of a posterior, which the "

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 STEP = 1e-30  # of the complex step: below every rounding unit, no difference is taken
 LIMIT = 1e-12
-SMALL = 1e-3  # of all gradients' length: what is below it is held to this length, not to its own
 
 
 def check_outputs(sheet: Sheet, subject: Subject, noise: Noise, result: Result) -> None:
@@ -65,9 +64,9 @@ def check_gradients(
     """Hold every gradient against the complex step, which uses the forward pass alone.
 
     d loss / d p = Im loss(p + i h) / h. In a small network for every entry, in a large one along
-    one random direction of +1 and -1 for every tensor that a gradient reaches. Of one whose
-    gradient is rounding alone (a bias before batch normalisation) little more can be asked than
-    that it be so small beside the others.
+    one random direction of +1 and -1 for every tensor that a gradient reaches. The limit is of the
+    length of all gradients together, for some are rounding alone (a bias before batch
+    normalisation), of which no more can be asked than that they be so small beside the others.
 
     Parameters
     ----------
@@ -81,7 +80,7 @@ def check_gradients(
     sheet.heading("Every gradient against the complex step")
     sheet.formula("d loss / d p = Im( loss(p + i h) ) / h,  h = 1e-30: the forward pass alone")
     rng = np.random.default_rng(seed)
-    least = SMALL * float(np.linalg.norm(result.gradients.flat))
+    whole = float(np.linalg.norm(result.gradients.flat))
     for name in (*subject.parameters, "x"):
         gradient = result.grad_x if name == "x" else result.gradients[name]
         if name in subject.network.fixed and not gradient.any():  # a running statistic
@@ -89,13 +88,13 @@ def check_gradients(
         if gradient.size <= 16 and subject.small:
             found = _every_entry(subject, noise, name, gradient.shape)
             worst = np.unravel_index(np.argmax(np.abs(found - gradient)), gradient.shape)
-            largest = max(np.max(np.abs(found)), least)
+            largest = max(np.max(np.abs(found)), whole)
             sheet.check(f"grad {name}, the entry that differs most of {gradient.size}",
                         gradient[worst], "complex step", found[worst], LIMIT, largest)  # fmt: skip
             continue
         direction = rng.choice([-1.0, 1.0], gradient.shape)
         along = loss_along(subject, noise, {name: direction})
-        scale = max(float(np.linalg.norm(gradient)), least)  # such a direction's derivative
+        scale = max(float(np.linalg.norm(gradient)), whole)  # such a direction's derivative
         sheet.check(f"grad {name} along a random direction of +1 and -1",
                     np.sum(gradient * direction), "complex step", along, LIMIT, scale)  # fmt: skip
 

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from explained import disagreeing
 
-from bnn_ref import BatchNorm, Dense, DenseFlipout, Dropout, Network, Residual, State
+from bnn_ref import (
+    BatchNorm,
+    Conv2DFlipout,
+    Dense,
+    DenseFlipout,
+    Dropout,
+    Network,
+    Residual,
+    State,
+)
 from bnn_ref.explain import explain, small_subject
 
 NETWORK = Network([Dense(3, 4, "tanh"), BatchNorm(), Residual([DenseFlipout(4, 4), Dropout(0.2)]),
@@ -38,3 +47,19 @@ def test_point_estimates_alone_have_no_kl(subject):
     alone = Network([Dense(3, 2)])
     with pytest.raises(ValueError, match="layers: expected one with a posterior"):
         explain("kl", replace(subject, network=alone, state=State.start(alone.init(0))))
+
+
+def test_layers_inside_a_layer_are_not_taken_for_lines_of_it(subject):
+    inside = Network([DenseFlipout(3, 2), Residual([DenseFlipout(2, 2)])])
+    with pytest.raises(ValueError, match=r"layers\[1\]: expected a kind whose every.*Residual"):
+        explain("flipout", replace(subject, network=inside, state=State.start(inside.init(0))))
+
+
+def test_a_bias_before_batch_normalisation_is_no_disagreement(subject):
+    """Its gradient is 0, and what is computed of it is rounding."""
+    layers = [Conv2DFlipout(8, 3, input_shape=(8, 8, 1)), BatchNorm(), DenseFlipout(288, 10)]
+    network, rng = Network(layers), np.random.default_rng(0)
+    changed = {"x": rng.random((64, 64)), "y": rng.integers(0, 10, 64)}
+    state = State.start(network.init(0, "float64"))
+    sheet = explain("step", replace(subject, network=network, state=state, **changed))
+    assert disagreeing(sheet) == []
