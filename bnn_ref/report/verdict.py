@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..elementary import normal_density
+from ..elementary import log_softmax, normal_density
 
 if TYPE_CHECKING:
     from .evidence import Evidence
@@ -169,5 +169,8 @@ def _logistic(x, y, held_x, held_y):
         model = LogisticRegression(max_iter=300).fit(x, y)
     place = np.searchsorted(model.classes_, held_y)
     known = np.isin(held_y, model.classes_)
-    log_p = model.predict_log_proba(held_x)
+    scores = np.asarray(model.decision_function(held_x), np.float64)
+    if scores.ndim == 1:  # of the second of two classes
+        scores = np.stack([np.zeros_like(scores), scores], axis=1)
+    log_p = log_softmax(scores)  # `predict_log_proba` takes the logarithm of what may be 0
     return np.where(known, log_p[np.arange(len(held_y)), np.where(known, place, 0)], -np.inf)

@@ -139,3 +139,14 @@ def test_the_page_holds_the_verdict(digits_report, pages):
     for sentence in verdict.verdict(digits_report.evidence):
         assert f"<p>{escape(sentence, quote=True)}</p>" in text
     assert text.index("nats, the logarithm of") < text.index('class="tiles"')
+
+
+def test_a_logistic_regression_that_is_sure_has_finite_nats():
+    """A held-out row 2,000 from the boundary, on the wrong side: its logarithm is the margin."""
+    pytest.importorskip("sklearn")
+    x = np.array([[-1.0], [1.0]] * 20)
+    found = verdict._logistic(
+        x, np.array([0, 1] * 20), np.array([[2000.0], [1.0]]), np.array([0, 1])
+    )
+    assert -np.inf < found[0] < -700
+    assert -1 < found[1] < 0
