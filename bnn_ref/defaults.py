@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+# Units of the hidden layers: of rows that are images, and of a table's, whose few hundred rows tell
+# little of a second layer: its noise then drowns a fit, or margins outgrow it (docs/tables.md).
+OF_IMAGES, OF_TABLES = [128, 128], [50]
 SETTINGS: dict[str, Any] = {
     "network": None,
-    "layers": [128, 128],
+    "layers": None,
     "activation": "relu",
     "prior": "normal",
     "prior_scale": 1.0,
@@ -32,6 +35,19 @@ SETTINGS: dict[str, Any] = {
     "backend": "numba",
     "dtype": "float32",
 }
+
+
+def hidden_of(shape: tuple[int, ...]) -> list[int]:
+    """Return the units of the hidden layers where nobody says.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of a row: (I,), or (H, W, C) of an image.
+    """
+    return OF_TABLES if len(shape) == 1 else OF_IMAGES
+
+
 # That `dense_stack` takes by name.
 OF_NETWORK = ("prior", "prior_scale", "bias", "initializer", "initial_sigma")
 OF_TRAINER = (  # that `Trainer` and `fit` take by name

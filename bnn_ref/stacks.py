@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .defaults import OF_NETWORK, SETTINGS
+from .defaults import OF_NETWORK, SETTINGS, hidden_of
 from .errors import expected
 from .layers import DenseFlipout
 from .likelihoods import LIKELIHOODS, Normal, PredictedNormal
@@ -155,5 +155,6 @@ def network_of(
         prior = prior_named(chosen.pop("prior", "normal"), chosen.pop("prior_scale", 1.0))
         return read_network(settings["network"], shape, targets, likelihood, kernel_prior=prior,
                             **chosen)  # fmt: skip
-    return dense_stack(prod(shape), settings["layers"], likelihood.outputs_of(targets), likelihood,
+    hidden = hidden_of(shape) if settings["layers"] is None else settings["layers"]
+    return dense_stack(prod(shape), hidden, likelihood.outputs_of(targets), likelihood,
                        settings["activation"], **chosen)  # fmt: skip

@@ -4,7 +4,7 @@ import os
 import warnings
 
 from ..activations import ACTIVATIONS
-from ..defaults import OF_TRAINER, SETTINGS
+from ..defaults import OF_TRAINER, SETTINGS, hidden_of
 from ..errors import expected
 from ..networks import NAMED
 from ..noise import ESTIMATORS
@@ -39,7 +39,8 @@ def add_settings(parser):
         metavar="COLUMN")  # fmt: skip
     add("--network", f"{', '.join(NAMED)}, or a JSON file of layers, instead of --layers",
         metavar="NAME|FILE")  # fmt: skip
-    add("--layers", "units of the hidden layers (default 128,128)", metavar="N,N")
+    add("--layers", "units of the hidden layers (default 128,128 for images, 50 for tables)",
+        metavar="N,N")  # fmt: skip
     names = ", ".join(ACTIVATIONS)
     add("--activation", f"of the hidden layers: {names} (default relu)", metavar="NAME")
     names = ", ".join(prior_names())
@@ -67,8 +68,8 @@ def add_settings(parser):
     add("--temperature", "the KL's weight as a multiple of 1 / training rows (default 1: Bayes' "
         "posterior; below it a cold posterior)", type=float, metavar="X")  # fmt: skip
     add("--kl-warm-up", "share of the steps in which the KL's weight rises to its value (default "
-        "0.5 with cosine and a scale that is learned or predicted, else 0)", type=float,
-        metavar="X")  # fmt: skip
+        "0.5 with cosine and a scale that is learned or predicted or several hidden layers, else "
+        "0)", type=float, metavar="X")  # fmt: skip
     add("--adam", "paper (default), tensorflow1 or keras", metavar="NAME")
     add("--estimator", f"of a step's noise: {', '.join(ESTIMATORS)} (default flipout)",
         metavar="NAME")  # fmt: skip
@@ -164,6 +165,8 @@ def make_network(settings, dataset):
     asked = settings["likelihood"]
     name = _canonical("likelihood", asked or dataset.encoding.task)
     likelihood = likelihood_named(name)
+    if settings["layers"] is None:
+        settings["layers"] = hidden_of(dataset.shape)
     network = network_of(settings, dataset.shape, dataset.outputs, likelihood)
     if network.likelihood == likelihood:
         settings["likelihood"] = name
@@ -171,7 +174,7 @@ def make_network(settings, dataset):
         wanted = f"{network.likelihood!r}, as {settings['network']} has it"
         raise expected("--likelihood", wanted, asked)
     if settings["kl_warm_up"] is None:
-        settings["kl_warm_up"] = rise_of(settings["learning_rate"], network.likelihood)
+        settings["kl_warm_up"] = rise_of(settings["learning_rate"], network)
     return network
 
 

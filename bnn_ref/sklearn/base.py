@@ -200,7 +200,7 @@ class Flipout(BaseEstimator):
         rate = parse_rate(self.learning_rate)
         rise = self.kl_warm_up
         if rise is None:
-            rise = rise_of(rate, self.network_.likelihood)
+            rise = rise_of(rate, self.network_)
         if steps is None:
             rate, rise = (rate.peak if isinstance(rate, Cosine) else rate), 0.0
         return Trainer(

@@ -13,10 +13,10 @@ from ..priors import Prior
 from ..training import Cosine
 
 LEAST_STEPS, LEAST_PASSES = defaults.SETTINGS["steps"], 20
-# Those of a run where they have the same name. Of what they have besides: a table's network is
-# smaller, and a search over many fits runs one on each core.
+# Those of a run where they have the same name. Of what they have besides: a search over many fits
+# runs one on each core.
 DEFAULTS: dict[str, Any] = defaults.SETTINGS | {
-    "hidden_layer_sizes": (50,),
+    "hidden_layer_sizes": tuple(defaults.OF_TABLES),
     "layers": None,
     "max_iter": None,
     "num_examples": None,
@@ -103,9 +103,9 @@ SETTINGS = f"""hidden_layer_sizes : sequence of int, default (50,)
         is better by more than a standard error of the difference), and trains on all rows.
     kl_warm_up : float, optional
         The share of the steps in which the KL's weight rises from 0 to its value; by default half
-        where the learning rate is a cosine and the noise scale is learned or predicted, else 0. It
-        lets the fit come before the KL: without it the scale may stay at the targets' deviation,
-        with a flat line as the mean.
+        where the learning rate is a cosine and the noise scale is learned or predicted or there is
+        more than one hidden layer, else 0. It lets the fit come before the KL: without it the scale
+        may stay at the targets' deviation, with a flat line as the mean.
     estimator : {{{", ".join(f'"{name}"' for name in ESTIMATORS)}}}, default "flipout"
         Of a step's noise, as `bnn_ref.Trainer` takes it.
     freeze : str or sequence of str, optional

@@ -133,7 +133,7 @@ def train_cell(
     likelihood = likelihood_named(cell["likelihood"] or dataset.encoding.task)
     network = network_of(cell, dataset.shape, dataset.outputs, likelihood)
     if cell["kl_warm_up"] is None:
-        cell["kl_warm_up"] = rise_of(cell["learning_rate"], network.likelihood)
+        cell["kl_warm_up"] = rise_of(cell["learning_rate"], network)
     trained = fit(
         network,
         (dataset.train.x, dataset.train.y),

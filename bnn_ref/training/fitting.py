@@ -179,9 +179,9 @@ def fit(
         Go on from these, up to `steps` in all; the settings are then the trainer's own.
     **settings
         Of the `Trainer`: learning_rate ("cosine" unless given, or an `Adam` is), seed, backend,
-        dtype, draws_per_step, kl_weight, temperature, kl_warm_up (half of the steps where the
-        likelihood learns or predicts its scale under a named schedule, else none: see `kl_share`),
-        adam, estimator, freeze, threads.
+        dtype, draws_per_step, kl_weight, temperature, kl_warm_up (half of the steps under a named
+        schedule where the likelihood learns or predicts its scale or the network is deep, else
+        none: see `schedules.rise_of`), adam, estimator, freeze, threads.
 
     Returns
     -------
@@ -299,5 +299,5 @@ def _new_trainer(network, num_examples, steps, settings):
     rate = parse_rate(
         settings.get("learning_rate", SETTINGS["learning_rate"] if scheduled else 1e-3)
     )
-    settings = {"kl_warm_up": rise_of(rate, network.likelihood), **settings, "learning_rate": rate}
+    settings = {"kl_warm_up": rise_of(rate, network), **settings, "learning_rate": rate}
     return Trainer(network, num_examples, steps=steps, **settings)

@@ -17,7 +17,7 @@ from ..errors import expected
 from ..noise.series import cos_half_turns
 
 if TYPE_CHECKING:
-    from ..likelihoods.base import Likelihood
+    from ..network import Network
 
 PEAK, FLOOR = 0.01, 0.01
 RISE = 0.5  # the share of the steps in which the KL's weight rises, by default
@@ -113,22 +113,25 @@ def parse_rate(
 
 
 def rise_of(
-    learning_rate: float | Cosine | Callable[[int], float], likelihood: Likelihood
+    learning_rate: float | str | Cosine | Callable[[int], float], network: Network
 ) -> float:
     """Return the share of the steps in which the KL's weight rises, where nobody says.
 
-    Half with a cosine and a scale that is learned or predicted, see `kl_share`. None for classes,
-    where it leaves fewer steps under the whole KL. None with a number or a function, so that a
+    Half with a cosine, where a scale is learned or predicted or the network has more than one
+    hidden layer with a posterior, see `kl_share`. None with a number or a function, so that a
     constant rate is as it was.
 
     Parameters
     ----------
     learning_rate
         As `parse_rate` takes it.
-    likelihood : Likelihood
+    network : Network
     """
-    cosine = isinstance(parse_rate(learning_rate), Cosine)
-    return RISE if cosine and (likelihood.learn_scale or likelihood.scale_by_row) else 0.0
+    if not isinstance(parse_rate(learning_rate), Cosine):
+        return 0.0
+    likelihood = network.likelihood
+    random = sum("kernel" in layer.priors for _, layer, _ in network.walk())
+    return RISE if likelihood.learn_scale or likelihood.scale_by_row or random > 2 else 0.0
 
 
 def check_rate(rate: float, step: int) -> float:
@@ -156,6 +159,11 @@ def kl_share(step: int, steps: int, warm_up: float) -> float:
     than the KL costs, and without a fit the scale stays. With the KL's weight rising from 0 the
     fit comes first, the scale falls with the residuals, and the KL then meets a fit worth its
     price. The rule knows no scale of its own, so it holds for noisy and for exact targets.
+
+    In a deep network the noise of one layer's weights is multiplied by the next layer's. Where the
+    KL takes sigmas to the prior before the means have grown, it drowns what a fit would use, and
+    units are given up; docs/scikit-learn.md has what the rise gains there. With one hidden layer
+    of a classifier it gains little, and may leave margins too wide far from the data.
 
     Parameters
     ----------

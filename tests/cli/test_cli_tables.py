@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from command import SMALL, call
 
+from bnn_ref import Normal
+
 QUICK = (*SMALL, "--steps", "60")
 RNG = np.random.default_rng(2)
 A, B, C = RNG.normal(size=(3, 60))
@@ -278,3 +280,18 @@ def test_the_numpy_back_end_says_that_it_takes_no_threads(tmp_path, capsys):
     for command in (("evaluate", run), ("predict", run, data, "-o", tmp_path / "p.csv")):
         assert told in good(call(capsys, *command, "--threads", 2)).err
         assert "--threads" not in good(call(capsys, *command)).err
+
+
+def test_a_tables_network_is_small_and_an_images_is_not(tmp_path, capsys):
+    """As `train` and a sweep's cell make it, where nobody says."""
+    from bnn_ref.stacks import network_of
+    from bnn_ref.sweep.fit import DEFAULTS
+
+    data = write(tmp_path / "t.csv", a=A, b=B, y=Y)
+    good(call(capsys, "train", "--data", data, "--target", "y", "--steps", 1, "--backend", "numpy",
+              "--out", tmp_path / "run"))  # fmt: skip
+    settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
+    assert (settings["layers"], settings["kl_warm_up"]) == ([50], 0.5)
+    for shape, hidden in (((2,), [50]), ((8, 8, 1), [128, 128])):
+        network = network_of(DEFAULTS, shape, 1, Normal())
+        assert [layer.outputs for layer in network.layers[:-1]] == hidden

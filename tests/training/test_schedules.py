@@ -96,13 +96,18 @@ def test_every_step_takes_the_schedules_rate_and_weight():
 
 
 def test_defaults_of_fit():
-    """The cosine; the KL's weight is 1/N in every step, but where a scale is to be found."""
+    """The cosine; the KL's weight is 1/N, but where a scale is to be found or layers are many."""
     run = fit(NETWORK, (X, Y), steps=3, report_every=1, **SETTINGS)
     assert run.trainer.learning_rate == Cosine()
     assert {one["kl_weight"] for one in run.history.records} == {1 / 10}
     learned = Network([DenseFlipout(3, 1)], Normal(learn_scale=True))
-    for network in (learned, Network([DenseFlipout(3, 2)], PredictedNormal())):
-        run = fit(network, (X, X[:, :1]), steps=4, report_every=1, **SETTINGS)
+    deep = Network([DenseFlipout(3, 4), DenseFlipout(4, 3), DenseFlipout(3, 2)], Categorical())
+    for network, y in (
+        (learned, X[:, :1]),
+        (Network([DenseFlipout(3, 2)], PredictedNormal()), X[:, :1]),
+        (deep, Y),
+    ):
+        run = fit(network, (X, y), steps=4, report_every=1, **SETTINGS)
         assert [one["kl_weight"] for one in run.history.records] == [0.05, 0.1, 0.1, 0.1]
     run = fit(learned, (X, X[:, :1]), steps=4, learning_rate=1e-3, report_every=1, **SETTINGS)
     assert {one["kl_weight"] for one in run.history.records} == {1 / 10}
