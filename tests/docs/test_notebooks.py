@@ -147,6 +147,20 @@ def test_an_unreadable_page_would_be_found(tmp_path):
     ]
 
 
+CARD = "[...document.querySelectorAll('.sd-card')].find(c => c.textContent.includes('KL term'))"
+SEEN = "document.querySelector('h1').closest('section').innerText"
+
+
+def first_answer(site, profile):
+    """Return what the first page's card on the KL leads to, down to the first section."""
+    with Page(find_chromium(), profile) as browser:
+        browser.open((site / "index.html").as_uri())
+        browser.events.clear()
+        browser.evaluate(f"{CARD}.querySelector('a').click()")
+        browser.wait_for("Page.loadEventFired")
+        return browser.evaluate(SEEN).partition("One weight")[0]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_site_builds_without_a_warning(tmp_path):
@@ -163,5 +177,8 @@ def test_the_site_builds_without_a_warning(tmp_path):
         pages = ["index.html", "derivation.html", "objective.html", "bench/tables.html"]
         pages += [f"tutorials/{path.stem}.html" for path in NOTEBOOKS[:-1]]
         assert unreadable(tmp_path, pages, tmp_path / "profile") == []
+        answer = first_answer(tmp_path, tmp_path / "another")
+        for words in ("KL(posterior || prior)", "divided once", "kernel_divergence_fn"):
+            assert words in answer
     executed = {path.stem for path in tmp_path.glob("**/*.ipynb")}
     assert {path.stem for path in NOTEBOOKS[:-1]} <= executed

@@ -117,7 +117,11 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.events.clear()
         self.call("Page.navigate", url=url)
-        while "Page.loadEventFired" not in (name for name, _ in self.events):
+        self.wait_for("Page.loadEventFired")
+
+    def wait_for(self, event):
+        """Wait until an event of that name has come since `events` was last cleared."""
+        while event not in (name for name, _ in self.events):
             self._read()
 
     def evaluate(self, expression):
