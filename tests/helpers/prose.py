@@ -12,7 +12,7 @@ NUMBER = re.compile(
 def prose(text):
     """Return a page's running text on one line: no code, formulas, tables, links or comments."""
     text = re.sub(r"\A---\n.*?^---\n", "", text, flags=re.MULTILINE | re.DOTALL)
-    text = _BLOCK.sub("", text)
+    text = re.sub(r"^ {4,}\S.*$", "", _BLOCK.sub("", text), flags=re.MULTILINE)
     text = re.sub(r"<!--.*?-->|<img [^>]*>|\$\$.*?\$\$|\$[^$\n]*\$", "", text, flags=re.DOTALL)
     text = re.sub(r"^\|.*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"\]\([^)]*\)", "]", text)
