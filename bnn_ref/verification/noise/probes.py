@@ -158,13 +158,7 @@ def ask(call: Callable[[Any], Any], layer: Layer, x: ArrayLike, draws: int, expe
         For x that is not a float matrix of the layer's inputs, outputs of another shape or not
         finite, or noise below the rounding of the outputs' dtype.
     """
-    given, x = x, as_array(x)
-    if x.dtype not in (np.float32, np.float64):
-        raise expected("x", "float32 or float64", x.dtype)
-    if x.ndim != 2 or x.shape[1] != layer.mu.shape[0]:
-        raise expected("x", f"shape (rows, {layer.mu.shape[0]})", x.shape)
-    if not np.all(np.isfinite(x)):
-        raise expected("x", "finite values", "a NaN or an infinity")
+    given, x = x, _take_rows(x, layer)
     size = float(np.sqrt(np.mean(x.astype(np.float64) ** 2))) if x.size else 0.0
     probes = make_probes(x.shape[1], size or 1.0)
     batch = np.concatenate([x, probes.rows, probes.rows]).astype(x.dtype)
@@ -172,35 +166,71 @@ def ask(call: Callable[[Any], Any], layer: Layer, x: ArrayLike, draws: int, expe
     rows = batch[: len(x) + len(probes.rows)].astype(np.float64)
     probes = probes._replace(rows=rows[len(x) :])
     zero = len(x)  # the row of the batch that is zero
-    shape = (len(batch), layer.mu.shape[1])
-    chosen = np.unique(np.linspace(0, shape[1] - 1, min(shape[1], OUTPUTS)).astype(int))
+    outputs = layer.mu.shape[1]
+    chosen = np.unique(np.linspace(0, outputs - 1, min(outputs, OUTPUTS)).astype(int))
     kept = np.empty((draws, 2, len(probes.rows), chosen.size))
-    total, squares = np.zeros((2, len(rows), shape[1]))
+    total, squares = np.zeros((2, len(rows), outputs))
     centre = rows @ layer.mu
     minus_bias, unit = False, np.finfo(np.float64).eps / 2
     for t in range(draws):
-        answer = as_array(call(asked))
-        if answer.shape != shape:
-            raise expected("outputs of call", f"shape {shape}", answer.shape)
-        y = answer.astype(np.float64)
-        if not np.all(np.isfinite(y)):
-            raise expected("outputs of call", "finite values", "a NaN or an infinity")
+        y = _take_outputs(call(asked), (len(batch), outputs))
         if t == 0:
             if np.all(y == y.astype(np.float32)):
                 unit = np.finfo(np.float32).eps / 2
-            second = zero + len(probes.rows)
-            shared = np.all(np.abs(y[zero] - y[second]) <= ROUNDINGS * unit * np.abs(y[zero]))
-            minus_bias = layer.bias_sigma is not None and (
-                (layer.bias == "normal" and expect == "flipout")
-                or expect == "shared"
-                or (expect == "independent" and bool(shared))
-            )
+            minus_bias = _is_shared(y[zero], y[zero + len(probes.rows)], layer, expect, unit)
         kept[t] = y[zero:, chosen].reshape(2, len(probes.rows), chosen.size)
         residual = y[: len(rows)] - centre
         residual -= y[zero] if minus_bias else layer.bias_mu
         residual[zero] = y[zero] - layer.bias_mu
         total += residual
         squares += residual**2
+    sigma = _residual_sigma(layer, rows, zero, minus_bias, unit, draws)
+    return Answers(probes, kept, chosen, rows, total, squares, sigma, minus_bias, unit)
+
+
+def _take_rows(x, layer):
+    """Return a person's rows as an array, or raise where they are none of the layer's."""
+    x = as_array(x)
+    if x.dtype not in (np.float32, np.float64):
+        raise expected("x", "float32 or float64", x.dtype)
+    if x.ndim != 2 or x.shape[1] != layer.mu.shape[0]:
+        raise expected("x", f"shape (rows, {layer.mu.shape[0]})", x.shape)
+    if not np.all(np.isfinite(x)):
+        raise expected("x", "finite values", "a NaN or an infinity")
+    return x
+
+
+def _take_outputs(answer, shape):
+    """Return a layer's outputs in float64, or raise where they are none."""
+    y = as_array(answer)
+    if y.shape != shape:
+        raise expected("outputs of call", f"shape {shape}", y.shape)
+    y = y.astype(np.float64)
+    if not np.all(np.isfinite(y)):
+        raise expected("outputs of call", "finite values", "a NaN or an infinity")
+    return y
+
+
+def _is_shared(first, second, layer, expect, unit):
+    """Return whether residuals are taken from the zero rows, whose bias the whole call shares."""
+    if layer.bias_sigma is None:
+        return False
+    same = bool(np.all(np.abs(first - second) <= ROUNDINGS * unit * np.abs(first)))
+    return (
+        (layer.bias == "normal" and expect == "flipout")
+        or expect == "shared"
+        or (expect == "independent" and same)
+    )
+
+
+def _residual_sigma(layer, rows, zero, minus_bias, unit, draws):
+    """Return each residual's standard deviation, 0 where its rounding would be seen: not tested.
+
+    Raises
+    ------
+    ValueError
+        Where it would be seen in a probe row.
+    """
     sigma = rows**2 @ layer.sigma**2
     if layer.bias_sigma is not None:
         sigma += (not minus_bias) * layer.bias_sigma**2
@@ -214,5 +244,5 @@ def ask(call: Callable[[Any], Any], layer: Layer, x: ArrayLike, draws: int, expe
             f"noise well above the rounding of {np.abs(layer.mu).max():.3g} in the outputs' dtype",
             f"down to {layer.sigma.min():.3g}",
         )
-    sigma[blurred] = 0  # rows of the person's own whose noise is lost: not tested
-    return Answers(probes, kept, chosen, rows, total, squares, sigma, bool(minus_bias), unit)
+    sigma[blurred] = 0
+    return sigma
