@@ -124,9 +124,9 @@ def tfp():
 
     tf.random.set_seed(21)
     prior = {"loc": 0.0, "scale": 1.0}
-    layer = make_layer({"units": SIZES[0][1], "activation": "linear", "scale_shift": 0.0,
-                        "kernel_prior": prior, "bias": "deterministic", "bias_prior": None},
-                       SIZES[0][0], "float64")  # fmt: skip
+    layer = make_layer({"type": "DenseFlipout", "units": SIZES[0][1], "activation": "linear",
+                        "scale_shift": 0.0, "kernel_prior": prior, "bias": "deterministic",
+                        "bias_prior": None}, SIZES[0][0], "float64")  # fmt: skip
     found = variables(layer)
     function = tf.function(lambda rows: layer(rows))
 
