@@ -259,7 +259,7 @@ def torch_uncertainty_linear():
 
     return _bayes_linear("weight_sigma", lambda: BayesLinear(6, 4, bias=False), kl,
                          "; fault: `log_posterior` takes half a nat a weight too much off "
-                         "(`+ 0.5`), which leaves the KL too low and its gradient right")  # fmt: skip
+                         "(`+ 0.5`): the KL is too low, its gradient right")  # fmt: skip
 
 
 def probly_linear():
