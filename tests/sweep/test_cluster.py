@@ -167,6 +167,7 @@ def test_a_cell_that_kills_its_worker_is_reported(own_client, tmp_path):
             os.kill(os.getpid(), signal.SIGKILL)
         return {"n": cell["n"]}
 
+    own_client.cluster.scheduler.allowed_failures = 1  # of 3: each death starts a process anew
     outcomes = sweep(task, [{"n": n} for n in range(4)], tmp_path, client=own_client)
     assert [one.result for one in outcomes] == [{"n": 0}, {"n": 1}, None, {"n": 3}]
     assert outcomes[2].error.startswith("KilledWorker: ")
