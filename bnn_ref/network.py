@@ -110,7 +110,7 @@ class Network:
     def fixed(self) -> tuple[str, ...]:
         """Full names of the tensors that the optimiser leaves alone."""
         return tuple(
-            f"layers.{k}.{name}" for k, one in enumerate(self.layers) for name in one.fixed
+            f"layers.{k}.{name}" for k, layer in enumerate(self.layers) for name in layer.fixed
         )
 
     def walk(

@@ -26,8 +26,8 @@ def print_end(trained):
     if not trained.history.records:
         return
     line = prior_line(trained.parameters, trained.history.records[-1]["kl"])
-    for one in filter(None, (line, trained.convergence.line)):
-        print(one)
+    for said in filter(None, (line, trained.convergence.line)):
+        print(said)
 
 
 def print_next(folder):

@@ -97,10 +97,14 @@ def print_winner(outcomes, data):
     from ..runs.opened import train_command
     from ..sweep import fit, name_of
 
-    scored = [one for one in outcomes if one.result and one.result.get("heldout_nats") is not None]
+    scored = [
+        outcome
+        for outcome in outcomes
+        if outcome.result and outcome.result.get("heldout_nats") is not None
+    ]
     if not scored:
         return
-    best = max(scored, key=lambda one: one.result["heldout_nats"])
+    best = max(scored, key=lambda outcome: outcome.result["heldout_nats"])
     settings = {**data, **fit.DEFAULTS, **best.cell}
     if settings["epochs"] is not None:
         settings["steps"] = None

@@ -80,10 +80,10 @@ def run(args):
         on_outcome=Progress("rmse", "log_likelihood", show=("scale", "set", "split")),
     )
     summaries = {
-        scale: uci.summarise([one for one in outcomes if one.cell["scale"] == scale])
+        scale: uci.summarise([each for each in outcomes if each.cell["scale"] == scale])
         for scale in scales
     }
-    text = uci.summary_markdown({f"{scale} scale": one for scale, one in summaries.items()})
+    text = uci.summary_markdown({f"{scale} scale": summary for scale, summary in summaries.items()})
     print("\n" + text)
     if args.out:
         write_table(Path(args.out) / "table.csv", outcomes)

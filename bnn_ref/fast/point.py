@@ -6,8 +6,8 @@ from ..activations import get_activation
 from ..kernels import dense_flipout, priors
 from ..kernels import records as at
 from .crew import aligned
+from .members import code_of_activation
 from .places import Buffers
-from .plan import code_of_activation
 from .priors import OtherPriors, describe_prior, place_prior, unscaled
 from .runner import Caller
 

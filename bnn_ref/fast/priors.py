@@ -29,7 +29,7 @@ def describe_prior(record, layer, tensor, prefix, places):
     prefix : str
         What the full names of what its prior learns begin with.
     places : dict
-        As `plan.places_of`.
+        As `members.places_of`.
     """
     is_point = tensor in layer.point_priors
     prior = {**layer.point_priors, **layer.priors}.get(tensor)

@@ -16,16 +16,9 @@ from ..kernels import likelihoods, records
 from ..kernels.run import run
 from ..noise import PURPOSES
 from .crew import aligned, plain
+from .members import describe, place_examples, place_weights
 from .places import Buffers
-from .plan import (
-    LOSS_ROWS,
-    describe,
-    flat_tasks,
-    place_examples,
-    place_weights,
-    scratch_size,
-    step_tasks,
-)
+from .plan import LOSS_ROWS, flat_tasks, scratch_size, step_tasks
 from .priors import OtherPriors
 
 

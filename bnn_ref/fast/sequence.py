@@ -6,7 +6,7 @@ import numpy as np
 
 from ..noise import check_estimator
 from .chain import Chain
-from .plan import is_compiled
+from .members import is_compiled
 from .streams import CompiledStream
 from .twin import TWINS, Twin
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..registry import Registry
 from .crew import Crew
-from .plan import Member
+from .members import Member
 
 TWINS = Registry("compiled twin of the layer")
 

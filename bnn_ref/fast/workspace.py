@@ -4,7 +4,7 @@ from ..border import check_dtype
 from ..kernels import likelihoods
 from ..kernels import records as at
 from .crew import Crew
-from .plan import members_of, places_of
+from .members import members_of, places_of
 from .runner import Update
 from .sequence import Sequence
 from .twin import Site

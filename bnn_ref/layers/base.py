@@ -192,7 +192,7 @@ class Layer:
         p : LayerParameters
         noise : what `draw_noise` returns, or None
         """
-        own = {one: getattr(p, f"{name}_prior_{one}") for one in prior.parameter_shapes}
+        own = {part: getattr(p, f"{name}_prior_{part}") for part in prior.parameter_shapes}
         return prior.bind(getattr(noise, f"{name}_eps", None), own)
 
     def kl(self, p: LayerParameters, noise: Any = None, trace: LayerTrace | None = None) -> Any:

@@ -30,7 +30,7 @@ def chain(
     ValueError
         For no layer, what is none, or two that do not fit; the message names the layer.
     """
-    found = []
+    fitted = []
     for k, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             raise expected(f"{thing}[{k}]", "a layer", type(layer).__name__)
@@ -43,10 +43,10 @@ def chain(
             neighbour = f", the outputs of {thing}[{k - 1}]" if k else ""
             raise expected(f"{thing}[{k}].inputs", f"{prod(before)}{neighbour}", layer.inputs)
         before = getattr(layer, "output_shape", (layer.outputs,))
-        found.append(layer)
-    if not found:
+        fitted.append(layer)
+    if not fitted:
         raise expected(thing, "at least one layer", "none")
-    return tuple(found)
+    return tuple(fitted)
 
 
 def layers_from_json(

@@ -8,8 +8,9 @@ import pytest
 
 from bnn_ref import DenseFlipout, Network
 from bnn_ref.fast import threads
-from bnn_ref.fast.plan import describe as describe_network
-from bnn_ref.fast.plan import members_of, places_of, update_tile
+from bnn_ref.fast.members import describe as describe_network
+from bnn_ref.fast.members import members_of, places_of
+from bnn_ref.fast.plan import update_tile
 from bnn_ref.fast.workspace import Workspace
 from bnn_ref.kernels import processor
 from bnn_ref.kernels.machine import yield_symbol

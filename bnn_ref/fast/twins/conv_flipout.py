@@ -14,8 +14,9 @@ from ...kernels.conv_flipout import CONVOLUTION, UPDATE_WEIGHTS, convolve, convo
 from ...kernels.window import describe_window
 from ...layers import DenseFlipout
 from ..crew import aligned, plain
+from ..members import is_compiled
 from ..places import Buffers
-from ..plan import is_compiled, sample_tasks
+from ..plan import sample_tasks
 from ..runner import Runner
 from ..twin import Twin, register_twin
 

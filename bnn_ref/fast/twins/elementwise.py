@@ -5,8 +5,8 @@ import numpy as np
 from ...activations import get_activation
 from ...kernels.elementwise import ELEMENTWISE, elementwise
 from ..crew import aligned, plain
+from ..members import code_of_activation
 from ..places import SWEEP_NUMBERS, rows_of_task
-from ..plan import code_of_activation
 from ..twin import Twin, register_twin
 
 NUMBERS = 5e8  # that one thread takes, roughly, in a second

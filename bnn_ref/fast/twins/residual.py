@@ -2,7 +2,7 @@
 
 from ...noise import NestedNoise, Stream
 from ..chain import Key
-from ..plan import Member
+from ..members import Member
 from ..sequence import Sequence
 from ..twin import Twin, register_twin
 

@@ -275,7 +275,7 @@ def _without_shadows(explanations):
 
     Likewise a fitted factor on the nll, where anything explains the answer without one.
     """
-    plain = [one for one in explanations if "nll-scaled" not in one.keys]
+    plain = [each for each in explanations if "nll-scaled" not in each.keys]
     explanations = plain or explanations
 
     def others(explanation):

@@ -60,8 +60,10 @@ CHANNELS_FIRST = Mistake(
     "images are flattened channel by channel before the dense layer, as PyTorch's (C, H, W) are",
     (),
 )
-IMAGE_MISTAKES = {one.key: one for one in (TURNED, ODD_ABOVE, SYMMETRIC, ALL_TIES, SHARED_TIES,
-                                           CHANNELS_FIRST)}  # fmt: skip
+IMAGE_MISTAKES = {
+    mistake.key: mistake
+    for mistake in (TURNED, ODD_ABOVE, SYMMETRIC, ALL_TIES, SHARED_TIES, CHANNELS_FIRST)
+}
 
 
 class _Turned(Conv2DFlipout):
@@ -200,7 +202,7 @@ def _variants(problem: Problem) -> Iterator[tuple[Mistake, Result, list[int | No
         noises = [None if k is None else noise.layers[k] for k in kept]
         yield CHANNELS_FIRST, step(changed, kept, noises), kept
     for key, (by_input, by_output, factor) in ANYWHERE.items():
-        noises = [_signed(one, by_input, by_output) for one in noise.layers]
+        noises = [_signed(layer, by_input, by_output) for layer in noise.layers]
         yield MISTAKES[key], step(layers, same, noises, factor), same
 
 

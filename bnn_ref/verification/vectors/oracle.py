@@ -137,7 +137,7 @@ def _flat(value):
     """Return nested lists as one list."""
     if not isinstance(value, list):
         return [value]
-    return [one for part in value for one in _flat(part)]
+    return [number for part in value for number in _flat(part)]
 
 
 def _spread(value, mu):

@@ -146,8 +146,8 @@ def _add_kl(parts, key, weight, mu, rho, sigma, chain, prior):
         parts[key + "_mu"].append(Part("the KL's part", 1.0, weight * by_mu))
         parts[key + "_rho"].append(Part("the KL's part", 1.0, weight * by_sigma * chain))
         return
-    for one, value in prior.kl_gradient_own(mu, sigma).items():
-        parts[f"{key}_prior_{one}"] = [Part("the KL's part", 1.0, weight * value)]
+    for own, value in prior.kl_gradient_own(mu, sigma).items():
+        parts[f"{key}_prior_{own}"] = [Part("the KL's part", 1.0, weight * value)]
     precision = 1 / prior.scale**2
     single = weight * precision if np.ndim(precision) == 0 else 0.0
     parts[key + "_mu"] += [Part("the KL's mean part", 1.0, weight * precision * mu, single)]

@@ -166,8 +166,8 @@ def described_question(
 
 def _each_layer(value, layers, name):
     """Return one prior, or pair (loc, scale), for each layer."""
-    one = isinstance(value, Prior) or (np.ndim(value) == 1 and not isinstance(value[0], Prior))
-    each = [value] * layers if one else list(value)
+    shared = isinstance(value, Prior) or (np.ndim(value) == 1 and not isinstance(value[0], Prior))
+    each = [value] * layers if shared else list(value)
     if len(each) != layers:
         raise expected(name, f"a prior or (loc, scale), or {layers} of them", value)
     return [make_prior(prior, f"{name}[{k}]") for k, prior in enumerate(each)]

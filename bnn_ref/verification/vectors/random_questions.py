@@ -101,13 +101,13 @@ def _newer(rng, priors, estimators, weighted, batch):
 
 def _layer(rng, sizes, activations, biases, shifts, kinds, locs):
     """Return a layer's description for `described_question`; linear without activations."""
-    one = {"activation": "linear" if activations is None else str(rng.choice(activations)),
+    description = {"activation": "linear" if activations is None else str(rng.choice(activations)),
            "bias": str(rng.choice(biases)), "scale_shift": float(rng.choice(shifts))}  # fmt: skip
     for part, shape in (("kernel", tuple(sizes)), ("bias", (sizes[1],))):
-        one[f"{part}_prior"] = _prior(rng, kinds, shape, locs)
-    if "point" in kinds and one["bias"] == "deterministic" and rng.random() < 0.5:
-        one["point_prior"] = _prior(rng, ["normal", "laplace", "mixture"], (), locs)
-    return one
+        description[f"{part}_prior"] = _prior(rng, kinds, shape, locs)
+    if "point" in kinds and description["bias"] == "deterministic" and rng.random() < 0.5:
+        description["point_prior"] = _prior(rng, ["normal", "laplace", "mixture"], (), locs)
+    return description
 
 
 def _array(rng, loc, scale, shape):

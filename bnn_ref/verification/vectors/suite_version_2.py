@@ -219,7 +219,7 @@ def _others():
 def specs() -> dict[str, dict[str, Any]]:
     """Return name to spec of every vector of version 2 that must agree."""
     found = {**_priors(), **_others(), **suite_images.specs()}
-    return {PREFIX + name: one for name, one in found.items()}
+    return {PREFIX + name: question for name, question in found.items()}
 
 
 def question(
@@ -305,7 +305,7 @@ def _broken(arrays):
     yield "id-long", with_meta(id="x" * 201)
     yield "catches", with_meta(catches="everything")
     key = "layers.1.pre_activation"
-    yield "pre-activations-half", {name: one for name, one in arrays.items() if name != key}
+    yield "pre-activations-half", {name: array for name, array in arrays.items() if name != key}
     yield "initializer", with_meta(layers=[{**one, "initializer": "he"} for one in meta["layers"]])
 
 

@@ -134,17 +134,17 @@ def forward_layer(
     t.si, t.so = _signs(noise, variant, square)
     t.flipped_x = h * t.si
     t.delta = t.sigma * t.eps
-    one = np.ones_like(t.so)
-    t.mean_x, t.mean_so = (t.flipped_x, t.so) if variant.mean_flipped else (h, one)
+    no_signs = np.ones_like(t.so)
+    t.mean_x, t.mean_so = (t.flipped_x, t.so) if variant.mean_flipped else (h, no_signs)
     mean = (t.mean_x @ mu) * t.mean_so
     whole = variant.mean_flipped == "all" or variant.bias_flip == "whole"
-    t.bias_so = t.so if whole else one
+    t.bias_so = t.so if whole else no_signs
     bias = p.bias_mu * t.bias_so if layer.bias != "none" else np.zeros_like(t.so)
     t.mean, t.a = mean + bias, mean + (t.flipped_x @ t.delta) * t.so
     if layer.bias_is_random:
         t.bias_sigma, t.bias_chain = _sigma(variant, p.scale_shift, p.bias_rho)
         flips = (layer.bias == "normal_flipped") != (variant.bias_flip == "other")
-        t.draw_so = t.so if flips or whole else one
+        t.draw_so = t.so if flips or whole else no_signs
         t.bias_eps = noise.bias_eps
         bias = bias + t.bias_sigma * t.bias_eps * t.draw_so
     function = get_activation(layer.activation).function

@@ -35,7 +35,7 @@ def texts_fault(meta: Mapping[str, Any]) -> str | None:
             return f"meta.{key}: expected a text of at most {longest} characters"
     caught = meta.get("catches", [])
     sound = isinstance(caught, list) and len(caught) <= _CATCHES
-    if not (sound and all(isinstance(one, str) and len(one) <= TOLD["id"] for one in caught)):
+    if not (sound and all(isinstance(id_, str) and len(id_) <= TOLD["id"] for id_ in caught)):
         return f"meta.catches: expected a list of at most {_CATCHES} short texts"
     return None
 
