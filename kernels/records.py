@@ -96,6 +96,7 @@ class Run(ctypes.Structure):
                     *("kl_layers", "grad_scale"),  # addresses: float64 (L,) and (LOSS tasks, O)
                     "shared",  # address: (B, O) of the first layer, x mu, which Flipout draws share
                     "again",  # 1 where it is there already
+                    "sigmas",  # of a prediction: 1 where those of the call before are these
                     "safe",  # found: 1 where every gradient is sure to be finite
                 ),
             ),

@@ -9,7 +9,7 @@ loop that needs many checks of overlap).
 import numpy as np
 
 from .arrays import put, total, total_magnitude
-from .elementary import softplus_sigmoid
+from .elementary import softplus, softplus_sigmoid
 from .jit import inner, kernel
 from .machine import use_whole_vectors, view
 from .philox import Key, normals
@@ -46,6 +46,22 @@ def _perturb(sigma, delta, factor):
 
 
 @kernel
+def _settle(rho, shift, sigma):
+    """Set sigma = shift + softplus(rho)."""
+    use_whole_vectors()
+    for i in range(rho.size):
+        sigma[i] = shift + softplus(rho[i])
+
+
+@kernel
+def _draw(sigma, delta):
+    """Multiply delta, which holds eps, by sigma."""
+    use_whole_vectors()
+    for i in range(sigma.size):
+        delta[i] *= sigma[i]
+
+
+@kernel
 def _square(sigma, delta, factor):
     """Set delta = sigma^2, and factor, which holds d sigma/d rho, to its derivative by rho."""
     use_whole_vectors()
@@ -73,7 +89,10 @@ def sample(tensor, scale_shift, begin, end, whole, run, memory, part):
     begin, end : int
         The stretch of weights; begin is a multiple of 64.
     whole : bool
-        Set delta to mu + sigma * eps, the weights.
+        Of a prediction: set delta to mu + sigma * eps, the weights.
+
+    A prediction has no use for derivatives: it keeps sigma in factor, where the draws after it find
+    it.
     """
     sigma, kl = view(memory.scratch, 0, STRETCH), view(memory.scratch, STRETCH, STRETCH)
     spare = view(memory.scratch, 2 * STRETCH, SPARE)
@@ -91,8 +110,15 @@ def sample(tensor, scale_shift, begin, end, whole, run, memory, part):
         sigma_s, kl_s = view(sigma, 0, n), view(kl, 0, n)
         if run.eps == DRAWN and run.local == 0:
             normals(delta, s, spare, key)
+        if run.kind != TRAINING:
+            if run.sigmas == 0:
+                _settle(rho, shift, factor)
+            _draw(factor, delta)
+            if whole:
+                put(mu, delta, True)
+            continue
         _spread(rho, shift, sigma_s, factor)
-        if run.kind == TRAINING and tensor.prior.code == NORMAL:
+        if tensor.prior.code == NORMAL:
             kl_terms(tensor.prior, mu, rho, sigma_s, factor, kl_s, kl_mu, kl_rho)
             sum_kl += total(kl_s)
             sum_slopes += total_magnitude(kl_rho)
@@ -100,8 +126,6 @@ def sample(tensor, scale_shift, begin, end, whole, run, memory, part):
             _square(sigma_s, delta, factor)
         else:
             _perturb(sigma_s, delta, factor)
-        if whole:
-            put(mu, delta, True)
     if tensor.prior.code == NORMAL:
         part.kl = sum_kl
         part.kl_slopes = sum_slopes + largest_kl_mu(tensor.prior, sum_kl)

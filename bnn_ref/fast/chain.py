@@ -56,7 +56,7 @@ class Chain:
         self.runner = Runner(site.crew, members, site.places, site.rows, likelihood, site.by_inputs,
                              site.estimator)  # fmt: skip
         self._first = site.places[f"{members[0].prefix}kernel_mu"]
-        self._x, self._shared = None, ()
+        self._x, self._shared, self._drawn = None, (), None
 
     def _settle(self, scale_shift, noise):
         """Tell kernels of the noise of a run and each layer's scale_shift; return its record."""
@@ -171,7 +171,7 @@ class Chain:
         return Metrics(np.float64(this.loss), np.float64(this.nll), np.float64(this.kl),
                        runner.kl_layers.copy(), runner.outputs(leading).copy())  # fmt: skip
 
-    def draw_outputs(self, p, h, key, kind, again=False):
+    def draw_outputs(self, p, h, key, kind, again=False, same_inputs=False):
         """Return one draw of the outputs (rows, O). Twin: `reference.draw_outputs`.
 
         Parameters
@@ -181,7 +181,9 @@ class Chain:
         key : Key
         kind : "weights", "flipout" or "mean"
         again : bool
-            p and h are those of the call before: what Flipout draws share is there.
+            p are those of the call before: its sigmas are there, if it drew any.
+        same_inputs : bool
+            So is h: what Flipout draws share is there.
         """
         runner, rows = self.runner, len(h)
         out = np.empty((rows, self.layers[-1].outputs), runner.dtype)
@@ -190,11 +192,12 @@ class Chain:
         this.kind, this.signs, this.gradients_to = KINDS[kind], at.DRAWN, at.SET
         runner.give("out", out)
         if kind == "flipout":
-            again = again and len(self._shared) >= rows * self.layers[0].outputs
-            if not again:
-                self._shared = aligned(rows * self.layers[0].outputs, runner.dtype)
+            size = rows * self.layers[0].outputs
+            same_inputs = again and same_inputs and len(self._shared) >= size
+            if not same_inputs:
+                self._shared = aligned(size, runner.dtype)
             runner.give("shared", self._shared)
-        this.again = again
+        this.again, this.sigmas, self._drawn = same_inputs, again and self._drawn == kind, kind
         drawn = kind != "mean"
         plan = runner.planned((rows, drawn), lambda: predict_tasks(runner.layers, rows, drawn))
         runner.run(plan, rows, plain(h))

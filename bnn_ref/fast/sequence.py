@@ -147,8 +147,8 @@ class Sequence:
         """Return the outputs (rows, O) of one draw of a prediction; `again` as for the back end."""
         for part in self.parts:
             if part.chain:
-                again = again and part.begin == 0  # other inputs have noise in them
-                h = part.chain.draw_outputs(p[part.begin : part.end], h, key, kind, again)
+                same = again and part.begin == 0  # other inputs have noise in them
+                h = part.chain.draw_outputs(p[part.begin : part.end], h, key, kind, again, same)
             else:
                 stream = self.stream(part.begin, key)
                 h = part.twin.draw_outputs(p[part.begin], h, stream, kind)

@@ -17,6 +17,7 @@ from bnn_ref import (
     Adam,
     Bernoulli,
     Categorical,
+    Dense,
     DenseFlipout,
     Network,
     Noise,
@@ -161,17 +162,20 @@ def test_draws_are_the_references_and_a_rows_own(kind, dtype, limit):
     assert compiled.draw_outputs(MIXED, parameters, x[:0], 3, 2, kind=kind).shape == (0, 3)
 
 
-def test_draws_that_share_have_the_bits_of_draws_that_do_not():
-    layers = [DenseFlipout(300, 7, activation="relu", bias="normal_flipped"), DenseFlipout(7, 3)]
-    network = Network(layers)
-    parameters = network.init(5)
+@pytest.mark.parametrize("between", [[], [Dense(7, 7)]], ids=["a chain", "two chains"])
+@pytest.mark.parametrize("kind", ["weights", "flipout"])
+def test_draws_that_share_have_the_bits_of_draws_that_do_not(kind, between):
+    first = DenseFlipout(300, 7, activation="relu", bias="normal_flipped")
+    network = Network([first, *between, DenseFlipout(7, 3)])
     x = np.random.default_rng(6).normal(size=(2, 70, 300)).astype(np.float32)
     workspace = compiled.prepare(network, 70, "float32")
-    for rows in x:  # the second finds what the first left
+    compiled.draw_outputs(network, network.init(0), x[0], 1, 0, kind="mean", workspace=workspace)
+    for seed, rows in enumerate(x):  # each finds what the one before left, the first a mean's
+        parameters = network.init(seed)
         for draw in range(3):
-            shared = compiled.draw_outputs(network, parameters, rows, 1, draw, kind="flipout",
-                                           workspace=workspace, again=draw > 0)  # fmt: skip
-            alone = compiled.draw_outputs(network, parameters, rows, 1, draw, kind="flipout")
+            shared = compiled.draw_outputs(network, parameters, rows, 1, draw, kind=kind,
+                                           workspace=workspace, again=draw > seed - 1)  # fmt: skip
+            alone = compiled.draw_outputs(network, parameters, rows, 1, draw, kind=kind)
             np.testing.assert_array_equal(shared, alone)
 
 
