@@ -217,6 +217,8 @@ def prior_named(text: str, scale: float = 1.0, thing: str = "prior") -> Prior:
     owner = PRIORS[name]
     taken = {field.name: isinstance(field.default, tuple) for field in fields(owner)}
     given = dict(option.partition("=")[::2] for option in options)
+    if len(given) < len(options):
+        raise expected(f"{thing} {name}", "each option once", ":".join(options))
     for option in given:
         if option not in taken:
             raise expected(f"{thing} {name}", "options " + (", ".join(taken) or "none"), option)

@@ -168,6 +168,9 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         if self.class_weight is None:
             return weight
         found = compute_sample_weight(self.class_weight, y)
+        bad = ~(np.isfinite(found) & (found >= 0))
+        if np.any(bad):  # such rows would be left out, as those of weight 0 are
+            raise expected("class_weight", "finite numbers, at least 0", float(found[bad][0]))
         return found if weight is None else found * weight
 
     def _strata(self, y):
@@ -183,7 +186,7 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         weighted = self.classes_ if classes is not None else np.unique(
             y if weight is None else y[weight > 0])  # fmt: skip
         if len(weighted) < 2:
-            raise ValueError(f"y: expected at least 2 classes, found 1 class, {weighted[0]!r}")
+            raise ValueError(f"y: expected at least 2 classes, found 1 class, {weighted[0]}")
         return Categorical(), len(self.classes_)
 
     def _encode(self, y):

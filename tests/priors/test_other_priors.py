@@ -20,7 +20,14 @@ from bnn_ref import (
     kl_parts,
     loss_and_gradients,
 )
-from bnn_ref.priors import LaplacePrior, LearnedNormalPrior, MixturePrior, NoPrior, make_prior
+from bnn_ref.priors import (
+    LaplacePrior,
+    LearnedNormalPrior,
+    MixturePrior,
+    NoPrior,
+    make_prior,
+    prior_named,
+)
 
 RNG = np.random.default_rng(16)
 MIXTURE = MixturePrior((1.0, 0.05), (0.25, 0.75), (0.1, 0.0))
@@ -224,3 +231,8 @@ def test_an_array_that_does_not_fit_is_refused_by_name(shape):
 def test_what_is_no_prior_is_refused(bad, words):
     with pytest.raises(ValueError, match=words):
         make_prior(bad)
+
+
+def test_an_option_that_is_given_twice_is_refused():
+    with pytest.raises(ValueError, match="prior laplace: expected each option once"):
+        prior_named("laplace:loc=1:loc=2")

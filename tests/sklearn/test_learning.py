@@ -261,6 +261,14 @@ def test_case_95_sparse_inputs_are_refused_in_scikit_learns_words():
 
 
 @SHORT
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_a_class_weight_below_0_drops_no_rows_but_is_refused(weight):
+    labels = np.arange(len(X)) % 3
+    with pytest.raises(ValueError, match="class_weight: expected finite numbers, at least 0, fou"):
+        FlipoutClassifier(max_iter=1, class_weight={0: weight}, **QUICK).fit(X, labels)
+
+
+@SHORT
 def test_class_weight_is_the_sample_weight_it_stands_for():
     weight = np.where(Y == 1, 3.0, 1.0)
     model = FlipoutClassifier(max_iter=2, class_weight={1: 3.0}, **QUICK).fit(X, Y)
