@@ -82,6 +82,7 @@ def torch_step(x, y, threads):
         adam.step()
         return loss.item()
 
+    step.parameters = parameters
     return step
 
 
@@ -148,6 +149,7 @@ def torch_manual_step(x, y, threads):
         adam.step()
         return loss.item()
 
+    step.parameters = parameters
     return step
 
 

@@ -157,11 +157,24 @@ def _update(tasks, layers, rows, learned):
                 tasks.add(at.UPDATE, k, begin, end, first, last)
         if layer["bias"]["mu"] >= 0:
             tasks.add(at.UPDATE_BIAS, k)
-        for bias, tensor in enumerate(("kernel", "bias")):
-            if layer[tensor]["prior"]["own"] >= 0:
-                tasks.add(at.UPDATE_PRIOR, k, bias)
+        _update_priors(tasks, k, layer)
     if learned:
         tasks.add(at.UPDATE_SCALE, 0, 0, tasks.counts[at.LOSS])
+
+
+def _update_priors(tasks, k, layer):
+    """Add the gradients by what the priors of layer k learn."""
+    for bias, tensor in enumerate(("kernel", "bias")):
+        if layer[tensor]["prior"]["own"] >= 0:
+            tasks.add(at.UPDATE_PRIOR, k, bias)
+
+
+def prior_tasks(layers):
+    """Return the plan of the gradients by what layers' priors learn, and of nothing else."""
+    tasks = Tasks()
+    for k, layer in enumerate(layers):
+        _update_priors(tasks, k, layer)
+    return tasks.plan()
 
 
 def step_tasks(layers, rows, learned, by_inputs):

@@ -2,12 +2,14 @@
 
 import importlib.util
 
+import numpy as np
 import pytest
+from tolerances import FRAMEWORK_FLOAT32, relative
 
 pytest.importorskip("bench", reason="the bench is not in this checkout")
 pytest.importorskip("numba", reason="numba is not installed")
 
-from bench import lenet
+from bench import lenet, lenet_steps
 
 
 @pytest.mark.parametrize("name", ["ours", pytest.param("tfp", marks=pytest.mark.slow)])
@@ -52,3 +54,40 @@ def test_an_unknown_contender_is_refused(capsys):
     with pytest.raises(SystemExit):
         lenet.main(["--data", "digits", "--contenders", "ours,theirs"])
     assert "expected some of ours, tfp" in capsys.readouterr().err
+
+
+def batch(rows=4):
+    rng = np.random.default_rng(0)
+    return rng.random((rows, 28, 28, 1), dtype=np.float32), rng.integers(0, 10, rows)
+
+
+def test_pytorch_by_hand_has_the_gradients_of_autograd():
+    """On the same draws: both make their start and their noise in the same order."""
+    torch = pytest.importorskip("torch")
+    found = []
+    for make in (lenet_steps.torch_step, lenet_steps.torch_manual_step):
+        torch.manual_seed(0)
+        step = make(*batch(), 1)
+        torch.manual_seed(1)
+        loss = step()
+        found.append((loss, [one.grad.numpy() for one in step.parameters]))
+    (loss, exact), (by_hand, gradients) = found
+    assert by_hand == pytest.approx(loss, rel=1e-5)
+    assert len(exact) == 15
+    for one, other in zip(exact, gradients, strict=True):
+        assert relative(other, one) < FRAMEWORK_FLOAT32
+
+
+@pytest.mark.parametrize(
+    "name", ["ours", *(pytest.param(name, marks=pytest.mark.slow)
+                       for name in ("jax", "tfp", "bayesian_torch"))]
+)  # fmt: skip
+def test_every_contender_takes_a_step(name):
+    """All from sigma near .049 and with the KL / 60,000: an nll near that of chance or above."""
+    needs = {"jax": "jax", "tfp": "tensorflow_probability", "bayesian_torch": "bayesian_torch"}
+    if name in needs and importlib.util.find_spec(needs[name]) is None:
+        pytest.skip(f"{name} is not installed")
+    step = lenet_steps.CONTENDERS[name](*batch(), 1)
+    losses = [step() for _ in range(2)]
+    assert all(1 < loss < 100 for loss in losses)
+    assert losses[0] != losses[1]

@@ -19,7 +19,9 @@ from bnn_ref import (
     reference,
 )
 from bnn_ref.fast import compiled
+from bnn_ref.fast.members import is_compiled
 from bnn_ref.fast.twins import conv_flipout
+from bnn_ref.priors import LearnedNormalPrior, NormalPrior, ScaledPrior
 
 LIMITS = {"float32": COMPILED_FLOAT32, "float64": COMPILED_FLOAT64}
 # kernels are compiled for each dtype, in a third of a minute: quickly for one
@@ -89,6 +91,21 @@ def test_signals_priors_of_arrays_and_other_priors():
         DenseFlipout(6, 3),
     ], Categorical())  # fmt: skip
     assert_same_step(net, "float64", rows=1)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.25])
+def test_priors_that_learn_and_priors_of_arrays_run_compiled(factor):
+    """In every place where a dense layer has them; scaled too."""
+    learned = LearnedNormalPrior(0.25, 0.5, ("loc", "scale"))
+    arrays = NormalPrior(np.linspace(-0.5, 0.5, 24).reshape(2, 2, 2, 3), 0.7)
+    net = Network([
+        Conv2DFlipout(2, 2, 1, "same", "tanh", ScaledPrior(learned, factor), "normal",
+                      LearnedNormalPrior(0.0, 1.0, ("scale",)), input_shape=(3, 4, 1)),
+        Conv2DFlipout(3, 2, 1, "valid", "relu", ScaledPrior(arrays, factor)),
+        DenseFlipout(18, 3),
+    ], Categorical())  # fmt: skip
+    assert all(is_compiled(conv_flipout.patch_layer(one), True) for one in net.layers[:2])
+    assert_same_step(net, "float64", rows=4)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

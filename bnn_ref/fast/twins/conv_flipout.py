@@ -5,6 +5,7 @@ up and its gradients finished by the sweeps of `DenseFlipout`; in between stand 
 """
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -16,7 +17,7 @@ from ...layers import DenseFlipout
 from ..crew import aligned, plain
 from ..members import is_compiled
 from ..places import Buffers
-from ..plan import sample_tasks
+from ..plan import prior_tasks, sample_tasks
 from ..runner import Runner
 from ..twin import Twin, register_twin
 
@@ -27,22 +28,26 @@ FLOPS = 2e10  # of one thread, roughly, in a second
 
 
 def patch_layer(layer):
-    """Return the dense layer that a convolution is at each place; None where no kernel has a prior.
-
-    Those are priors of arrays and ones that learn.
+    """Return the dense layer that a convolution is at each place, its kernel (K, F).
 
     Parameters
     ----------
     layer : Conv2DFlipout
     """
-    priors = [*layer.priors.values(), *layer.point_priors.values()]
-    arrays = [np.ndim(getattr(prior, one, 0.0)) for prior in priors for one in ("loc", "scale")]
-    if any(arrays) or any(prior.parameter_shapes for prior in priors):
-        return None
+    shape = int(np.prod(layer.kernel_shape[:-1])), layer.filters
     return DenseFlipout(
-        int(np.prod(layer.kernel_shape[:-1])), layer.filters, layer.activation,
-        layer.kernel_prior, layer.bias, layer.bias_prior, layer.scale_shift,
+        *shape, layer.activation, _flat(layer.kernel_prior, shape), layer.bias, layer.bias_prior,
+        layer.scale_shift,
     )  # fmt: skip
+
+
+def _flat(prior, shape):
+    """Return a kernel's prior with its arrays, where it has any, of another shape."""
+    if prior.type == "scaled":
+        return replace(prior, prior=_flat(prior.prior, shape))
+    found = {name: getattr(prior, name, 0.0) for name in ("loc", "scale")}
+    arrays = {name: np.reshape(one, shape) for name, one in found.items() if np.ndim(one)}
+    return replace(prior, **arrays) if arrays else prior
 
 
 @register_twin("Conv2DFlipout")
@@ -57,6 +62,7 @@ class ConvolutionTwin(Twin):
         if self.runner is None:
             return
         self._first = site.places[f"{member.prefix}kernel_mu"]
+        self._learns = any(prior.parameter_shapes for prior in self.layer.priors.values())
         self._places = self.layer.outputs // self._filters
         self.settings = np.zeros(1, CONVOLUTION)
         self.scratch = site.crew.scratch(self._describe(self.settings[0]))
@@ -73,7 +79,7 @@ class ConvolutionTwin(Twin):
     def _make_runner(self):
         """Return what samples the weights and adds up their KL; None where no kernel does."""
         patch, site = patch_layer(self.layer), self.site
-        if patch is None or not is_compiled(patch, site.rows > 0):
+        if not is_compiled(patch, site.rows > 0):
             return None
         return Runner(site.crew, [self.member._replace(layer=patch)], site.places,
                       min(site.rows, 1))  # fmt: skip
@@ -167,6 +173,8 @@ class ConvolutionTwin(Twin):
                      self.settings, runner.layers, runner.table)  # fmt: skip
         work = self._seconds(rows) * (2 if self.site.by_inputs else 1)
         self.site.crew.run(convolve_back, arguments, 3, self.scratch, work)
+        if self._learns:
+            runner.run(runner.planned("priors", lambda: prior_tasks(runner.layers)), 1, self.out)
         if not self.site.by_inputs:
             return None
         return self.grad_x[: rows * self.layer.inputs].reshape(rows, -1)
