@@ -137,7 +137,7 @@ def _peak():
 
 
 def table(found):
-    """Return the `Table` of means over seeds, and their standard errors where there are several.
+    """Return the `Table` of means over seeds, with standard errors: of one seed over the images.
 
     Parameters
     ----------
@@ -147,7 +147,9 @@ def table(found):
 
     def told(rows, key, digits):
         values = [row[key] for row in rows]
-        error = np.std(values, ddof=1) / len(values) ** 0.5 if len(values) > 1 else None
+        error = rows[0].get(f"{key}_error")
+        if len(values) > 1:
+            error = np.std(values, ddof=1) / len(values) ** 0.5
         return f"{np.mean(values):.{digits}f}" + (f" ± {error:.{digits}f}" if error else "")
 
     lines = []

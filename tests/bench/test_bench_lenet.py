@@ -44,10 +44,10 @@ def test_the_table_holds_means_and_their_errors():
         }
         for seed, nats, peak in ((0, -0.04, 400.0), (1, -0.06, 410.0))
     ]
-    rows.append({**rows[0], "contender": "tfp", "peak_mb": None})  # fmt: skip
+    rows.append({**rows[0], "contender": "tfp", "peak_mb": None, "nats_error": 0.002})  # fmt: skip
     text = lenet.table(rows).markdown()
     assert "| bnn_ref | 2 | -0.0500 ± 0.0100 | 0.9800 | 10 | 410 MB |" in text
-    assert "| TFP, XLA | 1 | -0.0400 | 0.9800 | 10 |  |" in text
+    assert "| TFP, XLA | 1 | -0.0400 ± 0.0020 | 0.9800 | 10 |  |" in text
 
 
 def test_an_unknown_contender_is_refused(capsys):
