@@ -3,8 +3,8 @@
     python tools/checksums.py [digits] [mnist] [--dtype float32] [--threads 1 2 5]
 
 A line for each run, dtype and number of threads: SHA-256, the first 16 digits, of the flat
-parameters after 500 steps on digits (50 on MNIST, which needs BNN_REF_DATA) as `bnn_ref.fit` takes
-them by default, and of the outputs of 20 draws for 200 rows, whole weights and Flipout.
+parameters after 500 steps on digits (50 on MNIST, which needs BNN_REF_DATA) with the settings
+below, and of the outputs of 20 draws for 200 rows, whole weights and Flipout.
 NUMBA_CPU_NAME and NUMBA_CPU_FEATURES choose whose code it is.
 """
 
@@ -20,6 +20,7 @@ from bnn_ref.data import load
 from bnn_ref.stacks import dense_stack
 
 STEPS = {"digits": 500, "mnist": 50}
+SETTINGS = {"batch_size": 128, "learning_rate": "cosine", "kl_warm_up": 0.0, "seed": 0}
 DRAWS, ROWS = 20, 200
 
 
@@ -45,7 +46,8 @@ def checksums(name, dtype, threads, steps=None):
     data = load(name if name == "digits" else Path(os.environ["BNN_REF_DATA"]) / name)
     network = dense_stack(data.train.x.shape[1], [128, 128], 10, Categorical())
     steps = STEPS[name] if steps is None else steps
-    trainer = fit(network, data, steps=steps, dtype=dtype, threads=threads, progress=False).trainer
+    trainer = fit(network, data, steps=steps, dtype=dtype, threads=threads, progress=False,
+                  **SETTINGS).trainer  # fmt: skip
     x = np.asarray(data.train.x[:ROWS], dtype)
     draws = [
         trainer.backend.draw_outputs(network, trainer.parameters, x, 0, draw, kind=kind)
