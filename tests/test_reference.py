@@ -25,7 +25,7 @@ from bnn_ref import (
     reference,
 )  # fmt: skip
 from bnn_ref.activations import ACTIVATIONS
-from bnn_ref.layers import BIASES, base
+from bnn_ref.layers import BIASES, sigmas
 from bnn_ref.noise import ESTIMATORS
 
 LIKELIHOODS = {
@@ -83,11 +83,11 @@ def test_odd_shapes_against_the_complex_step(sizes, rows):
 
 
 def test_a_planted_mistake_fails_the_complex_step(monkeypatch):
-    """The check itself: a sign dropped in the backward pass is seen."""
+    """The check itself: a derivative of sigma a thousandth off is seen."""
     network, p, x, y = problem()
     noise = draw_noise(network, len(x), 1, dtype="float64")
-    true = base.sigmoid
-    monkeypatch.setattr(base, "sigmoid", lambda rho: true(rho) * 1.001)
+    true = sigmas.sigmoid
+    monkeypatch.setattr(sigmas, "sigmoid", lambda rho: true(rho) * 1.001)
     assert max(complex_step_errors(network, p, x, y, noise, 0.05).values()) > 1e-4
 
 

@@ -67,6 +67,7 @@ def test_who_is_timed_next_waits_for_threads_that_spin_on(spins, rests, tmp_path
         "    while time.monotonic() < end: pass\n"
         "class Mine:\n"
         "    kinds = ()\n"
+        "    open = reset = run = parameters = predict = None\n"
         "    def __init__(self, dtype, threads):\n"
         "        threading.Thread(target=spin, daemon=True).start()\n"
     )

@@ -10,7 +10,12 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from mpmath import mp, mpf
+from ...errors import missing
+
+try:
+    from mpmath import mp, mpf
+except ImportError:
+    raise missing("the oracle", "mpmath", "all") from None
 
 
 def _two(sizes: Sequence[int]) -> tuple[int, ...]:
