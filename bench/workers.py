@@ -129,9 +129,8 @@ class Worker:
     def rest(self):
         """Wait until the process stands still for `REST`, `MOST_REST` seconds at most.
 
-        A library's threads go on spinning after its last product, OpenBLAS's for 100 ms: whoever
-        is timed next would share a processor with them (this project's step took 1.3 to 1.7 times
-        as long after NumPy's turn).
+        A library's threads go on spinning after its last product, OpenBLAS's for about 100 ms:
+        whoever is timed next would share a processor with them.
 
         Returns
         -------
@@ -140,8 +139,9 @@ class Worker:
         """
         import psutil
 
-        process, end = psutil.Process(self.process.pid), time.monotonic() + MOST_REST
+        end = time.monotonic() + MOST_REST
         try:
+            process = psutil.Process(self.process.pid)
             while time.monotonic() < end:
                 before = process.cpu_times()
                 time.sleep(REST)

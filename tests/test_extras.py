@@ -51,8 +51,11 @@ def test_every_module_is_imported_or_names_its_extra():
         "python -m pip install 'bnn_ref[sklearn]'",
         "bnn_ref.verification.implementations.strategies: the strategies: expected hypothesis, "
         "found none: python -m pip install 'bnn_ref[test]'",
-        "bnn_ref.verification.vectors.oracle: the oracle: expected mpmath, found none: "
-        "python -m pip install 'bnn_ref[all]'",
+        *(
+            f"bnn_ref.verification.vectors.{name}: the oracle: expected mpmath, found none: "
+            "python -m pip install 'bnn_ref[all]'"
+            for name in ("oracle", "oracle_images")
+        ),
     ]
 
 

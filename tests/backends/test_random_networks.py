@@ -23,7 +23,7 @@ from bnn_ref.fast import compiled
 from bnn_ref.layers import BIASES, INITIALIZERS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "limits.md").read_text(encoding="utf-8")
-LIMITS = {what: float(limit) for what, limit in re.findall(r"^\| (.+?) \| ([\d.e-]+) \|$", TEXT,
+LIMITS = {what: float(limit) for what, limit in re.findall(r"^\| ([^|]+) \| (\d[\d.e-]*) \|$", TEXT,
                                                            re.MULTILINE)}  # fmt: skip
 FEW, MANY = 8, 50
 
