@@ -15,12 +15,13 @@ import numpy as np
 
 from .activations import activate
 from .arrays import column_sums, fill, multiply, put, transpose
-from .dense_flipout import DETERMINISTIC, NONE, NORMAL_FLIPPED, update_point, update_tensor
+from .dense_flipout import DETERMINISTIC, NONE, NORMAL_FLIPPED
 from .jit import entry, kernel
 from .machine import fetch_add, memory_of, use_whole_vectors, view
 from .memory import memory_for
 from .products import product
 from .tasks import DONE, come, take, wait
+from .update import update_point, update_tensor
 from .window import WINDOW, add_patches, pad, take_patches, unpad
 
 UPDATE_WEIGHTS = 4096  # of the kernel, in one task of the last phase

@@ -15,17 +15,16 @@ pass eps / (2 sqrt(v)), which takes the gradient by a pre-activation on to v.
 import numpy as np
 
 from .activations import activate
-from .adam import use_up
 from .arrays import column_sums, fill, multiply, multiply_into, put, total_magnitude, transpose
 from .jit import kernel
 from .machine import memory_at, multiply_add, select, use_whole_vectors, view
 from .philox import GROUP, normals, sign_rows
-from .priors import add_kl_mu
 from .products import PACKED, packed_product
 from .records import DRAWN, FLIPOUT, MEAN, ONES, WEIGHTS
 from .sample import SPARE, key_of, sample, take_kl
+from .update import update_point, update_tensor
 
-CODES = {"DenseFlipout": 0}  # the one layer there is
+CODES = {"DenseFlipout": 0}  # the one layer of which chains are made
 NONE, DETERMINISTIC, NORMAL, NORMAL_FLIPPED = range(4)
 BIASES = {
     "none": NONE,
@@ -252,47 +251,6 @@ def backward(task, layers, run, memory, part):
     part.grads = magnitude
     if k > 1 or (k == 1 and run.grad_x >= 0):
         transpose_grads(first, rows, column, columns, before, run, memory)
-
-
-@kernel
-def _through_rho(g, factor, kl_rho, kl_weight):
-    """Turn g from the nll's gradient by delta into the loss's by rho."""
-    use_whole_vectors()
-    weight = type(g[0])(kl_weight)
-    for i in range(g.size):
-        g[i] = multiply_add(g[i], factor[i], weight * kl_rho[i])
-
-
-@kernel
-def add_scaled(a, b, weight):
-    """Add weight * b to a."""
-    use_whole_vectors()
-    weight = type(a[0])(weight)
-    for i in range(a.size):
-        a[i] = multiply_add(weight, b[i], a[i])
-
-
-@kernel
-def update_tensor(tensor, start, by_mu, by_delta, run, memory):
-    """Finish the gradients of some weights of a tensor, from `start` on, and use them up."""
-    n = by_mu.size
-    if tensor.kl_mu >= 0:
-        add_scaled(by_mu, view(memory.work, tensor.kl_mu + start, n), run.kl_weight)
-    else:
-        mu = view(memory.parameters, tensor.mu + start, n)
-        add_kl_mu(tensor.prior, mu, by_mu, run.kl_weight)
-    _through_rho(by_delta, view(memory.work, tensor.factor + start, n),
-                 view(memory.work, tensor.kl_rho + start, n), run.kl_weight)  # fmt: skip
-    use_up(by_mu, tensor.mu + start, run, memory)
-    use_up(by_delta, tensor.rho + start, run, memory)
-
-
-@kernel
-def update_point(tensor, start, by_mu, run, memory):
-    """Finish the gradient of some point estimates of a tensor, and use it up."""
-    if tensor.kl_mu >= 0:
-        add_scaled(by_mu, view(memory.work, tensor.kl_mu + start, by_mu.size), run.kl_weight)
-    use_up(by_mu, tensor.mu + start, run, memory)
 
 
 @kernel
