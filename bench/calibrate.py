@@ -16,7 +16,7 @@ from .comparison import against_base, medians
 from .crew import Crew
 from .machine import available_cpus, noise_report
 from .planted import split_name
-from .statistics import LEVEL, compare, needed, share_level
+from .statistics import LEVEL, compare, needed, share_level, spread
 from .tables import Table, percent
 from .workloads import parse
 
@@ -110,8 +110,9 @@ def table(document):
         f"{', '.join(document['workloads'])}",
         f"excludes 1: at the level of a run, {LEVEL:.0%} over its rows, {level:.2%} each",
         "excludes 1 alone: at 5 % for the row by itself, where 1 of 20 A/A rows does so by chance",
-        f"yardstick: {len(peaks)} readings of the peak, standard deviation "
-        f"{percent(variation(peaks))} of the mean; below BLAS's rate in "
+        f"yardstick: {len(peaks)} readings of the peak, half the quartiles' distance "
+        f"{percent(spread(peaks))} of the median, standard deviation {percent(variation(peaks))} "
+        "of the mean; below BLAS's rate in "
         f"{sum(a < b for a, b in zip(peaks, blas, strict=True))}",
         document["noise"]["words"],
     ]

@@ -131,7 +131,7 @@ def test_a_run_freezes_records_it_and_goes_on_so(tmp_path, capsys):
 
 
 def test_an_estimator_and_a_sweep_freeze():
-    FlipoutRegressor = pytest.importorskip("bnn_ref.sklearn").FlipoutRegressor
+    FlipoutRegressor = pytest.importorskip("bnn_ref.sklearn", exc_type=ImportError).FlipoutRegressor
     x = np.random.default_rng(0).normal(size=(12, 3))
     model = FlipoutRegressor((4,), max_iter=2, freeze="layers.0", backend="numpy", random_state=0)
     with warnings.catch_warnings():
