@@ -6,6 +6,7 @@ import tempfile
 import time
 from datetime import datetime, timezone
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from . import results
@@ -84,17 +85,26 @@ def listing():
 
 
 def write_reports(name, tables, bench, found, folder):
-    """Write a bench's Markdown and plot into a folder."""
+    """Write a bench's page and plot into a folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(table.markdown() for table in tables)
-    (folder / f"{name}.md").write_text(text, encoding="utf-8")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
+    plotted = find_spec("matplotlib") is not None
+    if plotted:
+        bench.plot(found, folder / f"{name}.png")
+    else:
         say("no plot: matplotlib is not installed")
-        return
-    bench.plot(found, folder / f"{name}.png")
+    text = page(name, tables, plotted)
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def page(name, tables, plotted):
+    """Return a bench's tables as a page of Markdown, its plot under the title."""
+    first, *others = (table.markdown() for table in tables)
+    title, rest = first.removeprefix("### ").split("\n", 1)
+    picture = [f"![{title}: what the table shows, as a plot]({name}.png)", ""] if plotted else []
+    return "\n".join([f"# {title}", "", *picture, rest.lstrip("\n"), *others]).replace(
+        "\n### ", "\n## "
+    )
 
 
 def without_folders(argument):

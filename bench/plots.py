@@ -14,18 +14,19 @@ COLOURS = {
     "ours_numba": "#c1272d",
     "ours_numpy": "#e8998d",
     "jax_jit": "#1f5fa8",
+    "jax_plain": "#8db4e2",
+    "torch_manual": "#b35806",
     "torch_eager": "#e08214",
-    "torch_compiled": "#8c510a",
+    "torch_compiled": "#5c3306",
+    "torch_compiled_plain": "#bf812d",
+    "tfp_loop": "#276419",
     "tfp": "#4d9221",
     "tfp_xla": "#a6d96a",
     "bayesian_torch": "#7b3294",
-    "jax_plain": "#8db4e2",
-    "torch_manual": "#b35806",
-    "torch_compiled_plain": "#bf812d",
     "blas": "#444444",
     "bound": "#888888",
 }
-MARKERS = dict(zip(COLOURS, "osD^vPX*<>hd..", strict=False))  # who tells colours apart badly sees
+MARKERS = dict(zip(COLOURS, "osD<>^vhPX*d..", strict=True))  # who tells colours apart badly sees
 OWN = ("#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#0072b2")  # of a person's own contenders
 
 
@@ -67,6 +68,12 @@ def style(name):
             "marker": MARKERS.get(name, "o"), "markersize": 4.5}  # fmt: skip
 
 
+def mark(name):
+    """Return how a contender's dot is drawn."""
+    return {"color": colour(name), "linestyle": "none", "marker": MARKERS.get(name, "o"),
+            "markersize": 5}  # fmt: skip
+
+
 def line(axis, name, label, points, scale=1e3):
     """Draw the medians of (x, a time for each process) with their intervals."""
     points = sorted(points, key=lambda point: point[0])
@@ -78,21 +85,25 @@ def line(axis, name, label, points, scale=1e3):
     axis.errorbar(x, y, yerr=[low, high], label=label, capsize=2, **style(name))
 
 
-def bars(axis, workloads, names, scale=1e3, unit="ms"):
-    """Draw a group of horizontal bars for each workload, logarithmic, with a legend."""
-    height = 0.8 / max(1, len(names))
-    labels = list(workloads)
-    for place, name in enumerate(names):
-        for row, workload in enumerate(labels):
-            cell = workloads[workload].get(name)
-            if cell and timed(cell):
-                at = row + 0.4 - height * (place + 0.5)
-                value = scale * np.median(medians(cell))
-                axis.barh(-at, value, height, color=colour(name))
+def dots(axis, workloads, names, scale=1e3, unit="ms"):
+    """Draw the median and its interval of every contender that a workload has, a row for each.
+
+    Rows are in the order of the legend, workloads one below the other, time logarithmic.
+    """
+    top, ticks = 0, []
+    for by_name in workloads.values():
+        there = [name for name in names if name in by_name and timed(by_name[name])]
+        ticks.append(-top - (len(there) - 1) / 2)
+        for row, name in enumerate(there):
+            found = median_interval(medians(by_name[name]))
+            ends = scale * np.array([[found.median - found.low], [found.high - found.median]])
+            axis.errorbar(scale * found.median, -top - row, xerr=ends, **mark(name))
+        top += len(there) + 1
+        axis.axhline(1 - top, color="#dddddd", linewidth=0.8)
     for name in names:
-        axis.barh(0, 0, color=colour(name), label=title_of(name))
-    axis.set_yticks([-row for row in range(len(labels))], labels, fontsize=7)
-    axis.set(xscale="log", xlabel=f"median, {unit}")
+        axis.plot([], [], label=title_of(name), **mark(name))
+    axis.set_yticks(ticks, list(workloads), fontsize=7)
+    axis.set(xscale="log", xlabel=f"median and its interval, {unit}", ylim=(1 - top, 1))
     axis.grid(False, axis="y")
     legend(axis, loc="upper left", bbox_to_anchor=(1, 1))
 

@@ -126,5 +126,5 @@ def tables(found):
 def plot(found, path):
     """Draw the times by kind of draw."""
     figure, axes = plots.panels(1, 1, f"{DRAWS} draws of the network", width=8)
-    plots.bars(axes[0], group(found["cells"]), plots.names_in(found["cells"]), 1e3, "ms")
+    plots.dots(axes[0], group(found["cells"]), plots.names_in(found["cells"]), 1e3, "ms")
     plots.save(figure, path)

@@ -97,7 +97,7 @@ def plot(found, path):
     """Draw starts, and memory."""
     figure, axes = plots.panels(1, 2, "From the start of the process to the first step")
     cells = found["cells"]
-    plots.bars(axes[0], group(cells), plots.names_in(cells), 1.0, "s")
+    plots.dots(axes[0], group(cells), plots.names_in(cells), 1.0, "s")
     warm = [cell for cell in cells if cell["workload"].endswith(WARM) and timed(cell)]
     for row, cell in enumerate(warm):
         axes[1].barh(-row, cell["seen"]["peak_bytes"] / 1e6, color=plots.colour(cell["contender"]))

@@ -53,5 +53,5 @@ def plot(found, path):
     from .. import plots
 
     figure, axes = plots.panels(1, 1, "A training step", width=9, height=6)
-    plots.bars(axes[0], group(found["cells"]), plots.names_in(found["cells"]))
+    plots.dots(axes[0], group(found["cells"]), plots.names_in(found["cells"]))
     plots.save(figure, path)
