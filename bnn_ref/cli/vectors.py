@@ -1,6 +1,5 @@
 """`bnn-ref vectors`: make questions, answer them with a framework, copy the published suite."""
 
-import shutil
 from pathlib import Path
 
 
@@ -87,6 +86,7 @@ def _answer(args):
 
 
 def _suite(args):
+    from ..storage.wholefile import whole_file
     from ..verification.vectors.suite import files
 
     folder = Path(args.folder)
@@ -95,7 +95,8 @@ def _suite(args):
         return _json_suite(folder)
     counts = {}
     for path in files():
-        shutil.copyfile(path, folder / path.name)
+        with whole_file(folder / path.name) as copy:
+            copy.write(path.read_bytes())
         verdict = path.name.split("-")[0]
         counts[verdict] = counts.get(verdict, 0) + 1
     told = ", ".join(f"{count} that must {verdict}" for verdict, count in counts.items())

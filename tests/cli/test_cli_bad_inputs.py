@@ -249,6 +249,15 @@ def test_a_disk_that_refuses_loses_nothing(tmp_path, monkeypatch, capsys, number
     assert call(capsys, "train", "--out", run, "--resume", "--steps", 5).code == 0
 
 
+def test_a_full_disk_keeps_half_a_vector_out_of_the_copied_suite(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "suite"
+    monkeypatch.setattr(os, "fsync", refuse(errno.ENOSPC))
+    called = call(capsys, "vectors", "suite", folder)
+    assert_one_line(called, os.strerror(errno.ENOSPC))
+    assert f"{folder}/" in called.err
+    assert list(folder.iterdir()) == []
+
+
 def test_a_disk_that_fills_up(tmp_path, capsys):
     """A file may grow to 20 kB: the configuration fits, a checkpoint of 30 kB does not."""
     run = tmp_path / "run"
