@@ -128,11 +128,13 @@ class Parameters(Mapping[str, NDArray[Any]]):
         Raises
         ------
         ValueError
-            For a tensor that has no posterior, or a value not above scale_shift.
+            For a tensor that has no posterior, or a value that overflows in the dtype or is not
+            above scale_shift.
         """
         rho, shift = self._posterior(tensor)
         values = take_array(values, f"sigma of {tensor}", dtype=np.float64)
-        if np.min(values) <= shift:
+        rounded = take_array(values, f"sigma of {tensor}", dtype=self.dtype)  # 1e39 in float32
+        if np.min(rounded.real) <= shift:
             raise expected(f"sigma of {tensor}", f"numbers above scale_shift ({shift:g})",
                            float(np.min(values)))  # fmt: skip
         rho[...] = softplus_inverse(values - shift)

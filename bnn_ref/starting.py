@@ -46,10 +46,12 @@ def init_from(
 
     Parameters
     ----------
-    network : Network of DenseFlipout layers
-        Of the trained network's shapes.
+    network : Network
+        Its layers with a kernel, those inside others too, have the trained network's shapes; any
+        other parameters have their initial values.
     trained : scikit-learn MLP, or sequence of arrays and pairs (kernel, bias)
-        First layer to last, kernels (I, O).
+        One for each layer with a kernel, first to last; kernels (I, O), a convolution's as it has
+        them.
     delta : float, > 0
     floor : float, > 0
         The least sigma: a weight that is 0 has it.
@@ -74,13 +76,14 @@ def init_from(
         if not isinstance(value, (int, float, np.number)) or not 0 < value < np.inf:
             raise expected(name, "a finite number above 0", repr(value))
     weights = weights_of(trained)
-    if len(weights) != len(network.layers):
-        raise expected("trained", f"{len(network.layers)} layers", len(weights))
-    parameters, layers = network.init(0, dtype), []
-    for k, (layer, arrays) in enumerate(zip(network.layers, weights, strict=True)):
-        priors = {}
+    members = [one for one in network.walk() if "kernel_mu" in one[1].parameter_shapes]
+    if len(weights) != len(members):
+        raise expected("trained", f"{len(members)} layers", len(weights))
+    parameters, priors = network.init(0, dtype), {}
+    for (place, layer, _), arrays in zip(members, weights, strict=True):
+        priors[place] = {}
         for tensor, array in zip(("kernel", "bias"), arrays, strict=True):
-            name = f"layers.{k}.{tensor}"
+            name = f"{place}.{tensor}"
             if f"{name}_mu" not in parameters:
                 if array is not None and np.any(array):
                     raise expected(name, f"none, for bias {layer.bias!r}", "an array")
@@ -89,10 +92,20 @@ def init_from(
             mu[...] = 0 if array is None else take_array(array, name, shape=mu.shape)
             if tensor in layer.priors:
                 parameters.set_sigma(name, np.maximum(delta * np.abs(mu.astype(float)), floor))
-                priors[f"{tensor}_prior"] = NormalPrior(mu, parameters.sigma(name))
-        layers.append(replace(layer, **priors) if centred else layer)
+                priors[place][f"{tensor}_prior"] = NormalPrior(mu, parameters.sigma(name))
     if not centred:
         return network, parameters
-    network = Network(layers, network.likelihood)
+    network = Network(_with_priors(network.layers, priors, ""), network.likelihood)
     kept = {name: parameters[name] for name in network.parameter_shapes}  # no prior that learned
     return network, network.parameters(kept, dtype)
+
+
+def _with_priors(layers, priors, before):
+    """Return the layers with other priors, by the places ("layers.2.layers.0") of the layers."""
+    found = []
+    for k, layer in enumerate(layers):
+        place = f"{before}layers.{k}"
+        if layer.layers:
+            layer = replace(layer, layers=_with_priors(layer.layers, priors, f"{place}."))
+        found.append(replace(layer, **priors.get(place, {})))
+    return found

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from tolerances import SAME_FLOAT64
 
-from bnn_ref import Categorical, DenseFlipout, Network, Normal, kl
+from bnn_ref import (
+    Categorical,
+    Dense,
+    DenseFlipout,
+    Dropout,
+    Network,
+    Normal,
+    Residual,
+    kl,
+)
 from bnn_ref.priors import LearnedNormalPrior, MixturePrior
 from bnn_ref.starting import init_from
 
@@ -32,6 +41,7 @@ def test_sigma_is_read_and_set(dtype):
         ("layers.1.bias", 1.0, "tensor: expected one of layers.0.kernel, layers.0.bias, layers.1"),
         ("layers.0.kernel", 1e-9, r"sigma of layers.0.kernel: expected numbers above scale_shift"),
         ("layers.0.kernel", np.nan, "sigma of layers.0.kernel: expected finite numbers"),
+        ("layers.0.kernel", 1e39, "sigma of layers.0.kernel: expected numbers finite in float32"),
     ],
 )
 def test_a_sigma_that_cannot_be_is_refused(tensor, value, words):
@@ -90,6 +100,23 @@ def test_a_prior_that_is_the_initial_posterior_has_kl_0(dtype):
     network, p = init_from(NETWORK, weights, centred=True, dtype=dtype)
     np.testing.assert_array_equal(kl(network, p), 0)
     assert network != NETWORK
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_layers_inside_a_layer_take_theirs_and_others_are_passed_over(centred):
+    inner = Residual([DenseFlipout(3, 3, "relu", bias="normal"), Dense(3, 3)])
+    network = Network([inner, Dropout(0.1), DenseFlipout(3, 2)])
+    kernels = [np.full((3, 3), 2.0), np.eye(3), np.full((3, 2), -0.5)]
+    trained = [(kernel, np.arange(kernel.shape[1])) for kernel in kernels]
+    other, p = init_from(network, trained, centred=centred, dtype="float64")
+    for name, (kernel, bias) in zip(
+        ["layers.0.layers.0", "layers.0.layers.1", "layers.2"], trained, strict=True
+    ):
+        np.testing.assert_array_equal(p[f"{name}.kernel_mu"], kernel)
+        np.testing.assert_array_equal(p[f"{name}.bias_mu"], bias)
+    np.testing.assert_allclose(p.sigma("layers.0.layers.0.kernel"), 0.2, rtol=1e-13)
+    assert (np.sum(kl(other, p)) == 0) == centred
+    assert (other == network) == (not centred)
 
 
 def test_centring_replaces_a_prior_that_is_learned():

@@ -126,6 +126,17 @@ class Layer:
             As for `DenseFlipout.draw_noise`.
         """
 
+    def check_estimator(self, estimator: str, thing: str) -> None:
+        """Raise a `ValueError` where the layer, or a prior of it, has no such noise.
+
+        Parameters
+        ----------
+        estimator : str
+            One of `bnn_ref.noise.ESTIMATORS`.
+        thing : str
+            What messages call the layer.
+        """
+
     @property
     def num_random(self) -> int:
         """How many weights have a posterior: the entries whose KL terms are summed."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..activations import get_activation
 from ..border import check_size
-from ..noise import IndependentLayerNoise, LocalLayerNoise
+from ..noise import ESTIMATORS, IndependentLayerNoise, LocalLayerNoise
 from ..priors import Prior
 from . import independent, local
 from .base import LayerTrace, register
@@ -91,6 +91,7 @@ class DenseFlipout(FlipoutLayer):
     initial_sigma: Any = None
 
     type = "DenseFlipout"
+    estimators: ClassVar[tuple[str, ...]] = ESTIMATORS
     sizes: ClassVar[tuple[str, ...]] = ("units",)
     explained = True
 

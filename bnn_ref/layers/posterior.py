@@ -56,6 +56,8 @@ class FlipoutLayer(Layer):
         I or C: sign_input is (B, channels).
     sizes : tuple of str
         The keys of its JSON that say its sizes.
+    estimators : tuple of str
+        What may draw its noise.
     """
 
     tensors: ClassVar[tuple[str, ...]] = (
@@ -69,6 +71,7 @@ class FlipoutLayer(Layer):
         "bias_prior_rho",
     )
     sizes: ClassVar[tuple[str, ...]] = ()
+    estimators: ClassVar[tuple[str, ...]] = ("flipout", "shared")
     kernel_shape: tuple[int, ...]
     units: int
     channels: int
@@ -208,6 +211,22 @@ class FlipoutLayer(Layer):
                                    np.min(given))  # fmt: skip
                 found[f"{tensor}_rho"] = softplus_inverse(np.asarray(given) - scale_shift)
         return found
+
+    def check_estimator(self, estimator: str, thing: str) -> None:
+        """Raise where the layer or one of its priors needs one draw of the weights for the batch.
+
+        Arguments as for `Layer.check_estimator`.
+        """
+        if estimator in ("flipout", "shared"):
+            return
+        if estimator not in self.estimators:
+            wanted = f"'flipout' or 'shared' for {self.type}, {thing}"
+            raise expected("estimator", wanted, repr(estimator))
+        for tensor, prior in self.priors.items():
+            if prior.is_sampled:
+                raise expected("estimator", "'flipout' or 'shared', for the KL of the prior of "
+                               f"{thing}.{tensor} is taken at one draw of the weights",
+                               repr(estimator))  # fmt: skip
 
     def noise_shapes(self, noise: Any, rows: int) -> dict[str, tuple[int, ...] | None]:
         """Return name to shape (None: absent) of the arrays that this kind of noise holds.

@@ -196,10 +196,19 @@ def estimator_of(noise: Any) -> str:
     return next((name for name, kind in _OWN.items() if isinstance(noise, kind)), "flipout")
 
 
-def check_estimator(estimator: str) -> str:
-    """Return the estimator's name, or raise a `ValueError` for an unknown one."""
+def check_estimator(estimator: str, network: Network | None = None) -> str:
+    """Return the estimator's name, or raise a `ValueError` for an unknown one.
+
+    Parameters
+    ----------
+    estimator : str
+    network : Network, optional
+        Raise too where it cannot be trained with that estimator.
+    """
     if estimator not in ESTIMATORS:
         raise expected("estimator", "one of " + ", ".join(ESTIMATORS), repr(estimator))
+    for name, layer, _ in [] if network is None else network.walk():
+        layer.check_estimator(estimator, name)
     return estimator
 
 

@@ -121,13 +121,24 @@ def _weights(evidence):
         return Section("weights", "What was learned", "No kernel has a posterior here.", [])
     text = (
         "Every kernel weight of a Bayesian layer is a Normal with a mean and a standard deviation "
-        "of its own, and these alone are shown. Where the data say nothing of a weight, the KL "
-        "takes it to its prior; what is known of a weight shows in its signal-to-noise ratio. The "
+        "of its own, and these alone are shown. "
+        + _idle(evidence)
+        + "what is known of a weight shows in its signal-to-noise ratio. The "
         "density axes are square roots, so that a peak of idle weights leaves the others visible. "
         + weights.active(evidence.opened)
     )
     found = [*weights.plots(evidence), *pruning.plots(evidence)]
     return Section("weights", "What was learned", text, found)
+
+
+def _idle(evidence):
+    """Return the sentence on weights of which the data say nothing."""
+    layers = [layer for _, layer, _ in evidence.opened.network.walk() if "kernel" in layer.priors]
+    with_kl = [layer for layer in layers if layer.priors["kernel"].has_kl]
+    if not with_kl:
+        return "None of them has a prior: a weight of which the data say nothing stays as it was; "
+    some = "" if len(with_kl) == len(layers) else ", where its tensor has one"
+    return f"Where the data say nothing of a weight, the KL takes it to its prior{some}; "
 
 
 def _images(evidence):

@@ -110,7 +110,9 @@ def plots(evidence: Evidence) -> list[Plot]:
     prior = priors.pop() if len(priors) == 1 else None
     if np.ndim(getattr(prior, "loc", 0)) or np.ndim(getattr(prior, "scale", 0)):
         prior = None  # another for each weight
-    return [_means(shown, prior, few), _scales(shown, prior, few), _ratios(shown, few)]
+    drawn_in = any(layer.priors["kernel"].has_kl for layer in layers if "kernel" in layer.priors)
+    return [_means(shown, prior, few, drawn_in), _scales(shown, prior, few, drawn_in),
+            _ratios(shown, few)]  # fmt: skip
 
 
 def _histograms(theme, names, values, label, *, prior=None, line=None, log=False):
@@ -175,7 +177,8 @@ def _decades(axes):
     axes.set_xlim(low, high)
 
 
-def _means(shown, prior, few):
+def _means(shown, prior, few, drawn_in):
+    """Return the figure of means; drawn_in: whether any kernel has a prior with a KL."""
     words = "; ".join(f"{k.name}: standard deviation {k.mu.std():.3g}" for k in shown)
 
     def density(x):
@@ -185,22 +188,24 @@ def _means(shown, prior, few):
     return Plot(
         "weights-means",
         "Posterior means",
-        "Of the kernel weights, per layer (with their number). A sharp peak at the prior's mean "
-        f"is of weights that the data did not ask for.{few}",
+        "Of the kernel weights, per layer (with their number)."
+        + " A sharp peak at the prior's mean is of weights that the data did not ask for." * drawn_in
+        + few,
         f"Histograms of the posterior means of each layer. {words}.",
         lambda theme: _histograms(theme, [k.name for k in shown], [k.mu for k in shown],
                                   "posterior mean of a weight", prior=known),
     )  # fmt: skip
 
 
-def _scales(shown, prior, few):
+def _scales(shown, prior, few, drawn_in):
     words = "; ".join(f"{k.name}: median {np.median(k.sigma):.3g}" for k in shown)
     line = np.log10(prior.scale) if isinstance(prior, NormalPrior) else None
     return Plot(
         "weights-scales",
         "Posterior standard deviations",
-        "Of the kernel weights, per layer, on a logarithmic axis. Weights at the prior's own "
-        f"standard deviation have learned nothing.{few}",
+        "Of the kernel weights, per layer, on a logarithmic axis."
+        + " Weights at the prior's own standard deviation have learned nothing." * drawn_in
+        + few,
         f"Histograms of the posterior standard deviations of each layer. {words}.",
         lambda theme: _histograms(theme, [k.name for k in shown], [k.sigma for k in shown],
                                   "posterior standard deviation of a weight", line=line, log=True),

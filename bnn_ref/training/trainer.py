@@ -158,7 +158,7 @@ class Trainer:
         if not isinstance(adam, Adam):
             adam = Adam(self.learning_rate if constant else 1e-3, convention=adam)
         self.adam, self.is_constant = adam, constant
-        self.estimator = check_estimator(estimator)
+        self.estimator = check_estimator(estimator, network)
         self.freeze = frozen_names(network, freeze)
         self.threads = None if threads is None else check_size(threads, "threads")
         if state is None:

@@ -11,9 +11,11 @@ from tolerances import COMPLEX_STEP, KL_ULP, SAME_FLOAT64, relative, ulps
 
 from bnn_ref import (
     Categorical,
+    Conv2DFlipout,
     DenseFlipout,
     Network,
     NormalPrior,
+    Residual,
     Trainer,
     draw_noise,
     kl,
@@ -178,6 +180,18 @@ def test_a_mixture_needs_a_draw():
         kl(net, net.init())
     with pytest.raises(ValueError, match="estimator 'flipout' or 'shared'"):
         check_gradients(net, "local")
+
+
+@pytest.mark.parametrize("estimator", ["local", "independent"])
+def test_an_estimator_without_a_draw_is_refused_before_any_step(estimator):
+    inner = Residual([DenseFlipout(3, 3, bias="normal", bias_prior=MIXTURE)])
+    for net, place in ((network(MIXTURE), "layers.0.kernel"),
+                       (Network([inner]), "layers.0.layers.0.bias")):  # fmt: skip
+        with pytest.raises(ValueError, match=rf"estimator: expected 'flipout'.* {place} .*found"):
+            Trainer(net, 7, backend="numpy", estimator=estimator)
+    image = Conv2DFlipout(2, 2, input_shape=(3, 3, 2))
+    with pytest.raises(ValueError, match="estimator: expected 'flipout' or 'shared' for Conv2DFl"):
+        Trainer(Network([image]), 7, backend="numpy", estimator=estimator)
 
 
 @pytest.mark.parametrize("name", PRIORS)

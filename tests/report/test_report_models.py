@@ -53,6 +53,9 @@ def test_a_report_of_any_prior(line_run, name):
     figure = plots["weights-means"].draw(PRINT)
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert ("prior" in lines) == (name in ("laplace", "mixture"))
+    told = next(section.text for section in report.sections if section.anchor == "weights")
+    told += plots["weights-means"].caption + plots["weights-scales"].caption
+    assert ("to its prior" in told, "the prior's" in told) == (prior.has_kl,) * 2
     if name == "laplace":
         x, density = lines["prior"].get_data()
         np.testing.assert_allclose(density, np.exp(-np.abs(x) / 0.1) / 0.2, rtol=SAME_FLOAT64)
