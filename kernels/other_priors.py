@@ -9,7 +9,10 @@ derivatives by what it learns. `sample` takes the KL over, the update the deriva
 import math
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
+from . import pairs
 from .arrays import fill, total, total_magnitude
 from .elementary import (
     exp,
@@ -37,6 +40,8 @@ ARRAYS_OF_SCRATCH = 7  # of STRETCH numbers, before SPARE
 LEAST = 0.04841729471054514  # of the Laplace prior's KL, see its twin
 ROOT = math.sqrt(0.5 * math.pi)
 ROOT_REST = 1.3040170502273547e-16  # sqrt(pi / 2) - ROOT
+LOG_ROOT = 0.22579135264472744  # log(sqrt(pi / 2)), a pair
+LOG_ROOT_REST = -6.4622584878775846e-18
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 # where a task's tensor is, and its stretch of weights
@@ -98,6 +103,42 @@ def _log_gap(sigma, d, exponent, inverse_mantissa):
 
 
 @kernel
+def _near_zero_single(loc, scale, mu, sigma, grown):
+    """Set u exp(-z^2/2) - 1 anew: in float64 it has float32's digits down to 1e-9 of its terms."""
+    use_whole_vectors()
+    to_u = 1.0 / (np.float64(scale) * ROOT)
+    for i in range(mu.size):
+        s = np.float64(sigma[i])
+        z = (np.float64(mu[i]) - np.float64(loc)) / s
+        grown[i] = np.float32(s * to_u * exp(-0.5 * z * z) - 1.0)
+
+
+@kernel
+def _near_zero_double(loc, scale, mu, sigma, grown):
+    """Set u exp(-z^2/2) - 1 anew where it is above 1/16 - 1. Twin: `LaplacePrior._near_zero`."""
+    use_whole_vectors()
+    least = pairs.add(pairs.log(scale), (LOG_ROOT, LOG_ROOT_REST))
+    for i in range(mu.size):
+        z = pairs.divide(pairs.two_sum(mu[i], -loc), (sigma[i], 0.0))
+        high, low = pairs.multiply(z, z)
+        less = pairs.add(least, (0.5 * high, 0.5 * low))
+        high, low = pairs.add(pairs.log(sigma[i]), (-less[0], -less[1]))
+        near = grown[i] > 1 / 16 - 1
+        high = select(near, high, 0.0)
+        grown[i] = select(near, expm1(high) + exp(high) * low, grown[i])
+
+
+def _near_zero(loc, scale, mu, sigma, grown):
+    raise TypeError("compiled code only")
+
+
+@overload(_near_zero)
+def _near_zero_by_dtype(loc, scale, mu, sigma, grown):
+    one = _near_zero_single if mu.dtype == types.float32 else _near_zero_double
+    return lambda loc, scale, mu, sigma, grown: one(loc, scale, mu, sigma, grown)
+
+
+@kernel
 def _laplace(loc, scale, mu, sigma, slope, kl, kl_mu, kl_rho):
     """Add the KL from a Laplace prior to kl, and set its derivatives. Twin: `LaplacePrior`."""
     use_whole_vectors()
@@ -124,11 +165,16 @@ def _laplace(loc, scale, mu, sigma, slope, kl, kl_mu, kl_rho):
     for i in range(mu.size):
         z = (mu[i] - m) / sigma[i]
         kl_mu[i] = erf(z * T(math.sqrt(0.5))) * inverse
+    close = 0
     for i in range(mu.size):
         z = (mu[i] - m) / sigma[i]
-        d = ((sigma[i] / b - root) - rest) / root
-        square = T(-0.5) * z * z
-        kl_rho[i] = (d * exp(square) + expm1(square)) / sigma[i] * slope[i]
+        grown = sigma[i] / b / root * exp(T(-0.5) * z * z)
+        kl_rho[i] = grown - T(1.0)
+        close += grown > T(1 / 16)
+    if close > 0:
+        _near_zero(m, b, mu, sigma, kl_rho)
+    for i in range(mu.size):
+        kl_rho[i] = kl_rho[i] / sigma[i] * slope[i]
 
 
 @kernel

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import pairs
 from ..elementary import erf, x_minus_log1p
 from .base import Prior, register
 from .normal import settle
@@ -20,6 +21,7 @@ from .normal import settle
 LEAST = 0.04841729471054514  # 1/2 + log(2) - log(pi), the least KL: a Normal is no Laplace
 ROOT = np.sqrt(0.5 * np.pi)
 ROOT_REST = 1.3040170502273547e-16  # sqrt(pi / 2) - ROOT
+LOG_ROOT = (0.22579135264472744, -6.4622584878775846e-18)  # log(sqrt(pi / 2)), a pair
 SERIES = 16  # terms of `excess` for |z| <= 1: the next is below 1e-20
 
 
@@ -129,7 +131,9 @@ class LaplacePrior(Prior):
         """Return the derivatives of `kl` by mu and by sigma, elementwise.
 
         d/dmu = erf(z / sqrt(2)) / b  and  d/dsigma = (u exp(-z^2/2) - 1) / sigma, with u as in
-        `kl` and z = (mu - m) / sigma.
+        `kl` and z = (mu - m) / sigma. The latter is 0 on a curve, where log(u) = z^2/2; about it
+        (u exp(-z^2/2) above 1/16) the difference of these two is taken in pairs of numbers, and
+        expm1 of it.
 
         Parameters
         ----------
@@ -146,10 +150,25 @@ class LaplacePrior(Prior):
         with np.errstate(over="ignore"):  # as in `kl`
             z = (mu - real(self.loc)) / sigma
             square = z * z
-        d = self._width(sigma)[1]
         by_mu = erf(z * real(np.sqrt(0.5))) / real(self.scale)  # E26
-        outer = np.exp(-0.5 * square)
-        return by_mu, (d * outer + (outer - 1)) / sigma  # E26
+        grown = np.asarray(self._width(sigma)[0] * np.exp(-0.5 * square))
+        found = grown - 1
+        if not np.iscomplexobj(found):
+            near = grown > 1 / 16
+            found[near] = self._near_zero(*(np.broadcast_to(v, near.shape)[near]
+                                            for v in (mu, sigma)))  # fmt: skip
+        return by_mu, found / sigma  # E26
+
+    def _near_zero(self, mu, sigma):
+        """Return u exp(-z^2/2) - 1 as expm1(log(u) - z^2/2), with all its digits."""
+        loc, scale = (mu.dtype.type(value).astype(np.float64) for value in (self.loc, self.scale))
+        mu, sigma = mu.astype(np.float64), sigma.astype(np.float64)
+        nothing = np.zeros_like(sigma)
+        z = pairs.divide(pairs.two_sum(mu, -loc), (sigma, nothing))
+        high, low = pairs.multiply(z, z)
+        less = pairs.add(pairs.add(pairs.log(scale), LOG_ROOT), (0.5 * high, 0.5 * low))
+        high, low = pairs.add(pairs.log(sigma), (-less[0], -less[1]))
+        return np.expm1(high) + np.exp(high) * low  # E26
 
     def penalty(self, mu: NDArray[Any]) -> NDArray[Any]:
         """Return -log p(mu) of each weight: abs(mu - m) / b + log(2 b), nats.
