@@ -83,7 +83,7 @@ def _power_double(n):
     return bits_float(np.int64((np.int64(n) + np.int64(1023)) << np.int64(52)))
 
 
-_power = _by_dtype(_power_single, _power_double)  # 2^n of a float that holds a whole number n
+power_of_2 = _by_dtype(_power_single, _power_double)  # 2^n of a float that holds a whole number n
 
 
 @inner
@@ -128,7 +128,7 @@ def _exp_parts(x):
     x = select(x < low, low, x)
     n = np.floor(x * T(1.4426950408889634) + T(0.5))
     r = less_exponent(n, x)
-    return _power(n), multiply_add(r * r, exp_series(r), r)
+    return power_of_2(n), multiply_add(r * r, exp_series(r), r)
 
 
 @inner

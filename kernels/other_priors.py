@@ -21,6 +21,7 @@ from .elementary import (
     log,
     log1p_gap,
     mantissa,
+    power_of_2,
     series,
     sigmoid,
     softplus,
@@ -43,6 +44,8 @@ ROOT_REST = 1.3040170502273547e-16  # sqrt(pi / 2) - ROOT
 LOG_ROOT = 0.22579135264472744  # log(sqrt(pi / 2)), a pair
 LOG_ROOT_REST = -6.4622584878775846e-18
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
+# (2 artanh(s) - 2 s) / s^3 in z = s^2 on |s| <= 1/3: see `elementary.log1p_gap`
+_log_series = series(lambda k: 2 / (2 * k + 3), 8, 17)
 
 # where a task's tensor is, and its stretch of weights
 TASK = np.dtype([("layer", np.int64), ("bias", np.int64), ("begin", np.int64), ("end", np.int64)])
@@ -57,8 +60,6 @@ PART = np.dtype(
 
 # excess(z) / (z^2 / 2) in z^2 / 2 on |z| <= 1: see the twin
 _excess = series(lambda k: (-1) ** k / (math.factorial(k + 1) * (2 * k + 1)), 8, 15)
-# (2 artanh(s) - 2 s) / s^3 in z = s^2 on |s| <= 1/3: see `elementary.log1p_gap`
-_log_series = series(lambda k: 2 / (2 * k + 3), 8, 17)
 
 
 @kernel
@@ -84,16 +85,19 @@ def _spread(rho, shift, sigma, slope, kl):
 def _log_gap(sigma, d, exponent, inverse_mantissa):
     """Return sigma/s - 1 - log(sigma/s), for d = sigma/s - 1 and s = 2^exponent / inverse_mantissa.
 
-    From half to twice s it is d - log(1 + d) by one series: nothing cancels. Elsewhere, with
-    sigma/s = 2^n (1 + f), it is (d - f) - n log 2 + (f - log(1 + f)), as in `priors.py`; the
-    quotient of the mantissas keeps its digits where sigma/s is below the normal numbers.
+    From half to twice s it is d - log(1 + d) by one series. Elsewhere, with sigma/s = 2^n (1 + f),
+    it is (2^n - 1 - n log 2) + (2^n - 1) f + (f - log(1 + f)), which weighs the rounding of f by
+    the derivative alone; beyond 2^60 d is all there is beside n log 2.
     """
     T = type(sigma)
     n, m = mantissa(sigma)
     more, m = mantissa(m * inverse_mantissa)
     n = n + more - exponent
     f = m - T(1.0)
-    away = less_exponent(n, d - f) + log1p_gap(f)
+    wide, narrow = n > T(60.0), n < T(-60.0)
+    slope = power_of_2(select(wide, T(60.0), select(narrow, T(-60.0), n))) - T(1.0)
+    away = less_exponent(n, slope) + multiply_add(slope, f, log1p_gap(f))
+    away = select(wide, less_exponent(n, d), away)
     inside = (d >= T(-0.5)) & (d <= T(1.0))
     near = select(inside, d, T(0.0))
     s = near / (near + T(2.0))

@@ -4,7 +4,6 @@ operation; all of it in float64.
 
 from fractions import Fraction
 
-
 from .elementary import mantissa, series
 from .jit import inner
 

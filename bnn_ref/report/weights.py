@@ -189,7 +189,7 @@ def _means(shown, prior, few, drawn_in):
         "weights-means",
         "Posterior means",
         "Of the kernel weights, per layer (with their number)."
-        + " A sharp peak at the prior's mean is of weights that the data did not ask for." * drawn_in
+        + " A sharp peak at the prior's mean: weights that the data did not ask for." * drawn_in
         + few,
         f"Histograms of the posterior means of each layer. {words}.",
         lambda theme: _histograms(theme, [k.name for k in shown], [k.mu for k in shown],

@@ -1,4 +1,4 @@
-"""The KL of a Normal from a Laplace prior and its derivatives in 60 digits, and points to ask at."""
+"""The KL of a Normal from a Laplace prior and its derivatives in 60 digits; points to ask at."""
 
 import mpmath
 import numpy as np
