@@ -70,8 +70,41 @@ def _sigma(layer, rho, how):
     return layer.scale_shift + torch.nn.functional.softplus(rho)
 
 
+LOCAL = ("local_variance", "local_sigma", "local_added", "local_bias_missing", "local_bias_apart",
+         "local_eps_shared", "local_root_detached")  # fmt: skip
+
+
+def _local_layer(layer, own, h, first, how):
+    """Return a layer's outputs and KL, by local reparameterisation."""
+    eps = torch.tensor(layer.output_eps)
+    eps = eps[:1].expand_as(eps) if how == "local_eps_shared" else eps
+    sigma = _sigma(layer, own["kernel_rho"], how)
+    drawn = sigma.detach() if how == "sigma_detached" else sigma
+    inner = h.detach() if how == "perturbation_detached" and not first else h
+    power = 1 if how in ("local_sigma", "local_added") else 2
+    spread = (inner.abs() if how == "local_added" else inner**2) @ drawn**power
+    kl, mean = kl_of(own["kernel_mu"], sigma, None, layer.kernel_prior, how), h @ own["kernel_mu"]
+    mean = mean + own.get("bias_mu", 0.0)
+    outside = 0.0
+    if "bias_rho" in own:
+        sigma = _sigma(layer, own["bias_rho"], how)
+        drawn = sigma.detach() if how == "sigma_detached" else sigma
+        if how == "local_bias_apart":
+            outside = drawn
+        elif how != "local_bias_missing":
+            spread = spread + drawn**power
+        prior = layer.kernel_prior if how == "bias_prior_of_kernel" else layer.bias_prior
+        if how != "bias_kl_missing":
+            kl = kl + kl_of(own["bias_mu"], sigma, None, prior, how)
+    scale = spread if how in ("local_variance", "local_added") else torch.sqrt(spread)
+    scale = scale.detach() if how == "local_root_detached" else scale
+    return ACTIVATIONS[layer.activation](mean + (scale + outside) * eps), kl
+
+
 def _layer(layer, own, h, first, how):
     """Return a layer's outputs and KL."""
+    if getattr(layer, "output_eps", None) is not None:
+        return _local_layer(layer, own, h, first, how)
     si, so, eps = (torch.tensor(getattr(layer, name))
                    for name in ("sign_input", "sign_output", "kernel_eps"))  # fmt: skip
     si = si[:1].expand_as(si) if how in ("signs_in_shared", "signs_both_shared") else si

@@ -26,6 +26,8 @@ from .mistakes import (
     FLOAT16,
     FLOAT32,
     MISTAKES,
+    OF_LOCAL,
+    OF_SIGNS,
     PAIRS,
     TF32,
 )
@@ -81,6 +83,7 @@ class _Search:
         self.expected = {row.name: row.expected for row in comparison.rows}
         self.reach = {row.name: row.limit for row in comparison.rows}
         self.forwards, self.shifts = {}, {}
+        self.others = OF_SIGNS if vector.meta.get("estimator") == "local" else OF_LOCAL
         self.whole32 = self.dtype == "float64" and all(
             np.array_equal(value, value.astype(np.float32)) for value in self.found.values()
         )
@@ -194,6 +197,8 @@ class _Search:
         """Return the explanations among some combinations, and whether the time sufficed."""
         found = []
         for keys in combinations:
+            if not self.others.isdisjoint(keys):
+                continue
             if monotonic() > end:
                 return found, False
             explanation = self.try_mistakes(keys, self.limit if limit is None else limit)
@@ -325,8 +330,6 @@ def investigate(vector: Vector, comparison: Comparison, seconds: float = SECONDS
     if comparison.agrees or not all(np.all(np.isfinite(v)) for v in vector.results.values()):
         return Diagnosis()
     if not is_known(vector):
-        if vector.meta.get("estimator") == "local":
-            return Diagnosis()
         found = image_mistakes(vector, comparison)
         return Diagnosis(tuple(Explanation((mistake,), ("",)) for mistake in found))
     end = monotonic() + seconds

@@ -34,12 +34,13 @@ def undecided(
     """
     eps, error, found = np.finfo(dtype).eps, np.zeros_like(problem.x), []
     for k, t in enumerate(traces):
-        size = np.abs(t.mu) + np.abs(t.delta)
+        most = np.max(np.abs(t.local_eps), axis=0) if t.is_local else None  # (O,) of any row
+        size = np.abs(t.mu) + (t.sigma * most if t.is_local else np.abs(t.delta))
         total = np.abs(t.x) @ size
         if t.layer.bias != "none":
             total = total + np.abs(t.p.bias_mu)
         if t.layer.bias_is_random:
-            total = total + np.abs(t.bias_sigma * t.bias_eps)
+            total = total + np.abs(t.bias_sigma) * (most if t.is_local else np.abs(t.bias_eps))
         error = (4 + np.sqrt(t.layer.inputs)) * eps * total + error @ size
         activation = get_activation(t.layer.activation)
         for kink in activation.kinks:

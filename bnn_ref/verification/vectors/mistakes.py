@@ -199,9 +199,31 @@ MISTAKES = {
         ),
         Mistake(
             "eps-shared",
-            "one draw of eps is used for several weights, seen where eps of shape (I, 1) or () "
-            "is broadcast",
+            "one draw of eps is used for several weights (of local noise: outputs), seen where eps "
+            "of shape (I, 1) or () is broadcast",
             tuple({"eps_shared": how} for how in ("outputs", "inputs", "all")),
+        ),
+        Mistake(
+            "local-root-missing",
+            "local noise: the variance of an output stands for its standard deviation",
+            ({"local": "variance"},),
+        ),
+        Mistake(
+            "local-not-squared",
+            "local noise: sigma is not squared under the root, seen where it is taken for a "
+            "variance",
+            ({"local": "sigma"},),
+        ),
+        Mistake(
+            "local-deviations-added",
+            "local noise: the deviations abs(x) sigma are added up, not their squares under a root",
+            ({"local": "added"},),
+        ),
+        Mistake(
+            "local-bias",
+            "local noise: the bias's variance is left out of the root, or its deviation is added "
+            "outside",
+            ({"local": "bias_missing"}, {"local": "bias_apart"}),
         ),
         Mistake(
             "activation-before-bias",
@@ -238,6 +260,11 @@ MISTAKES = {
         ),
     )
 }
+
+# Which only an answer of the estimator "local", or only one with signs, can make.
+OF_LOCAL = frozenset(key for key in MISTAKES if key.startswith("local-"))
+OF_SIGNS = frozenset({"mean-flipped", "sign-output-missing", "sign-input-missing", "signs-swapped",
+                      "bias-flip", "signs-shared", "kl-sampled"})  # fmt: skip
 
 FLOAT32 = Mistake(
     "float32",

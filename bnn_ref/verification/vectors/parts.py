@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ...activations import get_activation
 from ...priors import NormalPrior
 from .comparison import error_of
-from .variants import Problem, Variant, forward, is_known, prior_of
+from .variants import Problem, Variant, forward, is_known, noise_backward, prior_of
 
 if TYPE_CHECKING:
     from .comparison import Comparison
@@ -89,14 +89,13 @@ def _backward(problem, traces):
         derivative = activation.derivative(t.a, activation.function(t.a))
         for flow, named in enumerate((whole, means)):
             grad_a = flows[flow] * derivative
+            noise, by_sigma, by_bias_sigma = noise_backward(t, grad_a)
             named[key + "kernel_mu"] = t.x.T @ grad_a
-            named[key + "kernel_rho"] = (t.flipped_x.T @ (grad_a * t.so)) * t.eps * t.chain
+            named[key + "kernel_rho"] = by_sigma * t.chain
             if t.layer.bias != "none":
                 named[key + "bias_mu"] = np.sum(grad_a, axis=0)
             if t.layer.bias_is_random:
-                draw = np.sum(grad_a * t.draw_so, axis=0)
-                named[key + "bias_rho"] = draw * t.bias_eps * t.bias_chain
-            noise = ((grad_a * t.so) @ t.delta.T) * t.si
+                named[key + "bias_rho"] = by_bias_sigma * t.bias_chain
             flows[flow] = grad_a @ t.mu.T + (noise if flow == 0 else 0.0)
     whole["grad.x"], means["grad.x"] = flows
     return whole, means, flows[1] + noise

@@ -64,6 +64,9 @@ class Variant:
         Of the labels of a categorical likelihood.
     nll_factor : float
         Multiplies the nll.
+    local : str
+        "" | "variance" (no square root) | "sigma" (under the root not squared) | "added"
+        (deviations added) | "bias_missing" | "bias_apart" (sigma_b added outside of the root).
     weights : str
         "" | "ignored" | "averaged" (the nll divided by the sample weights' sum, not by the rows).
     """
@@ -94,6 +97,7 @@ class Variant:
     hidden_scale: float = 1.0
     smoothing: float = 0.0
     nll_factor: float = 1.0
+    local: str = ""
     weights: str = ""
 
 
@@ -101,4 +105,4 @@ RIGHT = Variant()
 # The fields that the forward pass depends on.
 FORWARD = ("sigma", "shift", "mean_flipped", "sign_input", "sign_output", "signs_swapped",
            "bias_flip", "transposed", "signs_shared", "eps_shared", "activation_first", "centred",
-           "hidden_scale")  # fmt: skip
+           "hidden_scale", "local")  # fmt: skip

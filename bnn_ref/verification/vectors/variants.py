@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from ... import priors
 from ...activations import get_activation
-from ...elementary import sigmoid, softplus
 from ...step import check_sample_weight
 from .switches import FORWARD, RIGHT, Variant
+from .variant_layers import forward_layer, noise_backward
 
 if TYPE_CHECKING:
-    from ...layers import LayerParameters
     from ...network import Network
     from ...noise.draws import LocalNoise, Noise
     from ...parameters import Parameters
@@ -30,18 +29,15 @@ if TYPE_CHECKING:
     from .files import Vector
 
 __all__ = ["FORWARD", "RIGHT", "Problem", "Variant", "compute", "forward", "forward_layer",
-           "is_known", "prior_of", "results"]  # fmt: skip
+           "is_known", "noise_backward", "prior_of", "results"]  # fmt: skip
 
 
 def is_known(vector: Vector) -> bool:
-    """Return whether a vector's network is one that the variants have: dense layers with signs.
+    """Return whether a vector's network is one that the variants have: dense Flipout layers.
 
-    Other layers and the estimator "local" are held against the truth, but nothing is said of what
-    their mistakes are.
+    Other layers are held against the truth, but nothing is said here of what their mistakes are.
     """
-    return vector.meta.get("estimator") != "local" and all(
-        layer["type"] == "DenseFlipout" for layer in vector.meta["layers"]
-    )
+    return all(layer["type"] == "DenseFlipout" for layer in vector.meta["layers"])
 
 
 class Problem:
@@ -72,17 +68,6 @@ class Problem:
         self.sample_weight = check_sample_weight(vector.sample_weight, leading)
 
 
-def _sigma(variant, shift, rho):
-    """Return (sigma, d sigma / d rho)."""
-    shift = shift if variant.shift is None else variant.shift
-    if variant.sigma == "softplus":
-        return shift + softplus(rho), sigmoid(rho)
-    base = variant.sigma.removesuffix("_shifted")
-    added = shift if variant.sigma.endswith("_shifted") else 0.0
-    half = 0.5 if base == "exp_half" else 1.0
-    return added + np.exp(half * rho), half * np.exp(half * rho)
-
-
 def forward(problem: Problem, variant: Variant, only: int | None = None) -> list[SimpleNamespace]:
     """Return the layers' traces, first to last; the last one's ``h`` are the outputs.
 
@@ -107,75 +92,6 @@ def forward(problem: Problem, variant: Variant, only: int | None = None) -> list
         traces.append(forward_layer(layer, p, noise, h, own))
         h = traces[-1].h * own.hidden_scale
     return traces
-
-
-def forward_layer(
-    layer: Any, p: LayerParameters, noise: Any, h: NDArray[Any], variant: Variant
-) -> SimpleNamespace:
-    """Return one layer's trace under a variant; see `forward`.
-
-    Parameters
-    ----------
-    layer : DenseFlipout
-    p : LayerParameters
-    noise : LayerNoise
-    h : array (B, I)
-    variant : Variant
-    """
-    t = SimpleNamespace(x=h, layer=layer, p=p, noise=noise)
-    square = layer.inputs == layer.outputs
-    t.turn = square and variant.transposed in ("all", "parameters", "loaded")
-    mu, rho, t.eps = p.kernel_mu, p.kernel_rho, noise.kernel_eps
-    if t.turn:
-        mu, rho = mu.T, rho.T
-        t.eps = t.eps if variant.transposed == "parameters" else t.eps.T
-    t.mu, t.eps = mu, _shared_eps(t.eps, variant.eps_shared)
-    t.sigma, t.chain = _sigma(variant, p.scale_shift, rho)
-    t.si, t.so = _signs(noise, variant, square)
-    t.flipped_x = h * t.si
-    t.delta = t.sigma * t.eps
-    no_signs = np.ones_like(t.so)
-    t.mean_x, t.mean_so = (t.flipped_x, t.so) if variant.mean_flipped else (h, no_signs)
-    mean = (t.mean_x @ mu) * t.mean_so
-    whole = variant.mean_flipped == "all" or variant.bias_flip == "whole"
-    t.bias_so = t.so if whole else no_signs
-    bias = p.bias_mu * t.bias_so if layer.bias != "none" else np.zeros_like(t.so)
-    t.mean, t.a = mean + bias, mean + (t.flipped_x @ t.delta) * t.so
-    if layer.bias_is_random:
-        t.bias_sigma, t.bias_chain = _sigma(variant, p.scale_shift, p.bias_rho)
-        flips = (layer.bias == "normal_flipped") != (variant.bias_flip == "other")
-        t.draw_so = t.so if flips or whole else no_signs
-        t.bias_eps = noise.bias_eps
-        bias = bias + t.bias_sigma * t.bias_eps * t.draw_so
-    function = get_activation(layer.activation).function
-    if variant.activation_first:
-        t.h = function(t.a) + bias
-    else:
-        t.a = t.a + bias
-        t.h = function(t.a)
-    return t
-
-
-def _signs(noise, variant, square):
-    """Return input and output signs as a variant takes them."""
-    si, so = noise.sign_input, noise.sign_output
-    if variant.signs_swapped and square:
-        si, so = so, si
-    if not variant.sign_input:
-        si = np.ones_like(si)
-    if not variant.sign_output:
-        so = np.ones_like(so)
-    if variant.signs_shared in ("input", "both"):
-        si = np.broadcast_to(si[:1], si.shape)
-    if variant.signs_shared in ("output", "both"):
-        so = np.broadcast_to(so[:1], so.shape)
-    return si, so
-
-
-def _shared_eps(eps, how):
-    """Return the draws, of which one may stand for all outputs, all inputs or all weights."""
-    part = {"outputs": eps[:, :1], "inputs": eps[:1], "all": eps[:1, :1]}.get(how, eps)
-    return np.broadcast_to(part, eps.shape)
 
 
 def _nll(problem, variant, z):
@@ -269,11 +185,10 @@ def compute(
             grad_h = grad_h * variant.hidden_scale
         grad_a = grad_h * _derivative(t, variant, k, slopes)
         grad_b = grad_h if variant.activation_first else grad_a
-        mean_a, noise_a = grad_a * t.mean_so, grad_a * t.so
+        mean_a = grad_a * t.mean_so
         grad_mu = t.mean_x.T @ mean_a
-        grad_sigma = (t.flipped_x.T @ noise_a) * t.eps
-        grad_h = mean_a @ t.mu.T * (t.si if variant.mean_flipped else 1)
-        grad_h = grad_h + (noise_a @ t.delta.T) * t.si
+        through, grad_sigma, grad_bias_sigma = noise_backward(t, grad_a, grad_b)
+        grad_h = mean_a @ t.mu.T * (t.si if variant.mean_flipped else 1) + through
         _put(out, variant, key + "kernel", grad_mu, grad_sigma, t.mu, t.sigma, t.chain, t.eps,
              prior_of(t, "kernel"), shares[k][0])  # fmt: skip
         plain = [out.kl_sum]
@@ -285,11 +200,10 @@ def compute(
             out.kl_grads[key + "bias_mu"] = by_mu
             plain.append(float(np.sum(prior.penalty(t.p.bias_mu))))
         if t.layer.bias_is_random:
-            grad_sigma = np.sum(grad_b * t.draw_so, axis=0) * t.bias_eps
             prior = t.layer.kernel_prior if variant.bias_kl == "kernel_prior" else None
             prior = prior if isinstance(prior, priors.NormalPrior) else prior_of(t, "bias")
-            _put(out, variant, key + "bias", grad_bias, grad_sigma, t.p.bias_mu, t.bias_sigma,
-                 t.bias_chain, t.bias_eps, prior, shares[k][1])  # fmt: skip
+            _put(out, variant, key + "bias", grad_bias, grad_bias_sigma, t.p.bias_mu,
+                 t.bias_sigma, t.bias_chain, t.bias_eps, prior, shares[k][1])  # fmt: skip
             plain.append(out.kl_sum)
         kl_plain.append(sum(plain))
         kl_used.append(sum(share * kl for share, kl in zip(shares[k], plain, strict=False)))
@@ -335,7 +249,8 @@ def _put(out, variant, key, grad_mu, grad_sigma, mu, sigma, chain, eps, prior, s
     if isinstance(prior, priors.NormalPrior) and variant != RIGHT:
         loc = 0.0 if variant.kl_form == "no_loc" else prior.loc
         prior = priors.NormalPrior(loc, prior.scale**variant.prior_power)
-    if variant.kl_form in ("reverse", "sampled") and isinstance(prior, priors.NormalPrior):
+    forms = ("reverse",) if eps is None else ("reverse", "sampled")  # of no draw there is no sample
+    if variant.kl_form in forms and isinstance(prior, priors.NormalPrior):
         kl, kl_mu, kl_sigma = _kl_of_form(variant.kl_form, mu, sigma, eps, loc, prior.scale)
     else:
         kl, (kl_mu, kl_sigma) = prior.kl(mu, sigma), prior.kl_gradient(mu, sigma)

@@ -19,7 +19,7 @@ from bnn_ref.reference import loss_and_gradients
 from bnn_ref.verification.vectors import Vector, make_question, results_of
 from bnn_ref.verification.vectors.checking import check_vector
 from bnn_ref.verification.vectors.comparison import LIMITS, compare, error_of, truth
-from bnn_ref.verification.vectors.mistakes import FLOAT32, MISTAKES, PAIRS
+from bnn_ref.verification.vectors.mistakes import FLOAT32, MISTAKES, OF_LOCAL, PAIRS
 from bnn_ref.verification.vectors.parts import Part, fit_parts
 
 NETWORKS = 20
@@ -116,7 +116,8 @@ PLANTED = {
     "label-smoothing": [{"smoothing": 0.1}, {"smoothing": 0.2}],
     "nll-scaled": [{"nll_factor": 0.31}],
 }
-NEWER = {"sample-weights"}  # only version 2 has: implementations/test_check_implementation.py
+# Only version 2 has these: implementations/test_check_implementation.py, test_local_mistakes.py.
+NEWER = {"sample-weights", *OF_LOCAL}
 
 
 def planted(i, form, report="wrong"):
