@@ -20,6 +20,10 @@ def add_arguments(parser):
                         help="--mine: ask N random networks besides (default 0)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N",
                         help="--mine: of the random networks (default 0)")  # fmt: skip
+    parser.add_argument("--within", nargs="+", default=[], metavar="OPTION=VALUE,...",
+                        help="--mine: what random networks may have, for instance "
+                        "biases=deterministic,none likelihoods=categorical locs=no layers=1,2 "
+                        "(least,most); every option stands in docs/verify.md")  # fmt: skip
     parser.add_argument("--limit", type=float, metavar="X",
                         help="--mine: largest error of a tensor over its largest magnitude "
                         "(default 1e-10 for float64 questions, 1e-4 for float32)")  # fmt: skip
@@ -58,15 +62,36 @@ def _run_mine(args):
 
     if args.against:
         raise ValueError("verify: expected --against or --mine, found both")
+    if args.within and not args.random:
+        raise ValueError("verify: expected --random with --within, found none")
     function = _function(args.mine)
     report = check_implementation(function, random=args.random, seed=args.seed, limit=args.limit,
                                   partial=args.partial, name=args.mine,
-                                  version=args.vectors)  # fmt: skip
+                                  version=args.vectors,
+                                  within=dict(map(_within, args.within)))  # fmt: skip
     if args.json:
         print(json.dumps(report.to_json(), indent=2))
     else:
         print(report)
     return 2 if not report.checks else 0 if report.agrees else 1
+
+
+def _within(word):
+    """Return (option, value) of random networks that one OPTION=VALUE,... means."""
+    option, equals, text = word.partition("=")
+    if not (option and equals and text):
+        raise ValueError(f"--within: expected OPTION=VALUE,..., found {word!r}")
+    values = text.split(",")
+    try:
+        if option in ("locs", "weighted"):
+            return option, {"yes": True, "no": False}[text]
+        if option in ("layers", "width", "rows"):
+            least, most = (*map(int, values), *map(int, values))[:2]
+            return option, (least, most)
+        return option, [float(v) for v in values] if option == "scale_shifts" else values
+    except (KeyError, ValueError):
+        wanted = "yes or no" if option in ("locs", "weighted") else "numbers"
+        raise ValueError(f"--within {option}: expected {wanted}, found {text!r}") from None
 
 
 def _function(name):

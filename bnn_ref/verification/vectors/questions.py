@@ -129,7 +129,7 @@ def described_question(
     described : sequence of dict
         For each layer activation, bias, scale_shift, kernel_prior and bias_prior as `DenseFlipout`
         takes them (bias_prior is not used where the bias has no posterior) and, optional,
-        point_prior, that of a deterministic bias.
+        point_prior, that of a deterministic bias, and behind, a list of layers of other types.
     likelihood : dict
         As in `docs/vectors.md`.
     rows : int
@@ -146,15 +146,17 @@ def described_question(
     layers = []
     for (inputs, outputs), layer in zip(pairwise(sizes), described, strict=True):
         options = dict(layer)
-        point = options.pop("point_prior", None)
+        point, behind = options.pop("point_prior", None), options.pop("behind", ())
         if not layer["bias"].startswith("normal"):
             options["bias_prior"] = point if layer["bias"] == "deterministic" else None
-        layers.append(DenseFlipout(inputs, outputs, **options))
+        layers += [DenseFlipout(inputs, outputs, **options), *behind]
     network = Network(layers, likelihood_from_json(dict(likelihood)))
     drawn = {
         name: rng.normal(-1.5, 0.7, shape) if name.endswith("rho") else rng.normal(0, 0.5, shape)
         for name, shape in network.parameter_shapes.items()
     }
+    start = network.init(seed, dtype)
+    drawn |= {name: start[name] for name in network.fixed}  # a running variance is not below 0
     columns = network.likelihood.targets_of(sizes[-1])
     targets = targets_for(network.likelihood, rng.normal(size=(rows, columns)))
     return make_question(

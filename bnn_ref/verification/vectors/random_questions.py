@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...activations import IN_VECTORS
-from ...layers import BIASES
+from ...errors import expected
+from ...layers import (
+    BIASES,
+    BatchNorm,
+    Dense,
+    DenseFlipout,
+    Dropout,
+    Elementwise,
+    LayerNorm,
+    Residual,
+)
 from ...priors import (
     PRIORS,
     LaplacePrior,
@@ -39,6 +49,7 @@ def random_question(
     priors: Sequence[str] | None = None,
     estimators: Sequence[str] = ("flipout", "shared", "local"),
     weighted: bool = True,
+    pieces: Sequence[str] = (),
     version: int = 1,
 ) -> Vector:
     """Return a question whose every part is drawn: network, priors, parameters, batch, noise.
@@ -65,9 +76,18 @@ def random_question(
         For version 2.
     weighted : bool
         For version 2: whether a third of the questions has sample weights.
+    pieces : sequence of str
+        For version 2: layers of other types (of `PIECES`), one of which may stand behind each
+        hidden layer; none unless given.
     version : 1 or 2
         Of `docs/vectors.md`.
     """
+    for name, (least, most) in (("layers", layers), ("width", width), ("rows", rows)):
+        if not 1 <= least <= most:
+            raise expected(name, "(least, most), at least 1", (least, most))
+    for name, given, known in (("priors", priors, [*DRAWN, "point"]), ("pieces", pieces, PIECES)):
+        if not set(given or ()) <= set(known):
+            raise expected(name, "some of " + ", ".join(known), ", ".join(map(str, given)))
     rng = np.random.default_rng(seed)
     count = int(rng.integers(layers[0], layers[1] + 1))
     sizes = [int(n) for n in rng.integers(width[0], width[1] + 1, count + 1)]
@@ -84,6 +104,11 @@ def random_question(
         for k in range(count)
     ]  # fmt: skip
     likelihood = likelihood or _likelihood(rng, likelihoods or TARGETS)
+    if version == 2 and pieces:
+        for k in range(count - 1):
+            name = str(rng.choice([*pieces, ""]))
+            described[k]["behind"] = [PIECES[name](sizes[k + 1])] if name else []
+            batch = max(batch, 3 if name == "BatchNorm" else 1)
     return described_question(sizes, described, likelihood, batch, float(10 ** rng.uniform(-2, 0)),
                               seed, dtype, version=version, **options)  # fmt: skip
 
@@ -138,6 +163,14 @@ def _prior(rng, kinds, shape, locs):
     return DRAWN[kind](rng, loc, scale, shape)
 
 
+PIECES: Mapping[str, Any] = {  # type of layer to (width) -> one as wide
+    "Dense": lambda width: Dense(width, width, "tanh"),
+    "Dropout": lambda width: Dropout(0.25),
+    "Elementwise": lambda width: Elementwise("softplus"),
+    "LayerNorm": lambda width: LayerNorm(),
+    "BatchNorm": lambda width: BatchNorm(),
+    "Residual": lambda width: Residual([DenseFlipout(width, width, "tanh")]),
+}
 TARGETS = ("categorical", "bernoulli", "normal")
 
 

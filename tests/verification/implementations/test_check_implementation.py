@@ -1,5 +1,8 @@
 """A person's implementation asked everything: strictness, what is exercised, what is named."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 from command import call
@@ -182,6 +185,47 @@ def test_the_command_tests_a_function_of_ones_own(tmp_path, capsys, monkeypatch,
         found = call(capsys, "verify", "--mine", name)
         assert found.code == 2
         assert text in found.err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("biases", "--within: expected OPTION=VALUE,..., found 'biases'"),
+        ("locs=2", "--within locs: expected yes or no, found '2'"),
+        ("layers=a", "--within layers: expected numbers, found 'a'"),
+        ("layers=3,1", r"layers: expected \(least, most\), at least 1, found \(3, 1\)"),
+        ("bias=none", "within: expected activations, .*, found bias"),
+        ("priors=cauchy", "priors: expected some of normal, array, .*, found cauchy"),
+        ("pieces=X", "pieces: expected some of Dense, .*, found X"),
+    ],
+)
+def test_within_that_is_none_is_one_line(tmp_path, capsys, monkeypatch, words, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_within.py").write_text("def answer(question): raise NotImplementedError\n")
+    mine = ("verify", "--mine", "my_within:answer", "--random", "1", "--within", words)
+    found = call(capsys, *mine)
+    assert found.code == 2
+    assert re.search(text, found.err), found.err
+    assert found.err.count("\n") == 1
+
+
+def test_within_keeps_random_networks_to_what_it_says(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_narrow.py").write_text(
+        "from bnn_ref.verification.frameworks import load\n"
+        "def answer(question):\n"
+        "    if any(l.bias != 'none' for l in question.layers) or len(question.layers) != 2:\n"
+        "        raise NotImplementedError('no bias, two layers')\n"
+        "    return load('numpy').answer(question)\n"
+    )
+    words = ("verify", "--mine", "my_narrow:answer", "--random", "5", "--json")
+    within = ("--within", "biases=none", "layers=2")
+    report = json.loads(call(capsys, *words, *within).out)
+    declined = {one["question"] for one in report["declined"]}
+    assert report["agrees"]
+    assert not any(key.startswith("random") for key in declined)
+    found = call(capsys, "verify", "--mine", "my_narrow:answer", *within)
+    assert "expected --random with --within" in found.err
 
 
 def test_random_networks_keep_to_what_an_implementation_has():

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, find, given, settings
 from bnn_ref.verification import assert_answer, check_vector
 from bnn_ref.verification.frameworks import load
 from bnn_ref.verification.implementations.strategies import questions
+from bnn_ref.verification.vectors.random_questions import PIECES, random_question
 
 OURS = load("numpy").answer
 STRANGER = """
@@ -111,3 +112,41 @@ def load_question():
     from bnn_ref.verification import new_question
 
     return new_question((3, 4, 2), rows=5)
+
+
+def test_every_question_of_version_2_is_answered_by_the_reference(volume):
+    @settings(max_examples=volume(15, 300), deadline=None, suppress_health_check=list(HealthCheck))
+    @given(questions(version=2))
+    def check(question):
+        assert question.meta["version"] == 2
+        assert_answer(question, OURS(question))
+
+    check()
+
+
+HAS = {
+    "learned": lambda q: q.meta["likelihood"].get("learn_scale", False),
+    "local": lambda q: q.meta["estimator"] == "local" and len(q.meta["layers"]) == 2,
+    "laplace": lambda q: "laplace" in str(q.meta["layers"]),
+    "weights": lambda q: q.meta["sample_weight"],
+    "residual": lambda q: any(layer["type"] == "Residual" for layer in q.meta["layers"]),
+    "normalised": lambda q: any(layer["type"] == "BatchNorm" for layer in q.meta["layers"]),
+    "arrays": lambda q: any("_prior." in name for name in q.arrays),
+}
+
+
+def test_a_question_of_version_2_shrinks_to_what_fails(volume):
+    """Nothing is left that the failure does not need."""
+    options = settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+    for name in [*HAS][: volume(1, None)]:
+        small = find(questions(version=2), HAS[name], settings=options)
+        assert len(small.meta["layers"]) <= 3, name
+        assert all(layer.get("units", 1) == 1 for layer in small.meta["layers"]), name
+        assert len(small.x) <= 3, name
+
+
+def test_pieces_are_asked_at_random_where_they_are_wanted():
+    asked = [random_question(seed, pieces=[*PIECES], version=2) for seed in range(40)]
+    assert set(PIECES) <= {layer["type"] for q in asked for layer in q.meta["layers"]}
+    for question in asked:
+        assert_answer(question, OURS(question))

@@ -23,7 +23,7 @@ BY_PARTS = ("sigma_detached", "perturbation_detached", "local_root_detached", "k
 
 
 def question_for(how, seed):
-    """A random network without ReLU: where its units are off, PyTorch's slope of the root is NaN."""
+    """A random network without ReLU: where a unit is off, PyTorch has a NaN of the root's slope."""
     biases = ("normal",) if "bias" in how else ("none", "deterministic", "normal")
     return random_question(200 + seed, layers=(2, 3), width=(3, 5), rows=(4, 7), biases=biases,
                            priors=["normal"], estimators=["local"], weighted=False,
