@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-NEAR = 0.5  # |d| up to which `x_minus_log1p` takes the series: both forms are good to a few ulp
+NEAR = (-0.75, 3.0)  # sigma/s - 1 within which a Normal's KL takes `ratio_gap`
 SQRT_HALF = np.sqrt(0.5)
 
 
@@ -143,6 +143,28 @@ def x_minus_log1p(d: NDArray[Any]) -> NDArray[Any]:
     for odd in range(33, 1, -2):
         series = series * square + 1 / odd
     return u * (d - 2 * square * series)  # E5, the near form
+
+
+def ratio_gap(u: NDArray[Any], d: NDArray[Any]) -> NDArray[Any]:
+    """Return u - 1 - log(u), elementwise, for u > 0 whose d = u - 1 has digits of its own.
+
+    With u = 2^n (1 + f), n = 0 and f = d from 1/2 to 2, it is (2^n - 1 - n log 2) + (2^n - 1) f +
+    (f - log(1 + f)), where neither u - 1 nor log(u), which cancel, is rounded.
+
+    Parameters
+    ----------
+    u, d : arrays of one shape, float or complex
+
+    Returns
+    -------
+    array of that shape, >= 0 for real u.
+
+    Source: derived here.
+    """
+    n = np.where((d.real >= -0.5) & (d.real <= 1), 0, np.round(np.log2(u.real)))
+    slope = np.exp2(n) - 1
+    f = np.where(n == 0, d, u / np.exp2(n) - 1)
+    return (slope - n * u.real.dtype.type(np.log(2))) + (slope * f + x_minus_log1p(f))
 
 
 def log_softmax(z: NDArray[Any]) -> NDArray[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import pairs
-from ..elementary import erf, x_minus_log1p
+from ..elementary import erf, ratio_gap
 from .base import Prior, register
 from .normal import settle
 
@@ -95,8 +95,6 @@ class LaplacePrior(Prior):
         u (1 + excess(z)):
 
         - z <= 1:  LEAST + (u - 1 - log(u)) + u excess(z), three terms that are never negative;
-          with u = 2^n (1 + f), n = 0 from 1/2 to 2, the second is (2^n - 1 - n log 2) +
-          (2^n - 1) f + (f - log(1 + f));
         - else:  LEAST - 1 - log(u) + u exp(-z^2/2) + abs(mu - m)/b erf(z / sqrt(2)).
 
         Parameters
@@ -118,11 +116,7 @@ class LaplacePrior(Prior):
             square = z * z
         u, d = self._width(sigma)
         inside = z.real <= 1
-        n = np.where((d.real >= -0.5) & (d.real <= 1), 0, np.round(np.log2(u.real)))
-        slope = np.exp2(n) - 1
-        f = np.where(n == 0, d, u / np.exp2(n) - 1)
-        gap = (slope - n * real(np.log(2))) + (slope * f + x_minus_log1p(f))
-        near = real(LEAST) + gap + u * excess(np.where(inside, z, 0))  # E25
+        near = real(LEAST) + ratio_gap(u, d) + u * excess(np.where(inside, z, 0))  # E25
         outer = np.exp(-0.5 * np.where(inside, 1, square))
         reach = away / real(self.scale) * erf(np.where(inside, 1, z) * real(np.sqrt(0.5)))
         far = real(LEAST - 1) - np.log(u) + u * outer + reach  # E25

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..elementary import NEAR, x_minus_log1p
+from ..elementary import NEAR, ratio_gap
 from ..errors import expected
 from .base import KLParts, Prior, register
 
@@ -125,7 +125,7 @@ class NormalPrior(Prior):
 
         With z = (mu - m)/s and d = (sigma - s)/s:
 
-        - near, \\|d\\| <= 1/2:  z^2/2 + d^2/2 + (d - log1p(d)), three terms that are never
+        - near, d from -3/4 to 3:  z^2/2 + d^2/2 + (d - log(1 + d)), three terms that are never
           negative;
         - else, with r = sigma/s:  z^2/2 + (r^2 - 1)/2 - log(r).
 
@@ -144,12 +144,12 @@ class NormalPrior(Prior):
         z = (mu - m) / s
         r = sigma / s
         d = np.asarray((sigma - s) / s)
-        near = np.abs(d.real) <= NEAR
+        near = (d.real >= NEAR[0]) & (d.real <= NEAR[1])
         exact = np.min(r.real) >= np.finfo(r.dtype).tiny  # else the quotient has lost digits
         log_r = np.log(r) if exact else np.log(sigma) - np.log(s)
         variance = np.asarray(0.5 * (r * r - 1) - log_r)  # E5
-        d = d[near]
-        variance[near] = 0.5 * d * d + x_minus_log1p(d)  # E5, the near form
+        d, r = d[near], np.asarray(r)[near]
+        variance[near] = 0.5 * d * d + ratio_gap(r, d)  # E5, the near form
         return 0.5 * z * z + variance  # E5
 
     def kl_gradient(

@@ -45,6 +45,25 @@ def test_kl_and_derivatives_are_within_8_ulp_everywhere(prior, offset):
         assert ulps(by_sigma, [e[1] for e in exact], "float64") <= KL_ULP
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_random_points_are_within_8_ulp_too(dtype, volume):
+    """About the prior's scale, where both forms of the KL meet, and over mu/s and sigma/s."""
+    rng, count = np.random.default_rng(16), volume(300, 5000)
+    loc, scale = (float(np.dtype(dtype).type(v)) for v in (0.1, 0.3))
+    prior, away = NormalPrior(loc, scale), 10 ** rng.uniform(-8, 6, 2 * count)
+    ratios = np.concatenate([10 ** rng.uniform(-12, 6, count), rng.uniform(0.2, 5, count)])
+    away[count:] *= rng.random(count) < 0.3  # elsewhere the mean hides the rest
+    mu, sig = (loc + scale * away).astype(dtype), (scale * ratios).astype(dtype)
+    with mpmath.workdps(60):
+        exact = [exact_kl(*one, prior) for one in zip(mu, sig, strict=True)]
+        slopes = [exact_gradient(*one, prior) for one in zip(mu, sig, strict=True)]
+        assert ulps(prior.kl(mu, sig), exact, dtype) <= KL_ULP
+        for found, wanted in zip(
+            prior.kl_gradient(mu, sig), zip(*slopes, strict=True), strict=True
+        ):
+            assert ulps(found, wanted, dtype) <= KL_ULP
+
+
 def test_as_functions_of_rho_within_8_ulp_away_from_the_priors_scale():
     rho = np.concatenate([np.linspace(-300, 0, 601), np.linspace(1.2, 300, 300)])
     sig = sigma(0.0, rho)
