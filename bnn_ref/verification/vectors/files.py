@@ -17,18 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ...border.text import show, show_name
 from ...network import Network
 from ...noise import LayerNoise, LocalNoise, Noise
 from ...storage.archive import LIMIT, ArchiveError, open_archive, write_archive
 from . import version_2
+from .arrays import VectorError, check_form, check_values, check_x, wanted_arrays
 from .meta import (
     MetaError,
     check_meta,
     input_shapes,
-    optional_shapes,
     parse_meta,
-    result_shapes,
 )
 
 if TYPE_CHECKING:
@@ -36,11 +34,6 @@ if TYPE_CHECKING:
     from ...step import Result
 
 PARAMETERS = ("kernel_mu", "kernel_rho", "bias_mu", "bias_rho")
-_CHUNK = 2**20  # entries looked at together, so that a check needs no second array
-
-
-class VectorError(ValueError):
-    """A file or a `Vector` that `docs/vectors.md` refuses; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +65,12 @@ class Vector:
             if "x" not in self.arrays:
                 raise VectorError("x: expected such an array, found none")
             x = np.asarray(self.arrays["x"])
-            _check_x(x.shape, x.dtype, self.meta)
+            check_x(x.shape, x.dtype, self.meta)
             given = {**self.arrays, **(self.results or {})}
-            wanted = _wanted(self.meta, x.shape, set(given))
+            wanted = wanted_arrays(self.meta, x.shape, set(given))
             for name, (shape, kinds) in wanted.items():
-                _check_form(
-                    name, np.shape(given[name]), np.asarray(given[name]).dtype, shape, kinds
-                )
-            _check_values(self.meta, self.arrays)
-            if self.meta["version"] == 2:
-                _check_version_2(self.meta, self.arrays)
+                check_form(name, np.shape(given[name]), np.asarray(given[name]).dtype, shape, kinds)
+            check_values(self.meta, self.arrays)
         except MetaError as error:
             raise VectorError(str(error)) from None
 
@@ -241,10 +230,10 @@ def _read(archive):
     if "x" not in names:
         raise VectorError("x: expected such an array, found none")
     x_shape, x_dtype = archive.header("x")
-    _check_x(x_shape, x_dtype, meta)
-    wanted = _wanted(meta, x_shape, names)
+    check_x(x_shape, x_dtype, meta)
+    wanted = wanted_arrays(meta, x_shape, names)
     for name, (shape, kinds) in wanted.items():
-        _check_form(name, *archive.header(name), shape, kinds)
+        check_form(name, *archive.header(name), shape, kinds)
     arrays = {name: archive.read(name) for name in wanted}
     inputs = input_shapes(meta, x_shape)
     results = {name: arrays.pop(name) for name in wanted if name not in inputs}
@@ -273,81 +262,3 @@ def write(path: str | PathLike[str], vector: Vector) -> None:
         value = np.asarray(value)
         little[name] = value.astype(value.dtype.newbyteorder("<"), copy=False)
     write_archive(path, little)
-
-
-def _wanted(meta, x_shape, names):
-    """Return name to (shape, dtypes) of every array that a file with these names must have.
-
-    Results are wanted where there is one of them, the optional ones likewise; a missing, an extra
-    and a half-given key are refused.
-    """
-    wanted, results = input_shapes(meta, x_shape), result_shapes(meta, x_shape)
-    optional = optional_shapes(meta, x_shape)
-    if names & {*results, *optional}:
-        wanted = {**wanted, **results}
-    if names & set(optional):
-        wanted |= optional
-    missing, extra = sorted(wanted.keys() - names), sorted(names - wanted.keys())
-    if missing:
-        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise VectorError(f"{missing[0]}: expected such an array{others}, found none")
-    if extra:
-        raise VectorError(f"{show_name(extra[0])}: expected no such array in this network's vector")
-    return wanted
-
-
-def _check_x(shape, dtype, meta):
-    """Refuse inputs from which no other shape can be worked out."""
-    if len(shape) != 2 or 0 in shape:
-        raise VectorError(f"x: expected shape (B, I), each at least 1, found {show(shape)}")
-    if dtype != meta["dtype"]:
-        raise VectorError(f"x: expected dtype {meta['dtype']}, found {dtype}")
-
-
-def _check_form(name, shape, dtype, wanted_shape, kinds):
-    """Refuse another shape or dtype; `kinds` holds dtypes, or "integer" for any integer."""
-    if shape != wanted_shape:
-        raise VectorError(f"{name}: expected shape {wanted_shape}, found {show(shape)}")
-    if dtype.name not in kinds and not (dtype.kind in "iu" and "integer" in kinds):
-        raise VectorError(f"{name}: expected dtype {' or '.join(kinds)}, found {dtype}")
-
-
-def _check_values(meta, arrays):
-    """Refuse inputs not finite, signs not exactly -1 or +1, and impossible targets."""
-    for name, array in arrays.items():
-        flat = np.asarray(array).reshape(-1)
-        for start in range(0, flat.size, _CHUNK):
-            part = flat[start : start + _CHUNK]
-            if not np.all(np.isfinite(part)):
-                raise VectorError(f"{name}: expected finite numbers, found a NaN or an infinity")
-            if name.rpartition(".")[2] in ("sign_input", "sign_output"):
-                bad = part[np.abs(part) != 1]
-                if bad.size:
-                    raise VectorError(f"{name}: expected -1 or +1, found {bad[0]}")
-    likelihood, y = meta["likelihood"]["type"], np.asarray(arrays["y"])
-    if likelihood not in ("categorical", "bernoulli"):
-        return
-    last = _outputs(meta, arrays) - 1 if likelihood == "categorical" else 1
-    bad = (y < 0) | (y > last) if likelihood == "categorical" else (y != 0) & (y != 1)
-    if np.any(bad):
-        row = int(np.argwhere(bad)[0][0])
-        wanted = f"class ids from 0 to {last}" if likelihood == "categorical" else "0 or 1"
-        raise VectorError(f"y: expected {wanted}, found {y[bad][0]} in row {row}")
-
-
-def _outputs(meta, arrays):
-    """Return O of the last layer."""
-    if meta["version"] == 1:
-        return meta["layers"][-1]["units"]
-    return version_2.network_of(meta, arrays["x"].shape[1]).outputs
-
-
-def _check_version_2(meta, arrays):
-    """Refuse priors' arrays that do not fit, signs that the estimator has not, odd weights."""
-    try:
-        version_2.network_of(meta, arrays["x"].shape[1], arrays)
-    except ValueError as error:
-        raise VectorError(str(error)) from None
-    fault = version_2.estimator_fault(meta, arrays) or version_2.weight_fault(arrays)
-    if fault:
-        raise VectorError(fault)
