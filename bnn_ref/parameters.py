@@ -115,8 +115,8 @@ class Parameters(Mapping[str, NDArray[Any]]):
     def set_sigma(self, tensor: str, values: ArrayLike) -> None:
         """Set the posterior's standard deviations of a tensor, in place, through its rho.
 
-        What `sigma` then returns is as near as the last place of rho allows: half a unit of rho is
-        abs(rho) / 2 relative units of a small sigma.
+        What `sigma` then returns is as near as the last place of rho allows, within a unit for a
+        sigma above 1: of a small one half a unit of rho is abs(rho) / 2 relative units.
 
         Parameters
         ----------
@@ -137,7 +137,10 @@ class Parameters(Mapping[str, NDArray[Any]]):
         if np.min(rounded.real) <= shift:
             raise expected(f"sigma of {tensor}", f"numbers above scale_shift ({shift:g})",
                            float(np.min(values)))  # fmt: skip
-        rho[...] = softplus_inverse(values - shift)
+        near = softplus_inverse(values - shift).astype(np.finfo(self.dtype).dtype)
+        ways = np.stack([near, np.nextafter(near, np.inf), np.nextafter(near, -np.inf)])
+        best = np.argmin(np.abs(sigma(shift, ways) - values), axis=0)
+        rho[...] = np.choose(best, ways)
 
     @property
     def scale_rho(self) -> NDArray[Any] | None:

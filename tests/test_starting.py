@@ -31,6 +31,13 @@ def test_sigma_is_read_and_set(dtype):
     assert found.dtype == dtype
     # half a unit of rho (below 2.3 here), and softplus's own rounding
     np.testing.assert_array_max_ulp(found, wanted.astype(dtype), maxulp=3)
+    whole = wanted > 1
+    np.testing.assert_array_max_ulp(found[whole], wanted.astype(dtype)[whole], maxulp=1)
+    for moved in (np.nextafter(p["layers.0.kernel_rho"], way) for way in (-np.inf, np.inf)):
+        p["layers.0.kernel_rho"][...], kept = moved, p["layers.0.kernel_rho"].copy()
+        other = np.abs(p.sigma("layers.0.kernel") - wanted)
+        assert np.all(other >= np.abs(found - wanted))  # no neighbour of rho is nearer
+        p["layers.0.kernel_rho"][...] = kept
     p.set_sigma("layers.0.bias", 1e-5)  # rho near -11.5: half its last place is 6 of sigma
     np.testing.assert_allclose(p.sigma("layers.0.bias"), 1e-5, rtol=12 * np.finfo(dtype).eps)
 
