@@ -271,6 +271,69 @@ def probly_linear():
     return _bayes_linear("weight_rho", lambda: BayesLinear(6, 4, bias=False), kl)
 
 
+def edward2_flipout():
+    import os
+
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    from bnn_ref.verification.frameworks.tensorflow import tf
+
+    layer = part_of("edward2.tensorflow.layers.dense").DenseFlipout(4, use_bias=False)
+
+    def rows(x):
+        return tf.constant(x, tf.float32)
+
+    layer(rows(X))
+    for weight in layer.weights:
+        weight.assign(MU if "mean" in weight.name else np.log(np.expm1(SIGMA - 1e-7)))
+    function = tf.function(layer)
+
+    def kl():
+        layer(rows(X))
+        return tf.add_n(layer.losses)
+
+    noise = noise_of(lambda x: function(rows(x)).numpy(), x=X.astype(np.float32))
+    return noise, kl_of(kl, (0.0, 1.0)), "-", (
+        "fault: output signs are `2 * tf.random.uniform(minval=0, maxval=2, dtype=float) - 1`, no "
+        "integers: the noise has another variance and a mean")  # fmt: skip
+
+
+def tyxe_flipout():
+    import pyro.distributions
+    import torch
+    import tyxe
+
+    def network(bias):
+        torch.manual_seed(0)
+        prior = tyxe.priors.IIDPrior(pyro.distributions.Normal(0.0, 1.0))
+        found = tyxe.VariationalBNN(
+            torch.nn.Linear(6, 4, bias),
+            prior,
+            tyxe.likelihoods.Categorical(10),
+            tyxe.guides.AutoNormal,
+        )
+        found.guided_forward(torch.from_numpy(X).float())  # fmt: skip
+        named = dict(found.named_parameters())
+        for name, (mu, sigma) in {"weight": (MU.T, SIGMA.T), "bias": (MU[0], SIGMA[0])}.items():
+            if f"net_guide.net.{name}.loc_unconstrained" in named:
+                start = f"net_guide.net.{name}"
+                named[f"{start}.loc_unconstrained"].data.copy_(torch.from_numpy(mu))
+                named[f"{start}.scale_unconstrained"].data.copy_(torch.from_numpy(np.log(sigma)))
+
+        def call(x):
+            with torch.no_grad(), tyxe.poutine.flipout():
+                return found.guided_forward(torch.from_numpy(np.float32(x))).numpy()
+
+        return call
+
+    single = X.astype(np.float32)
+    report = check_layer(network(True), MU, SIGMA, single, bias="normal", bias_mu=MU[0],
+                         bias_sigma=SIGMA[0], draws=DRAWS)  # fmt: skip
+    pyros = f"Pyro {importlib.metadata.version('pyro-ppl')}'s own"
+    return noise_of(network(False), x=single), pyros, "-", (
+        f"of a random bias, the check finds: {report.found} (`rsample(batch_shape)`); local "
+        "reparameterization of a row of zeros is refused by Pyro, for its scale is 0")  # fmt: skip
+
+
 ROWS = (
     ("tensorflow-probability", "DenseFlipout", tfp_flipout),
     ("bayesian-torch", "LinearFlipout", bayesian_torch_flipout),
@@ -282,6 +345,8 @@ ROWS = (
     ("torchbnn", "BayesLinear", torchbnn_linear),
     ("torch-uncertainty", "BayesLinear", torch_uncertainty_linear),
     ("probly", "BayesLinear", probly_linear),
+    ("edward2", "DenseFlipout", edward2_flipout),
+    ("tyxe", "poutine.flipout()", tyxe_flipout),
 )
 
 
