@@ -86,8 +86,10 @@ def _sentence(vector, layer, p, noise, h, row, error, k):
 
 def _tried(vector, problem, row):
     """Yield a sentence for each mistake that, made in one layer alone, gives the outputs."""
-    if not is_known(vector):
-        return
+    found, right = np.asarray(row.found), np.asarray(row.expected)
+    wrong = np.abs(found - right) > row.limit * np.max(np.abs(right))
+    if not is_known(vector) or np.all(found[wrong] == found[wrong][:1]):
+        return  # one number alone, a 0 of units that are off: too many mistakes give that
     for k in range(len(problem.network.layers)):
         for mistake, change in _forward_changes():
             outputs = forward(problem, Variant(**change), only=k)[-1].h

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .comparison import Row
 
 _LEAST = 6  # entries of a tensor whose errors are read
-_SLANT = 0.7  # correlation with the tensor itself above which errors are no rounding
+_SLANT = 0.85  # correlation with the tensor above which errors are no rounding; a factor has 1
+_SAME = 0.7  # share of the errors' square that a row or a column may have in common
 _TAIL = 8.0  # largest error over their root mean square, for rounding
 
 # Root mean square error over the root mean square of the tensor, between which rounding is said.
@@ -69,7 +70,7 @@ def rounding(found: NDArray[Any], right: NDArray[Any]) -> float:
     fits = slant <= _SLANT and np.max(np.abs(error)) <= _TAIL * rms and np.mean(error != 0) > 0.5
     lines = [axis for axis in range(np.ndim(error)) if error.shape[axis] > 2]
     same = [np.mean(np.mean(error, axis=axis) ** 2) for axis in lines if np.ndim(error) > 1]
-    return float(rms / size) if fits and max(same, default=0.0) <= _SLANT * rms**2 else 0.0
+    return float(rms / size) if fits and max(same, default=0.0) <= _SAME * rms**2 else 0.0
 
 
 def _by_format(row, dtype):
