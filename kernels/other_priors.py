@@ -58,8 +58,8 @@ PART = np.dtype(
     }
 )
 
-# excess(z) / (z^2 / 2) in z^2 / 2 on |z| <= 1: see the twin
-_excess = series(lambda k: (-1) ** k / (math.factorial(k + 1) * (2 * k + 1)), 8, 15)
+# excess(z) / (z^2 / 2) in z^2 / 2 on |z| <= 3/2: see the twin
+_excess = series(lambda k: (-1) ** k / (math.factorial(k + 1) * (2 * k + 1)), 11, 20)
 
 
 @kernel
@@ -158,7 +158,7 @@ def _laplace(loc, scale, mu, sigma, slope, kl, kl_mu, kl_rho):
         u = sigma[i] / b / root
         d = ((sigma[i] / b - root) - rest) / root  # the digits of u - 1
         gap = _log_gap(sigma[i], d, c_exponent, inverse_mantissa)
-        inside = z <= T(1.0)
+        inside = z <= T(1.5)
         half = select(inside, T(0.5) * z * z, T(0.0))
         near = T(LEAST) + gap + u * (half * _excess(half))
         outer = exp(T(-0.5) * z * z)

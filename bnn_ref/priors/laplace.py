@@ -22,11 +22,11 @@ LEAST = 0.04841729471054514  # 1/2 + log(2) - log(pi), the least KL: a Normal is
 ROOT = np.sqrt(0.5 * np.pi)
 ROOT_REST = 1.3040170502273547e-16  # sqrt(pi / 2) - ROOT
 LOG_ROOT = (0.22579135264472744, -6.4622584878775846e-18)  # log(sqrt(pi / 2)), a pair
-SERIES = 16  # terms of `excess` for |z| <= 1: the next is below 1e-20
+SERIES = 21  # terms of `excess` for |z| <= 3/2: the next is below 1e-19
 
 
 def excess(z: NDArray[Any]) -> NDArray[Any]:
-    """Return E abs(z + eps) / E abs(eps) - 1 for a standard normal eps, where abs(z) <= 1.
+    """Return E abs(z + eps) / E abs(eps) - 1 for a standard normal eps, where abs(z) <= 3/2.
 
     The sum over k >= 1 of (-1)^(k+1) z^(2k) / (2^k k! (2k - 1)): z^2/2 - z^4/24 + z^6/240 - ...
 
@@ -94,7 +94,7 @@ class LaplacePrior(Prior):
         With u = sigma / (b sqrt(pi/2)) and z = abs(mu - m) / sigma, E abs(w - m) / b is
         u (1 + excess(z)):
 
-        - z <= 1:  LEAST + (u - 1 - log(u)) + u excess(z), three terms that are never negative;
+        - z <= 3/2:  LEAST + (u - 1 - log(u)) + u excess(z), three terms that are never negative;
         - else:  LEAST - 1 - log(u) + u exp(-z^2/2) + abs(mu - m)/b erf(z / sqrt(2)).
 
         Parameters
@@ -115,7 +115,7 @@ class LaplacePrior(Prior):
             z = away / sigma
             square = z * z
         u, d = self._width(sigma)
-        inside = z.real <= 1
+        inside = z.real <= 1.5
         near = real(LEAST) + ratio_gap(u, d) + u * excess(np.where(inside, z, 0))  # E25
         outer = np.exp(-0.5 * np.where(inside, 1, square))
         reach = away / real(self.scale) * erf(np.where(inside, 1, z) * real(np.sqrt(0.5)))

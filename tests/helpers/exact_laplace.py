@@ -25,10 +25,10 @@ def points(loc, scale, dtype, count, seed=0):
     """Return (mu, sigma): a grid and random ones, also about the curve where d/dsigma is 0.
 
     abs(mu - loc) / scale from 0 to 1e6, sigma / scale from 1e-12 to 1e6, their ratio on both sides
-    of 1, and sigma on both sides of every place where the form of the logarithm changes.
+    of 3/2, and sigma on both sides of every place where the form of the logarithm changes.
     """
     rng = np.random.default_rng(seed)
-    ratios = [0.0, 1e-6, 1e-3, 0.1, 0.7, 0.999, 1.001, 1.5, 3.0, 7.0, 40.0, 1e3, 1e6]
+    ratios = [0.0, 1e-6, 1e-3, 0.1, 0.7, 0.999, 1.001, 1.499, 1.501, 3.0, 7.0, 40.0, 1e3, 1e6]
     widths = [1e-12, 1e-6, 1e-3, 0.1, 0.6, 0.79, 0.8, 1.0, 1.3, 5.0, 1e3, 1e6]
     away, sigma = (v.ravel() for v in np.meshgrid(ratios, widths))
     near = np.concatenate([np.linspace(0.3, 4, count), 1.7725 + np.linspace(0, 0.05, count // 4)])
