@@ -16,14 +16,21 @@ from .contenders import CONTENDERS, entry, missing, own_file, versions
 from .planted import split_name
 from .workers import PACKAGE
 
+OTHERS = {
+    "lenet": "LeNet-5 on MNIST, trained beside TFP: held-out nats, accuracy, memory",
+    "lenet-steps": "a step of LeNet-5 beside PyTorch, JAX, TFP and Bayesian-Torch",
+    "pieces": "a step of 784-128-128-10 with each piece, beside PyTorch and JAX",
+}
+
 
 def make_parser():
     """Return the parser of ``python -m bench``."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {PACKAGE}",
         description="This project beside other frameworks, on the same work, in one run.",
-        epilog="Also: versus REV_A REV_B, compare OLD.json NEW.json, calibrate, summary FILE.json "
-        "..., export FILE.json PYPERF.json, template; each has --help. Exit codes: 0; 1 slower "
+        epilog="Also: versus REV_A REV_B, compare OLD.json NEW.json, calibrate, lenet "
+        "(trained), lenet-steps, pieces, summary FILE.json ..., export FILE.json PYPERF.json, "
+        "template; each has --help. Exit codes: 0; 1 slower "
         "(versus, compare); 2 a mistake in the command; 3 a contender was refused; 4 too noisy to "
         "tell.",
     )
@@ -69,6 +76,9 @@ def listing():
     for name in NAMES:
         bench = get_bench(name)
         lines.append(f"  {name:10} {bench.HELP}")
+    lines.append("others, with contenders of their own (docs/bench/lenet.md, docs/pieces.md):")
+    for name, words in OTHERS.items():
+        lines.append(f"  {name:11} {words}")
     lines.append("contenders:")
     for name, one_entry in CONTENDERS.items():
         reason = missing(name)
@@ -240,6 +250,9 @@ COMMANDS = {  # module and function of each
     "versus": ("versus", "main"),
     "compare": ("compare", "main"),
     "calibrate": ("calibrate", "main"),
+    "lenet": ("lenet", "main"),
+    "lenet-steps": ("lenet_steps", "main"),
+    "pieces": ("pieces", "main"),
     "summary": ("summary", "main"),
     "export": ("results", "export"),
     "template": ("template", "main"),

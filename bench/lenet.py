@@ -1,6 +1,6 @@
 """LeNet-5 on MNIST, trained by this project and by TensorFlow Probability from the same settings.
 
-    python -m bench.lenet --data FOLDER [--contenders ours,tfp] [--seeds 3] [--epochs 3]
+    python -m bench lenet --data FOLDER [--contenders ours,tfp] [--seeds 3] [--epochs 3]
 
 The settings are those of TFP's own example (Adam .001, batches of 128, KL / 60,000, sigma near
 .049 at the start). Both posteriors are scored by the same code on the held-out images, averaged
@@ -165,7 +165,7 @@ def table(found):
 
 def main(arguments=None):
     """Train, score and print; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser("python -m bench lenet", description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", required=True, metavar="FOLDER")
     parser.add_argument("--contenders", default=",".join(CONTENDERS), metavar="NAME,NAME")
     for name, default in (("seeds", 3), ("epochs", 3), ("draws", 50), ("rows", None)):

@@ -1,6 +1,6 @@
 """LeNet-5's training step beside the frameworks', in one process, taking turns.
 
-    python -m bench.lenet_steps [--contenders ours,torch_manual,torch,jax,tfp,bayesian_torch]
+    python -m bench lenet-steps [--contenders ours,torch_manual,torch,jax,tfp,bayesian_torch]
 
 28x28 images of one channel, Flipout in every layer, Adam; fresh noise in each step; two threads
 unless said. Each round takes some steps of every contender in turn, so that a busy machine slows
@@ -13,10 +13,13 @@ import time
 
 import numpy as np
 
+from bench.cli import say
+from bench.tables import Table
 from bnn_ref import Adam, Categorical, Network, State
 from bnn_ref.backends import get_backend
 from bnn_ref.networks import lenet5
 
+SHORT = __doc__.split("\n\n")[0]
 N, RATE = 60_000, 0.001
 FILTERS, DENSE = ((1, 6), (6, 16), (16, 120)), ((5880, 84), (84, 10))
 
@@ -272,29 +275,34 @@ def bayesian_torch_step(x, y, threads):
 
 CONTENDERS = {"ours": ours, "torch_manual": torch_manual_step, "torch": torch_step,
               "jax": jax_step, "tfp": tfp_step, "bayesian_torch": bayesian_torch_step}  # fmt: skip
+TITLES = {"ours": "bnn_ref", "torch_manual": "PyTorch, by hand", "torch": "PyTorch, autograd",
+          "jax": "JAX, jit", "tfp": "TFP, XLA", "bayesian_torch": "Bayesian-Torch"}  # fmt: skip
 
 
-def main():
-    """Time the contenders' steps in turns, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+def main(arguments=None):
+    """Time the contenders' steps in turns, and print a table; returns the exit code."""
+    parser = argparse.ArgumentParser("python -m bench lenet-steps", description=SHORT)
     parser.add_argument("--contenders", default=",".join(CONTENDERS), metavar="NAME,NAME")
     parser.add_argument("--rounds", type=int, default=7, metavar="N")
     parser.add_argument("--steps", type=int, default=5, metavar="N", help="of a round")
     parser.add_argument("--batch", type=int, default=128, metavar="N")
     parser.add_argument("--threads", type=int, default=2, metavar="N")
     parser.add_argument("--cpu", action="store_true", help="take CPU time: for one busy thread")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
+    names = args.contenders.split(",")
+    if not set(names) <= set(CONTENDERS):
+        parser.error(f"contenders: expected some of {', '.join(CONTENDERS)}, found {names}")
     clock = time.process_time if args.cpu else time.perf_counter
     rng = np.random.default_rng(0)
     x = rng.random((args.batch, 28, 28, 1), dtype=np.float32)
     x *= rng.random(x.shape) < 0.2  # four in five pixels are 0, as MNIST's
     y = rng.integers(0, 10, args.batch)
     steps = {}
-    for name in args.contenders.split(","):
+    for name in names:
         begin = time.perf_counter()
         steps[name] = CONTENDERS[name](x, y, args.threads)
         loss = steps[name]()
-        print(f"{name}: first step {time.perf_counter() - begin:.1f} s, loss {loss:.2f}")
+        say(f"{name}: first step {time.perf_counter() - begin:.1f} s, loss {loss:.2f}")
     times = {name: [] for name in steps}
     for _ in range(args.rounds):
         for name, step in steps.items():
@@ -304,11 +312,24 @@ def main():
                 step()
                 taken.append(clock() - begin)
             times[name].append(statistics.median(taken))
-    first = times[next(iter(times))]
+    print(table(times).markdown())
+    return 0
+
+
+def table(times):
+    """Return the `Table` of medians, and of the ratios to the first one's within rounds.
+
+    Parameters
+    ----------
+    times : dict of str to list of float
+        Of each round, in seconds.
+    """
+    first, lines = next(iter(times.values())), []
     for name, found in times.items():
         ratio = statistics.median(a / b for a, b in zip(found, first, strict=True))
-        print(f"{name:15} {1e3 * statistics.median(found):8.1f} ms  {ratio:5.2f}")
+        lines.append([TITLES[name], f"{1e3 * statistics.median(found):.1f} ms", f"{ratio:.2f}"])
+    return Table("A step of LeNet-5", ["contender", "a step", "x the first"], lines, [])
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -1,4 +1,4 @@
-"""A network's step in PyTorch and in JAX, read from its layers: the contenders of `bench.pieces`.
+"""A network's step in PyTorch and in JAX, read from its layers, for `bench/pieces.py`.
 
 The loss is written once, in what both libraries share, beside the few functions that differ. Noise
 is an argument of it, by the names of docs/vectors.md, so that it can be held against this

@@ -1,6 +1,6 @@
 """A step of 784-128-128-10 with one piece added, beside PyTorch and JAX, taking turns.
 
-    python -m bench.pieces [--contenders ours,torch,torch_compiled,jax] [--pieces NAME,NAME] [--cpu]
+    python -m bench pieces [--contenders ours,torch,torch_compiled,jax] [--pieces NAME,NAME] [--cpu]
 
 Flipout in every layer but the piece, batches of 128, Adam, fresh noise in each step. Each round
 takes some steps of every contender in turn, so that a busy machine slows all of them. Printed as
@@ -134,7 +134,7 @@ def table(times, contenders):
 
 def main(arguments=None):
     """Time the contenders' steps in turns, and print a table; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser("python -m bench pieces", description=__doc__.split("\n\n")[0])
     parser.add_argument("--contenders", default=",".join(CONTENDERS), metavar="NAME,NAME")
     parser.add_argument("--pieces", default=",".join(PIECES), metavar="NAME,NAME")
     parser.add_argument("--rounds", type=int, default=15, metavar="N")

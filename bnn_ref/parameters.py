@@ -71,15 +71,13 @@ class Parameters(Mapping[str, NDArray[Any]]):
         self.scale_shift = tuple(scale_shift)
         places = stretches(shapes)
         self._views = {name: self.flat[places[name]].reshape(shapes[name]) for name in shapes}
-        self.layers = tuple(
-            layer.parameters(shift, self._below(f"layers.{k}."))
-            for k, (layer, shift) in enumerate(zip(network.layers, self.scale_shift, strict=True))
-        )
-        self.likelihood = self._below("likelihood.")
-
-    def _below(self, prefix):
-        """Return the views whose names start so, by the rest of their names."""
-        return {n.removeprefix(prefix): v for n, v in self._views.items() if n.startswith(prefix)}
+        below = {f"layers.{k}": {} for k in range(len(network.layers))} | {"likelihood": {}}
+        for name, view in self._views.items():  # once, however many layers there are
+            parts = name.split(".", 1 if name.startswith("likelihood") else 2)
+            below[".".join(parts[:-1])][parts[-1]] = view
+        self.likelihood = below.pop("likelihood")
+        each = zip(network.layers, self.scale_shift, below.values(), strict=True)
+        self.layers = tuple(layer.parameters(shift, own) for layer, shift, own in each)
 
     def _posterior(self, tensor):
         """Return (rho, scale_shift) of "layers.K.NAME", or raise for one without a posterior."""

@@ -84,6 +84,11 @@ class Layer:
     from_json: ClassVar[Callable[..., Layer]]
 
     @property
+    def input_shape(self) -> Any:
+        """The shape of one example: (I,), or (H, W, C) where a batch may have it, too."""
+        return (self.inputs,)
+
+    @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name to shape of each parameter, in the order of the flat vector."""
         return {}

@@ -7,7 +7,7 @@ C channels. Sizes and padding are TensorFlow's (`window.py`); padding is never p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -208,14 +208,14 @@ class AveragePool2D(_Pool):
 @register
 @dataclass(frozen=True)
 class Flatten(_Plain):
-    """Images as plain rows: no number changes, but the layer behind sees no image any more.
+    """Images or signals as plain rows: no number changes, but the layer behind sees no image.
 
     A `DenseFlipout` takes images as rows with or without it.
 
     Parameters
     ----------
-    input_shape : (int, int, int), optional
-        (H, W, C); a network fills in that of the layer before.
+    input_shape : tuple of int, optional
+        (H, W, C), or any other; a network fills in that of the layer before.
     """
 
     input_shape: tuple[int, ...] | None = None
@@ -223,7 +223,16 @@ class Flatten(_Plain):
     type = "Flatten"
 
     def __post_init__(self) -> None:
-        self._settle()
+        if self.input_shape is None:
+            return
+        if np.ndim(self.input_shape) != 1 or not len(self.input_shape):
+            raise expected("input_shape", "one or more whole numbers", repr(self.input_shape))
+        shape = check_sizes(tuple(self.input_shape), "input_shape", len(self.input_shape), None)
+        object.__setattr__(self, "input_shape", shape)
+
+    def after(self, shape: tuple[int, ...], thing: str) -> Any:
+        """Return the layer behind outputs of any shape; arguments as for `Layer.after`."""
+        return replace(self, input_shape=tuple(shape)) if self.input_shape is None else self
 
     @property
     def output_shape(self) -> tuple[int, ...]:

@@ -79,6 +79,11 @@ class Residual(Layer):
         return self.layers[0].inputs
 
     @property
+    def input_shape(self) -> Any:
+        """That of the first layer."""
+        return self.layers[0].input_shape
+
+    @property
     def outputs(self) -> Any:  # type: ignore[override]
         """O of the last layer."""
         return self.layers[-1].outputs

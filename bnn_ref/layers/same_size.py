@@ -44,6 +44,11 @@ class SameSize(Layer):
         return self.inputs
 
     @property
+    def input_shape(self) -> Any:
+        """The shape: a batch may have it, too."""
+        return self.shape
+
+    @property
     def output_shape(self) -> Any:
         """The shape, as the layer behind learns it."""
         return self.shape

@@ -58,7 +58,7 @@ def leading_shape(network: Network, shape: tuple[int, ...]) -> tuple[int, ...]:
     ----------
     network : Network
     shape : tuple of int
-        (..., I), or (..., H, W, C) where the first layer takes images (H, W, C).
+        (..., I), or (..., H, W, C) where the first layer knows its inputs as (H, W, C).
 
     Raises
     ------
@@ -67,7 +67,7 @@ def leading_shape(network: Network, shape: tuple[int, ...]) -> tuple[int, ...]:
     """
     if len(shape) == 2 and shape[1] == network.inputs:  # the usual one, in every step
         return shape[:1]
-    one = getattr(network.layers[0], "input_shape", (network.inputs,))
+    one = network.layers[0].input_shape
     if len(shape) > len(one) > 1 and tuple(shape[-len(one) :]) == one:
         return tuple(shape[: -len(one)])
     if len(shape) > 1 and shape[-1] == network.inputs:

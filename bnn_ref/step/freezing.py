@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..errors import expected
 from ..network import Network
@@ -23,6 +23,8 @@ def frozen_names(network: Network, freeze: str | Sequence[str] | None) -> tuple[
     ValueError
         For a name that no tensor has.
     """
+    if not isinstance(freeze, str | Iterable | None):
+        raise expected("freeze", "names of tensors, or None", repr(freeze))
     asked = [freeze] if isinstance(freeze, str) else list(freeze or ())
     if not asked:
         return ()

@@ -20,6 +20,7 @@ from ..noise import check_estimator
 from ..parameters import Parameters
 from ..step import Metrics, State, check_kl_weight, frozen_names
 from ..step.adam import Adam
+from ..step.checks import leading_shape
 from .guards import warn_of_kl_weight, warn_of_wide_sigma
 from .schedules import Cosine, check_rate, kl_share, parse_rate
 
@@ -264,7 +265,7 @@ class Trainer:
         ValueError, TypeError
             Where something does not fit; the message names it.
         """
-        rows = math.prod(np.shape(x)[:-1])
+        rows = math.prod(leading_shape(self.network, np.shape(x)))
         more = {"freeze": self.freeze} if self.freeze else {}
         with self._lock:
             return self.backend.train_step(

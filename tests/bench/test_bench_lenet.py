@@ -1,6 +1,7 @@
 """LeNet-5 beside TFP, at a tiny size: both are trained and scored by the same code."""
 
 import importlib.util
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from tolerances import FRAMEWORK_FLOAT32, relative
 pytest.importorskip("bench", reason="the bench is not in this checkout")
 pytest.importorskip("numba", reason="numba is not installed")
 
-from bench import lenet, lenet_steps
+from bench import cli, lenet, lenet_steps
 
 
 @pytest.mark.parametrize("name", ["ours", pytest.param("tfp", marks=pytest.mark.slow)])
@@ -91,3 +92,31 @@ def test_every_contender_takes_a_step(name):
     losses = [step() for _ in range(2)]
     assert all(1 < loss < 100 for loss in losses)
     assert losses[0] != losses[1]
+
+
+def test_the_commands_of_the_bench_say_both(capsys):
+    assert cli.main(["--list"]) == 0
+    said = capsys.readouterr().out
+    for name in ("lenet", "lenet-steps", "pieces"):
+        assert f"\n  {name} " in said
+        assert name in cli.COMMANDS
+        with pytest.raises(SystemExit):
+            cli.main([name, "--help"])
+        assert f"python -m bench {name}" in capsys.readouterr().out
+
+
+def test_steps_taken_in_turns_make_the_pages_table(capsys, monkeypatch):
+    waits = {"ours": 0.001, "torch": 0.004}
+    made = {name: lambda x, y, threads, s=s: lambda: time.sleep(s) or 2.0
+            for name, s in waits.items()}  # fmt: skip
+    monkeypatch.setattr(lenet_steps, "CONTENDERS", made)
+    command = ["lenet-steps", "--contenders", "ours,torch", "--rounds", "3", "--batch", "2"]
+    assert cli.main(command) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert rows[0] == "| contender | a step | x the first |"
+    assert rows[2].startswith("| bnn_ref | ")
+    assert rows[2].endswith(" | 1.00 |")
+    assert float(rows[3].split(" | ")[2].strip(" |")) > 1.5
+    with pytest.raises(SystemExit):
+        lenet_steps.main(["--contenders", "ours,theirs"])
+    assert "expected some of ours, torch" in capsys.readouterr().err

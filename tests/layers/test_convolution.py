@@ -10,14 +10,20 @@ from tolerances import COMPLEX_STEP
 
 from bnn_ref import (
     AveragePool2D,
+    BatchNorm,
     Categorical,
     Conv1DFlipout,
     Conv2DFlipout,
     DenseFlipout,
+    Dropout,
+    Elementwise,
     Flatten,
+    LayerNorm,
     MaxPool2D,
     Network,
     Normal,
+    Residual,
+    Trainer,
     predict,
 )
 from bnn_ref.layers import BIASES, LAYERS
@@ -246,6 +252,46 @@ def test_images_are_taken_as_they_are_or_as_rows():
     assert_array_equal(found.log_prob, predict(network, p, x, y, draws=2, backend="numpy").log_prob)
     with pytest.raises(ValueError, match=r"x: expected last dimension 24 or \(4, 3, 2\)"):
         forward(network, p, x.reshape(2, 3, 8), noise)
+
+
+FIRST = {
+    "LayerNorm": lambda: [LayerNorm(shape=(4, 3, 2))],
+    "BatchNorm": lambda: [BatchNorm(shape=(4, 3, 2))],
+    "Dropout": lambda: [Dropout(0.5, shape=(4, 3, 2))],
+    "Elementwise": lambda: [Elementwise("relu", shape=(4, 3, 2))],
+    "Flatten": lambda: [Flatten(input_shape=(4, 3, 2))],
+    "Residual": lambda: [Residual([Conv2DFlipout(2, 3, padding="same", input_shape=(4, 3, 2))])],
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_any_first_layer_that_knows_its_shape_takes_images(name):
+    behind = [] if name == "Flatten" else [Conv2DFlipout(2, 2)]
+    network, p, x, y, noise = problem([*FIRST[name](), *behind], rows=4)
+    images = x.reshape(4, 4, 3, 2)
+    one, two = (loss_and_gradients(network, p, rows, y, noise, 0.1) for rows in (images, x))
+    assert one.loss == two.loss
+    trainer = Trainer(network, 40, backend="numpy")
+    trainer.step(images, y)
+    assert trainer._rows == 4  # a workspace is of rows, not of pixels
+    assert len(predict(network, p, images, draws=2, backend="numpy").probabilities) == 4
+
+
+def test_a_normalisation_is_over_channels_behind_a_convolution_or_images():
+    network = Network([BatchNorm(shape=(4, 3, 2)), Conv2DFlipout(5, 2), BatchNorm(), LayerNorm()])
+    shapes = network.parameter_shapes
+    assert [shapes[f"layers.{k}.scale"] for k in (0, 2, 3)] == [(2,), (5,), (5,)]
+
+
+def test_flatten_takes_signals_and_rows():
+    layers = [Conv1DFlipout(3, 2, input_shape=(6, 2)), Flatten(), Flatten()]
+    assert [one.output_shape for one in Network(layers).layers] == [(5, 3), (15,), (15,)]
+    assert_gradients(layers)
+    network = Network([*layers, DenseFlipout(15, 2)])
+    assert Network.from_json(network.to_json()) == network
+    for bad in (5, (), (2, 0), "ab"):
+        with pytest.raises(ValueError, match="input_shape"):
+            Flatten(input_shape=bad)
 
 
 @pytest.mark.parametrize("kind", ["weights", "flipout", "mean"])

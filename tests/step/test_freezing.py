@@ -35,6 +35,9 @@ def test_names_are_tensors_or_what_some_begin_with():
     for bad in ("layers.2", "layers.0.kern", "layers.", [""]):
         with pytest.raises(ValueError, match="freeze: expected names of tensors"):
             frozen_names(PLAIN, bad)
+    for bad in (3, True, object()):
+        with pytest.raises(ValueError, match="freeze: expected names of tensors, or None"):
+            Trainer(PLAIN, 12, freeze=bad)
 
 
 @BOTH
