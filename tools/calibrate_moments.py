@@ -152,6 +152,8 @@ def alarms(name, runs=5000, calls=200, probability=1e-3):
                              expect=expect, error_probability=probability, **given)  # fmt: skip
         if not report.agrees:
             found.append((run, kind, report.tests[0].name))
+        if run % 500 == 499:  # what is known so far, should it be stopped
+            print(f"{len(found)} alarms in {run + 1} runs", file=sys.stderr)
     return found
 
 
