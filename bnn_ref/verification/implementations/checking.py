@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -151,6 +152,8 @@ def random_questions(
     ValueError
         For an option that it has not.
     """
+    if not isinstance(within, Mapping | None):
+        raise expected("within", "a mapping of options", type(within).__name__)
     within = dict(within or {})
     known = set(signature(random_question).parameters) - {"seed", "dtype", "version"}
     if set(within) - known:
@@ -229,7 +232,7 @@ def check_implementation(
     """
     if limit is not None:
         check_limit(limit)
-    if not isinstance(random, int) or random < 0:
+    if not isinstance(random, int) or isinstance(random, bool) or random < 0:
         raise expected("random", "a whole number of at least 0", repr(random))
     if suite not in ("whole", "small"):
         raise expected("suite", "whole or small", repr(suite))
@@ -262,9 +265,12 @@ def check_implementation(
 
 
 def _ask(function, key, question, partial, limit):
-    """Return the `Check` of one answer, without a diagnosis."""
+    """Return the `Check` of one answer, without a diagnosis.
+
+    The function gets a copy: what it changes in place must not change what is asked.
+    """
     try:
-        found = take_results(question, function(question), partial)
+        found = take_results(question, function(deepcopy(question)), partial)
     except NotImplementedError:
         raise
     except Exception as error:  # whatever a person's code raises is what it has to say
@@ -285,7 +291,7 @@ def _compared(question, found, key, limit):
 
 def assert_answer(
     question: Vector,
-    returned: Mapping[str, Any],
+    returned: Mapping[str, Any] | Callable[[Vector], Mapping[str, Any]],
     *,
     partial: bool = False,
     limit: float | None = None,
@@ -295,8 +301,9 @@ def assert_answer(
     Parameters
     ----------
     question : Vector
-    returned : mapping
-        What the function returned, as for `check_implementation`.
+    returned : mapping, or the function that returns one
+        As for `check_implementation`; a function gets a copy of the question, so that one which
+        works in place is judged by what was asked.
     partial, limit
         As for `check_implementation`.
 
@@ -307,6 +314,7 @@ def assert_answer(
     ValueError
         Where a result is missing, unknown or of another shape.
     """
+    returned = returned(deepcopy(question)) if callable(returned) else returned
     found = take_results(question, returned, partial)
     check = _compared(question.question(), found, "question", limit)
     if not check.agrees:

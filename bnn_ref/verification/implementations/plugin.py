@@ -14,6 +14,7 @@ function as well, and does so. Loaded by itself where bnn_ref is installed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,22 +56,30 @@ def pytest_generate_tests(metafunc: Any) -> None:
     asked = suite_questions(options["version"]) + random_questions(
         options["random"], options["seed"], options["version"], options["within"]
     )
-    metafunc.parametrize("bnn_question", [pytest.param(q, id=key) for key, q in asked])
+    metafunc.parametrize(
+        "bnn_question", [pytest.param(q, id=key) for key, q in asked], indirect=True
+    )
 
 
 @pytest.fixture
-def bnn_check(request: Any, bnn_question: Vector) -> Callable[[Any], None]:
+def bnn_question(request: Any) -> Vector:
+    """Return a copy of the question, for code that works in place."""
+    return deepcopy(request.param)
+
+
+@pytest.fixture
+def bnn_check(request: Any) -> Callable[[Any], None]:
     """Return a function that takes results, or the function that computes them, and asserts."""
     from .checking import assert_answer
 
-    options = _options(request.node)
+    options, asked = _options(request.node), request.node.callspec.params["bnn_question"]
 
     def check(results):
         if callable(results):
             try:
-                results = results(bnn_question)
+                results = results(deepcopy(asked))
             except NotImplementedError as error:
                 pytest.skip(f"declined: {error}")
-        assert_answer(bnn_question, results, partial=options["partial"], limit=options["limit"])
+        assert_answer(asked, results, partial=options["partial"], limit=options["limit"])
 
     return check

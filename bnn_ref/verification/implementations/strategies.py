@@ -3,7 +3,7 @@
 >>> from hypothesis import given
 >>> @given(questions())                                                       # doctest: +SKIP
 ... def test_my_layer(question):
-...     assert_answer(question, answer(question))
+...     assert_answer(question, answer)
 """
 
 from __future__ import annotations

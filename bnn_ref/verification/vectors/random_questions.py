@@ -82,12 +82,11 @@ def random_question(
     version : 1 or 2
         Of `docs/vectors.md`.
     """
-    for name, (least, most) in (("layers", layers), ("width", width), ("rows", rows)):
-        if not 1 <= least <= most:
-            raise expected(name, "(least, most), at least 1", (least, most))
-    for name, given, known in (("priors", priors, [*DRAWN, "point"]), ("pieces", pieces, PIECES)):
-        if not set(given or ()) <= set(known):
-            raise expected(name, "some of " + ", ".join(known), ", ".join(map(str, given)))
+    _check_ranges(layers=layers, width=width, rows=rows)
+    _check_names(activations=(activations, None), biases=(biases, BIASES),
+                 likelihoods=(likelihoods, [*TARGETS, "learned", "predicted"]),
+                 estimators=(estimators, None), priors=(priors, [*DRAWN, "point"]),
+                 pieces=(pieces, PIECES))  # fmt: skip
     rng = np.random.default_rng(seed)
     count = int(rng.integers(layers[0], layers[1] + 1))
     sizes = [int(n) for n in rng.integers(width[0], width[1] + 1, count + 1)]
@@ -111,6 +110,23 @@ def random_question(
             batch = max(batch, 3 if name == "BatchNorm" else 1)
     return described_question(sizes, described, likelihood, batch, float(10 ** rng.uniform(-2, 0)),
                               seed, dtype, version=version, **options)  # fmt: skip
+
+
+def _check_ranges(**ranges):
+    """Raise where a range is not (least, most), at least 1."""
+    for name, given in ranges.items():
+        pair = given if isinstance(given, tuple | list) and len(given) == 2 else (0, 0)
+        if not all(isinstance(n, int | np.integer) for n in pair) or not 1 <= pair[0] <= pair[1]:
+            raise expected(name, "(least, most), at least 1", given)
+
+
+def _check_names(**names):
+    """Raise where a list of names is none, or, of (names, known), has one that is not known."""
+    for name, (given, known) in names.items():
+        if isinstance(given, str):
+            raise expected(name, "a list of names", repr(given))
+        if known is not None and not set(given or ()) <= set(known):
+            raise expected(name, "some of " + ", ".join(known), ", ".join(map(str, given)))
 
 
 def _newer(rng, priors, estimators, weighted, batch):

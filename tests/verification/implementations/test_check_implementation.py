@@ -8,7 +8,7 @@ import pytest
 from command import call
 
 from bnn_ref.reference import loss_and_gradients
-from bnn_ref.verification import check_implementation
+from bnn_ref.verification import assert_answer, check_implementation
 from bnn_ref.verification.frameworks import load
 from bnn_ref.verification.implementations.checking import suite_questions
 from bnn_ref.verification.implementations.features import FEATURES, FEATURES_2
@@ -280,3 +280,37 @@ def test_wrong_sample_weights_are_named(averaged):
     other = type(question)(question.meta, {**question.arrays, "sample_weight": given})
     check = check_implementation(lambda asked: OURS(other), [question]).checks[0]
     assert [one.keys for one in check.explanations] == [("sample-weights",)], check.text()
+
+
+def test_what_works_in_place_is_judged_by_what_was_asked():
+    """Centred inputs, in place: the question that is compared with is the one before."""
+
+    def centred(question):
+        question.x[...] -= question.x.mean(axis=0)
+        return right(question)
+
+    question = new_question((4, 5, 3))
+    before = question.x.copy()
+    report = check_implementation(centred, [question])
+    assert not report.agrees
+    assert "batch-centred" in str(report)
+    with pytest.raises(AssertionError, match="batch-centred"):
+        assert_answer(question, centred)
+    np.testing.assert_array_equal(question.x, before)
+
+
+@pytest.mark.parametrize(
+    ("within", "text"),
+    [
+        ({"biases": "none"}, "biases: expected a list of names, found 'none'"),
+        ({"layers": 2}, r"layers: expected \(least, most\), at least 1, found 2"),
+        ({"rows": (0, 3)}, r"rows: expected \(least, most\), at least 1"),
+        ({"likelihoods": ["poisson"]}, "likelihoods: expected some of categorical, .*poisson"),
+        (["biases"], "within: expected a mapping of options, found list"),
+    ],
+)
+def test_a_within_that_is_none_is_refused_by_name(within, text):
+    with pytest.raises(ValueError, match=text):
+        check_implementation(right, [], random=1, within=within)
+    with pytest.raises(ValueError, match="random: expected a whole number"):
+        check_implementation(right, [], random=True)
