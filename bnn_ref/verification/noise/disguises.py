@@ -39,7 +39,8 @@ def find_hiding(answers: Answers) -> str:
     zeros = np.mean(y == 0)
     if np.min(y) >= 0 and 0.05 < zeros < 0.95:
         return BEHIND_RELU
-    single = np.ascontiguousarray(y, np.float32)
+    with np.errstate(over="ignore"):  # of what float32 has no place for
+        single = np.ascontiguousarray(y, np.float32)
     if np.any(single != y):
         return ""
     if np.all(single.view(np.uint32) & np.uint32(0xFFFF) == 0):

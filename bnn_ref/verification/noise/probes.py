@@ -162,7 +162,6 @@ def ask(call: Callable[[Any], Any], layer: Layer, x: ArrayLike, draws: int, expe
     size = float(np.sqrt(np.mean(x.astype(np.float64) ** 2))) if x.size else 0.0
     probes = make_probes(x.shape[1], size or 1.0)
     batch = np.concatenate([x, probes.rows, probes.rows]).astype(x.dtype)
-    asked = like(given, batch)
     rows = batch[: len(x) + len(probes.rows)].astype(np.float64)
     probes = probes._replace(rows=rows[len(x) :])
     zero = len(x)  # the row of the batch that is zero
@@ -173,6 +172,7 @@ def ask(call: Callable[[Any], Any], layer: Layer, x: ArrayLike, draws: int, expe
     centre = rows @ layer.mu
     minus_bias, unit = False, np.finfo(np.float64).eps / 2
     for t in range(draws):
+        asked = like(given, batch.copy())  # of its own, for a call that works in place
         y = _take_outputs(call(asked), (len(batch), outputs))
         if t == 0:
             if np.all(y == y.astype(np.float32)):

@@ -154,6 +154,21 @@ def test_flipout_agrees_at_every_size(dtype, inputs, outputs):
     assert report.agrees, report
 
 
+def test_a_layer_that_works_in_place_is_given_rows_of_its_own_in_every_call():
+    """It doubles its inputs and halves its weights: right, unless the doubled rows come again."""
+    arrays, rng = make_arrays(3), np.random.default_rng(3)
+    halved = {**arrays, "kernel_mu": arrays["kernel_mu"] / 2,
+              "kernel_sigma": arrays["kernel_sigma"] / 2}  # fmt: skip
+    inner, x = plain_layer(halved, rng), rows()
+
+    def call(batch):
+        batch *= 2
+        return inner(batch)
+
+    assert check_layer(call, x=x, draws=200, **arrays).agrees
+    np.testing.assert_array_equal(x, rows())
+
+
 def test_a_layer_of_pytorch_is_asked_as_it_is():
     """Its parameters require gradients, its calls take and return tensors."""
     torch = pytest.importorskip("torch")
