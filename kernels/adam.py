@@ -6,10 +6,11 @@ once.
 
 import numpy as np
 
+from .addresses import view
 from .arrays import put
 from .elementary import exp_series, less_exponent
 from .jit import kernel
-from .machine import bits_float, multiply_add, select, use_whole_vectors, view
+from .machine import bits_float, multiply_add, select, use_whole_vectors
 from .records import ADAM, ADD
 
 LARGE_RATE, SMALL_EPSILON = 1e6, 1e-30  # from here on an update may overflow, see `is_plain`

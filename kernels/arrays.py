@@ -1,7 +1,8 @@
 """Small loops over flat arrays, and the transpose, that several kernels share."""
 
+from .addresses import numbers_in, transpose_block, view
 from .jit import kernel
-from .machine import lane_sum, numbers_in, transpose_block, use_whole_vectors, view
+from .machine import lane_sum, use_whole_vectors
 
 # the sum of a flat array, and of its magnitudes, in an order that is the same everywhere
 total, total_magnitude = lane_sum(magnitudes=False), lane_sum(magnitudes=True)

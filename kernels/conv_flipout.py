@@ -14,10 +14,11 @@ from collections import namedtuple
 import numpy as np
 
 from .activations import activate
+from .addresses import fetch_add, memory_of, view
 from .arrays import column_sums, fill, multiply, put, transpose
 from .dense_flipout import DETERMINISTIC, NONE, NORMAL_FLIPPED
 from .jit import entry, kernel
-from .machine import fetch_add, memory_of, use_whole_vectors, view
+from .machine import use_whole_vectors
 from .memory import memory_for
 from .products import product
 from .tasks import DONE, come, take, wait

@@ -5,10 +5,10 @@ Twin: `bnn_ref/layers/dense.py`. What differs: work is cut into tiles of rows an
 """
 
 from .activations import activate
+from .addresses import fetch_add, view
 from .arrays import multiply, put, transpose
 from .dense_flipout import DETERMINISTIC, update_bias
 from .jit import entry, kernel
-from .machine import fetch_add, view
 from .memory import memory_for
 from .products import PACKED, packed_product
 from .records import BACKWARD, FORWARD, LOSS, TRAINING, UPDATE

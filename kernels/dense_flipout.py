@@ -15,12 +15,13 @@ pass eps / (2 sqrt(v)), which takes the gradient by a pre-activation on to v.
 import numpy as np
 
 from .activations import activate
+from .addresses import view
 from .arrays import column_sums, fill, multiply, multiply_into, put, total_magnitude, transpose
 from .jit import kernel
-from .machine import memory_at, multiply_add, select, use_whole_vectors, view
+from .machine import multiply_add, select, use_whole_vectors
 from .philox import GROUP, normals, sign_rows
 from .products import PACKED, packed_product
-from .records import DRAWN, FLIPOUT, MEAN, ONES, WEIGHTS
+from .records import DRAWN, MEAN, ONES, WEIGHTS
 from .sample import SPARE, key_of, sample, take_kl
 from .update import update_point, update_tensor
 
@@ -52,7 +53,7 @@ def sample_bias(layer, run, memory, part):
 
 
 @kernel
-def _put_signs(to, place, first, rows, columns, stream, run, memory):
+def put_signs(to, place, first, rows, columns, stream, run, memory):
     """Put the signs of some rows in (rows, columns) from a place on, unless they are given."""
     out = view(to, place, rows * columns)
     if run.signs == DRAWN:
@@ -100,9 +101,9 @@ def flip(task, layers, run, memory, part):
     for k in range(layers.size):
         layer = layers[k]
         place = layer.flipped if k == 0 and run.grad_x < 0 else layer.sign_input
-        _put_signs(memory.work, place + first * layer.inputs, first, rows, layer.inputs,
+        put_signs(memory.work, place + first * layer.inputs, first, rows, layer.inputs,
                    layer.sign_input_stream, run, memory)  # fmt: skip
-        _put_signs(memory.work, layer.sign_output + first * layer.outputs, first, rows,
+        put_signs(memory.work, layer.sign_output + first * layer.outputs, first, rows,
                    layer.outputs, layer.sign_output_stream, run, memory)  # fmt: skip
     start, n = first * layers[0].inputs, rows * layers[0].inputs
     h, flipped = view(memory.x, start, n), view(memory.work, layers[0].flipped + start, n)
@@ -114,7 +115,7 @@ def flip(task, layers, run, memory, part):
 
 
 @kernel
-def _flip_outputs(out, sign, shift, flip):
+def flip_outputs(out, sign, shift, flip):
     """Set out = (out + flip) * sign + shift for a row: what noise and bias add to h mu."""
     use_whole_vectors()
     for i in range(out.size):
@@ -158,7 +159,7 @@ def forward(task, layers, run, memory, part):
         if run.local == 1:
             _perturb_outputs(out_row, sign, shift, flip)
         else:
-            _flip_outputs(out_row, sign, shift, flip)
+            flip_outputs(out_row, sign, shift, flip)
     packed_product(memory.x if k == 0 else work, layer.input + first * inputs, inputs, 1,
                    memory.parameters, layer.kernel.mu + column, outputs,
                    work, out, outputs, rows, columns, inputs, True, memory.scratch)  # fmt: skip
@@ -291,74 +292,3 @@ def update_bias(layer, run, memory):
         grad = layer.grad_flipped if flipped else layer.grad
         column_sums(memory.work, grad, run.rows, n, by_delta, block)
         update_tensor(layer.bias, 0, by_mu, by_delta, run, memory)
-
-
-@kernel
-def _shared(run, memory):
-    """Return where the first layer's x mu is kept for all Flipout draws."""
-    return memory_at(run.shared, view(memory.scratch, 0, 1)[0])
-
-
-@kernel
-def _share_mean(first, rows, layer, run, memory):
-    """Leave some rows of the first layer's x mu for this draw and those after it."""
-    inputs, outputs = layer.inputs, layer.outputs
-    if run.again == 0:
-        packed_product(memory.x, first * inputs, inputs, 1,
-                       memory.parameters, layer.kernel.mu, outputs,
-                       _shared(run, memory), first * outputs, outputs, rows, outputs, inputs, False,
-                       memory.scratch)  # fmt: skip
-
-
-@kernel
-def predict(task, layers, run, memory):
-    """Some rows' outputs, all layers through. Twin: `reference.draw_outputs`.
-
-    scratch holds SPARE numbers and three (rows, width).
-    """
-    first, rows = task.begin, task.end - task.begin
-    size = rows * run.width
-    signs = SPARE + 2 * size
-    last = layers.size - 1
-    h, h_at = memory.x, first * layers[0].inputs
-    for k in range(last + 1):
-        layer = layers[k]
-        inputs, outputs = layer.inputs, layer.outputs
-        to, place = memory.scratch, SPARE + k % 2 * size
-        if k == last:
-            to, place = memory.out, first * outputs
-        shift = view(memory.work, layer.bias_shift, outputs)
-        if run.kind == FLIPOUT:
-            if k == 0:
-                _share_mean(first, rows, layer, run, memory)
-            flip = view(memory.work, layer.bias_flip, outputs)
-            sign = view(memory.scratch, signs, rows * inputs)
-            _put_signs(memory.scratch, signs, first, rows, inputs, layer.sign_input_stream,
-                       run, memory)  # fmt: skip
-            multiply_into(sign, view(h, h_at, rows * inputs))
-            packed_product(memory.scratch, signs, inputs, 1,
-                           memory.work, layer.kernel.delta, outputs,
-                           to, place, outputs, rows, outputs, inputs, False,
-                           memory.scratch)  # fmt: skip
-            _put_signs(memory.scratch, signs, first, rows, outputs, layer.sign_output_stream,
-                       run, memory)  # fmt: skip
-            for r in range(rows):
-                _flip_outputs(view(to, place + r * outputs, outputs),
-                              view(memory.scratch, signs + r * outputs, outputs),
-                              shift, flip)  # fmt: skip
-        else:
-            for r in range(rows):
-                put(shift, view(to, place + r * outputs, outputs), False)
-        if run.kind == FLIPOUT and k == 0:
-            mean = view(_shared(run, memory), first * outputs, rows * outputs)
-            put(mean, view(to, place, rows * outputs), True)
-        else:
-            weights, weights_at = memory.parameters, layer.kernel.mu
-            if run.kind == WEIGHTS:
-                weights, weights_at = memory.work, layer.kernel.delta
-            packed_product(h, h_at, inputs, 1, weights, weights_at, outputs,
-                           to, place, outputs, rows, outputs, inputs, True,
-                           memory.scratch)  # fmt: skip
-        activate(view(to, place, rows * outputs), view(memory.scratch, signs, rows * outputs),
-                 layer.activation, False, layer.leak)  # fmt: skip
-        h, h_at = to, place

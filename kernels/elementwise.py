@@ -3,9 +3,9 @@
 import numpy as np
 
 from .activations import activate
+from .addresses import fetch_add, memory_of, view
 from .arrays import multiply, put
 from .jit import entry
-from .machine import fetch_add, memory_of, view
 from .tasks import DONE, come, take, wait
 
 ELEMENTWISE = np.dtype(

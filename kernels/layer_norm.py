@@ -8,9 +8,10 @@ from collections import namedtuple
 
 import numpy as np
 
+from .addresses import fetch_add, memory_of, view
 from .arrays import fill, multiply, total
 from .jit import entry, kernel
-from .machine import fetch_add, memory_of, multiply_add, use_whole_vectors, view
+from .machine import multiply_add, use_whole_vectors
 from .normalising import add_parts, add_products, fold, width_of
 from .tasks import DONE, come, take, wait
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from .addresses import memory_at, memory_of
 from .jit import inner
-from .machine import memory_at, memory_of
 from .records import Memory
 
 

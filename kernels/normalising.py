@@ -5,9 +5,10 @@ that loops are long where C is small; sums are float64, each task's in a part of
 parts are added in order.
 """
 
+from .addresses import view
 from .arrays import fill
 from .jit import kernel
-from .machine import use_whole_vectors, view
+from .machine import use_whole_vectors
 
 LONG = 64  # numbers that a loop over columns has at least, unless there are fewer
 

@@ -13,6 +13,7 @@ from numba import types
 from numba.extending import overload
 
 from . import pairs
+from .addresses import fetch_add, memory_at, memory_of, view
 from .arrays import fill, total, total_magnitude
 from .elementary import (
     exp,
@@ -29,7 +30,7 @@ from .elementary import (
 )
 from .error_function import erf
 from .jit import entry, inner, kernel
-from .machine import fetch_add, memory_at, memory_of, multiply_add, select, use_whole_vectors, view
+from .machine import multiply_add, select, use_whole_vectors
 from .philox import normals
 from .priors import ARRAYS, LAPLACE, MIXTURE, NO_PRIOR
 from .records import DRAWN

@@ -9,13 +9,13 @@ from collections import namedtuple
 
 import numpy as np
 
+from .addresses import as_words, view
 from .elementary import add_exponent, log1p_gap, mantissa, sin_cos
 from .jit import entry, inner, kernel
 from .machine import (
     add32,
     and32,
     as_signed,
-    as_words,
     product_high,
     product_low,
     select,
@@ -23,7 +23,6 @@ from .machine import (
     shift_right,
     sub32,
     use_whole_vectors,
-    view,
     xor32,
 )
 

@@ -5,9 +5,10 @@ What differs: no patches are taken; of a maximum the number of the pixel in its 
 
 import numpy as np
 
+from .addresses import fetch_add, memory_of, view
 from .arrays import fill
 from .jit import entry, kernel
-from .machine import fetch_add, memory_of, select, use_whole_vectors, view
+from .machine import select, use_whole_vectors
 from .tasks import DONE, come, take, wait
 from .window import WINDOW
 

@@ -25,8 +25,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .addresses import numbers_in, pointer, view
 from .jit import kernel
-from .machine import I32, I64, fused, numbers_in, pointer, view
+from .machine import I32, I64, fused
 from .processor import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 
 DEPTH = 256  # of one stretch of the sum over k: a stretch of B's columns stays in the first cache

@@ -11,12 +11,12 @@ moments and the count of steps.
 import numpy as np
 
 from .adam import is_plain, set_factors, use_up
+from .addresses import fetch_add, memory_at, view
 from .arrays import fill, multiply, multiply_into, put, total_magnitude
 from .dense_flipout import (
     backward,
     flip,
     forward,
-    predict,
     sample_bias,
     transpose_grads,
     update_bias,
@@ -25,8 +25,8 @@ from .dense_flipout import (
 from .elementary import sigmoid, softplus
 from .jit import entry, kernel
 from .likelihoods import PREDICTED_NORMAL, nll_row
-from .machine import fetch_add, memory_at, view
 from .memory import memory_for
+from .predict import predict
 from .records import (
     ADAM,
     BACKWARD,

@@ -8,10 +8,11 @@ loop that needs many checks of overlap).
 
 import numpy as np
 
+from .addresses import view
 from .arrays import put, total, total_magnitude
 from .elementary import softplus, softplus_sigmoid
 from .jit import inner, kernel
-from .machine import use_whole_vectors, view
+from .machine import use_whole_vectors
 from .philox import Key, normals
 from .priors import NORMAL, kl_terms, largest_kl_mu
 from .records import DRAWN, TRAINING

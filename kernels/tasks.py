@@ -26,8 +26,9 @@ that never comes, or comes when all is done, changes nothing: no run waits for a
 no task, and a task is held only while it is being done.
 """
 
+from .addresses import fetch_add, load_atomic
 from .jit import kernel
-from .machine import fetch_add, give_way, load_atomic
+from .machine import give_way
 
 PATIENCE = 2000  # looks at a counter before a waiting thread gives way
 # places in `control`, a cache line each: tasks done, whether thread 0 is there; then, for each

@@ -4,8 +4,9 @@ Twins: `FlipoutLayer` and `PointLayer` in bnn_ref/layers/, in `posterior.py` and
 """
 
 from .adam import use_up
+from .addresses import view
 from .jit import kernel
-from .machine import multiply_add, use_whole_vectors, view
+from .machine import multiply_add, use_whole_vectors
 from .priors import add_kl_mu
 
 

@@ -7,9 +7,9 @@ that lie side by side in the image are short, transposed (K, P).
 
 import numpy as np
 
+from .addresses import view
 from .arrays import fill, put
 from .jit import kernel
-from .machine import view
 
 # a window and its places, see `Window`; canvas: the image with its padding
 WINDOW = np.dtype(

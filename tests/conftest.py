@@ -38,8 +38,9 @@ def pytest_addoption(parser):
 def _share_bytecode(config):
     """Keep compiled Python for the hundreds of processes to come where it is not kept at all.
 
-    Where PYTHONDONTWRITEBYTECODE is set, as in many an image, each would compile the package anew:
-    3.6 s for a command that takes .35. The checkout still sees none of it.
+    Where PYTHONDONTWRITEBYTECODE is set, as in many an image, each would compile the package anew
+    (a short `train` takes .38 s of CPU time for .29), and every worker the tests. The checkout
+    still sees none of it.
     """
     if not sys.dont_write_bytecode or not hasattr(config, "cache"):
         return

@@ -5,7 +5,8 @@ from .batch_norm import BatchNorm
 from .blocks import BLOCK_ROWS, in_blocks
 from .chain import chain, layers_from_json
 from .conv import Conv2D
-from .conv_flipout import Conv1DFlipout, Conv2DFlipout
+from .conv1d_flipout import Conv1DFlipout
+from .conv_flipout import Conv2DFlipout
 from .dense import Dense
 from .dense_flipout import DenseFlipout
 from .dropout import Dropout

@@ -1,4 +1,4 @@
-"""Conv2DFlipout and Conv1DFlipout: convolutions with a posterior, perturbed by Flipout.
+"""Conv2DFlipout: a convolution with a posterior, perturbed by Flipout.
 
 The kernel slides over the image unturned (a cross-correlation, as in every framework): at each
 place it is a dense layer on the patch under it, the same for all places. An example has one sign a
@@ -339,23 +339,3 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
             Every other argument by its name.
         """
         return cls(**sizes, **options)
-
-
-@register
-@dataclass(frozen=True)
-class Conv1DFlipout(Conv2DFlipout):
-    """A convolution of signals (T, C) with a kernel (k, C, F): `Conv2DFlipout` with one dimension.
-
-    Parameters
-    ----------
-    filters, padding, activation, kernel_prior, bias, bias_prior, scale_shift, initializer, \
-initial_sigma
-        As for `Conv2DFlipout`.
-    kernel_size, strides : int
-        k, and how far apart places are.
-    input_shape : (int, int), optional
-        (T, C).
-    """
-
-    type = "Conv1DFlipout"
-    dims = 1

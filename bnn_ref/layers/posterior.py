@@ -21,12 +21,11 @@ from ..priors import NormalPrior, make_prior
 from .base import Layer
 from .sigmas import sigma, sigma_for_kl
 from .starting import (
-    Values,
-    fitted,
     initial_means,
+    initial_sigmas,
     plain,
     settle_initializer,
-    settle_sigmas,
+    settle_sigma,
 )
 
 if TYPE_CHECKING:
@@ -112,35 +111,12 @@ class FlipoutLayer(Layer):
                 raise expected("scale_shift", "a finite number, at least 0", shift)
             settle(self, "scale_shift", shift)
         settle(self, "initializer", settle_initializer(self.initializer, self._tensors()))
-        self._settle_sigma()
+        settle(self, "initial_sigma", settle_sigma(self.initial_sigma, self.priors))
 
     def _check_priors(self):
         """Raise where a prior's arrays do not fit its tensor; once the sizes are known."""
         for tensor, prior in {**self.priors, **self.point_priors}.items():
             prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
-
-    def _settle_sigma(self):
-        """Check ``initial_sigma``: a number above 0, or "prior" where every prior has a scale."""
-        given = self.initial_sigma
-        if given is None:
-            return
-        if isinstance(given, Mapping):
-            object.__setattr__(self, "initial_sigma", settle_sigmas(given, tuple(self.priors)))
-            return
-        if isinstance(given, str | bool):
-            if given != "prior":
-                raise expected("initial_sigma", 'a number or "prior"', repr(given))
-            for tensor, prior in self.priors.items():
-                if not hasattr(prior, "scale"):
-                    raise expected(f"{tensor}_prior", 'one with a scale, for initial_sigma="prior"',
-                                   prior.describe())  # fmt: skip
-            return
-        try:
-            object.__setattr__(self, "initial_sigma", float(given))
-        except (TypeError, ValueError):
-            raise expected("initial_sigma", 'a number or "prior"', repr(given)) from None
-        if not 0 < self.initial_sigma < np.inf:
-            raise expected("initial_sigma", "a finite number above 0", given)
 
     def _tensors(self):
         """Return the names of the tensors that have a mean."""
@@ -198,18 +174,14 @@ class FlipoutLayer(Layer):
             found |= {f"{tensor}_prior_{name}": value for name, value in prior.initial.items()}
         for name in self.parameter_shapes.keys() - found.keys():
             found[name] = -3.0 + 0.1 * stream.normals(self.parameter_shapes[name], name)
-        if self.initial_sigma is not None:
-            for tensor, prior in self.priors.items():
-                given = prior.scale if self.initial_sigma == "prior" else self.initial_sigma
-                if isinstance(given, Values):
-                    if tensor not in given:
-                        continue
-                    given = fitted(given[tensor], self.parameter_shapes[f"{tensor}_mu"],
-                                   f"initial_sigma.{tensor}")  # fmt: skip
-                if np.min(given) <= scale_shift:
-                    raise expected("initial_sigma", f"a number above scale_shift ({scale_shift:g})",
-                                   np.min(given))  # fmt: skip
-                found[f"{tensor}_rho"] = softplus_inverse(np.asarray(given) - scale_shift)
+        for tensor, prior in self.priors.items():
+            sigmas = initial_sigmas(self.initial_sigma, tensor, prior, self.parameter_shapes)
+            if sigmas is None:
+                continue
+            if np.min(sigmas) <= scale_shift:
+                raise expected("initial_sigma", f"a number above scale_shift ({scale_shift:g})",
+                               np.min(sigmas))  # fmt: skip
+            found[f"{tensor}_rho"] = softplus_inverse(np.asarray(sigmas) - scale_shift)
         return found
 
     def check_estimator(self, estimator: str, thing: str) -> None:

@@ -25,6 +25,7 @@ from ..errors import expected
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
+    from ..priors import Prior
 
 INITIALIZERS = ("tfp", "he", "glorot", "zeros")
 
@@ -82,27 +83,47 @@ def settle_initializer(
     return _values(given, "initializer")
 
 
-def settle_sigmas(given: Mapping[str, ArrayLike], tensors: Sequence[str]) -> Values:
-    """Return initial sigmas by tensor as `Values`, those left out to start as they would.
+def settle_sigma(given: Any, priors: Mapping[str, Prior]) -> Any:
+    """Return an ``initial_sigma`` in its one form: a number, "prior", `Values` or None.
+
+    `Values` may leave tensors out, which start as they would.
 
     Parameters
     ----------
-    given : mapping of str to number or array
-    tensors : sequence of str
-        Those that have a posterior.
+    given : float, "prior", mapping of str to number or array, or None
+    priors : mapping of str to Prior
+        Those of the tensors that have a posterior.
 
     Raises
     ------
     ValueError
-        For an unknown tensor, or a number that is not above 0.
+        For an unknown tensor, a number that is not above 0, or "prior" where one has no scale.
     """
-    if not set(given) <= set(tensors):
-        raise expected("initial_sigma", f"of the tensors {', '.join(tensors)}", sorted(given))
-    values = _values(given, "initial_sigma")
-    for name, array in values.items():
-        if not np.all(array > 0):
-            raise expected(f"initial_sigma.{name}", "numbers above 0", float(np.min(array)))
-    return values
+    if isinstance(given, Mapping):
+        if not set(given) <= set(priors):
+            raise expected("initial_sigma", f"of the tensors {', '.join(priors)}", sorted(given))
+        values = _values(given, "initial_sigma")
+        for name, array in values.items():
+            if not np.all(array > 0):
+                raise expected(f"initial_sigma.{name}", "numbers above 0", float(np.min(array)))
+        return values
+    if given is None:
+        return None
+    if isinstance(given, str) and given == "prior":
+        for tensor, prior in priors.items():
+            if not hasattr(prior, "scale"):
+                raise expected(f"{tensor}_prior", 'one with a scale, for initial_sigma="prior"',
+                               prior.describe())  # fmt: skip
+        return given
+    try:
+        if isinstance(given, str | bool):
+            raise TypeError
+        number = float(given)
+    except (TypeError, ValueError):
+        raise expected("initial_sigma", 'a number or "prior"', repr(given)) from None
+    if not 0 < number < np.inf:
+        raise expected("initial_sigma", "a finite number above 0", number)
+    return number
 
 
 def _values(given, thing):
@@ -180,3 +201,31 @@ def initial_means(
         else:
             found[name] = np.zeros(shape)
     return found
+
+
+def initial_sigmas(
+    given: Any, tensor: str, prior: Prior, shapes: Mapping[str, tuple[int, ...]]
+) -> Any:
+    """Return the standard deviations that a tensor starts with, or None where none are given.
+
+    Parameters
+    ----------
+    given : float, "prior", Values or None
+        A layer's ``initial_sigma``.
+    tensor : str
+        "kernel" or "bias".
+    prior : Prior
+        The tensor's, whose scale "prior" names.
+    shapes : mapping of str to tuple
+        As in `initial_means`.
+
+    Raises
+    ------
+    ValueError
+        Where an array has another shape than its tensor.
+    """
+    if not isinstance(given, Values):
+        return prior.scale if given == "prior" else given
+    if tensor not in given:
+        return None
+    return fitted(given[tensor], shapes[f"{tensor}_mu"], f"initial_sigma.{tensor}")
