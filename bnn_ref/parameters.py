@@ -131,6 +131,11 @@ class Parameters(Mapping[str, NDArray[Any]]):
         """
         rho, shift = self._posterior(tensor)
         values = take_array(values, f"sigma of {tensor}", dtype=np.float64)
+        try:
+            np.broadcast_to(values, rho.shape)
+        except ValueError:
+            wanted = f"a number, or what broadcasts to {rho.shape}"
+            raise expected(f"sigma of {tensor}", wanted, f"shape {values.shape}") from None
         rounded = take_array(values, f"sigma of {tensor}", dtype=self.dtype)  # 1e39 in float32
         if np.min(rounded.real) <= shift:
             raise expected(f"sigma of {tensor}", f"numbers above scale_shift ({shift:g})",

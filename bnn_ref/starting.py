@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,14 @@ def weights_of(trained: Any) -> list[tuple[Any, Any]]:
     """
     if hasattr(trained, "coefs_"):
         trained = zip(trained.coefs_, trained.intercepts_, strict=True)
+    if not isinstance(trained, Iterable):
+        wanted = "a scikit-learn MLP, or a sequence of arrays and pairs (kernel, bias)"
+        raise expected("trained", wanted, type(trained).__name__)
     pairs = [one if isinstance(one, tuple | list) else (one, None) for one in trained]
+    for k, pair in enumerate(pairs):
+        if len(pair) != 2:
+            raise expected(f"trained[{k}]", "an array or a pair (kernel, bias)",
+                           f"{len(pair)} things")  # fmt: skip
     return [tuple(pair) for pair in pairs]
 
 
@@ -89,7 +97,9 @@ def init_from(
                     raise expected(name, f"none, for bias {layer.bias!r}", "an array")
                 continue
             mu = parameters[f"{name}_mu"]
-            mu[...] = 0 if array is None else take_array(array, name, shape=mu.shape)
+            mu[...] = (
+                0 if array is None else take_array(array, name, shape=mu.shape, dtype=mu.dtype)
+            )
             if tensor in layer.priors:
                 parameters.set_sigma(name, np.maximum(delta * np.abs(mu.astype(float)), floor))
                 priors[place][f"{tensor}_prior"] = NormalPrior(mu, parameters.sigma(name))

@@ -48,6 +48,8 @@ def test_sigma_is_read_and_set(dtype):
         ("layers.1.bias", 1.0, "tensor: expected one of layers.0.kernel, layers.0.bias, layers.1"),
         ("layers.0.kernel", 1e-9, r"sigma of layers.0.kernel: expected numbers above scale_shift"),
         ("layers.0.kernel", np.nan, "sigma of layers.0.kernel: expected finite numbers"),
+        ("layers.0.kernel", np.ones((2, 2)), r"kernel: expected a number, or what .*\(2, 2\)"),
+        ("layers.0.kernel", [], r"kernel: expected a number, or what .*\(0,\)"),
         ("layers.0.kernel", 1e39, "sigma of layers.0.kernel: expected numbers finite in float32"),
     ],
 )
@@ -154,6 +156,9 @@ def test_from_scikit_learn_the_mean_predicts_the_same():
         ([np.ones((3, 5)), np.ones((4, 2))], {}, r"layers.0.kernel: expected shape \(3, 4\)"),
         ([np.ones((3, 4)), np.ones((4, 2))], {"delta": 0}, "delta: expected a finite number above"),
         ([np.ones((3, 4)), np.full((4, 2), np.nan)], {}, "layers.1.kernel: expected finite"),
+        ([np.full((3, 4), 1e39), np.ones((4, 2))], {}, "layers.0.kernel: expected .*float32"),
+        (None, {}, "trained: expected a scikit-learn MLP, .* found NoneType"),
+        ([(np.ones((3, 4)), None, None), np.ones((4, 2))], {}, r"trained\[0\]: expected an array"),
     ],
 )
 def test_what_does_not_fit_is_refused(trained, options, words):
