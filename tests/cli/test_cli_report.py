@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,8 +37,14 @@ def place(trained, tmp_path):
 
 @pytest.fixture
 def words_alone(monkeypatch):
-    """A page whose figures are their words: drawing them takes three seconds, and one test does."""
+    """A report whose figures are their words: drawing takes three seconds, which one test spends.
+
+    Whole PNG files are held by `tests/report/test_report_page.py`.
+    """
     monkeypatch.setattr("bnn_ref.report.page.to_svg", lambda plot: f"<svg>{plot.alt}</svg>")
+    monkeypatch.setattr(
+        "bnn_ref.report.report.save_png", lambda plot, path: Path(path).write_text(plot.alt)
+    )
 
 
 def refused(called, *words):
@@ -95,6 +102,7 @@ def test_data_that_have_moved(place, capsys):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such names")
+@pytest.mark.usefixtures("words_alone")
 def test_a_run_whose_name_is_no_utf_8(place, capsys):
     named = place / os.fsdecode(b"r\xfcn")
     (place / "run").rename(named)
