@@ -252,3 +252,32 @@ def normal_density(x):
     """Return exp(-x^2 / 2) / sqrt(2 pi). Twin: `elementary.normal_density`."""
     T = type(x)
     return T(0.3989422804014327) * exp(T(-0.5) * x * x)
+
+
+# (2 artanh(s) - 2 s) / s^3 in z = s^2 on |s| <= 1/3: see `log1p_gap`
+_wide_log_series = series(lambda k: 2 / (2 * k + 3), 8, 17)
+
+
+@inner
+def log_gap(sigma, d, exponent, inverse_mantissa):
+    """Return sigma/s - 1 - log(sigma/s), for d = sigma/s - 1 and s = 2^exponent / inverse_mantissa.
+
+    From half to twice s it is d - log(1 + d) by one series. Elsewhere, with sigma/s = 2^n (1 + f),
+    it is (2^n - 1 - n log 2) + (2^n - 1) f + (f - log(1 + f)), which weighs the rounding of f by
+    the derivative alone; beyond 2^60 d is all there is beside n log 2.
+    """
+    T = type(sigma)
+    n, m = mantissa(sigma)
+    more, m = mantissa(m * inverse_mantissa)
+    n = n + more - exponent
+    f = m - T(1.0)
+    wide, narrow = n > T(60.0), n < T(-60.0)
+    slope = power_of_2(select(wide, T(60.0), select(narrow, T(-60.0), n))) - T(1.0)
+    away = less_exponent(n, slope) + multiply_add(slope, f, log1p_gap(f))
+    away = select(wide, less_exponent(n, d), away)
+    inside = (d >= T(-0.5)) & (d <= T(1.0))
+    near = select(inside, d, T(0.0))
+    s = near / (near + T(2.0))
+    half, z = T(0.5) * near * near, s * s
+    here = multiply_add(-s, multiply_add(z, _wide_log_series(z), half), half)
+    return select(inside, here, away)

@@ -9,28 +9,21 @@ derivatives by what it learns. `sample` takes the KL over, the update the deriva
 import math
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
-from . import pairs
 from .addresses import fetch_add, memory_at, memory_of, view
 from .arrays import fill, total, total_magnitude
 from .elementary import (
     exp,
-    expm1,
-    less_exponent,
     log,
-    log1p_gap,
+    log_gap,
     mantissa,
-    power_of_2,
-    series,
     sigmoid,
     softplus,
     softplus_sigmoid,
 )
-from .error_function import erf
 from .jit import entry, inner, kernel
-from .machine import multiply_add, select, use_whole_vectors
+from .laplace import laplace, point_laplace
+from .machine import select, use_whole_vectors
 from .philox import normals
 from .priors import ARRAYS, LAPLACE, MIXTURE, NO_PRIOR
 from .records import DRAWN
@@ -39,14 +32,7 @@ from .tasks import DONE, come, take, wait
 
 STRETCH = 512  # weights whose KL is added up first
 ARRAYS_OF_SCRATCH = 7  # of STRETCH numbers, before SPARE
-LEAST = 0.04841729471054514  # of the Laplace prior's KL, see its twin
-ROOT = math.sqrt(0.5 * math.pi)
-ROOT_REST = 1.3040170502273547e-16  # sqrt(pi / 2) - ROOT
-LOG_ROOT = 0.22579135264472744  # log(sqrt(pi / 2)), a pair
-LOG_ROOT_REST = -6.4622584878775846e-18
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
-# (2 artanh(s) - 2 s) / s^3 in z = s^2 on |s| <= 1/3: see `elementary.log1p_gap`
-_log_series = series(lambda k: 2 / (2 * k + 3), 8, 17)
 
 # where a task's tensor is, and its stretch of weights
 TASK = np.dtype([("layer", np.int64), ("bias", np.int64), ("begin", np.int64), ("end", np.int64)])
@@ -58,9 +44,6 @@ PART = np.dtype(
         "itemsize": 64,
     }
 )
-
-# excess(z) / (z^2 / 2) in z^2 / 2 on |z| <= 3/2: see the twin
-_excess = series(lambda k: (-1) ** k / (math.factorial(k + 1) * (2 * k + 1)), 11, 20)
 
 
 @kernel
@@ -82,106 +65,6 @@ def _spread(rho, shift, sigma, slope, kl):
         kl[i] = select(lost, log_tiny - rho[i], T(0.0))
 
 
-@inner
-def _log_gap(sigma, d, exponent, inverse_mantissa):
-    """Return sigma/s - 1 - log(sigma/s), for d = sigma/s - 1 and s = 2^exponent / inverse_mantissa.
-
-    From half to twice s it is d - log(1 + d) by one series. Elsewhere, with sigma/s = 2^n (1 + f),
-    it is (2^n - 1 - n log 2) + (2^n - 1) f + (f - log(1 + f)), which weighs the rounding of f by
-    the derivative alone; beyond 2^60 d is all there is beside n log 2.
-    """
-    T = type(sigma)
-    n, m = mantissa(sigma)
-    more, m = mantissa(m * inverse_mantissa)
-    n = n + more - exponent
-    f = m - T(1.0)
-    wide, narrow = n > T(60.0), n < T(-60.0)
-    slope = power_of_2(select(wide, T(60.0), select(narrow, T(-60.0), n))) - T(1.0)
-    away = less_exponent(n, slope) + multiply_add(slope, f, log1p_gap(f))
-    away = select(wide, less_exponent(n, d), away)
-    inside = (d >= T(-0.5)) & (d <= T(1.0))
-    near = select(inside, d, T(0.0))
-    s = near / (near + T(2.0))
-    half, z = T(0.5) * near * near, s * s
-    here = multiply_add(-s, multiply_add(z, _log_series(z), half), half)
-    return select(inside, here, away)
-
-
-@kernel
-def _near_zero_single(loc, scale, mu, sigma, grown):
-    """Set u exp(-z^2/2) - 1 anew: in float64 it has float32's digits down to 1e-9 of its terms."""
-    use_whole_vectors()
-    to_u = 1.0 / (np.float64(scale) * ROOT)
-    for i in range(mu.size):
-        s = np.float64(sigma[i])
-        z = (np.float64(mu[i]) - np.float64(loc)) / s
-        grown[i] = np.float32(s * to_u * exp(-0.5 * z * z) - 1.0)
-
-
-@kernel
-def _near_zero_double(loc, scale, mu, sigma, grown):
-    """Set u exp(-z^2/2) - 1 anew where it is above 1/16 - 1. Twin: `LaplacePrior._near_zero`."""
-    use_whole_vectors()
-    least = pairs.add(pairs.log(scale), (LOG_ROOT, LOG_ROOT_REST))
-    for i in range(mu.size):
-        z = pairs.divide(pairs.two_sum(mu[i], -loc), (sigma[i], 0.0))
-        high, low = pairs.multiply(z, z)
-        less = pairs.add(least, (0.5 * high, 0.5 * low))
-        high, low = pairs.add(pairs.log(sigma[i]), (-less[0], -less[1]))
-        near = grown[i] > 1 / 16 - 1
-        high = select(near, high, 0.0)
-        grown[i] = select(near, expm1(high) + exp(high) * low, grown[i])
-
-
-def _near_zero(loc, scale, mu, sigma, grown):
-    raise TypeError("compiled code only")
-
-
-@overload(_near_zero)
-def _near_zero_by_dtype(loc, scale, mu, sigma, grown):
-    one = _near_zero_single if mu.dtype == types.float32 else _near_zero_double
-    return lambda loc, scale, mu, sigma, grown: one(loc, scale, mu, sigma, grown)
-
-
-@kernel
-def _laplace(loc, scale, mu, sigma, slope, kl, kl_mu, kl_rho):
-    """Add the KL from a Laplace prior to kl, and set its derivatives. Twin: `LaplacePrior`."""
-    use_whole_vectors()
-    T = type(mu[0])
-    m, inverse = T(loc), T(1.0 / scale)
-    b, root = T(scale), T(ROOT)
-    rest = T((ROOT - np.float64(root)) + ROOT_REST)
-    c_exponent, c_mantissa = mantissa(T(scale * ROOT))
-    inverse_mantissa = T(1.0) / c_mantissa
-    for i in range(mu.size):
-        away = abs(mu[i] - m)
-        z = away / sigma[i]
-        u = sigma[i] / b / root
-        d = ((sigma[i] / b - root) - rest) / root  # the digits of u - 1
-        gap = _log_gap(sigma[i], d, c_exponent, inverse_mantissa)
-        inside = z <= T(1.5)
-        half = select(inside, T(0.5) * z * z, T(0.0))
-        near = T(LEAST) + gap + u * (half * _excess(half))
-        outer = exp(T(-0.5) * z * z)
-        log_u = d - gap
-        reach = away * inverse * erf(z * T(math.sqrt(0.5)))
-        far = T(LEAST - 1.0) - log_u + u * outer + reach
-        kl[i] += select(inside, near, far)
-    for i in range(mu.size):
-        z = (mu[i] - m) / sigma[i]
-        kl_mu[i] = erf(z * T(math.sqrt(0.5))) * inverse
-    close = 0
-    for i in range(mu.size):
-        z = (mu[i] - m) / sigma[i]
-        grown = sigma[i] / b / root * exp(T(-0.5) * z * z)
-        kl_rho[i] = grown - T(1.0)
-        close += grown > T(1 / 16)
-    if close > 0:
-        _near_zero(m, b, mu, sigma, kl_rho)
-    for i in range(mu.size):
-        kl_rho[i] = kl_rho[i] / sigma[i] * slope[i]
-
-
 @kernel
 def _arrays(m, s, mu, sigma, slope, kl, kl_mu, kl_rho):
     """Add the KL from Normal priors of arrays m and s to kl, and set its derivatives."""
@@ -190,7 +73,7 @@ def _arrays(m, s, mu, sigma, slope, kl, kl_mu, kl_rho):
     for i in range(mu.size):
         d = (sigma[i] - s[i]) / s[i]
         exponent, m_s = mantissa(s[i])
-        kl[i] += T(0.5) * d * d + _log_gap(sigma[i], d, exponent, T(1.0) / m_s)
+        kl[i] += T(0.5) * d * d + log_gap(sigma[i], d, exponent, T(1.0) / m_s)
     for i in range(mu.size):
         z = (mu[i] - m[i]) / s[i]
         kl[i] += T(0.5) * z * z
@@ -268,19 +151,6 @@ def _point_normal(m, s, mu, kl, kl_mu):
 
 
 @kernel
-def _point_laplace(loc, scale, mu, kl, kl_mu):
-    """Set kl to -log p(mu) of a Laplace prior, and kl_mu to its derivative, 0 at loc."""
-    use_whole_vectors()
-    T = type(mu[0])
-    m, constant, inverse = T(loc), T(log(2.0 * scale)), T(1.0 / scale)
-    for i in range(mu.size):
-        away = mu[i] - m
-        kl[i] = abs(away) * inverse + constant
-        sign = select(away > T(0.0), inverse, T(0.0))
-        kl_mu[i] = select(away < T(0.0), -inverse, sign)
-
-
-@kernel
 def _times(a, factor):
     """Multiply a by a factor."""
     use_whole_vectors()
@@ -317,9 +187,9 @@ def _stretch(tensor, start, n, shift, key, drawn, parameters, work, scratch, par
     elif code == LAPLACE:
         loc, scale = prior.normal.loc, prior.normal.scale
         if prior.is_point == 1:
-            _point_laplace(loc, scale, mu, kl, kl_mu)
+            point_laplace(loc, scale, mu, kl, kl_mu)
         else:
-            _laplace(loc, scale, mu, sigma, slope, kl, kl_mu, kl_rho)
+            laplace(loc, scale, mu, sigma, slope, kl, kl_mu, kl_rho)
     elif code == ARRAYS:
         if prior.is_point == 1:
             _point_normal(locs, scales, mu, kl, kl_mu)

@@ -8,6 +8,7 @@ import pytest
 from exact_laplace import check, points
 from tolerances import KERNEL_ULP, ulps
 
+from bnn_ref.kernels import laplace as laplace_kernels
 from bnn_ref.kernels import other_priors
 from bnn_ref.kernels.error_function import erf
 from bnn_ref.priors import LaplacePrior, MixturePrior
@@ -21,7 +22,7 @@ def many_erf(x, out):
 
 @numba.njit
 def laplace(loc, scale, mu, sigma, slope, kl, kl_mu, kl_rho):
-    other_priors._laplace(loc, scale, mu, sigma, slope, kl, kl_mu, kl_rho)
+    laplace_kernels.laplace(loc, scale, mu, sigma, slope, kl, kl_mu, kl_rho)
 
 
 @numba.njit
