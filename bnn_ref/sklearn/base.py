@@ -126,7 +126,7 @@ class Flipout(BaseEstimator):
     def _settled(self):
         """Return the settings that a warm start may not change, as they are now."""
         return {
-            name: tuple(np.atleast_1d(value)) if name == "hidden_layer_sizes" else value
+            name: tuple(np.atleast_1d(value).tolist()) if name == "hidden_layer_sizes" else value
             for name, value in self.get_params(deep=False).items()
             if name in FIXED
         }

@@ -208,6 +208,14 @@ def test_case_88_a_warm_start_refuses_what_cannot_change(name, value):
 
 
 @SHORT
+def test_case_88_sizes_are_told_as_they_are_given():
+    model = FlipoutRegressor(**{**QUICK, "hidden_layer_sizes": (4,)}, max_iter=1, warm_start=True)
+    model.fit(X, Y).set_params(hidden_layer_sizes=np.array([3, 2]))
+    with pytest.raises(ValueError, match=r"expected \(4,\), as in the first fit, found \(3, 2\) "):
+        model.fit(X, Y)
+
+
+@SHORT
 def test_case_88_other_classes_are_refused_and_other_lengths_taken():
     model = FlipoutClassifier(max_iter=1, warm_start=True, **QUICK).fit(X[:100], Y[:100])
     with pytest.raises(ValueError, match="y: expected classes among"):
