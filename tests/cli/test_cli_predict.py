@@ -50,6 +50,7 @@ def last_json(called):
 
 
 def test_evaluate_repeats_the_scores_of_training_and_writes_nothing(run, capsys):
+    """Case 69: held-out nats are one quantity in both commands."""
     before = contents(run)
     recorded = json.loads((run / "results.json").read_text())
     found = last_json(call(capsys, "evaluate", run, "--json"))

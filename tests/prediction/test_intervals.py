@@ -75,7 +75,7 @@ def test_a_drawn_function_is_one_function():
 
 
 def test_intervals_and_their_coverage():
-    """Targets drawn from the predictive mixture itself: 90 % of 600 lie inside, within 5 sigma."""
+    """Case 79: of targets drawn from the mixture itself 90 % lie inside, within 5 sigma."""
     network, parameters = made(Normal(0.5))
     draws = predict(network, parameters, X, return_draws=True, **QUICK).samples
     chosen = RNG.integers(0, 7, 300)

@@ -308,6 +308,7 @@ def recording_backend(seen):
 
 
 def test_bad_settings_are_named(iris):
+    """Case 89: in `fit`, by the parameter's own name, before any work."""
     x, y = iris
     for settings, message in [
         ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes: expected .*, at least 1, found 0"),

@@ -46,6 +46,7 @@ def borrowed(flat, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_cases_30_and_31_parameters_own_what_is_written_to(dtype, tmp_path):
+    """Cases 30 and 31: the same loss as from a contiguous copy, and nothing borrowed is written."""
     plain = NETWORK.init(1, dtype)
     noise = draw_noise(NETWORK, 6, 0, dtype=dtype)
     wanted = loss_and_gradients(NETWORK, plain, X, Y, noise, 0.1).loss

@@ -174,6 +174,7 @@ def test_what_the_loss_cannot_resolve_is_undecided():
 
 
 def test_rtol_and_atol():
+    """Case 84, the first half: a limit of a person's own beside the report."""
     point = np.array([0.5, 1.0, 2.0])
     gradient = 3 * point**2
     for options in ({"rtol": 2e-3}, {"atol": 2e-2}):
@@ -187,6 +188,7 @@ def test_rtol_and_atol():
 
 
 def test_nested_containers_of_arrays():
+    """Case 84, the second half: containers in containers, and a form that raises."""
     a, b, c = np.ones(2), np.array([[2.0]]), np.array(3.0)
     tree = {"dense": {"kernel": b, "bias": a}, "rest": [c, (a,)]}
 

@@ -188,6 +188,7 @@ TOLD = {
 
 @pytest.mark.parametrize("name", PEOPLE)
 def test_peoples_mistakes_are_named_and_what_no_vector_can_express_is_refused(name, frameworks):
+    """Case 64: one line that names the layer, or the right thing done."""
     if not installed(name):
         pytest.skip(f"{name} is not installed")
     lines = frameworks.run(name, PEOPLE[name]).splitlines()

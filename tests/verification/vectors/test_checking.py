@@ -141,6 +141,7 @@ def test_assert_agrees_shows_the_table_and_the_mistake(question):
 
 
 def test_assert_agrees_refuses_what_cannot_be_compared(question):
+    """Case 82 at the end: complex values, a limit of NaN, infinity or below 0."""
     with pytest.raises(ValueError, match="expected at least one result to compare, found none"):
         assert_agrees(question)
     with pytest.raises(ValueError, match=r"grad\.layers\.2\.kernel_mu: expected one of outputs"):
