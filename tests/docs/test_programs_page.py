@@ -59,3 +59,42 @@ def test_its_twin_in_pytorch_takes_the_same_replayed_step(program):
             assert np.max(np.abs(theirs[name])) < 1e-12 * largest, name
         else:
             assert relative(theirs[name], exact) <= FRAMEWORK_FLOAT64, name
+
+
+QUICK = ("wine quality, a predicted scale", "a residual net", "Monte Carlo dropout alone")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [pytest.param(one, marks=[] if one.name in QUICK else pytest.mark.slow) for one in ALL],
+    ids=lambda one: one.name,
+)
+def test_its_trained_twin_has_its_tensors_and_scores_as_it_is_told(program):
+    torch = pytest.importorskip("torch")
+    import program_twins as twins
+
+    short = program._replace(steps=2)
+    (x, y), network = batch(program.network, 6), program.network
+    found = [twins.trained_scores(short, (x, y, x, y), seed, 2) for seed in (0, 0, 1)]
+    assert found[0] == found[1] != found[2]
+    model = twins.twin_of(network.layers, program.estimator == "local")
+    sizes = [one.numel() for one in model.parameters()]
+    running = [one.numel() for one in model.buffers() if one.ndim]
+    assert sum(sizes) + sum(running) == network.num_parameters
+    p = network.init(0, "float64")
+    for module in model.modules():
+        if isinstance(module, twins.Bayesian):
+            torch.nn.init.constant_(module.mu, 0.5)  # so that KLs of other draws are equal
+    for name, value in p.items():
+        if name.endswith("kernel_mu") and f"{name[:-2]}rho" in p:
+            value[...] = 0.5
+    with torch.no_grad():
+        kl = sum(float(m.kl()) for m in model.modules() if isinstance(m, twins.Bayesian))
+    random = [layer.kl(own) for _, layer, own in network.walk(p) if layer.priors]
+    assert kl == pytest.approx(sum(random), rel=1e-4)
+
+
+def test_a_row_of_the_page_has_means_errors_and_their_difference():
+    ours, theirs = [(-0.1, 0.9), (-0.2, 0.9), (-0.3, 0.9)], [(-0.2, 0.8), (-0.3, 0.8), (-0.4, 0.8)]
+    cells = programs.row(ALL[0], ours, theirs).strip("| ").split(" | ")
+    assert cells[5:] == ["-0.200 ± 0.058", "0.900", "-0.300 ± 0.058", "0.800", "+1.2"]
