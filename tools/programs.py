@@ -2,7 +2,8 @@
 
     BNN_REF_DATA=FOLDER python tools/programs.py > docs/programs.md
 
-FOLDER/uci holds the UCI sets of docs/uci.md. The twins need PyTorch. The classifiers are trained on the bundled digits.
+FOLDER/uci holds the UCI sets of docs/uci.md. The classifiers are trained on the bundled
+digits. The twins need PyTorch.
 """
 
 import os
