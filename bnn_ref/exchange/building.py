@@ -64,8 +64,8 @@ class Builder:
     ----------
     likelihood : Likelihood or None
         Categorical unless given.
-    shape : (H, W, C), optional
-        Of the inputs, where they are images.
+    shape : (H, W, C) or (I,), optional
+        Of the inputs, where it is known.
 
     Attributes
     ----------

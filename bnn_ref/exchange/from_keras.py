@@ -71,8 +71,8 @@ def from_keras(
         For the first thing that has no counterpart, with its place.
     """
     shape = getattr(model, "input_shape", None)
-    image = shape is not None and len(shape) == 4
-    builder, wide = Builder(likelihood, shape[1:] if image else None), False
+    known = isinstance(shape, tuple) and len(shape) in (2, 4) and None not in shape[1:]
+    builder, wide = Builder(likelihood, shape[1:] if known else None), False
     is_graph = type(model).__name__ == "Functional"
     counts: dict[int, int] = {}  # of a tensor, how many of our layers it has behind it
     previous = None

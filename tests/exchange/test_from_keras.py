@@ -236,3 +236,12 @@ def test_to_keras_predicts_the_same():
     whole = from_keras(residual(), Normal())
     with pytest.raises(ValueError, match=r"layers\[1\]: expected a chain of layers"):
         to_keras(whole.network, whole.parameters)
+
+
+def test_a_normalisation_may_come_first():
+    """As in the tutorials that standardise a table's columns so."""
+    model = keras.Sequential([layers.BatchNormalization(), layers.Dense(2)])
+    model.build((None, 12))
+    found, x = from_keras(model, Normal()), X.astype("float32")
+    assert found.network.layers[0].shape == (12,)
+    np.testing.assert_allclose(outputs(found, x), model(x, training=False), rtol=1e-5, atol=1e-6)
