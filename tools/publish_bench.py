@@ -39,7 +39,8 @@ def ruler():
         return ""
     from bench.calibrate import table
 
-    return table(json.loads(RULER.read_text("utf-8"))).markdown() + "\n"
+    text = table(json.loads(RULER.read_text("utf-8"))).markdown()
+    return text.replace("### ", "## ", 1) + "\n"
 
 
 def peers():

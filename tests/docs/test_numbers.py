@@ -20,8 +20,12 @@ import programs
 import pytest
 from prose import untraced
 
+from bench import calibrate, instructions
+from bench.machine import UNSTEADY
+from bnn_ref import BatchNorm
 from bnn_ref.border import files
 from bnn_ref.data import tables
+from bnn_ref.priors import ScaledPrior
 from bnn_ref.storage import jsonfile
 from bnn_ref.sweep import uci
 from bnn_ref.training.convergence import TOO_MUCH
@@ -205,6 +209,43 @@ def uci_sets():
     ]  # fmt: skip
 
 
+def normalising(convention):
+    """Return (momentum, epsilon) of a batch normalisation as a framework means it."""
+    layer = BatchNorm(convention=convention)
+    return short(f"{layer.momentum}"), power(layer.epsilon)
+
+
+def derivation():
+    table = page("docs/bench/variance.md")
+    floor, fitted = re.search(
+        r"untrained: Flipout's floor .* form (\S+), fitted a (.*)", table
+    ).groups()
+    fitted = [float(word) for word in fitted.replace(",", "").replace("[", "").strip("]").split()]
+    slope = re.search(r"linear layer, trained \| kernel_mu \| flipout \| \S+ \| (\S+)", table)[1]
+    (keras, large), (pytorch, small) = normalising("keras"), normalising("pytorch")
+    return [
+        f"PyTorch takes {small}, Keras {large}.",  # of LayerNorm, whose defaults are these too
+        f"Keras (k = {keras}, $\\epsilon$ = {large}) is the first, that of PyTorch (k = {pytorch}, "
+        f"$\\epsilon$ = {small})",
+        "and adds 1e-6 to the prior's density",  # blitz 0.2.8, modules/weight_sampler.py
+        "Edward2's 1e-7",  # edward2 0.0.2: keras.backend.epsilon() in its softplus
+        "gives the floor a = {:.5f} [{:.5f}, {:.5f}]; its closed form is {:.5f}.".format(
+            *fitted, float(floor)),
+        f"are the same ({slope} for Flipout)",
+    ]  # fmt: skip
+
+
+def pieces():
+    (keras, large), (pytorch, small) = normalising("keras"), normalising("pytorch")
+    weights, examples = 100_000, 60_000
+    temperature = ScaledPrior((0, 1), 1 / weights).temperature(1 / examples, examples)
+    return [
+        f"a kernel of {weights:,} weights it is {power(temperature)}.",
+        f"The momentum of Keras ({keras}) weighs the old value, that of PyTorch ({pytorch}) the "
+        f"new one, and the two add another epsilon ({large}, {small})",
+    ]  # fmt: skip
+
+
 MB = 1 << 20
 HELD = {
     "README.md": lambda: [
@@ -229,6 +270,13 @@ HELD = {
     "docs/scikit-learn.md": scikit_learn,
     "docs/priors.md": priors,
     "docs/uci.md": uci_sets,
+    "docs/derivation.md": derivation,
+    "docs/pieces.md": pieces,
+    "docs/benchmarking.md": lambda: [
+        f"A change of less than {100 * instructions.LEAST:.0f} % is not told.",
+        f"Above {100 * UNSTEADY:.0f} % the run is called noisy.",
+        "by {:.0f}, {:.0f} and {:.0f} %".format(*(100 * (f - 1) for f in calibrate.FACTORS)),
+    ],
     "docs/programs.md": lambda: [programs.HEAD.strip().split("\n\n")[1]],
     "docs/vectors.md": lambda: [
         f"at {power(LIMITS['float64'])} for a float64 file and at {power(LIMITS['float32'])} for",
@@ -243,7 +291,8 @@ HELD = {
     ],
 }  # fmt: skip
 STILL = ("docs/index.md", "docs/start.md", "docs/limits.md", "docs/libraries.md", "docs/howto.md",
-         "docs/objective.md", "CONTRIBUTING.md")  # fmt: skip
+         "docs/objective.md", "docs/benchmarks.md", "docs/failures.md",
+         "CONTRIBUTING.md")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*HELD, *STILL])
