@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def pytest_addoption(parser):
         help="folder with mnist/ and uci/ (default: environment variable BNN_REF_DATA)",
     )
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+    parser.addoption("--part", metavar="K/N", help="of the chosen tests the K-th of N parts")
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # it compiles more than it runs
 
 
@@ -93,6 +95,11 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker("volume")
         if "slow" in item.keywords and not slow:
             item.add_marker(pytest.mark.skip(reason="slow: runs with --slow"))
+    if part := config.getoption("--part"):
+        k, n = map(int, part.split("/"))
+        kept = [item for item in items if zlib.crc32(item.nodeid.encode()) % n == k % n]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
     # First, so that they are in one worker's part, and no other loads the frameworks again.
     items.sort(key=lambda item: "frameworks" not in item.fixturenames)
 

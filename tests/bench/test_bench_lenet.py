@@ -12,6 +12,12 @@ pytest.importorskip("numba", reason="numba is not installed")
 
 from bench import cli, lenet, lenet_steps
 
+# TFP's layers call what Keras deprecates, and share an initializer.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`layer.add_variable` is deprecated:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The initializer RandomNormal is unseeded:UserWarning"),
+]
+
 
 @pytest.mark.parametrize("name", ["ours", pytest.param("tfp", marks=pytest.mark.slow)])
 def test_a_contender_is_trained_and_scored(name):

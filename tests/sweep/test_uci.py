@@ -199,17 +199,20 @@ def test_the_supplied_splits_of_all_six_sets(data_folder):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_published_bar(data_folder):
-    """No worse than PBP's log-likelihood by more than .05; better on energy, power and yacht."""
+    """No worse than PBP's log-likelihood by more than .05; better on energy, power and yacht.
+
+    Five splits of each set; docs/uci.md has all twenty, by `bnn-ref uci`.
+    """
     pytest.importorskip("numba", reason="numba is not installed")
     from functools import partial
 
     from bnn_ref.sweep import sweep
 
-    cells = [uci.make_cell(name, split) for name in uci.FOLDERS for split in range(20)]
+    cells = [uci.make_cell(name, split) for name in uci.FOLDERS for split in range(0, 20, 4)]
     summary = uci.summarise(sweep(partial(uci.score_split, folder=data_folder / "uci"), cells))
     for name, one in summary.items():
         bar = uci.PUBLISHED["PBP"][name][2]
-        assert one["splits"] == 20
+        assert one["splits"] == 5
         assert one["log_likelihood"] > bar - (0 if name in ("energy", "power", "yacht") else 0.05)
 
 
