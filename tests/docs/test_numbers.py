@@ -19,6 +19,7 @@ import numpy as np
 import programs
 import pytest
 from prose import untraced
+from tolerances import EQUAL_NORMALS, NORMAL_ULP
 
 from bench import calibrate, instructions
 from bench.machine import UNSTEADY
@@ -276,6 +277,12 @@ HELD = {
     "docs/scikit-learn.md": scikit_learn,
     "docs/priors.md": priors,
     "docs/uci.md": uci_sets,
+    "docs/limits.md": lambda: [
+        # tests/kernels/test_philox_kernels.py::test_normals_are_the_twins
+        f"in float64 more than {100 * EQUAL_NORMALS:.0f} % to the bit and the others within "
+        f"{NORMAL_ULP['float64']} units of its last place",
+        f"in float32 within {NORMAL_ULP['float32']} units of its last place",
+    ],
     "docs/derivation.md": derivation,
     "docs/pieces.md": pieces,
     "docs/benchmarking.md": lambda: [
@@ -296,7 +303,7 @@ HELD = {
         f"the same limit, {power(LIMITS['float64'])} in float64 and {power(LIMITS['float32'])} in ",
     ],
 }  # fmt: skip
-STILL = ("docs/index.md", "docs/start.md", "docs/limits.md", "docs/libraries.md", "docs/howto.md",
+STILL = ("docs/index.md", "docs/start.md", "docs/libraries.md", "docs/howto.md",
          "docs/objective.md", "docs/benchmarks.md", "docs/failures.md",
          "CONTRIBUTING.md")  # fmt: skip
 
