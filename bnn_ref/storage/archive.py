@@ -217,7 +217,10 @@ def _plain_dtype(thing, descr):
 
 
 def _check_ends(file):
-    """Return a zip file's size; refuse what is none, or has too large a directory to parse."""
+    """Return a zip file's size and the number of members that its end promises.
+
+    What is no zip file, or has too large a directory to parse, is refused.
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -232,7 +235,7 @@ def _check_ends(file):
     if entries > _MEMBERS or directory > _DIRECTORY or zip64:
         raise ArchiveError(f"expected at most {_MEMBERS} members, found a larger zip directory")
     file.seek(0)
-    return size
+    return size, entries
 
 
 def open_archive(path: str | PathLike[str], limit: int | None = None) -> Archive:
@@ -258,8 +261,12 @@ def open_archive(path: str | PathLike[str], limit: int | None = None) -> Archive
     except ValueError as error:
         raise ArchiveError(str(error).removeprefix(f"{path}: ")) from None
     try:
-        size = _check_ends(file)
-        return Archive(file, size if limit is None else limit)
+        size, entries = _check_ends(file)
+        archive = Archive(file, size if limit is None else limit)
+        if len(archive.names) != entries:  # zipfile reads a damaged directory as a shorter one
+            raise ArchiveError(f"members: expected {entries}, as the file's end says, found "
+                               f"{len(archive.names)}")  # fmt: skip
+        return archive
     except Exception as error:
         file.close()
         if isinstance(error, ArchiveError) or not isinstance(error, _BROKEN):
