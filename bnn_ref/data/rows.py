@@ -76,11 +76,16 @@ class Rows:
         return len(self.values)
 
     def __getitem__(self, index: slice | NDArray[Any]) -> NDArray[Any]:
-        """Return the rows of a slice, an index array or a mask as a new array of ``dtype``."""
+        """Return the rows of a slice, an index array or a mask as a new array of ``dtype``.
+
+        What a scale puts out of the dtype's range is not finite, which whoever reads the rows
+        refuses with its place.
+        """
         taken = self.values[index]
-        if taken.dtype.kind in "bui" and not self.loc.any():
-            return taken.astype(self.dtype) / self.scale.astype(self.dtype)
-        return ((taken.astype(np.float64) - self.loc) / self.scale).astype(self.dtype)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            if taken.dtype.kind in "bui" and not self.loc.any():
+                return taken.astype(self.dtype) / self.scale.astype(self.dtype)
+            return ((taken.astype(np.float64) - self.loc) / self.scale).astype(self.dtype)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """Return all rows as one array."""
