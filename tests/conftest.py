@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import pytest
+from parts import in_part
 
 
 def _is_installed():
@@ -33,7 +33,7 @@ def pytest_addoption(parser):
         help="folder with mnist/ and uci/ (default: environment variable BNN_REF_DATA)",
     )
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
-    parser.addoption("--part", metavar="K/N", help="of the chosen tests the K-th of N parts")
+    parser.addoption("--part", metavar="K/N", help="of the chosen tests part K, from 0, of N")
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # it compiles more than it runs
 
 
@@ -54,6 +54,11 @@ def _share_bytecode(config):
 
 
 def pytest_configure(config):
+    if part := config.getoption("--part"):
+        try:
+            in_part("", part)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
     _share_bytecode(config)
     config.addinivalue_line("markers", "slow: takes minutes; runs with --slow")
     config.addinivalue_line("markers", "volume: does more of the same with --slow")
@@ -96,9 +101,10 @@ def pytest_collection_modifyitems(config, items):
         if "slow" in item.keywords and not slow:
             item.add_marker(pytest.mark.skip(reason="slow: runs with --slow"))
     if part := config.getoption("--part"):
-        k, n = map(int, part.split("/"))
-        kept = [item for item in items if zlib.crc32(item.nodeid.encode()) % n == k % n]
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        kept, left = [], []
+        for item in items:
+            (kept if in_part(item.nodeid, part) else left).append(item)
+        config.hook.pytest_deselected(items=left)
         items[:] = kept
     # First, so that they are in one worker's part, and no other loads the frameworks again.
     items.sort(key=lambda item: "frameworks" not in item.fixturenames)

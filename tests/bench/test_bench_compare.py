@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("bench", reason="the bench is not in this checkout")
 
-from bench import results
+from bench import cli, results, summary
 from bench.cli import main
 from bench.crew import Cell
 from bench.results import cell_to_json
@@ -241,6 +241,19 @@ def test_two_lines_name_losses_first(tmp_path, capsys):
     assert lines[0] == "Lost (times of others over ours): no row that could be judged."
     assert lines[1].startswith("A training step of 784-128-128-10/128 on a processor, AVX-512: 1.")
     assert "JAX, jit 3.2" in lines[1]
+    assert summary.is_best("jax_jit")
+    assert not summary.is_best("torch_eager")  # what a person would write first
+    assert summary.is_best("mine.py:Mine")
+
+
+def test_a_benchs_page_begins_with_its_title_and_picture():
+    first, second = (Table(title, ["a"], [["1"]], []) for title in ("step: one", "step: bound"))
+    lines = cli.page("step", [first, second], plotted=True).splitlines()
+    assert lines[0] == "# step: one"
+    assert lines[2].startswith("![step: one")
+    assert lines[2].endswith("](step.png)")
+    assert [line for line in lines if line.startswith("#")] == ["# step: one", "## step: bound"]
+    assert "step.png" not in cli.page("step", [first], plotted=False)
 
 
 def test_the_schema_says_what_jsonschema_says():
