@@ -74,7 +74,7 @@ def completed(layer: Any) -> Any:
     own = fields(LAYERS.find(layer["type"]))
     defaults = {field.name: field.default for field in own if field.default is not MISSING}
     inner = layer.get("layers")
-    inside = {"layers": [completed(one) for one in inner]} if isinstance(inner, list) else {}
+    inside = {"layers": [completed(layer) for layer in inner]} if isinstance(inner, list) else {}
     return {**defaults, **layer, **inside}
 
 
@@ -104,7 +104,7 @@ def from_description(
     try:
         layers = description["layers"]
         if isinstance(layers, list):
-            layers = [completed(one) for one in layers]
+            layers = [completed(layer) for layer in layers]
         layers = layers_from_json(layers, tuple(shape))
         given = description.get("likelihood")
         network = Network(layers, likelihood if given is None else likelihood_from_json(given))

@@ -30,7 +30,7 @@ def weights_of(trained: Any) -> list[tuple[Any, Any]]:
     if not isinstance(trained, Iterable):
         wanted = "a scikit-learn MLP, or a sequence of arrays and pairs (kernel, bias)"
         raise expected("trained", wanted, type(trained).__name__)
-    pairs = [one if isinstance(one, tuple | list) else (one, None) for one in trained]
+    pairs = [pair if isinstance(pair, tuple | list) else (pair, None) for pair in trained]
     for k, pair in enumerate(pairs):
         if len(pair) != 2:
             raise expected(f"trained[{k}]", "an array or a pair (kernel, bias)",
@@ -84,7 +84,7 @@ def init_from(
         if not isinstance(value, (int, float, np.number)) or not 0 < value < np.inf:
             raise expected(name, "a finite number above 0", repr(value))
     weights = weights_of(trained)
-    members = [one for one in network.walk() if "kernel_mu" in one[1].parameter_shapes]
+    members = [member for member in network.walk() if "kernel_mu" in member[1].parameter_shapes]
     if len(weights) != len(members):
         raise expected("trained", f"{len(members)} layers", len(weights))
     parameters, priors = network.init(0, dtype), {}
@@ -112,10 +112,10 @@ def init_from(
 
 def _with_priors(layers, priors, before):
     """Return the layers with other priors, by the places ("layers.2.layers.0") of the layers."""
-    found = []
+    changed = []
     for k, layer in enumerate(layers):
         place = f"{before}layers.{k}"
         if layer.layers:
             layer = replace(layer, layers=_with_priors(layer.layers, priors, f"{place}."))
-        found.append(replace(layer, **priors.get(place, {})))
-    return found
+        changed.append(replace(layer, **priors.get(place, {})))
+    return changed

@@ -121,9 +121,9 @@ def turned(images: npt.NDArray[np.floating], shape: tuple[int, int], angle: floa
     if images.ndim != 2 or images.shape[1] != shape[0] * shape[1]:
         raise expected("images", f"shape (N, {shape[0] * shape[1]})", images.shape)
     pictures = images.reshape(-1, *shape)
-    found = rotate(pictures, angle, axes=(1, 2), reshape=False, order=1, mode="constant",
+    turned_pictures = rotate(pictures, angle, axes=(1, 2), reshape=False, order=1, mode="constant",
                    cval=float(images.min()))  # fmt: skip
-    return found.reshape(images.shape).astype(images.dtype)
+    return turned_pictures.reshape(images.shape).astype(images.dtype)
 
 
 def turned_digits(angle: float = 90.0) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:

@@ -89,9 +89,9 @@ def check_dtype(dtype: DTypeLike, allowed: Sequence[str] = DTYPES) -> np.dtype[A
     if isinstance(dtype, np.dtype) and _PLAIN.get(dtype) in allowed:
         return dtype
     try:
-        found = np.dtype(dtype)
+        given = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError):  # NumPy evaluates "," and the like
         raise expected("dtype", " or ".join(allowed), repr(dtype)) from None
-    if found.name not in allowed or not found.isnative:
-        raise expected("dtype", " or ".join(allowed), found.str if not found.isnative else found)
-    return found
+    if given.name not in allowed or not given.isnative:
+        raise expected("dtype", " or ".join(allowed), given.str if not given.isnative else given)
+    return given

@@ -58,10 +58,10 @@ def parse_object(text: str | bytes, thing: object) -> dict[str, Any]:
     """
 
     def unique(pairs):
-        found = dict(pairs)
-        if len(found) != len(pairs):
+        members = dict(pairs)
+        if len(members) != len(pairs):
             raise expected(thing, "every key once", "one twice")
-        return found
+        return members
 
     def refuse(word):
         raise expected(thing, "finite numbers", word)
@@ -122,7 +122,7 @@ def _fault(value, schema, name):
     if isinstance(schema, list):
         if not isinstance(value, list):
             return name, "a list", _kind(value)
-        faults = (_fault(one, schema[0], f"{name}[{k}]") for k, one in enumerate(value))
+        faults = (_fault(item, schema[0], f"{name}[{k}]") for k, item in enumerate(value))
         return next((fault for fault in faults if fault is not None), None)
     return _fault_of_type(value, schema, name)
 
@@ -146,14 +146,14 @@ def _fault_of_object(value, schema, name):
     if not isinstance(value, dict):
         return name, "an object", _kind(value)
     dot = f"{name}." if name else ""
-    for key, one in schema.items():
-        if key not in value and key is not ... and not isinstance(one, Maybe):
-            wanted = _one_of(one) if isinstance(one, (set, frozenset)) else "such a key"
+    for key, member in schema.items():
+        if key not in value and key is not ... and not isinstance(member, Maybe):
+            wanted = _one_of(member) if isinstance(member, (set, frozenset)) else "such a key"
             return dot + key, wanted, "none"
-    for key, one in value.items():
+    for key, member in value.items():
         if key not in schema and ... not in schema:
             return dot + show_name(key), "no such key", "one"
-        fault = _fault(one, schema.get(key, schema.get(...)), dot + show_name(key))
+        fault = _fault(member, schema.get(key, schema.get(...)), dot + show_name(key))
         if fault is not None:
             return fault
     return None

@@ -45,11 +45,11 @@ def open_run(folder):
     from ..data import Encoding
     from ..runs.run import Run
 
-    found = Run(folder)
-    if not found.has_checkpoint:
+    stored = Run(folder)
+    if not stored.has_checkpoint:
         raise ValueError(f"{folder}: expected a run's folder, found no checkpoint.npz in it")
-    config = found.config()
-    checkpoint, _ = found.load()
+    config = stored.config()
+    checkpoint, _ = stored.load()
     return config, checkpoint, Encoding.from_json(config["data"]["encoding"])
 
 

@@ -12,15 +12,15 @@ def run(args):
     """Print versions, BLAS, threads and folders; return the exit code."""
     from ..runs import environment
 
-    found = environment.describe()
-    found["cores"] = environment.available_cores()
-    found["optional"] = environment.optional_versions()
-    found["back_end"], found["cache_folder"] = environment.default_backend()
+    facts = environment.describe()
+    facts["cores"] = environment.available_cores()
+    facts["optional"] = environment.optional_versions()
+    facts["back_end"], facts["cache_folder"] = environment.default_backend()
     if args.json:
-        print(json.dumps(found))
+        print(json.dumps(facts))
         return 0
-    optional = found.pop("optional")
-    for name, value in found.items():
+    optional = facts.pop("optional")
+    for name, value in facts.items():
         print(f"{name.replace('_', ' '):<14}{value}")
     installed = [f"{name} {version}" for name, version in optional.items() if version]
     print(f"{'also here':<14}{', '.join(installed) or 'nothing optional'}")

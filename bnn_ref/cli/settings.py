@@ -20,12 +20,12 @@ DEFAULTS = {"data": "digits", "target": None, **SETTINGS, **dict.fromkeys(OPTION
 def sizes(text):
     """Return "128,64" as [128, 64]; empty text as no hidden layer."""
     try:
-        found = [int(word) for word in text.split(",")] if text.strip() else []
+        widths = [int(word) for word in text.split(",")] if text.strip() else []
     except ValueError:
-        found = [0]
-    if any(size < 1 for size in found):
+        widths = [0]
+    if any(size < 1 for size in widths):
         raise ValueError(f"--layers: expected whole numbers above 0 like 128,128, found {text!r}")
-    return found
+    return widths
 
 
 def add_settings(parser):

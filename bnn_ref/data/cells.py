@@ -121,9 +121,9 @@ class Levels:
                 self.places.setdefault(cell, len(self.places))
             if len(self.places) > MOST_LEVELS:
                 raise expected("a one-hot encoded column", f"at most {MOST_LEVELS} values", "more")
-        found = np.fromiter((self.places.get(cell, -1) for cell in cells), np.int64, len(cells))
-        unknown = np.flatnonzero(found < 0)
-        return found, int(unknown[0]) if len(unknown) else None
+        codes = np.fromiter((self.places.get(cell, -1) for cell in cells), np.int64, len(cells))
+        unknown = np.flatnonzero(codes < 0)
+        return codes, int(unknown[0]) if len(unknown) else None
 
     def in_order(self) -> tuple[list[str], NDArray[np.intp]]:
         """Return (values in order, the rank of each place); given values keep theirs."""

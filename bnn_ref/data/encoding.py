@@ -119,9 +119,9 @@ class Encoding:
             dtype (the message names row and column), or plainly another unit than the training
             rows: 0 to 1 where those were 0 to 255, or the reverse.
         """
-        found = Rows(values).shape[1]
-        if found != self.inputs:
-            raise expected(thing, f"{self.inputs} inputs a row", found)
+        columns = Rows(values).shape[1]
+        if columns != self.inputs:
+            raise expected(thing, f"{self.inputs} inputs a row", columns)
         rows = Rows(values, loc=self.x_loc, scale=self.x_scale, dtype=dtype)
         _check_finite(rows, thing)
         self._check_unit(rows, thing)

@@ -191,27 +191,27 @@ def select_to_train(
         For a column that is not there, or that is two things at once.
     """
     names = names_of(header, width)
-    found = None if target is None else find_column(path, "target", str(target), header, width)
+    at = None if target is None else find_column(path, "target", str(target), header, width)
     dropped = {find_column(path, "drop", name, header, width) for name in reading.drop}
     encoded = set()
     if reading.categorical != "all":
         encoded = {find_column(path, "categorical", n, header, width) for n in reading.categorical}
     for thing, places in (("drop", dropped), ("categorical", encoded)):
-        if found in places:
-            raise expected(f"{path}: {thing}", "columns beside the target", repr(names[found]))
+        if at in places:
+            raise expected(f"{path}: {thing}", "columns beside the target", repr(names[at]))
     if dropped & encoded:
         name = names[min(dropped & encoded)]
         raise expected(f"{path}: {name!r}", "one of drop and categorical", "both")
     left = {names[place]: "dropped" for place in sorted(dropped)}
-    if header and header[0] in INDEX_NAMES and not reading.index and 0 not in encoded | {found}:
+    if header and header[0] in INDEX_NAMES and not reading.index and 0 not in encoded | {at}:
         left[names[0]] = "taken for an index (--index yes makes it an input)"
         dropped.add(0)
-    places = [place for place in range(width) if place not in dropped and place != found]
+    places = [place for place in range(width) if place not in dropped and place != at]
     columns = [names[place] for place in places]
     levels = {names[place]: None for place in sorted(encoded)}
     if reading.categorical == "all":
         levels = None
-    return Selection(columns, places, levels, None if found is None else names[found], found, left)
+    return Selection(columns, places, levels, None if at is None else names[at], at, left)
 
 
 def select_to_score(
@@ -253,17 +253,17 @@ def select_to_score(
         places, place = [header.index(name) for name in layout.columns], layout.target
     else:
         places, place = _by_place(path, width, layout)
-    found = None
+    at = None
     if with_target:
         wanted = place if target is None else str(target)
         if wanted is None:
             raise expected(f"{path}: target", "the target's column", f"{width} columns without it")
-        found = find_column(path, "target", wanted, header, width)
-    names, taken = names_of(header, width), {*places, found}
+        at = find_column(path, "target", wanted, header, width)
+    names, taken = names_of(header, width), {*places, at}
     rest = [names[k] for k in range(width) if k not in taken]
     left = {name: "ignored" for name in rest if name != layout.target}
     how = "found by name" if by_name else "found by place, for not both tables have a header"
-    return Selection(layout.columns, places, layout.levels, layout.target, found, left, how)
+    return Selection(layout.columns, places, layout.levels, layout.target, at, left, how)
 
 
 def _by_place(path, width, layout):

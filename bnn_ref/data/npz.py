@@ -92,8 +92,8 @@ def read_npz(path: str | PathLike[str], reading: Reading) -> dict[str, NDArray[A
     tested = [n for n in ("x_test", "y_test") if n in said or reading.array(n) in there]
     wanted = ("x_train", "y_train", *(("x_test", "y_test") if tested else ()))
     names = {name: reading.array(name) for name in wanted}
-    found = read_arrays(path, list(dict.fromkeys(names.values())))
-    arrays = {name: found[stored] for name, stored in names.items()}
+    stored_arrays = read_arrays(path, list(dict.fromkeys(names.values())))
+    arrays = {name: stored_arrays[stored] for name, stored in names.items()}
     for part in ("train", "test")[: len(arrays) // 2]:
         x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
         x_name, y_name = names[f"x_{part}"], names[f"y_{part}"]

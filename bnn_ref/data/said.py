@@ -27,7 +27,7 @@ def say_task(dataset: Dataset) -> str | None:
     classes, other = encoding.classes, encoding.targets.instead
     if classes is None:
         return f"{name}: {encoding.targets.describe(dataset.outputs)} ({other})"
-    if not all(is_number(one) for one in classes):
+    if not all(is_number(name) for name in classes):
         other = "some are text, so no likelihood takes them as numbers"
     return f"{name}: {len(classes)} classes, {_some(classes)} ({other})"
 
@@ -49,7 +49,7 @@ def say_columns(source: str | PathLike[str], table: Table, reading: Reading) -> 
     lines = [words]
     for why in dict.fromkeys(table.left.values()):
         names = [
-            name or "the first, without a name" for name, one in table.left.items() if one == why
+            name or "the first, without a name" for name, of in table.left.items() if of == why
         ]
         lines[0] += f"; {why}: {_some(names)}"
     if table.dropped:

@@ -136,8 +136,8 @@ def place_of(path: str | PathLike[str], shape: Shape, record: int) -> str:
     record : int
         Its place among all records, from 0, the header among them.
     """
-    found = next(islice(_records(path, shape.separator), int(record), None), None)
-    return f"{path}, record {record + 1}" if found is None else f"{path}, line {found[0]}"
+    row = next(islice(_records(path, shape.separator), int(record), None), None)
+    return f"{path}, record {record + 1}" if row is None else f"{path}, line {row[0]}"
 
 
 def table_shape(path: str | PathLike[str], reading: Reading) -> Shape:
@@ -171,10 +171,10 @@ def table_shape(path: str | PathLike[str], reading: Reading) -> Shape:
 
 def _first_two(path, separator):
     """Return the cells of the first two records; of the only one twice."""
-    found = [cells for _, cells in islice(_records(path, separator), 2)]
-    if not found:
+    rows = [cells for _, cells in islice(_records(path, separator), 2)]
+    if not rows:
         raise expected(path, "a table of at least one row", "an empty file")
-    return found[0], found[-1]
+    return rows[0], rows[-1]
 
 
 def _find_separator(path):
@@ -182,7 +182,7 @@ def _find_separator(path):
     line = next((line for line in _text_lines(path) if line.strip(BLANK)), "")
     widths = {mark: [len(cells) for cells in _first_two(path, mark)]
               for mark in DELIMITERS if mark in line}  # fmt: skip
-    wide = [mark for mark, (one, other) in widths.items() if one > 1 and other > 1]
+    wide = [mark for mark, (first, other) in widths.items() if first > 1 and other > 1]
     even = [mark for mark in wide if widths[mark][0] == widths[mark][1]]
     return next(iter(even + wide), " ")
 

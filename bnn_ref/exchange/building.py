@@ -165,8 +165,8 @@ class Builder:
         if not inner:
             raise expected(place, "layers between what is added", "none")
         nested = {
-            f"layers.{j}.{name}": value for j, one in enumerate(arrays)
-            for name, value in one.items()
+            f"layers.{j}.{name}": value for j, tensors in enumerate(arrays)
+            for name, value in tensors.items()
         }  # fmt: skip
         del self.layers[start:], self.arrays[start:]
         self.layers.append(Residual(inner))

@@ -77,44 +77,46 @@ def from_keras(
     counts: dict[int, int] = {}  # of a tensor, how many of our layers it has behind it
     previous = None
     layers = list(model.layers)
-    for k, one in enumerate(layers):
-        kind, last = type(one).__name__, k == len(layers) - 1
-        place = f"model.layers[{k}] ({kind} {one.name!r})"
-        wide = wide or any("float64" in str(w.dtype) for w in one.weights)
+    for k, layer in enumerate(layers):
+        kind, last = type(layer).__name__, k == len(layers) - 1
+        place = f"model.layers[{k}] ({kind} {layer.name!r})"
+        wide = wide or any("float64" in str(w.dtype) for w in layer.weights)
         if is_graph and kind != "InputLayer":
-            _follow(builder, place, one, previous, counts)
+            _follow(builder, place, layer, previous, counts)
         if kind == "Add":
             pass  # done by `_follow`
         elif kind in ACTIVATIONS:
-            _activate(builder, place, getattr(one, "activation", one), last, kind)
+            _activate(builder, place, getattr(layer, "activation", layer), last, kind)
         elif kind == "Dropout":
-            builder.add(place, Dropout(one.rate, dropout_predicts))
+            builder.add(place, Dropout(layer.rate, dropout_predicts))
         elif kind in LAYERS:
-            LAYERS[kind](builder, place, one, kl_weight)
-            if hasattr(one, "activation"):
-                _activate(builder, place, one.activation, last)
+            LAYERS[kind](builder, place, layer, kl_weight)
+            if hasattr(layer, "activation"):
+                _activate(builder, place, layer.activation, last)
         elif kind == "Flatten":
             if builder.shape is not None and len(builder.shape) > 1:
                 builder.add(place, Flatten())
         elif kind != "InputLayer":
-            raise refuse(place, [*LAYERS, "Dropout", "Flatten", "Add", *ACTIVATIONS], one)
+            raise refuse(place, [*LAYERS, "Dropout", "Flatten", "Add", *ACTIVATIONS], layer)
         if is_graph:
-            previous = one.output[0] if isinstance(one.output, list) else one.output
+            previous = layer.output[0] if isinstance(layer.output, list) else layer.output
             counts[id(previous)] = len(builder.layers)
     if not builder.layers:
         raise expected("model", "at least one layer", "none")
     return builder.finish(dtype or ("float64" if wide else "float32"))
 
 
-def _follow(builder: Builder, place: str, one: Any, previous: Any, counts: dict[int, int]) -> None:
+def _follow(
+    builder: Builder, place: str, layer: Any, previous: Any, counts: dict[int, int]
+) -> None:
     """Refuse a layer that does not take the outputs of the one before; let `Add` close a block."""
     try:
-        inputs = one.input
+        inputs = layer.input
     except (AttributeError, ValueError):
         raise expected(place, "a layer that is used once", "one that is shared") from None
     given = inputs if isinstance(inputs, list | tuple) else [inputs]
     others = [tensor for tensor in given if tensor is not previous]
-    if type(one).__name__ == "Add":
+    if type(layer).__name__ == "Add":
         if len(given) != 2 or len(others) != 1 or id(others[0]) not in counts:
             raise expected(place, "the outputs of the layer before and of one earlier", "others")
         builder.enclose(place, counts[id(others[0])])
@@ -152,95 +154,95 @@ def _prior(place: str, regularizer: Any, kl_weight: float | None) -> Any:
     return (0.0, float(np.sqrt(kl_weight / (2 * strength))))
 
 
-def _dense(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
-    arrays = {"kernel_mu": np.asarray(one.kernel)}
-    if one.use_bias:
-        arrays["bias_mu"] = np.asarray(one.bias)
+def _dense(builder: Builder, place: str, theirs: Any, kl_weight: float | None) -> None:
+    arrays = {"kernel_mu": np.asarray(theirs.kernel)}
+    if theirs.use_bias:
+        arrays["bias_mu"] = np.asarray(theirs.bias)
     priors = {
-        f"{name}_prior": _prior(place, getattr(one, f"{name}_regularizer"), kl_weight)
+        f"{name}_prior": _prior(place, getattr(theirs, f"{name}_regularizer"), kl_weight)
         for name in ("kernel", "bias")
     }
-    layer = Dense(*arrays["kernel_mu"].shape, bias=bool(one.use_bias),
-                  frozen=not one.trainable, **priors)  # fmt: skip
+    layer = Dense(*arrays["kernel_mu"].shape, bias=bool(theirs.use_bias),
+                  frozen=not theirs.trainable, **priors)  # fmt: skip
     builder.add(place, layer, arrays)
 
 
-def _check_conv(place: str, one: Any) -> None:
+def _check_conv(place: str, layer: Any) -> None:
     wanted = "channels last, without groups and dilation"
-    if set(one.dilation_rate) != {1} or one.data_format != "channels_last":
-        raise expected(place, wanted, f"{one.data_format}, dilation {one.dilation_rate}")
-    if getattr(one, "groups", 1) != 1:
-        raise expected(place, wanted, f"{one.groups} groups")
+    if set(layer.dilation_rate) != {1} or layer.data_format != "channels_last":
+        raise expected(place, wanted, f"{layer.data_format}, dilation {layer.dilation_rate}")
+    if getattr(layer, "groups", 1) != 1:
+        raise expected(place, wanted, f"{layer.groups} groups")
 
 
-def _conv(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
-    _check_conv(place, one)
-    arrays = {"kernel_mu": np.asarray(one.kernel)}
-    if one.use_bias:
-        arrays["bias_mu"] = np.asarray(one.bias)
+def _conv(builder: Builder, place: str, theirs: Any, kl_weight: float | None) -> None:
+    _check_conv(place, theirs)
+    arrays = {"kernel_mu": np.asarray(theirs.kernel)}
+    if theirs.use_bias:
+        arrays["bias_mu"] = np.asarray(theirs.bias)
     priors = {
-        f"{name}_prior": _prior(place, getattr(one, f"{name}_regularizer"), kl_weight)
+        f"{name}_prior": _prior(place, getattr(theirs, f"{name}_regularizer"), kl_weight)
         for name in ("kernel", "bias")
     }
-    layer = Conv2D(one.filters, one.kernel_size, one.strides, one.padding,
-                   bias=bool(one.use_bias), frozen=not one.trainable, **priors)  # fmt: skip
+    layer = Conv2D(theirs.filters, theirs.kernel_size, theirs.strides, theirs.padding,
+                   bias=bool(theirs.use_bias), frozen=not theirs.trainable, **priors)  # fmt: skip
     builder.add(place, layer, arrays)
 
 
-def _pool(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
-    make = MaxPool2D if type(one).__name__ == "MaxPooling2D" else AveragePool2D
-    builder.add(place, make(one.pool_size, one.strides, one.padding))
+def _pool(builder: Builder, place: str, layer: Any, kl_weight: float | None) -> None:
+    make = MaxPool2D if type(layer).__name__ == "MaxPooling2D" else AveragePool2D
+    builder.add(place, make(layer.pool_size, layer.strides, layer.padding))
 
 
-def _last_axis(place: str, axis: Any, one: Any) -> None:
-    rank = len(one.gamma.shape) if one.scale else 0
+def _last_axis(place: str, axis: Any, layer: Any) -> None:
+    rank = len(layer.gamma.shape) if layer.scale else 0
     axes = [axis] if isinstance(axis, int) else list(axis)
-    if rank != 1 or not one.center or axes[0] not in (-1, 1, 3):
+    if rank != 1 or not layer.center or axes[0] not in (-1, 1, 3):
         raise expected(place, "one axis, the last, with scale and center", f"axis {axis}")
 
 
-def _batch_norm(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
-    _last_axis(place, one.axis, one)
+def _batch_norm(builder: Builder, place: str, theirs: Any, kl_weight: float | None) -> None:
+    _last_axis(place, theirs.axis, theirs)
     arrays = {
-        "scale": np.asarray(one.gamma), "shift": np.asarray(one.beta),
-        "running_mean": np.asarray(one.moving_mean),
-        "running_variance": np.asarray(one.moving_variance),
+        "scale": np.asarray(theirs.gamma), "shift": np.asarray(theirs.beta),
+        "running_mean": np.asarray(theirs.moving_mean),
+        "running_variance": np.asarray(theirs.moving_variance),
     }  # fmt: skip
-    layer = BatchNorm(one.momentum, one.epsilon, "keras", frozen=not one.trainable)
+    layer = BatchNorm(theirs.momentum, theirs.epsilon, "keras", frozen=not theirs.trainable)
     builder.add(place, layer, arrays)
 
 
-def _layer_norm(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
-    _last_axis(place, one.axis, one)
-    arrays = {"scale": np.asarray(one.gamma), "shift": np.asarray(one.beta)}
-    builder.add(place, LayerNorm(one.epsilon), arrays)
+def _layer_norm(builder: Builder, place: str, layer: Any, kl_weight: float | None) -> None:
+    _last_axis(place, layer.axis, layer)
+    arrays = {"scale": np.asarray(layer.gamma), "shift": np.asarray(layer.beta)}
+    builder.add(place, LayerNorm(layer.epsilon), arrays)
 
 
-def _tfp(builder: Builder, place: str, one: Any, kl_weight: float | None) -> None:
+def _tfp(builder: Builder, place: str, theirs: Any, kl_weight: float | None) -> None:
     """Add a layer of TFP; a divisor of its KL is the training's kl_weight, not the network's."""
     arrays, priors, bias = {}, {}, "none"
     for name in ("kernel", "bias"):
-        posterior = getattr(one, f"{name}_posterior")
+        posterior = getattr(theirs, f"{name}_posterior")
         if posterior is None:
             continue
         inner = getattr(posterior, "distribution", posterior)
-        found = type(inner).__name__.lstrip("_")
+        distribution = type(inner).__name__.lstrip("_")
         arrays[f"{name}_mu"] = np.asarray(inner.loc)
-        if found == "Normal":
+        if distribution == "Normal":
             arrays[f"{name}_sigma"] = np.asarray(inner.stddev(), np.float64)
-            prior = getattr(one, f"{name}_prior")
+            prior = getattr(theirs, f"{name}_prior")
             priors[f"{name}_prior"] = _prior_of(place, getattr(prior, "distribution", prior))
-        elif name == "kernel" or "Deterministic" not in found:
-            raise expected(place, f"a Normal posterior of the {name}", found)
+        elif name == "kernel" or "Deterministic" not in distribution:
+            raise expected(place, f"a Normal posterior of the {name}", distribution)
         if name == "bias":
-            bias = "normal" if found == "Normal" else "deterministic"
-    if type(one).__name__.startswith("Conv2D"):
-        _check_conv(place, one)
-        layer: Layer = Conv2DFlipout(one.filters, one.kernel_size, one.strides, one.padding,
-                                     bias=bias, **priors)  # fmt: skip
+            bias = "normal" if distribution == "Normal" else "deterministic"
+    if type(theirs).__name__.startswith("Conv2D"):
+        _check_conv(place, theirs)
+        layer: Layer = Conv2DFlipout(theirs.filters, theirs.kernel_size, theirs.strides,
+                                     theirs.padding, bias=bias, **priors)  # fmt: skip
     else:
         layer = DenseFlipout(*arrays["kernel_mu"].shape, bias=bias, **priors)
-    builder.add(place, layer, arrays, TFP[type(one).__name__])
+    builder.add(place, layer, arrays, TFP[type(theirs).__name__])
 
 
 def _prior_of(place: str, normal: Any) -> Any:

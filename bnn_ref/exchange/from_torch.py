@@ -84,33 +84,33 @@ def from_torch(
     if kl not in ("summed", "averaged"):
         raise expected("kl", "summed or averaged", repr(kl))
     builder = _Images(likelihood, input_shape)
-    found = list(_leaves(module, "module"))
-    if not found:
+    leaves = list(_leaves(module, "module"))
+    if not leaves:
         raise expected("module", "at least one layer", "none")
-    for k, (place, one) in enumerate(found):
-        name, last = type(one).__name__, k == len(found) - 1
+    for k, (place, leaf) in enumerate(leaves):
+        name, last = type(leaf).__name__, k == len(leaves) - 1
         place = f"{place} ({name})"
         if last and name in ENDS and builder.likelihood.type == ENDS[name]:
             builder.end(place, ENDS[name])
         elif name in ACTIVATIONS:
-            builder.activate(place, _values(one))
+            builder.activate(place, _values(leaf))
         elif name == "Dropout":
-            builder.add(place, Dropout(one.p, dropout_predicts))
+            builder.add(place, Dropout(leaf.p, dropout_predicts))
         elif name in LAYERS:
-            LAYERS[name](builder, place, one)
+            LAYERS[name](builder, place, leaf)
         elif name == "Flatten":
             builder.flatten(place)
         else:
-            raise refuse(place, [*LAYERS, "Dropout", "Flatten", *ACTIVATIONS, "Sequential"], one)
+            raise refuse(place, [*LAYERS, "Dropout", "Flatten", *ACTIVATIONS, "Sequential"], leaf)
     if kl == "averaged":
-        average_kl(builder, found)
+        average_kl(builder, leaves)
     if dtype is None:
-        wide = any("float64" in str(p.dtype) for _, one in found for p in one.parameters())
+        wide = any("float64" in str(p.dtype) for _, leaf in leaves for p in leaf.parameters())
         dtype = "float64" if wide else "float32"
     return builder.finish(dtype)
 
 
-def average_kl(builder: Builder, found: list[tuple[str, Any]]) -> None:
+def average_kl(builder: Builder, leaves: list[tuple[str, Any]]) -> None:
     """Give every prior of Bayesian-Torch and torchbnn layers the factor of the library's own loss.
 
     Parameters
@@ -120,7 +120,7 @@ def average_kl(builder: Builder, found: list[tuple[str, Any]]) -> None:
     found : list of (place, module)
         The model's.
     """
-    kinds = [type(one).__name__ for _, one in found if type(one).__name__ in BAYESIAN]
+    kinds = [type(leaf).__name__ for _, leaf in leaves if type(leaf).__name__ in BAYESIAN]
     random = [k for k, layer in enumerate(builder.layers) if layer.priors]
     every = sum(layer.num_random for layer in builder.layers)
     for k, kind in zip(random, kinds, strict=True):
@@ -178,29 +178,30 @@ class _Images(Builder):
         super().add(place, layer, arrays, estimator)
 
 
-def _conv(builder: Builder, place: str, one: Any) -> None:
-    if one.groups != 1 or set(one.dilation) != {1} or one.padding_mode != "zeros":
-        raise expected(place, "no groups, dilation or padding but by zeros", repr(one))
-    padding = one.padding
+def _conv(builder: Builder, place: str, theirs: Any) -> None:
+    if theirs.groups != 1 or set(theirs.dilation) != {1} or theirs.padding_mode != "zeros":
+        raise expected(place, "no groups, dilation or padding but by zeros", repr(theirs))
+    padding = theirs.padding
     if not isinstance(padding, str):
-        centred = tuple((size - 1) / 2 for size in one.kernel_size)
-        same = padding == centred and set(one.stride) == {1}
+        centred = tuple((size - 1) / 2 for size in theirs.kernel_size)
+        same = padding == centred and set(theirs.stride) == {1}
         if not same and set(padding) != {0}:
             raise expected(place, "padding 0, or (kernel - 1) / 2 at stride 1", padding)
         padding = "same" if same else "valid"
-    arrays = {"kernel_mu": _array(one.weight).transpose(2, 3, 1, 0)}
-    if one.bias is not None:
-        arrays["bias_mu"] = _array(one.bias)
-    layer = Conv2D(one.out_channels, one.kernel_size, one.stride, padding,
-                   bias=one.bias is not None, frozen=not one.weight.requires_grad)  # fmt: skip
+    arrays = {"kernel_mu": _array(theirs.weight).transpose(2, 3, 1, 0)}
+    if theirs.bias is not None:
+        arrays["bias_mu"] = _array(theirs.bias)
+    layer = Conv2D(theirs.out_channels, theirs.kernel_size, theirs.stride, padding,
+                   bias=theirs.bias is not None,
+                   frozen=not theirs.weight.requires_grad)  # fmt: skip
     builder.add(place, layer, arrays)
 
 
-def _pool(builder: Builder, place: str, one: Any) -> None:
-    if one.ceil_mode or one.padding not in (0, (0, 0)) or getattr(one, "dilation", 1) != 1:
-        raise expected(place, "a pool without padding, dilation and ceil_mode", repr(one))
-    make = MaxPool2D if type(one).__name__ == "MaxPool2d" else AveragePool2D
-    builder.add(place, make(one.kernel_size, one.stride))
+def _pool(builder: Builder, place: str, pool: Any) -> None:
+    if pool.ceil_mode or pool.padding not in (0, (0, 0)) or getattr(pool, "dilation", 1) != 1:
+        raise expected(place, "a pool without padding, dilation and ceil_mode", repr(pool))
+    make = MaxPool2D if type(pool).__name__ == "MaxPool2d" else AveragePool2D
+    builder.add(place, make(pool.kernel_size, pool.stride))
 
 
 def _leaves(module: Any, place: str) -> Iterator[tuple[str, Any]]:
@@ -209,8 +210,8 @@ def _leaves(module: Any, place: str) -> Iterator[tuple[str, Any]]:
     if not isinstance(module, list | tuple) and type(module).__name__ not in names:
         yield place, module
         return
-    for k, one in enumerate(module):
-        yield from _leaves(one, f"{place}[{k}]")
+    for k, child in enumerate(module):
+        yield from _leaves(child, f"{place}[{k}]")
 
 
 def _array(tensor: Any) -> Any:
@@ -227,76 +228,76 @@ def _values(module: Any) -> Any:
         return module(torch.tensor(GRID, dtype=dtype)).numpy()
 
 
-def _linear(builder: Builder, place: str, one: Any) -> None:
-    frozen = not one.weight.requires_grad
-    outputs, inputs = one.weight.shape
-    arrays = {"kernel_mu": _array(one.weight).T}
-    if one.bias is not None:
-        arrays["bias_mu"] = _array(one.bias)
-    layer = Dense(inputs, outputs, bias=one.bias is not None, frozen=frozen)
+def _linear(builder: Builder, place: str, theirs: Any) -> None:
+    frozen = not theirs.weight.requires_grad
+    outputs, inputs = theirs.weight.shape
+    arrays = {"kernel_mu": _array(theirs.weight).T}
+    if theirs.bias is not None:
+        arrays["bias_mu"] = _array(theirs.bias)
+    layer = Dense(inputs, outputs, bias=theirs.bias is not None, frozen=frozen)
     builder.add(place, layer, arrays)
 
 
-def _batch_norm(builder: Builder, place: str, one: Any) -> None:
-    if not one.affine or not one.track_running_stats or one.momentum is None:
-        raise expected(place, "affine, with running statistics and a momentum", repr(one))
+def _batch_norm(builder: Builder, place: str, theirs: Any) -> None:
+    if not theirs.affine or not theirs.track_running_stats or theirs.momentum is None:
+        raise expected(place, "affine, with running statistics and a momentum", repr(theirs))
     arrays = {
-        "scale": _array(one.weight), "shift": _array(one.bias),
-        "running_mean": _array(one.running_mean), "running_variance": _array(one.running_var),
+        "scale": _array(theirs.weight), "shift": _array(theirs.bias),
+        "running_mean": _array(theirs.running_mean), "running_variance": _array(theirs.running_var),
     }  # fmt: skip
-    builder.add(place, BatchNorm(one.momentum, one.eps, "pytorch"), arrays)
+    builder.add(place, BatchNorm(theirs.momentum, theirs.eps, "pytorch"), arrays)
 
 
-def _layer_norm(builder: Builder, place: str, one: Any) -> None:
-    if len(one.normalized_shape) != 1 or one.weight is None or one.bias is None:
-        raise expected(place, "one axis, with scale and shift", repr(one))
-    arrays = {"scale": _array(one.weight), "shift": _array(one.bias)}
-    builder.add(place, LayerNorm(one.eps), arrays)
+def _layer_norm(builder: Builder, place: str, theirs: Any) -> None:
+    if len(theirs.normalized_shape) != 1 or theirs.weight is None or theirs.bias is None:
+        raise expected(place, "one axis, with scale and shift", repr(theirs))
+    arrays = {"scale": _array(theirs.weight), "shift": _array(theirs.bias)}
+    builder.add(place, LayerNorm(theirs.eps), arrays)
 
 
-def _bayesian_torch(builder: Builder, place: str, one: Any) -> None:
-    flipout = type(one).__name__ == "LinearFlipout"
+def _bayesian_torch(builder: Builder, place: str, module: Any) -> None:
+    flipout = type(module).__name__ == "LinearFlipout"
     bias, priors, arrays = "none", {}, {}
     for ours, theirs in (("kernel", "weight"), ("bias", "bias")):
-        mu, rho = getattr(one, f"mu_{theirs}"), getattr(one, f"rho_{theirs}")
+        mu, rho = getattr(module, f"mu_{theirs}"), getattr(module, f"rho_{theirs}")
         if mu is None:
             continue
         if ours == "bias":
             bias = "normal_flipped" if flipout else "normal"
         arrays |= {f"{ours}_mu": _array(mu).T, f"{ours}_rho": _array(rho).T}
-        loc, scale = (_array(getattr(one, f"prior_{theirs}_{n}")).T for n in ("mu", "sigma"))
+        loc, scale = (_array(getattr(module, f"prior_{theirs}_{n}")).T for n in ("mu", "sigma"))
         priors[f"{ours}_prior"] = one_prior(loc, scale)
     layer = DenseFlipout(*arrays["kernel_mu"].shape, bias=bias, scale_shift=0.0, **priors)
     builder.add(place, layer, arrays, "flipout" if flipout else "shared")
 
 
-def _torchbnn(builder: Builder, place: str, one: Any) -> None:
+def _torchbnn(builder: Builder, place: str, module: Any) -> None:
     arrays = {}
-    for ours, theirs in (("kernel", "weight"), ("bias", "bias"))[: 1 + bool(one.bias)]:
-        arrays[f"{ours}_mu"] = _array(getattr(one, f"{theirs}_mu")).T
-        log_sigma = _array(getattr(one, f"{theirs}_log_sigma")).T
+    for ours, theirs in (("kernel", "weight"), ("bias", "bias"))[: 1 + bool(module.bias)]:
+        arrays[f"{ours}_mu"] = _array(getattr(module, f"{theirs}_mu")).T
+        log_sigma = _array(getattr(module, f"{theirs}_log_sigma")).T
         arrays[f"{ours}_sigma"] = np.exp(log_sigma.astype(np.float64))
-    prior = (float(one.prior_mu), float(one.prior_sigma))
-    priors = {"kernel_prior": prior} | ({"bias_prior": prior} if one.bias else {})
-    layer = DenseFlipout(*arrays["kernel_mu"].shape, bias="normal" if one.bias else "none",
+    prior = (float(module.prior_mu), float(module.prior_sigma))
+    priors = {"kernel_prior": prior} | ({"bias_prior": prior} if module.bias else {})
+    layer = DenseFlipout(*arrays["kernel_mu"].shape, bias="normal" if module.bias else "none",
                          scale_shift=0.0, **priors)  # fmt: skip
     builder.add(place, layer, arrays, "shared")
 
 
-def _blitz(builder: Builder, place: str, one: Any) -> None:
-    if one.prior_dist is not None:
+def _blitz(builder: Builder, place: str, module: Any) -> None:
+    if module.prior_dist is not None:
         raise expected(place, "Blitz' own prior", "a prior_dist")
     arrays = {}
-    for ours, theirs in (("kernel", "weight"), ("bias", "bias"))[: 1 + bool(one.bias)]:
-        sampler = getattr(one, f"{theirs}_sampler")  # what is trained, where the two have parted
+    for ours, theirs in (("kernel", "weight"), ("bias", "bias"))[: 1 + bool(module.bias)]:
+        sampler = getattr(module, f"{theirs}_sampler")  # what is trained, where the two have parted
         arrays |= {f"{ours}_mu": _array(sampler.mu).T, f"{ours}_rho": _array(sampler.rho).T}
-    prior: Any = (0.0, float(one.prior_sigma_1))
-    if one.prior_pi < 1:
-        prior = MixturePrior((one.prior_sigma_1, one.prior_sigma_2),
-                             (one.prior_pi, 1 - one.prior_pi))  # fmt: skip
-    layer = DenseFlipout(*arrays["kernel_mu"].shape, bias="normal" if one.bias else "none",
+    prior: Any = (0.0, float(module.prior_sigma_1))
+    if module.prior_pi < 1:
+        prior = MixturePrior((module.prior_sigma_1, module.prior_sigma_2),
+                             (module.prior_pi, 1 - module.prior_pi))  # fmt: skip
+    layer = DenseFlipout(*arrays["kernel_mu"].shape, bias="normal" if module.bias else "none",
                          scale_shift=0.0, kernel_prior=prior,
-                         bias_prior=prior if one.bias else None)  # fmt: skip
+                         bias_prior=prior if module.bias else None)  # fmt: skip
     builder.add(place, layer, arrays, "shared")
 
 

@@ -29,13 +29,13 @@ def posterior_mean(network: Network, parameters: Parameters) -> dict[str, NDArra
     network : Network
     parameters : Parameters
     """
-    found = {}
+    points = {}
     for place, layer, p in network.walk(parameters):
         means = {f"{name}_prior_loc" for name in layer.priors}
         for name in layer.parameter_shapes:
             if not name.endswith("_rho") and name not in means:
-                found[f"{place}.{name.removesuffix('_mu')}"] = getattr(p, name).copy()
-    return found
+                points[f"{place}.{name.removesuffix('_mu')}"] = getattr(p, name).copy()
+    return points
 
 
 def _flat(network: Network, parameters: Parameters) -> Iterator[tuple[str, Layer, LayerParameters]]:
@@ -161,9 +161,9 @@ def to_keras(network: Network, parameters: Parameters) -> Any:
             raise expected(place, "a layer that Keras has over flat rows", layer.type)
         weights.append(values)
     model = keras.Sequential([keras.Input((network.inputs,), dtype=dtype), *made])
-    for one, values in zip(made, weights, strict=True):
+    for keras_layer, values in zip(made, weights, strict=True):
         if values:
-            one.set_weights(values)
+            keras_layer.set_weights(values)
     return model
 
 

@@ -102,7 +102,7 @@ def _one_weight(sheet, subject):
         f"Of {subject.name}; the weight with the largest gradient of its kernel.{several} "
         "m and v on the right are those before the step."
     )
-    found = float(subject.state_after(result).parameters[name][index])
+    new_weight = float(subject.state_after(result).parameters[name][index])
     keep_1, keep_2 = (number(beta, 8) for beta in (adam.beta_1, adam.beta_2))
     take_1, take_2 = (number(1 - beta, 8) for beta in (adam.beta_1, adam.beta_2))
     sheet.formula(
@@ -112,14 +112,14 @@ def _one_weight(sheet, subject):
         f"v = {keep_2} * {number(v, 8)} + {take_2} * ({number(g, 8)})^2 = {number(new_v, 8)}",
         f"1 - beta_1^t = {number(1 - adam.beta_1**t, 8)},  "
         f"1 - beta_2^t = {number(1 - adam.beta_2**t, 8)}",
-        *_last_line(adam, t, p, new_m, new_v, found),
+        *_last_line(adam, t, p, new_m, new_v, new_weight),
     )
     exact = one_update(adam, t, p, g, m, v)
     scale = max(abs(p), adam.learning_rate)
-    sheet.check("the new weight", found, IN_DECIMALS, exact, 1e-13, scale)
+    sheet.check("the new weight", new_weight, IN_DECIMALS, exact, 1e-13, scale)
 
 
-def _last_line(adam, t, p, m, v, found):
+def _last_line(adam, t, p, m, v, new_weight):
     """Return the lines that put the corrected moments into the update."""
     root = math.sqrt(v)
     if adam.convention == "paper":
@@ -131,14 +131,14 @@ def _last_line(adam, t, p, m, v, found):
     return (
         f"{names[0]} = {number(m, 8)},  {names[1]} = {number(root, 8)}",
         f"p becomes {number(p, 8)} - {number(rate, 8)} * ({number(m, 8)}) / "
-        f"({number(root, 8)} + {number(adam.epsilon)}) = {number(found, 10)}",
+        f"({number(root, 8)} + {number(adam.epsilon)}) = {number(new_weight, 10)}",
     )
 
 
 def _conventions(sheet):
     """Take 100 steps with a gradient of 1e-8 under each convention."""
     sheet.heading(f"The epsilon: a gradient that is always {GRADIENT:g}, learning rate {RATE:g}")
-    rows, found = [], {}
+    rows, moves = [], {}
     for convention in EPSILONS:
         adam = Adam(RATE, convention=convention)
         p, g, m, v = np.zeros(1), np.full(1, GRADIENT), np.zeros(1), np.zeros(1)
@@ -147,19 +147,19 @@ def _conventions(sheet):
             adam_rule.update(adam, step, p, g, m, v)
             path.append(float(p[0]))
         first, last = path[0] - path[1], path[-2] - path[-1]
-        found[convention] = -path[-1]
+        moves[convention] = -path[-1]
         rows.append([f"{convention}, epsilon {adam.epsilon:g}", f"{first:.7e}", f"{last:.7e}",
                      f"{-path[-1]:.8f}"])  # fmt: skip
     sheet.table(["", "step 1", f"step {STEPS}", f"{STEPS} steps"], rows)
     sheet.say(
         "Adam is meant to move every weight by about the learning rate, whatever the size of its "
         "gradient. Where gradients are as small as epsilon it does not, and there the conventions "
-        f"differ: by a factor of {max(found.values()) / min(found.values()):.0f} after {STEPS} "
+        f"differ: by a factor of {max(moves.values()) / min(moves.values()):.0f} after {STEPS} "
         "steps. An epsilon outside the bias correction counts for 1 / sqrt(1 - beta_2^t) times as "
         f"much, {(1 - Adam().beta_2) ** -0.5:.0f} times at the first step. PyTorch and optax "
         "follow the paper."
     )
-    for convention, total in found.items():
+    for convention, total in moves.items():
         exact = -constant_gradient(Adam(RATE, convention=convention))
         sheet.check(f"{convention}: the sum of {STEPS} steps", total, IN_DECIMALS, exact, 1e-12)
 

@@ -109,7 +109,7 @@ def _one_draw(sheet, h, layer, p, noise, sigma):
     sheet.array("eps, shared", noise.kernel_eps[block])
     sheet.array("sigma", sigma[block])
     sheet.array("delta = sigma * eps, shared", delta[block])
-    found = layer.forward(p, noise, h).perturbation  # (2, O)
+    perturbation = layer.forward(p, noise, h).perturbation  # (2, O)
     for n in range(2):
         r, s = noise.sign_input[n], noise.sign_output[n]
         sheet.array(f"example {n}: inputs h", h[n, h_shown][None])
@@ -120,14 +120,15 @@ def _one_draw(sheet, h, layer, p, noise, sigma):
             (np.outer(r, s) * delta)[block],
             "same sizes, other signs",
         )
-        sheet.array(f"example {n}: perturbation = h (its own delta)", found[n, outputs][None])
+        title = f"example {n}: perturbation = h (its own delta)"
+        sheet.array(title, perturbation[n, outputs][None])
     sheet.array("mean path h mu, of both", (h @ p.kernel_mu)[:, outputs])
     own = [np.outer(r, s) * delta for r, s in zip(noise.sign_input, noise.sign_output, strict=True)]
     by_hand = [[_dot(h[n], own[n][:, o]) for o in range(delta.shape[1])] for n in range(2)]
-    worst = np.unravel_index(np.argmax(np.abs(found - by_hand)), found.shape)
+    worst = np.unravel_index(np.argmax(np.abs(perturbation - by_hand)), perturbation.shape)
     sheet.check(
         f"the perturbation of example {worst[0]}, output {worst[1]}, which differs most",
-        found[worst],
+        perturbation[worst],
         "its inputs times its own delta, one after the other",
         by_hand[worst[0]][worst[1]],
         1e-12,

@@ -242,7 +242,7 @@ def _update(sheet, subject, result):
     name = subject.shown_tensor
     index = np.unravel_index(np.argmax(np.abs(result.gradients[name])), before[name].shape)
     moments = (subject.state.moment_1, subject.state.moment_2)
-    p, g, m, v = (float(one[name][index]) for one in (before, result.gradients, *moments))
+    p, g, m, v = (float(tensors[name][index]) for tensors in (before, result.gradients, *moments))
     place = ", ".join(str(int(i)) for i in index)
     exact = one_update(adam, step, p, g, m, v)
     scale = max(abs(p), adam.learning_rate)

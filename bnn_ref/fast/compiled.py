@@ -156,17 +156,17 @@ def loss_and_gradients(
     estimator = estimator_of(noise)
     sequence = workspace.for_step(len(x), estimator, by_inputs=True)
     parameters, gradients = _plain(parameters), parameters.zeros_like()
-    found = differentiate(sequence, parameters, Batch(x, y, weight), sequence.given(noise.layers),
+    result = differentiate(sequence, parameters, Batch(x, y, weight), sequence.given(noise.layers),
                           kl_weight, gradients)  # fmt: skip
     return Result(
-        outputs=found.outputs.reshape(*leading, network.outputs).copy(),
-        nll=found.nll,
-        kl=np.sum(found.kl_layers),
-        kl_layers=found.kl_layers.copy(),
-        loss=found.loss,
+        outputs=result.outputs.reshape(*leading, network.outputs).copy(),
+        nll=result.nll,
+        kl=np.sum(result.kl_layers),
+        kl_layers=result.kl_layers.copy(),
+        loss=result.loss,
         gradients=gradients,
-        grad_x=found.grad_x.reshape(*leading, network.inputs).copy(),
-        statistics=found.statistics,
+        grad_x=result.grad_x.reshape(*leading, network.inputs).copy(),
+        statistics=result.statistics,
     )
 
 
@@ -252,7 +252,7 @@ def _average(sequence, parameters, batch, gradients, kl_weight, seed, step, draw
     sampled counts in each.
     """
     network = parameters.network
-    sampled = any(prior.is_sampled for _, one, _ in network.walk() for prior in one.priors.values())
+    sampled = any(p.is_sampled for _, layer, _ in network.walk() for p in layer.priors.values())
     of_draw = kl_weight / draws if sampled else kl_weight
     more = None if sequence.is_one_run or draws == 1 else parameters.zeros_like()
     nll, outputs, kls, statistics = 0.0, 0.0, [], []
@@ -261,14 +261,14 @@ def _average(sequence, parameters, batch, gradients, kl_weight, seed, step, draw
         weight = of_draw if sampled or draw == 0 else 0.0
         to = gradients if more is None or draw == 0 else more
         with np.errstate(all="ignore"):  # refuse_non_finite names what it was
-            found = differentiate(sequence, parameters, batch, noise, weight, to, 1 / draws,
+            result = differentiate(sequence, parameters, batch, noise, weight, to, 1 / draws,
                                   add=draw > 0 and more is None)  # fmt: skip
             if to is more:
                 gradients.flat += more.flat
-            nll = nll + found.nll
-            outputs = outputs + found.outputs
-        kls.append(found.kl_layers.copy())
-        statistics.append(found.statistics)
+            nll = nll + result.nll
+            outputs = outputs + result.outputs
+        kls.append(result.kl_layers.copy())
+        statistics.append(result.statistics)
     kl_layers = np.sum(kls, axis=0) / draws if sampled else kls[0]
     return nll / draws, kl_layers, outputs / draws, statistics
 

@@ -88,12 +88,12 @@ def describe(members, places, training=True, estimator="flipout"):
         record["sign_input_stream"] = TENSORS["sign_input"] << 24 | number
         record["sign_output_stream"] = TENSORS[of_outputs] << 24 | number
         for tensor in ("kernel", "bias"):
-            one = record[tensor]
+            fields = record[tensor]
             for name in ("mu", "rho"):
-                one[name] = places.get(f"{prefix}{tensor}_{name}", -1)
-            one["stream"] = TENSORS[f"{tensor}_eps"] << 24 | number
+                fields[name] = places.get(f"{prefix}{tensor}_{name}", -1)
+            fields["stream"] = TENSORS[f"{tensor}_eps"] << 24 | number
             if training:
-                describe_prior(one["prior"], layer, tensor, f"{prefix}{tensor}_prior_", places)
+                describe_prior(fields["prior"], layer, tensor, f"{prefix}{tensor}_prior_", places)
     return layers
 
 
@@ -103,11 +103,11 @@ def place_weights(layers, buffers):
     for layer in layers:
         sizes = {"kernel": layer["inputs"] * layer["outputs"], "bias": layer["outputs"]}
         for tensor, size in sizes.items():
-            one = layer[tensor]
+            fields = layer[tensor]
             for name in ("delta", "factor", "kl_rho"):
-                one[name] = buffers.take(size)
-            one["kl_mu"] = buffers.take(size) if one["prior"]["code"] in stored else -1
-            place_prior(one["prior"], buffers)
+                fields[name] = buffers.take(size)
+            fields["kl_mu"] = buffers.take(size) if fields["prior"]["code"] in stored else -1
+            place_prior(fields["prior"], buffers)
         for name in ("bias_shift", "bias_flip"):
             layer[name] = buffers.take(layer["outputs"])
 

@@ -62,14 +62,14 @@ class PointCaller(Caller):
         record["leak"] = get_activation(layer.activation).leak or 0.0
         record["bias_kind"] = dense_flipout.BIASES["deterministic" if layer.bias else "none"]
         for tensor in TENSORS:
-            one, training = record[tensor], site.rows > 0
-            one["mu"] = site.places.get(f"{prefix}{tensor}_mu", -1)
-            one["kl_mu"] = one["prior"]["own"] = -1
+            fields, training = record[tensor], site.rows > 0
+            fields["mu"] = site.places.get(f"{prefix}{tensor}_mu", -1)
+            fields["kl_mu"] = fields["prior"]["own"] = -1
             if training and tensor in layer.point_priors:
                 size = int(np.prod(layer.parameter_shapes[f"{tensor}_mu"]))
-                one["kl_mu"] = buffers.take(size)
-                describe_prior(one["prior"], layer, tensor, "", {})
-                place_prior(one["prior"], buffers)
+                fields["kl_mu"] = buffers.take(size)
+                describe_prior(fields["prior"], layer, tensor, "", {})
+                place_prior(fields["prior"], buffers)
 
     def give_parameters(self, p):
         """Tell kernels where the layer's parameters lie."""

@@ -44,10 +44,10 @@ def describe_prior(record, layer, tensor, prefix, places):
         record["code"] = kernels.LEARNED  # of numbers, of which none is learned
     shape = layer.parameter_shapes[f"{tensor}_mu"]
     record["count"] = len(getattr(prior, "scales", ())) or int(np.prod(shape))
-    record["loc"], record["rho"] = (places.get(prefix + one, -1) for one in ("loc", "rho"))
-    for one in ("loc", "scale"):
-        if isinstance(getattr(prior, one, None), float):
-            record["normal"][one] = getattr(prior, one)
+    record["loc"], record["rho"] = (places.get(prefix + own, -1) for own in ("loc", "rho"))
+    for name in ("loc", "scale"):
+        if isinstance(getattr(prior, name, None), float):
+            record["normal"][name] = getattr(prior, name)
 
 
 def place_prior(record, buffers):

@@ -228,7 +228,7 @@ class Runner(Caller):
         ----------
         noise : sequence of LayerNoise, or of LocalLayerNoise where the estimator is "local"
         """
-        for layer, one in zip(self.layers, noise, strict=True):
+        for layer, given in zip(self.layers, noise, strict=True):
             places = {
                 "kernel_eps": layer["kernel"]["delta"],
                 "bias_eps": layer["bias"]["delta"],
@@ -237,7 +237,7 @@ class Runner(Caller):
                 "output_eps": layer["sign_output"],
             }
             for name, place in places.items():
-                array = getattr(one, name, None)
+                array = getattr(given, name, None)
                 if array is not None:
                     self.part(place, array.shape)[...] = array
         self.this.eps = self.this.signs = records.GIVEN

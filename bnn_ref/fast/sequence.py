@@ -53,9 +53,7 @@ class Sequence:
     def __init__(self, members, site, likelihood=None):
         self.members, self.dtype = members, site.crew.dtype
         chained = check_estimator(site.estimator) in CHAINED
-        kinds = [
-            chained and is_compiled(one.layer, site.rows > 0, site.estimator) for one in members
-        ]
+        kinds = [chained and is_compiled(m.layer, site.rows > 0, site.estimator) for m in members]
         self.parts, begin = [], 0
         for is_chain, group in groupby(kinds):
             count = len(list(group))

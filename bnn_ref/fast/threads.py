@@ -92,5 +92,5 @@ class Helpers:
         """Have helper i call function(*arguments[i]); return at once."""
         if self._process != os.getpid():
             self._start()
-        for jobs, one in zip(self._queues, arguments, strict=True):
-            jobs.put((function, one))
+        for jobs, mine in zip(self._queues, arguments, strict=True):
+            jobs.put((function, mine))

@@ -47,12 +47,12 @@ class Workspace:
             With the gradient by x.
         """
         name = (estimator, by_inputs)
-        rooms, found = self._sequences.get(name, (0, None))
+        rooms, sequence = self._sequences.get(name, (0, None))
         if rows > rooms:
             rooms = max(rows, self.rows)
-            found = self._sequence(rooms, by_inputs, estimator)
-            self._sequences[name] = rooms, found
-        return found
+            sequence = self._sequence(rooms, by_inputs, estimator)
+            self._sequences[name] = rooms, sequence
+        return sequence
 
     def for_prediction(self):
         """Return the `Sequence` of predictions."""
@@ -76,16 +76,16 @@ class Workspace:
         frozen : sequence of str
             Full names of tensors that stay as they are, as do the network's own fixed ones.
         """
-        found, still = [], {*self.fixed, *frozen}
+        stretches, still = [], {*self.fixed, *frozen}
         for name, place in self._places.items():
             kind = at.TAKE if name in statistics and name not in frozen else at.UPDATE_FLAT
             if kind == at.UPDATE_FLAT and name in still:
                 continue
             start, stop = place.start, place.stop
-            if found and found[-1][0] == kind and found[-1][2] == start:
-                start = found.pop()[1]
-            found.append((kind, start, stop))
-        return found
+            if stretches and stretches[-1][0] == kind and stretches[-1][2] == start:
+                start = stretches.pop()[1]
+            stretches.append((kind, start, stop))
+        return stretches
 
     def gradients(self, parameters):
         """Return room for a step's gradients, all 0: the same in every step.

@@ -351,5 +351,5 @@ def layer_from_json(description: Mapping[str, Any], inputs: int | tuple[int, ...
     """
     if not isinstance(description, dict) or "type" not in description:
         raise expected("layer", "an object with a type", repr(description))
-    shape = None if inputs is None else tuple(int(one) for one in np.atleast_1d(inputs))
+    shape = None if inputs is None else tuple(int(size) for size in np.atleast_1d(inputs))
     return LAYERS.find(description["type"]).from_json_behind(description, shape)

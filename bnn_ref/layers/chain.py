@@ -70,10 +70,10 @@ def layers_from_json(
     if not isinstance(descriptions, list):
         raise expected(thing, "a list of objects", repr(descriptions))
     layers = []
-    before = None if inputs is None else tuple(int(one) for one in np.atleast_1d(inputs))
-    for k, one in enumerate(descriptions):
+    before = None if inputs is None else tuple(int(size) for size in np.atleast_1d(inputs))
+    for k, description in enumerate(descriptions):
         try:
-            layer = layer_from_json(one, before)
+            layer = layer_from_json(description, before)
         except ValueError as error:
             raise ValueError(f"{thing}[{k}]: {error}") from None
         if before is not None:

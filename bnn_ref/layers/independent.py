@@ -50,10 +50,10 @@ def perturb(layer: DenseFlipout, trace: LayerTrace, noise: IndependentLayerNoise
     noise : IndependentLayerNoise
     """
     trace.kernel_deltas = trace.kernel_sigma * noise.kernel_eps_rows  # (B, I, O), E69
-    found = np.matmul(trace.inputs[:, None, :], trace.kernel_deltas)[:, 0]  # (B, O), E69
+    perturbation = np.matmul(trace.inputs[:, None, :], trace.kernel_deltas)[:, 0]  # (B, O), E69
     if layer.bias_is_random:
-        found = found + trace.bias_sigma * noise.bias_eps_rows  # E69
-    return found
+        perturbation = perturbation + trace.bias_sigma * noise.bias_eps_rows  # E69
+    return perturbation
 
 
 def perturb_backward(

@@ -59,8 +59,8 @@ class PointLayer(Layer):
         for tensor, prior in self.point_priors.items():
             if not hasattr(prior, "penalty"):
                 raise expected(f"{tensor}_prior", "a prior with a density", prior.describe())
-        found = ("kernel", "bias") if self.bias else ("kernel",)
-        settle(self, "initializer", settle_initializer(self.initializer, found))
+        tensors = ("kernel", "bias") if self.bias else ("kernel",)
+        settle(self, "initializer", settle_initializer(self.initializer, tensors))
 
     def _check_priors(self):
         """Raise where a prior's arrays do not fit its tensor, whose shape is known by now."""

@@ -169,11 +169,11 @@ class FlipoutLayer(Layer):
         scale_shift : float
             Settled.
         """
-        found = initial_means(self.initializer, self.parameter_shapes, stream)
+        values = initial_means(self.initializer, self.parameter_shapes, stream)
         for tensor, prior in self.priors.items():
-            found |= {f"{tensor}_prior_{name}": value for name, value in prior.initial.items()}
-        for name in self.parameter_shapes.keys() - found.keys():
-            found[name] = -3.0 + 0.1 * stream.normals(self.parameter_shapes[name], name)
+            values |= {f"{tensor}_prior_{name}": value for name, value in prior.initial.items()}
+        for name in self.parameter_shapes.keys() - values.keys():
+            values[name] = -3.0 + 0.1 * stream.normals(self.parameter_shapes[name], name)
         for tensor, prior in self.priors.items():
             sigmas = initial_sigmas(self.initial_sigma, tensor, prior, self.parameter_shapes)
             if sigmas is None:
@@ -181,8 +181,8 @@ class FlipoutLayer(Layer):
             if np.min(sigmas) <= scale_shift:
                 raise expected("initial_sigma", f"a number above scale_shift ({scale_shift:g})",
                                np.min(sigmas))  # fmt: skip
-            found[f"{tensor}_rho"] = softplus_inverse(np.asarray(sigmas) - scale_shift)
-        return found
+            values[f"{tensor}_rho"] = softplus_inverse(np.asarray(sigmas) - scale_shift)
+        return values
 
     def check_estimator(self, estimator: str, thing: str) -> None:
         """Raise where the layer or one of its priors needs one draw of the weights for the batch.
@@ -260,8 +260,8 @@ class FlipoutLayer(Layer):
             grad_sigma = t.grad_sigma if name == "kernel" else t.grad_bias_sigma
             grad_rho = (grad_sigma + kl_weight * by_sigma) * sigma_grad_rho  # E14, E15
             getattr(gradients, f"{name}_rho")[...] = grad_rho
-            for one, by in prior.kl_gradient_own(mu, kl_sigma).items():
-                getattr(gradients, f"{name}_prior_{one}")[...] = kl_weight * by  # E28
+            for own, by in prior.kl_gradient_own(mu, kl_sigma).items():
+                getattr(gradients, f"{name}_prior_{own}")[...] = kl_weight * by  # E28
             if name == "kernel":
                 t.kl_grad_mu, t.kl_grad_sigma, t.sigma_grad_rho = by_mu, by_sigma, sigma_grad_rho
 

@@ -127,12 +127,12 @@ class Residual(Layer):
 
     def parameters(self, scale_shift: Any, views: Mapping[str, NDArray[Any]]) -> LayerParameters:
         """Return `LayerParameters` that hold the layers'; arguments as for `Layer.parameters`."""
-        found = []
+        inside = []
         for j, layer in enumerate(self.layers):
             start = f"layers.{j}."
             own = {n.removeprefix(start): v for n, v in views.items() if n.startswith(start)}
-            found.append(layer.parameters(scale_shift[j], own))
-        return LayerParameters(scale_shift=scale_shift, layers=tuple(found))
+            inside.append(layer.parameters(scale_shift[j], own))
+        return LayerParameters(scale_shift=scale_shift, layers=tuple(inside))
 
     def walk(self, p: LayerParameters | None, name: str) -> Iterator[tuple[str, Layer, Any]]:
         """Yield (name, layer, its parameters) of every layer that has none inside it."""
@@ -152,20 +152,20 @@ class Residual(Layer):
 
     def noise_of(self, arrays: Mapping[str, NDArray[Any]]) -> NestedNoise:
         """Return the `NestedNoise` of nested names; arguments as for `Layer.noise_of`."""
-        found = []
+        inside = []
         for j, layer in enumerate(self.layers):
             start = f"layers.{j}."
             own = {n.removeprefix(start): v for n, v in arrays.items() if n.startswith(start)}
-            found.append(layer.noise_of(own))
-        return NestedNoise(tuple(found))
+            inside.append(layer.noise_of(own))
+        return NestedNoise(tuple(inside))
 
     def check_noise(self, noise: Any, rows: int, dtype: np.dtype[Any], thing: str) -> None:
         """Raise where a layer's noise does not fit it; arguments as for `Layer.check_noise`."""
-        found = getattr(noise, "layers", None)
-        if not isinstance(found, tuple) or len(found) != len(self.layers):
+        inside = getattr(noise, "layers", None)
+        if not isinstance(inside, tuple) or len(inside) != len(self.layers):
             raise expected(thing, f"the noise of {len(self.layers)} layers", type(noise).__name__)
-        for j, (layer, one) in enumerate(zip(self.layers, found, strict=True)):
-            layer.check_noise(one, rows, dtype, f"{thing}.layers[{j}]")
+        for j, (layer, layer_noise) in enumerate(zip(self.layers, inside, strict=True)):
+            layer.check_noise(layer_noise, rows, dtype, f"{thing}.layers[{j}]")
 
     def kl(self, p: LayerParameters, noise: Any = None, trace: LayerTrace | None = None) -> Any:
         """Return the sum of the layers' KL; arguments as for `Layer.kl`."""

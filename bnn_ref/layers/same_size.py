@@ -64,7 +64,7 @@ class SameSize(Layer):
 
     def options(self) -> dict[str, Any]:
         """Return name to value of every option but the shape."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "shape"}
+        return {key.name: getattr(self, key.name) for key in fields(self) if key.name != "shape"}
 
     def describe(self) -> str:
         """Return the layer in one line, for `repr` of the network."""
@@ -87,12 +87,12 @@ class SameSize(Layer):
         inputs : int
         """
         options = {key: value for key, value in description.items() if key != "type"}
-        unknown = sorted(set(options) - {one.name for one in fields(cls)})
+        unknown = sorted(set(options) - {key.name for key in fields(cls)})
         if unknown:
             raise expected(f"layer {cls.type}", "keys that it has", repr(unknown[0]))
-        for one in fields(cls):
-            if one.default is MISSING and one.name not in options:
-                raise expected(f"layer {cls.type}: {one.name}", "such a key", "none")
+        for key in fields(cls):
+            if key.default is MISSING and key.name not in options:
+                raise expected(f"layer {cls.type}: {key.name}", "such a key", "none")
         layer = cls(**options)
         if layer.shape is not None and layer.inputs != inputs:
             raise expected(f"layer {cls.type}: shape", f"one of {inputs} in all", layer.shape)

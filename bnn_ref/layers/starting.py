@@ -187,20 +187,20 @@ def initial_means(
     ValueError
         Where an array has another shape than its tensor.
     """
-    found = {}
+    means = {}
     for name, shape in shapes.items():
         if not name.endswith("_mu"):
             continue
         if isinstance(initializer, Values):
             tensor = name[:-3]
-            found[name] = fitted(initializer[tensor], shape, f"initializer.{tensor}")
+            means[name] = fitted(initializer[tensor], shape, f"initializer.{tensor}")
         elif name == "kernel_mu":
-            found[name] = kernel_scale(initializer, shape) * stream.normals(shape, name)
+            means[name] = kernel_scale(initializer, shape) * stream.normals(shape, name)
         elif initializer == "tfp":
-            found[name] = 0.1 * stream.normals(shape, name)
+            means[name] = 0.1 * stream.normals(shape, name)
         else:
-            found[name] = np.zeros(shape)
-    return found
+            means[name] = np.zeros(shape)
+    return means
 
 
 def initial_sigmas(

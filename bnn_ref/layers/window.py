@@ -71,12 +71,12 @@ class Window(NamedTuple):
         fill : float
             The value of the padding.
         """
-        found = np.empty((len(images), *self.places, self.count, self.image[2]), images.dtype)
+        patches = np.empty((len(images), *self.places, self.count, self.image[2]), images.dtype)
         canvas = self._canvas(len(images), images.dtype, fill)
         self._inside(canvas)[...] = images
         for p, under in self.steps():
-            found[:, :, :, p] = canvas[under]  # E30
-        return found
+            patches[:, :, :, p] = canvas[under]  # E30
+        return patches
 
     def gather(self, grad_patches: NDArray[Any]) -> NDArray[Any]:
         """Return the gradient by the images, (B, H, W, C), of that by their patches.
@@ -157,7 +157,7 @@ def check_sizes(
         value = (value,) * count
     if not isinstance(value, (tuple, list)) or len(value) != count:
         raise expected(thing, f"a whole number or {count} of them", repr(value))
-    return tuple(check_size(one, thing, most=most) for one in value)
+    return tuple(check_size(size, thing, most=most) for size in value)
 
 
 def check_padding(padding: str) -> str:

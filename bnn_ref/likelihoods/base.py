@@ -239,7 +239,7 @@ def register(likelihood: LikelihoodClass) -> LikelihoodClass:
 
 def tasks() -> list[str]:
     """Return every ``task`` for which data can be read: the likelihoods that take plain targets."""
-    return [name for name, one in LIKELIHOODS.items() if one.task == name]
+    return [name for name, likelihood in LIKELIHOODS.items() if likelihood.task == name]
 
 
 def likelihood_from_json(description: Mapping[str, Any]) -> Likelihood:

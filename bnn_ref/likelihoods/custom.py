@@ -103,14 +103,14 @@ class Custom(Likelihood):
         ValueError, TypeError
             For a function that returns anything else.
         """
-        found = self.function(z, y)
-        if not isinstance(found, tuple) or len(found) != 2:
+        answer = self.function(z, y)
+        if not isinstance(answer, tuple) or len(answer) != 2:
             raise TypeError(f"{self._short}: expected (losses, gradient), found "
-                            f"{type(found).__name__}")  # fmt: skip
+                            f"{type(answer).__name__}")  # fmt: skip
         kinds = "buifc" if np.iscomplexobj(z) else "buif"
-        losses = take_array(found[0], f"{self._short}: losses", shape=z.shape[:1], kinds=kinds,
+        losses = take_array(answer[0], f"{self._short}: losses", shape=z.shape[:1], kinds=kinds,
                             finite=False)  # fmt: skip
-        gradient = take_array(found[1], f"{self._short}: gradient", shape=z.shape, kinds=kinds,
+        gradient = take_array(answer[1], f"{self._short}: gradient", shape=z.shape, kinds=kinds,
                               finite=False)  # fmt: skip
         return losses, gradient.astype(z.dtype, copy=False)
 

@@ -36,9 +36,9 @@ class PredictedReduction(Reduction):
 
     def result(self) -> dict[str, NDArray[Any]]:
         """Return name to array: mean, variance, and the two that add up to it."""
-        found = super().result()
+        moments = super().result()
         aleatoric = self.aleatoric / self.draws  # E23
-        return {**found, "aleatoric": aleatoric, "variance": aleatoric + found["epistemic"]}
+        return {**moments, "aleatoric": aleatoric, "variance": aleatoric + moments["epistemic"]}
 
 
 @register
@@ -157,11 +157,11 @@ class PredictedNormal(Likelihood):
         mean, s, rho = self.parts(z)
         t = (y.astype(z.real.dtype) - mean) / s
         by_rho = (1 - t) * (1 + t) / s * sigmoid(rho)  # E29
-        found = np.concatenate([-t / s, by_rho], axis=-1)  # E29
+        slope = np.concatenate([-t / s, by_rho], axis=-1)  # E29
         if not self.beta:
-            return found
+            return slope
         factor = (s * s) ** z.real.dtype.type(self.beta)  # E29
-        return found * np.concatenate([factor, factor], axis=-1)  # E29
+        return slope * np.concatenate([factor, factor], axis=-1)  # E29
 
     def score(self, z: NDArray[Any], y: NDArray[Any]) -> float:
         """Return the sum over rows of the mean over targets of the squared errors.

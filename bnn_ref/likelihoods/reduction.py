@@ -89,11 +89,11 @@ class ProbabilityReduction(Reduction):
 
     def result(self) -> dict[str, NDArray[Any]]:
         """Return name to array: probabilities, both variances and the three entropies."""
-        found = super().result()
-        mean = found.pop("mean")
+        moments = super().result()
+        mean = moments.pop("mean")
         total, expected_entropy = self.likelihood.entropy(mean), self.entropy / self.draws  # E23
         return {
-            **found,
+            **moments,
             "probabilities": mean,
             "aleatoric": self.aleatoric / self.draws,
             "total_entropy": total,
@@ -111,7 +111,7 @@ class NormalReduction(Reduction):
 
     def result(self) -> dict[str, NDArray[Any]]:
         """Return name to array: mean, variance, and the two that add up to it."""
-        found = super().result()
+        moments = super().result()
         scale = self.likelihood.scales(self.own, np.dtype(np.float64))
         aleatoric = np.broadcast_to(scale * scale, self.mean.shape)  # E23
-        return {**found, "aleatoric": aleatoric, "variance": aleatoric + found["epistemic"]}
+        return {**moments, "aleatoric": aleatoric, "variance": aleatoric + moments["epistemic"]}

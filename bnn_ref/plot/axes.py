@@ -41,8 +41,8 @@ def new_figure(columns: int = 1, width: float = WIDTH, heights: Sequence[float] 
         layout="constrained",
         squeeze=False,
     )
-    for one in axes.flat:
-        dress(one, PRINT)
+    for panel in axes.flat:
+        dress(panel, PRINT)
     return figure, axes
 
 

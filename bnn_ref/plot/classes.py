@@ -62,25 +62,25 @@ def boundary(
     reach = beyond * (high - low)
     across, up = (np.linspace(a, b, SIDE) for a, b in zip(low - reach, high + reach, strict=True))
     grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)  # (SIDE^2, 2)
-    found = model.predict(grid, draws=draws)
-    p = found.probabilities
+    prediction = model.predict(grid, draws=draws)
+    p = prediction.probabilities
     pair = p.shape[1] == 2
     first = p[:, -1] if pair or p.shape[1] == 1 else p.max(axis=1)
     figure, axes = new_figure(2, 4.2, [3.4])
     maps = (
         ("probability of the second class" if pair else "probability of the likeliest class",
          first, "RdYlBu_r" if pair else "viridis", 1.0),
-        ("mutual information, nats", found.mutual_information, "cividis", None),
+        ("mutual information, nats", prediction.mutual_information, "cividis", None),
     )  # fmt: skip
-    for one, (label, values, colours, top) in zip(axes[0], maps, strict=True):
-        shown = one.pcolormesh(across, up, values.reshape(SIDE, SIDE), cmap=colours, vmin=0,
+    for panel, (label, values, colours, top) in zip(axes[0], maps, strict=True):
+        shown = panel.pcolormesh(across, up, values.reshape(SIDE, SIDE), cmap=colours, vmin=0,
                                vmax=top, shading="nearest", rasterized=True)  # fmt: skip
-        figure.colorbar(shown, ax=one, label=label)
-        one.grid(visible=False)
-        one.set_xlabel("first input")
-        one.set_ylabel("second input")
+        figure.colorbar(shown, ax=panel, label=label)
+        panel.grid(visible=False)
+        panel.set_xlabel("first input")
+        panel.set_ylabel("second input")
         if y is not None:
-            _classes(one, x, np.asarray(y))
+            _classes(panel, x, np.asarray(y))
     return figure
 
 
@@ -136,8 +136,8 @@ def reliability(
     model, y = _of_classes(model), np.asarray(y)
     if model.classes is not None:
         y = np.searchsorted(model.classes, y)
-    found = model.predict(x, y, draws)
-    confidence, right = found.confidence.ravel(), (found.classes == found.targets).ravel()
+    p = model.predict(x, y, draws)
+    confidence, right = p.confidence.ravel(), (p.classes == p.targets).ravel()
     count, mean, accuracy = calibration_bins(confidence, right, bins)
     filled = count > 0
     low, high = wilson_interval(accuracy[filled], count[filled])

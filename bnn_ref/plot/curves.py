@@ -78,9 +78,9 @@ def band(
     axes = new_axes(ax)
 
     def curves(rows: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], ...]:
-        found = model.predict(rows, draws=draws)
-        spreads = (np.sqrt(v) * model.scale for v in (found.variance, found.epistemic))
-        return tuple(a[:, 0] for a in (found.mean * model.scale + model.loc, *spreads))
+        prediction = model.predict(rows, draws=draws)
+        spreads = (np.sqrt(v) * model.scale for v in (prediction.variance, prediction.epistemic))
+        return tuple(a[:, 0] for a in (prediction.mean * model.scale + model.loc, *spreads))
 
     mean, total, epistemic = curves(grid)
     label = "±2 deviations with noise"

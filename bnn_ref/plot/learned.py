@@ -59,8 +59,8 @@ def posterior(model: Any, *, image: tuple[int, int] | None = None) -> Figure:
         ("posterior deviation", lambda mu, s: s, True),
         ("signal to noise, |mean| / deviation", lambda mu, s: np.abs(mu) / s, True),
     )
-    for one, (label, value, decades) in zip(axes[0], panels, strict=True):
-        _histograms(one, [(name, value(mu, s).ravel()) for name, mu, s in layers], label, decades)
+    for panel, (label, value, decades) in zip(axes[0], panels, strict=True):
+        _histograms(panel, [(name, value(mu, s).ravel()) for name, mu, s in layers], label, decades)
     legend(axes[0, 0], PRINT, 3)
     if image is not None:
         _pictures(figure, axes, layers[0][1], layers[0][2], image)
@@ -96,8 +96,8 @@ def _pictures(figure: Any, axes: Any, mu: npt.NDArray[np.float64], s: npt.NDArra
     for row, (label, values, colours) in enumerate(
         (("kernel_mu", mu, "RdBu_r"), ("sigma", s, "viridis")), start=1
     ):
-        for one in axes[row]:
-            one.remove()
+        for panel in axes[row]:
+            panel.remove()
         wide = figure.add_subplot(grid[row, :])
         tiles = [values[:, unit].reshape(image) for unit in units]
         gutter = np.full((image[0], 1), np.nan)

@@ -92,8 +92,8 @@ def new_figure(
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.patch.set_alpha(0)
     axes = figure.subplots(rows, columns, **options)
-    for one in figure.axes:
-        dress(one, theme)
+    for panel in figure.axes:
+        dress(panel, theme)
     return figure, axes
 
 

@@ -61,10 +61,10 @@ class _Reduction:
 
     def result(self):
         """Return the block's arrays, by the names of `Prediction`."""
-        found = self.draws.result()
+        moments = self.draws.result()
         if self.y is not None:
-            found["log_prob"] = self.log_sum - np.log(self.draws.draws)  # E22
-        return found
+            moments["log_prob"] = self.log_sum - np.log(self.draws.draws)  # E22
+        return moments
 
 
 def reduce_draws(
@@ -188,7 +188,7 @@ def predict(
         part = slice(start, min(start + rows_at_once, rows))
         block = np.asarray(x[part])
         refuse_rows(block, "x", parameters.dtype, range(start, start + len(block)))
-        kept = (None if one is None else one[:, part] for one in (samples, scales))
+        kept = (None if drawn is None else drawn[:, part] for drawn in (samples, scales))
         reduction = _Reduction(network.likelihood, None if y is None else y[part], own, *kept)
         for draw in range(draws):
             reduction.add(
@@ -209,5 +209,5 @@ def _room(draws, rows, outputs, dtype, likelihood):
         found = f"{draws} draws of {rows} rows and {outputs} outputs"
         raise expected("return_draws", f"at most {MOST_SAMPLES:,} numbers (give fewer rows at a "
                        "time: a row's draws are its own)", found)  # fmt: skip
-    found = [np.empty((draws, rows, outputs), dtype) for _ in range(arrays)]
-    return (*found, None)[:2]
+    rooms = [np.empty((draws, rows, outputs), dtype) for _ in range(arrays)]
+    return (*rooms, None)[:2]

@@ -22,13 +22,13 @@ def _alike(targets, **others):
     targets = np.asarray(targets, np.float64)
     if targets.size == 0:
         raise expected("targets", "at least one row", "none")
-    found = [targets]
+    weighted = [targets]
     for name, other in others.items():
         other = np.asarray(other, np.float64)
         if other.shape not in (targets.shape, ()):
             raise expected(name, f"shape {targets.shape}", other.shape)
-        found.append(other)
-    return found
+        weighted.append(other)
+    return weighted
 
 
 def _distance(offset, scale):

@@ -149,12 +149,12 @@ class LaplacePrior(Prior):
             square = z * z
         by_mu = erf(z * real(np.sqrt(0.5))) / real(self.scale)  # E26
         grown = np.asarray(self._width(sigma)[0] * np.exp(-0.5 * square))
-        found = grown - 1
-        if not np.iscomplexobj(found):
+        slope = grown - 1
+        if not np.iscomplexobj(slope):
             near = grown > 1 / 16
-            found[near] = self._near_zero(*(np.broadcast_to(v, near.shape)[near]
+            slope[near] = self._near_zero(*(np.broadcast_to(v, near.shape)[near]
                                             for v in (mu, sigma)))  # fmt: skip
-        return by_mu, found / sigma  # E26
+        return by_mu, slope / sigma  # E26
 
     def _near_zero(self, mu, sigma):
         """Return u exp(-z^2/2) - 1 as expm1(log(u) - z^2/2), with all its digits."""

@@ -107,10 +107,10 @@ class BoundNormal(NormalPrior):
         """Return the derivatives of the summed KL by "loc" and "rho"; as for `NormalPrior.kl`."""
         m, s = self._numbers(mu.real.dtype)
         z = (mu - m) / s
-        found = {}
+        gradients = {}
         if "loc" in self.own:
-            found["loc"] = -np.sum(z) / s  # E28
+            gradients["loc"] = -np.sum(z) / s  # E28
         if "rho" in self.own:
             by_scale = np.sum(((s - sigma) / s) * ((s + sigma) / s) - z * z) / s  # E28
-            found["rho"] = by_scale * sigmoid(self.own["rho"])  # E28
-        return found
+            gradients["rho"] = by_scale * sigmoid(self.own["rho"])  # E28
+        return gradients

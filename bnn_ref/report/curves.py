@@ -21,8 +21,8 @@ def plots(evidence: Evidence) -> list[Plot]:
 
 def _column(records, name, factor=1.0):
     """Return (steps, values) of the records that have a value of that name."""
-    found = [(r["step"], factor * r[name]) for r in records if r.get(name) is not None]
-    return [step for step, _ in found], [value for _, value in found]
+    points = [(r["step"], factor * r[name]) for r in records if r.get(name) is not None]
+    return [step for step, _ in points], [value for _, value in points]
 
 
 def _lines(theme, series, label, *, log=False):
@@ -67,11 +67,11 @@ def _loss(records):
 
 def _pair(records, name, factor=1.0):
     """Return the series of a score on the batches and, where there are any, on held-out rows."""
-    found = [("training batches", *_column(records, name, factor))]
+    lines = [("training batches", *_column(records, name, factor))]
     sign = -1.0 if name == "nll" else 1.0  # recorded is a log-probability
     held = _column(records, "validation_nats" if name == "nll" else f"validation_{name}",
                    sign * factor)  # fmt: skip
-    return [*found, ("held-out rows", *held)] if held[0] else found
+    return [*lines, ("held-out rows", *held)] if held[0] else lines
 
 
 def _pair_words(name, series, unit):
@@ -115,9 +115,9 @@ def _score(evidence, records):
         factor, name, unit = 100.0, "Accuracy", "%"
     else:
         scale = evidence.opened.dataset.encoding.y_scale
-        one = scale is not None and len(scale) == 1
-        factor, name = scale[0] if one else 1.0, "Root mean squared error"
-        unit = "scaled unit" if scale is not None and not one else "target unit"
+        is_single = scale is not None and len(scale) == 1
+        factor, name = scale[0] if is_single else 1.0, "Root mean squared error"
+        unit = "scaled unit" if scale is not None and not is_single else "target unit"
     series = _pair(records, evidence.metric, factor)
     short = "RMSE" if unit != "%" else "accuracy"
     return Plot(

@@ -70,7 +70,7 @@ def feature_maps(evidence: Evidence, row: int, shown: list[int]) -> dict[int, ND
     dict of int to array (S, H, W, C)
     """
     opened = evidence.opened
-    found = {k: [] for k in shown}
+    by_layer = {k: [] for k in shown}
     first = np.asarray(evidence.x[row : row + 1])
     for draw in range(evidence.draws):
         h = first.reshape(1, -1).astype(opened.parameters.dtype)
@@ -78,17 +78,17 @@ def feature_maps(evidence: Evidence, row: int, shown: list[int]) -> dict[int, ND
             layer = opened.network.layers[k]
             stream = Stream(evidence.seed, "predict", k, draw=draw, dtype=h.dtype, first_row=row)
             h = layer.draw_outputs(opened.parameters.layers[k], h, stream, "weights")
-            if k in found:
-                found[k].append(h.reshape(layer.output_shape).astype(np.float64))
-    return {k: np.stack(maps) for k, maps in found.items()}
+            if k in by_layer:
+                by_layer[k].append(h.reshape(layer.output_shape).astype(np.float64))
+    return {k: np.stack(maps) for k, maps in by_layer.items()}
 
 
 def _kernels(evidence):
     """Return the picture of the first convolution with a posterior, in a list; [] without one."""
     every = enumerate(evidence.opened.parameters.layers)
-    found = (one for one in every if np.ndim(getattr(one[1], "kernel_mu", None)) == 4
-             and getattr(one[1], "kernel_rho", None) is not None)  # fmt: skip
-    k, p = next(found, (None, None))
+    drawn = ((k, p) for k, p in every if np.ndim(getattr(p, "kernel_mu", None)) == 4
+             and getattr(p, "kernel_rho", None) is not None)  # fmt: skip
+    k, p = next(drawn, (None, None))
     if p is None:
         return []
     mu, sigma = p.kernel_mu, sigma_of(p.scale_shift, p.kernel_rho)
@@ -127,7 +127,7 @@ def _maps(evidence, name, row, shown):
         kind = evidence.opened.network.layers[k].type
         tiles = (np.moveaxis(value[:, :, channels], -1, 0) for value in (mean, spread))
         named = zip((f"{k}: mean", "deviation"), tiles, (MEAN, SPREAD), strict=True)
-        strips += [Strip(*one) for one in named]
+        strips += [Strip(*strip) for strip in named]
         words.append(f"layer {k}, {kind}: mean {mean.mean():.2g}, deviation {spread.mean():.2g}")
     title = {"surest": "Feature maps of the surest row", "first": "Feature maps of the first row",
              "least-sure": "Feature maps of the least sure row"}[name]  # fmt: skip
@@ -150,20 +150,20 @@ def _draw(theme, strips):
     figure, axes = new_figure(theme, height=0.25 + sum(heights) * (1.1 if longest > 1 else 1.0),
                               rows=len(strips), squeeze=False, height_ratios=heights)  # fmt: skip
     figure.get_layout_engine().set(hspace=0.04, h_pad=0.02)
-    for one, strip in zip(axes[:, 0], strips, strict=True):
+    for panel, strip in zip(axes[:, 0], strips, strict=True):
         gutter = np.full((strip.tiles.shape[1], 1), np.nan)
         whole = np.concatenate([part for tile in strip.tiles for part in (tile, gutter)][:-1], 1)
         low, high = float(strip.tiles.min()), float(strip.tiles.max())
         top = max(abs(low), abs(high)) or 1.0
         middle = strip.colours == "RdBu_r"
-        one.imshow(whole, cmap=strip.colours, vmin=-top if middle else low,
+        panel.imshow(whole, cmap=strip.colours, vmin=-top if middle else low,
                    vmax=top if middle else high, interpolation="nearest")  # fmt: skip
-        one.set_anchor("W")
-        one.grid(visible=False)
-        one.set_xticks([])
-        one.set_yticks([])
-        for spine in one.spines.values():
+        panel.set_anchor("W")
+        panel.grid(visible=False)
+        panel.set_xticks([])
+        panel.set_yticks([])
+        for spine in panel.spines.values():
             spine.set_visible(False)
-        one.set_ylabel(f"{strip.label}\n{low:.2g} to {high:.2g}", rotation=0, ha="right",
+        panel.set_ylabel(f"{strip.label}\n{low:.2g} to {high:.2g}", rotation=0, ha="right",
                        va="center", fontsize=7.5, color=theme.ink)  # fmt: skip
     return figure

@@ -119,13 +119,13 @@ def _draw(theme, evidence, rows, draws, lines):
         shown = _shown(mean, names)
         _show_draws(left, draws[:, i][:, shown])
         right.bar(range(len(shown)), mean[shown], 0.8, color=theme.blue)
-        for one in (left, right):
-            one.set_ylim(0, 1.02)
-            one.set_yticks([0, 0.5, 1], ["0", "", "1"])
-            one.set_xlim(-0.6, len(shown) - 0.4)
-            one.set_xticks(range(len(shown)), [names[k] for k in shown])
-            one.tick_params(labelsize=8, length=2, pad=2)
-            one.grid(axis="x", visible=False)
+        for panel in (left, right):
+            panel.set_ylim(0, 1.02)
+            panel.set_yticks([0, 0.5, 1], ["0", "", "1"])
+            panel.set_xlim(-0.6, len(shown) - 0.4)
+            panel.set_xticks(range(len(shown)), [names[k] for k in shown])
+            panel.tick_params(labelsize=8, length=2, pad=2)
+            panel.grid(axis="x", visible=False)
         right.set_yticklabels([])
         left.set_title("\n" * lines[i].count("\n") + " ", fontsize=8.5, pad=6)  # room for a line
         left.annotate(lines[i], (0.01, 1), (0, 6), ("figure fraction", "axes fraction"),

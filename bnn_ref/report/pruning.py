@@ -57,9 +57,9 @@ def pruning(evidence: Evidence) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any
     averaged, means = [], []
     for share in shares:
         parameters = pruned(evidence.opened.parameters, share)
-        for found, kind in ((averaged, "weights"), (means, "mean")):
+        for scores, kind in ((averaged, "weights"), (means, "mean")):
             prediction = evidence.predict(x, y, parameters=parameters, kind=kind)
-            found.append(evidence.score(prediction))
+            scores.append(evidence.score(prediction))
     return np.array(shares), np.array(averaged), np.array(means)
 
 

@@ -43,8 +43,8 @@ def own_units(
 
 def drawn_normals(evidence: Evidence, x: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return every draw's Normal of the first target: mean and scale, (S, N) each, as trained."""
-    found = evidence.opened.parameters.likelihood
-    own = {name: array.astype(np.float64) for name, array in found.items()}
+    learned = evidence.opened.parameters.likelihood
+    own = {name: array.astype(np.float64) for name, array in learned.items()}
     mean, scale = evidence.opened.network.likelihood.normals(evidence.outputs(x), own)
     return mean[:, :, 0], np.broadcast_to(scale, mean.shape)[:, :, 0]
 

@@ -109,11 +109,11 @@ def _title(evidence):
 
 
 def _training(evidence):
-    found = curves.plots(evidence)
+    plots = curves.plots(evidence)
     text = "What training reported, averaged over the steps between two points."
-    if not found:
+    if not plots:
         text = "The history has fewer than two records: there are no curves to show."
-    return Section("training", "Training", text, found)
+    return Section("training", "Training", text, plots)
 
 
 def _weights(evidence):
@@ -127,8 +127,8 @@ def _weights(evidence):
         "density axes are square roots, so that a peak of idle weights leaves the others visible. "
         + weights.active(evidence.opened)
     )
-    found = [*weights.plots(evidence), *pruning.plots(evidence)]
-    return Section("weights", "What was learned", text, found)
+    plots = [*weights.plots(evidence), *pruning.plots(evidence)]
+    return Section("weights", "What was learned", text, plots)
 
 
 def _idle(evidence):
@@ -143,13 +143,13 @@ def _idle(evidence):
 
 def _images(evidence):
     """Return the section on kernels and feature maps, in a list; [] where nothing sees images."""
-    found = images.plots(evidence)
+    plots = images.plots(evidence)
     text = (
         "A convolution looks for the same pattern at every place: its kernels are the patterns, "
         "its feature maps where it found them. Where the draws of the weights differ, the map says "
         "so by its deviation."
     )
-    return [Section("images", "Inside the network: images", text, found)] if found else []
+    return [Section("images", "Inside the network: images", text, plots)] if plots else []
 
 
 def _predictions(evidence):

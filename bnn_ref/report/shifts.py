@@ -60,12 +60,12 @@ def strangers(
     if image is not None:
         noise = rng.uniform(x.min(), x.max(), x.shape).astype(x.dtype)
         return {"rotated by 90 degrees": turned(x, image, 90), "noise images": noise}
-    found = {}
+    changed = {}
     if x.shape[1] > 1:
-        found["columns shuffled"] = np.stack([rng.permutation(column) for column in x.T], axis=1)
+        changed["columns shuffled"] = np.stack([rng.permutation(column) for column in x.T], axis=1)
     noise = NOISE_SCALE * rng.standard_normal(x.shape)
-    found[f"noise of scale {NOISE_SCALE:g}"] = noise.astype(x.dtype)
-    return found
+    changed[f"noise of scale {NOISE_SCALE:g}"] = noise.astype(x.dtype)
+    return changed
 
 
 def area(strange: NDArray[Any], usual: NDArray[Any]) -> float:
@@ -94,11 +94,11 @@ def noticed(groups: Mapping[str, NDArray[Any]]) -> str:
         The total uncertainty of each row; the first entry is of the usual ones.
     """
     (usual, own), *strange = groups.items()
-    found = []
+    sentences = []
     for name, rows in strange:
         side = "larger" if rows.mean() > own.mean() else "not larger"
-        found.append(
+        sentences.append(
             f"For {name} it is {side} ({rows.mean():.3g} in the mean, {own.mean():.3g} for "
             f"{usual}); the area under the ROC that tells them apart is {area(rows, own):.2f}."
         )
-    return " ".join(found)
+    return " ".join(sentences)

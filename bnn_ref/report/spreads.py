@@ -47,21 +47,21 @@ def _group(evidence, name, title, rows):
     def draw(theme):
         figure, axes = new_figure(theme, NARROW, 0.45 + 0.85 * len(rows), rows=len(rows),
                                   squeeze=False, sharex=True)  # fmt: skip
-        for i, one in enumerate(axes[:, 0]):
+        for i, panel in enumerate(axes[:, 0]):
             s = scales[:, i]
             mean, reach = draws[:, i].mean(), 3.5 * np.hypot(np.sqrt(np.mean(s * s)),
                                                              draws[:, i].std())  # fmt: skip
             grid = np.linspace(mean - reach, mean + reach, 240)
             density = (normal_density((grid[:, None] - draws[:, i]) / s) / s).mean(axis=1)
-            one.fill_between(grid * unit + shift, density / density.max(), color=theme.blue,
+            panel.fill_between(grid * unit + shift, density / density.max(), color=theme.blue,
                              alpha=0.25, linewidth=0)  # fmt: skip
-            one.plot(draws[:, i] * unit + shift, np.full(len(draws), 0.12), "|", color=theme.blue,
+            panel.plot(draws[:, i] * unit + shift, np.full(len(draws), 0.12), "|", color=theme.blue,
                      markersize=9, markeredgewidth=0.8)  # fmt: skip
-            one.axvline(mean * unit + shift, color=theme.ink, linewidth=1.2)
-            one.axvline(y[i] * unit + shift, color=theme.orange, linewidth=1.6, linestyle="--")
-            one.set_ylim(0, 1.1)
-            one.set_yticks([])
-            one.set_title(lines[i], loc="left", fontsize=8.5, color=theme.ink, pad=3)
+            panel.axvline(mean * unit + shift, color=theme.ink, linewidth=1.2)
+            panel.axvline(y[i] * unit + shift, color=theme.orange, linewidth=1.6, linestyle="--")
+            panel.set_ylim(0, 1.1)
+            panel.set_yticks([])
+            panel.set_title(lines[i], loc="left", fontsize=8.5, color=theme.ink, pad=3)
         axes[-1, 0].set_xlabel(target_name(evidence))
         return figure
 
@@ -89,29 +89,29 @@ def shift_look(evidence: Evidence) -> tuple[str, list[Plot]]:
     """Return what is to be said of rows like none in training, and the figures."""
     x = np.asarray(evidence.x[:ROWS])
     shift = gradual(x, evidence.image)
-    found = [parts(evidence, evidence.predict(rows)) for rows in shift.rows]
+    uncertainties = [parts(evidence, evidence.predict(rows)) for rows in shift.rows]
     rows = {f"{evidence.part} rows": x, **strangers(x, evidence.image, evidence.seed)}
     predictions = {name: evidence.predict(part) for name, part in rows.items()}
     groups = {name: parts(evidence, prediction) for name, prediction in predictions.items()}
     scale = evidence.opened.dataset.encoding.decode_scale
     totals = {name: scale(np.sqrt(p.variance))[:, 0] for name, p in predictions.items()}
-    return noticed(totals), [_shift(evidence, shift, found), _groups(groups)]
+    return noticed(totals), [_shift(evidence, shift, uncertainties), _groups(groups)]
 
 
-def _shift(evidence, shift, found):
+def _shift(evidence, shift, uncertainties):
     def draw(theme):
         figure, axes = new_figure(theme)
         for k, part in enumerate(PARTS):
             color, style = theme.series(k)
-            axes.plot(shift.amounts, [one[part] for one in found], linestyle=style, color=color,
-                      label=part, linewidth=1.6)  # fmt: skip
+            axes.plot(shift.amounts, [split[part] for split in uncertainties], linestyle=style,
+                      color=color, label=part, linewidth=1.6)  # fmt: skip
         axes.set_ylim(bottom=0)
         axes.set_xlabel(shift.label)
         axes.set_ylabel("standard deviation, target unit")
         legend(axes, theme, 3)
         return figure
 
-    first, last = found[0], found[-1]
+    first, last = uncertainties[0], uncertainties[-1]
     return Plot(
         "uncertainty-shift",
         "Turned by degrees" if evidence.image is not None else "Moved away by degrees",
@@ -129,13 +129,13 @@ def _groups(groups):
         figure, axes = new_figure(theme)
         places = np.arange(len(groups))[::-1]
         for k, part in enumerate(PARTS):
-            values = [one[part] for one in groups.values()]
+            values = [group[part] for group in groups.values()]
             across = places + 0.26 * (1 - k)
             axes.barh(across, values, 0.22, color=theme.series(k)[0], label=part,
                       hatch=("", "///", "...")[k], edgecolor=theme.paper, linewidth=0)  # fmt: skip
             for place, value in zip(across, values, strict=True):
                 axes.text(value, place, f" {value:.3g}", va="center", fontsize=8, color=theme.ink)
-        axes.set_xlim(0, 1.17 * max(one["total"] for one in groups.values()))
+        axes.set_xlim(0, 1.17 * max(group["total"] for group in groups.values()))
         axes.set_yticks(places, [name.replace(" ", "\n", 1) for name in groups])
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("standard deviation, target unit")
@@ -143,8 +143,8 @@ def _groups(groups):
         return figure
 
     words = "; ".join(
-        f"{name}: total {one['total']:.3g}, epistemic {one['epistemic']:.3g}"
-        for name, one in groups.items()
+        f"{name}: total {group['total']:.3g}, epistemic {group['epistemic']:.3g}"
+        for name, group in groups.items()
     )
     return Plot(
         "uncertainty-parts",

@@ -56,19 +56,19 @@ def _total(opened):
 
 def _end_of_training(opened):
     """Return what the first line says of a run: whether it has settled, and learned anything."""
-    found, lines = opened.convergence, [prior_line(opened.parameters, _total(opened))]
-    if found is not None:
-        lines.append(found.line)
+    convergence, lines = opened.convergence, [prior_line(opened.parameters, _total(opened))]
+    if convergence is not None:
+        lines.append(convergence.line)
     said = (f"{line[0].upper()}{line[1:]}" for line in lines if line)
     return "".join(f"{line}{'' if line[-1] in '.?' else '.'} " for line in said)
 
 
 def scores(evidence: Evidence) -> list[tuple[str, str, str]]:
     """Return the numbers at the top of the page: (value, what it is, a note) each."""
-    found = _scores(evidence)
+    lines = _scores(evidence)
     total = _total(evidence.opened)
     rows = len(evidence.opened.dataset.train.x)
-    return [*found, (f"{total:,.1f}", "KL of the posterior, nats", f"{total / rows:.4g} a row")]
+    return [*lines, (f"{total:,.1f}", "KL of the posterior, nats", f"{total / rows:.4g} a row")]
 
 
 def _scores(evidence):
@@ -84,15 +84,15 @@ def _scores(evidence):
     if not parts:
         name, text = shown[evidence.metric]
         return [(text(evidence.score(evidence.prediction)), f"training {name}", "")]
-    found = []
+    lines = []
     for key, (name, text) in shown.items():
         values = [(part, evidence.scores[f"{word}_{key}"]) for part, word in parts]
         if values[0][1] is None:
             continue
         (part, first), *others = values
         note = "".join(f"{other}: {text(value)}" for other, value in others)
-        found.append((text(first), f"{part} {name}", note))
-    return found
+        lines.append((text(first), f"{part} {name}", note))
+    return lines
 
 
 def _asked(evidence):
@@ -141,15 +141,15 @@ def run_section(evidence: Evidence) -> Section:
 
 def _settings(opened):
     """Return (name, value) pairs: the settings, the rows, what it was trained with."""
-    found = [
+    lines = [
         (name, ",".join(map(str, value)) if isinstance(value, list) else value)
         for name, value in opened.settings.items()
         if value is not None
     ]
     rows = opened.config["data"]["rows"]
-    found.append(("rows", ", ".join(f"{count} {part}" for part, count in rows.items())))
+    lines.append(("rows", ", ".join(f"{count} {part}" for part, count in rows.items())))
     made = opened.checkpoint.environment
-    return found + [(f"with {name}", value) for name, value in made.items() if value is not None]
+    return lines + [(f"with {name}", value) for name, value in made.items() if value is not None]
 
 
 def _layers(opened):
@@ -158,7 +158,7 @@ def _layers(opened):
     kinds = table(
         "Layers",
         ["layer", "type", "what it is"],
-        [[k, one.type, one.describe()] for k, one in layers],
+        [[k, layer.type, layer.describe()] for k, layer in layers],
     )  # fmt: skip
     parts = kl_parts(opened.network, opened.parameters, _noise(opened))
     totals = kl(opened.network, opened.parameters, _noise(opened))

@@ -24,7 +24,7 @@ def varying(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
         name: list(dict.fromkeys(str(cell_text(outcome.cell.get(name))) for outcome in outcomes))
         for name in names
     }
-    return {name: found for name, found in values.items() if len(found) > 1}
+    return {name: several for name, several in values.items() if len(several) > 1}
 
 
 def default_metric(outcomes: Sequence[Outcome]) -> str:

@@ -45,9 +45,9 @@ def look(evidence: Evidence) -> tuple[str, list[Plot]]:
 def _gradual(evidence, x, y):
     """Return the figure on rows changed by degrees; only a turned image keeps its label."""
     shift, turned = gradual(x, evidence.image), evidence.image is not None
-    found = [evidence.predict(rows, y) for rows in shift.rows]
-    curves = {part: np.array([split(p)[part].mean() for p in found]) for part in PARTS}
-    accuracy = np.array([p.accuracy for p in found])
+    predictions = [evidence.predict(rows, y) for rows in shift.rows]
+    curves = {part: np.array([split(p)[part].mean() for p in predictions]) for part in PARTS}
+    accuracy = np.array([p.accuracy for p in predictions])
 
     def draw(theme):
         if turned:

@@ -127,11 +127,11 @@ def rivals(evidence: Evidence) -> list[tuple[str, float]]:
     held_x, held_y = np.asarray(evidence.x[:]), np.asarray(evidence.y)
     if evidence.are_numbers:
         return _of_numbers(x, y, held_x, held_y)
-    found = [("guessing by the shares of the training rows", _by_shares(y, held_y, evidence))]
+    scored = [("guessing by the shares of the training rows", _by_shares(y, held_y, evidence))]
     if evidence.targets.exclusive:
         logistic = _logistic(x, y, held_x, held_y)
-        found += [] if logistic is None else [("a logistic regression", logistic)]
-    return found
+        scored += [] if logistic is None else [("a logistic regression", logistic)]
+    return scored
 
 
 def _of_numbers(x, y, held_x, held_y):

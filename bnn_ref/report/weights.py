@@ -39,22 +39,22 @@ class Kernel(NamedTuple):
 
 def kernels(parameters: Parameters) -> list[Kernel]:
     """Return the `Kernel` of every layer whose kernel has a posterior."""
-    found = []
+    layers = []
     for place, layer, p in parameters.walk():
         for name, _, mu, rho in layer.posteriors(p):
             if name == "kernel":
                 sigma = reference.sigma(p.scale_shift, rho.astype(np.float64)).ravel()
-                found.append(
+                layers.append(
                     Kernel(f"layer {shortened(place)}", mu.astype(np.float64).ravel(), sigma)
                 )
-    return found
+    return layers
 
 
 def ratios(kernel: Kernel) -> NDArray[Any]:
     """Return the signal-to-noise ratios |mu| / sigma; infinite where sigma is 0 and mu is not."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.abs(kernel.mu) / kernel.sigma
-    return np.where(kernel.mu == 0, 0.0, found)
+        ratio = np.abs(kernel.mu) / kernel.sigma
+    return np.where(kernel.mu == 0, 0.0, ratio)
 
 
 def active(opened: OpenedRun) -> str:

@@ -174,11 +174,11 @@ def save_checkpoint(
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:
     """Return a trainer's settings as JSON holds them."""
-    found = {**settings, "num_examples": float(settings["num_examples"]),
+    plain = {**settings, "num_examples": float(settings["num_examples"]),
              "adam": asdict(settings["adam"])}  # fmt: skip
     if isinstance(settings["learning_rate"], Cosine):
-        found["learning_rate"] = str(settings["learning_rate"])
-    return {name: FUNCTION if callable(value) else value for name, value in found.items()}
+        plain["learning_rate"] = str(settings["learning_rate"])
+    return {name: FUNCTION if callable(value) else value for name, value in plain.items()}
 
 
 def _description(parameters):
@@ -239,13 +239,13 @@ def _read(archive, network):
     """Return the `Checkpoint` in an open archive."""
     meta = _read_meta(archive)
     dtype = check_dtype(meta["dtype"])
-    found = Network.from_json(meta, meta["inputs"])
+    stored = Network.from_json(meta, meta["inputs"])
     if network is not None:
-        _refuse_other(network, found, dtype)
-        found = Network(found.layers, network.likelihood)  # which may hold a function
+        _refuse_other(network, stored, dtype)
+        stored = Network(stored.layers, network.likelihood)  # which may hold a function
     shapes = {"step": ((), np.int64), "seed": ((), np.uint64)}
     for prefix in ("", "moment_1.", "moment_2."):
-        for name, shape in found.parameter_shapes.items():
+        for name, shape in stored.parameter_shapes.items():
             shapes[prefix + name] = (shape, dtype)
     odd = sorted((set(shapes) | {"meta"}) ^ set(archive.names))
     if odd:
@@ -261,10 +261,10 @@ def _read(archive, network):
         raise expected("step", "a whole number, at least 0", step)
     parts = []
     for prefix in ("", "moment_1.", "moment_2."):
-        tensors = {name: arrays[prefix + name] for name in found.parameter_shapes}
-        parts.append(found.parameters(tensors, dtype))
+        tensors = {name: arrays[prefix + name] for name in stored.parameter_shapes}
+        parts.append(stored.parameters(tensors, dtype))
     return Checkpoint(
-        found, State(*parts, step), seed, meta["environment"], meta["pending"], meta.get("run"),
+        stored, State(*parts, step), seed, meta["environment"], meta["pending"], meta.get("run"),
         meta.get("settings"),
     )  # fmt: skip
 
@@ -284,16 +284,16 @@ def _read_meta(archive):
     return check_schema(parse_object(plain, "meta"), META, "meta")
 
 
-def _refuse_other(wanted, found, dtype):
+def _refuse_other(wanted, stored, dtype):
     """Raise the `ValueError` that names the first difference of two networks."""
-    if wanted.inputs != found.inputs:
-        raise expected("inputs", wanted.inputs, found.inputs)
-    one, other = wanted.to_json(dtype), found.to_json(dtype)
-    if len(one["layers"]) != len(other["layers"]):
-        raise expected("layers", f"{len(one['layers'])} of them", len(other["layers"]))
-    for k, (a, b) in enumerate(zip(one["layers"], other["layers"], strict=True)):
+    if wanted.inputs != stored.inputs:
+        raise expected("inputs", wanted.inputs, stored.inputs)
+    asked, other = wanted.to_json(dtype), stored.to_json(dtype)
+    if len(asked["layers"]) != len(other["layers"]):
+        raise expected("layers", f"{len(asked['layers'])} of them", len(other["layers"]))
+    for k, (a, b) in enumerate(zip(asked["layers"], other["layers"], strict=True)):
         for key in a:
             if a[key] != b[key]:
                 raise expected(f"layers[{k}].{key}", a[key], b[key])
-    if one["likelihood"] != other["likelihood"]:
-        raise expected("likelihood", one["likelihood"], other["likelihood"])
+    if asked["likelihood"] != other["likelihood"]:
+        raise expected("likelihood", asked["likelihood"], other["likelihood"])

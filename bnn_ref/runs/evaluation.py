@@ -50,18 +50,18 @@ def score(
     dict of the four, each a float, or None where it does not apply. nats: mean log-probability
     (log-density) of the target under the averaged prediction. rmse: over all outputs.
     """
-    found = dict.fromkeys(SCORES)
+    scores = dict.fromkeys(SCORES)
     if examples is None:
-        return found
+        return scores
     prediction = predict(network, parameters, *examples, **options)
-    found["nats"] = float(encoding.decode_nats(prediction.nats))
+    scores["nats"] = float(encoding.decode_nats(prediction.nats))
     if prediction.mean is None:
-        found["accuracy"] = prediction.accuracy
-        found["calibration_error"] = prediction.calibration_error
+        scores["accuracy"] = prediction.accuracy
+        scores["calibration_error"] = prediction.calibration_error
     else:
         wrong = encoding.decode_scale(prediction.mean - prediction.targets)
-        found["rmse"] = float(np.sqrt(np.mean(wrong * wrong)))
-    return found
+        scores["rmse"] = float(np.sqrt(np.mean(wrong * wrong)))
+    return scores
 
 
 def score_parts(
@@ -78,11 +78,11 @@ def score_parts(
         As for `bnn_ref.prediction.predict`.
     """
     parts = {"heldout": dataset.validation, "test": dataset.test}
-    found = {
+    scores = {
         part: score(network, parameters, examples, dataset.encoding, **options)
         for part, examples in parts.items()
     }
-    return {f"{part}_{name}": found[part][name] for name in SCORES for part in parts}
+    return {f"{part}_{name}": scores[part][name] for name in SCORES for part in parts}
 
 
 def prediction_columns(prediction: Prediction, encoding: Encoding) -> dict[str, NDArray[Any]]:

@@ -78,11 +78,11 @@ class OpenedRun(NamedTuple):
     @property
     def convergence(self) -> Convergence | None:
         """The `Convergence` that its records show, None where they hold no drift."""
-        records = [one for one in self.history.records if "drift" in one]
+        records = [record for record in self.history.records if "drift" in record]
         constant = not isinstance(self.settings["learning_rate"], str)
         return convergence(
-            [one["drift"] for one in records],
-            [one["loss"] for one in records],
+            [record["drift"] for record in records],
+            [record["loss"] for record in records],
             is_constant=constant and not self.settings.get("kl_warm_up"),
         ) if records else None  # fmt: skip
 

@@ -252,7 +252,7 @@ class Run:
             seed = config["settings"]["seed"]
             raise expected(path, f"{whose} (seed {seed})", f"seed {checkpoint.seed}")
         records = self._optional("history.json", HISTORY, config) or {"records": []}
-        records = [one for one in records["records"] if one["step"] <= checkpoint.state.step]
+        records = [row for row in records["records"] if row["step"] <= checkpoint.state.step]
         return checkpoint, History(records, dict(checkpoint.pending))
 
     def results(self) -> dict[str, Any] | None:

@@ -258,8 +258,8 @@ class Flipout(BaseEstimator):
 
     def _score(self, held_out):
         """Return the weighted mean log-probability of held-out rows at the posterior mean."""
-        found = self._predict(held_out.x, held_out.y, draws=1, kind="mean")
-        return float(np.average(found.log_prob, weights=held_out.weight))
+        prediction = self._predict(held_out.x, held_out.y, draws=1, kind="mean")
+        return float(np.average(prediction.log_prob, weights=held_out.weight))
 
     def _choose_temperature(self, rows):
         """Return the temperature whose averaged predictions of held-out rows are best."""

@@ -139,8 +139,8 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         ----------
         X : array (N, I)
         """
-        found = self._predict(self._rows(X)).classes
-        return found if self._is_multilabel else self.classes_[found]
+        classes = self._predict(self._rows(X)).classes
+        return classes if self._is_multilabel else self.classes_[classes]
 
     def predict_uncertainty(self, X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return (total entropy, mutual information) of each row, both (N,), in nats.
@@ -167,11 +167,11 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
     def _weights(self, y, weight):
         if self.class_weight is None:
             return weight
-        found = compute_sample_weight(self.class_weight, y)
-        bad = ~(np.isfinite(found) & (found >= 0))
+        weights = compute_sample_weight(self.class_weight, y)
+        bad = ~(np.isfinite(weights) & (weights >= 0))
         if np.any(bad):  # such rows would be left out, as those of weight 0 are
-            raise expected("class_weight", "finite numbers, at least 0", float(found[bad][0]))
-        return found if weight is None else found * weight
+            raise expected("class_weight", "finite numbers, at least 0", float(weights[bad][0]))
+        return weights if weight is None else weights * weight
 
     def _strata(self, y):
         if y.ndim == 2 or np.min(np.unique(y, return_counts=True)[1]) < 2:

@@ -67,12 +67,12 @@ def leading_shape(network: Network, shape: tuple[int, ...]) -> tuple[int, ...]:
     """
     if len(shape) == 2 and shape[1] == network.inputs:  # the usual one, in every step
         return shape[:1]
-    one = network.layers[0].input_shape
-    if len(shape) > len(one) > 1 and tuple(shape[-len(one) :]) == one:
-        return tuple(shape[: -len(one)])
+    image = network.layers[0].input_shape
+    if len(shape) > len(image) > 1 and tuple(shape[-len(image) :]) == image:
+        return tuple(shape[: -len(image)])
     if len(shape) > 1 and shape[-1] == network.inputs:
         return tuple(shape[:-1])
-    wanted = f"last dimension {network.inputs}" + (f" or {one}" if len(one) > 1 else "")
+    wanted = f"last dimension {network.inputs}" + (f" or {image}" if len(image) > 1 else "")
     if len(shape) < 2:
         wanted = f"rank 2 or more, {wanted}"
     raise expected("x", wanted, f"shape {tuple(shape)}")
@@ -197,16 +197,16 @@ def check_noise(
         raise expected("noise", "a Noise", type(noise).__name__)
     if len(noise.layers) != len(network.layers):
         raise expected("noise", f"{len(network.layers)} layers", len(noise.layers))
-    for k, (layer, one) in enumerate(zip(network.layers, noise.layers, strict=True)):
-        _check_noise_kind(one, wanted, f"noise[{k}]")
-        layer.check_noise(one, rows, dtype, f"noise[{k}]")
+    for k, (layer, layer_noise) in enumerate(zip(network.layers, noise.layers, strict=True)):
+        _check_noise_kind(layer_noise, wanted, f"noise[{k}]")
+        layer.check_noise(layer_noise, rows, dtype, f"noise[{k}]")
 
 
 def _check_noise_kind(noise, wanted, thing):
     """Raise where a Flipout layer's noise is of another estimator than the step's."""
     if isinstance(noise, NestedNoise):
-        for j, one in enumerate(noise.layers):
-            _check_noise_kind(one, wanted, f"{thing}.layers[{j}]")
+        for j, layer_noise in enumerate(noise.layers):
+            _check_noise_kind(layer_noise, wanted, f"{thing}.layers[{j}]")
     elif type(noise) in NOISES.values() and type(noise) is not wanted:
         raise expected(thing, wanted.__name__, type(noise).__name__)
 

@@ -28,11 +28,11 @@ def frozen_names(network: Network, freeze: str | Sequence[str] | None) -> tuple[
     asked = [freeze] if isinstance(freeze, str) else list(freeze or ())
     if not asked:
         return ()
-    known, found = list(network.parameter_shapes), set()
+    known, frozen = list(network.parameter_shapes), set()
     for name in asked:
-        named = {one for one in known if one == name or one.startswith((f"{name}.", f"{name}_"))}
+        named = {key for key in known if key == name or key.startswith((f"{name}.", f"{name}_"))}
         if not isinstance(name, str) or not named:
             raise expected("freeze", "names of tensors, or what some begin with: "
                            + ", ".join(known), repr(name))  # fmt: skip
-        found |= named
-    return tuple(one for one in known if one in found)
+        frozen |= named
+    return tuple(key for key in known if key in frozen)

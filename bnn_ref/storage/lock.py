@@ -69,10 +69,10 @@ def _make(folder, made):
     while not os.path.lexists(parent):
         missing.append(parent)
         parent = os.path.dirname(parent)
-    for one in reversed(missing):
+    for place in reversed(missing):
         with contextlib.suppress(FileExistsError):
-            os.mkdir(one)
-            made.append(one)
+            os.mkdir(place)
+            made.append(place)
 
 
 def _open_locked(path, folder):
@@ -99,10 +99,10 @@ def _open_locked(path, folder):
 def _is_still_there(path, status):
     """Return whether a path still names the file of that status."""
     try:
-        found = os.stat(path, follow_symlinks=False)
+        there = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    return (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino)
+    return (there.st_dev, there.st_ino) == (status.st_dev, status.st_ino)
 
 
 def _lock(handle, folder):

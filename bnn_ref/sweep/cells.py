@@ -149,7 +149,7 @@ def cell_text(value: Any) -> Any:
     """
     if not isinstance(value, list):
         return value
-    return ("+" if any(isinstance(one, str) for one in value) else "x").join(map(str, value))
+    return ("+" if any(isinstance(part, str) for part in value) else "x").join(map(str, value))
 
 
 def plain(value: Any) -> Any:
@@ -160,6 +160,6 @@ def plain(value: Any) -> Any:
     value : dict, list, array, number or str
     """
     if isinstance(value, dict):
-        return {str(name): plain(one) for name, one in value.items()}
+        return {str(name): plain(inner) for name, inner in value.items()}
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value

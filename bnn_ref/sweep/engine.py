@@ -150,9 +150,9 @@ def sweep(
     with sole_writer(folder) if folder is not None else contextlib.nullcontext():
         store = Store(folder)
         for key in keys:
-            found = store.get(key, missing[key])
-            if found is not None:
-                add(key, found, kept=True)
+            result = store.get(key, missing[key])
+            if result is not None:
+                add(key, result, kept=True)
                 del missing[key]
         if missing:
             connection = connect(scheduler, workers, threads) if client is None else None

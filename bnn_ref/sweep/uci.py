@@ -100,18 +100,18 @@ def read_matrix(path: str | PathLike[str], whole: bool = False) -> NDArray[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of an empty file, which is refused below
         try:
-            found = np.loadtxt(text, ndmin=1 if whole else 2)
+            matrix = np.loadtxt(text, ndmin=1 if whole else 2)
         except ValueError as error:
             raise expected(path, "a table of numbers", str(error)) from None
-    if not np.all(np.isfinite(found)) or found.size == 0:
+    if not np.all(np.isfinite(matrix)) or matrix.size == 0:
         raise expected(path, "finite numbers", "others, or none")
     if not whole:
-        return found
-    if found.ndim != 1 or np.any(found != np.floor(found)) or np.any(found < 0):
+        return matrix
+    if matrix.ndim != 1 or np.any(matrix != np.floor(matrix)) or np.any(matrix < 0):
         raise expected(path, "whole numbers, at least 0, one a line", "others")
-    if np.any(found > LIMIT):
-        raise expected(path, f"whole numbers up to {LIMIT}", found.max())
-    return found.astype(np.int64)
+    if np.any(matrix > LIMIT):
+        raise expected(path, f"whole numbers up to {LIMIT}", matrix.max())
+    return matrix.astype(np.int64)
 
 
 def read_split(folder: str | PathLike[str], name: str, split: int) -> Split:
@@ -139,10 +139,10 @@ def read_split(folder: str | PathLike[str], name: str, split: int) -> Split:
 
     def index(kind, size):
         path = place / f"index_{kind}.txt"
-        found = read_matrix(path, whole=True)
-        if found.max() >= size:
-            raise expected(path, f"numbers below {size}", found.max())
-        return found
+        rows = read_matrix(path, whole=True)
+        if rows.max() >= size:
+            raise expected(path, f"numbers below {size}", rows.max())
+        return rows
 
     inputs, target = index("features", data.shape[1]), index("target", data.shape[1])
     if len(target) != 1 or target[0] in inputs:
@@ -318,7 +318,7 @@ def summary_markdown(summaries: Mapping[str, Mapping[str, Any]]) -> str:
         lines += ["| --- " * (2 + len(summaries) + len(shown)) + "|"]
         for name in first:
             ours = [summary[name] for summary in summaries.values()]
-            cells = [_pair(one[metric], one[f"{metric}_error"], 3) for one in ours]
+            cells = [_pair(row[metric], row[f"{metric}_error"], 3) for row in ours]
             cells += [_pair(*PUBLISHED[m][name][2 * place : 2 * place + 2], 2) for m in shown]
             lines.append(f"| {name} | {first[name]['splits']} | {' | '.join(cells)} |")
         lines.append("")

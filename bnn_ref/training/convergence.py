@@ -77,14 +77,14 @@ def convergence(
     if not len(drifts):
         return Convergence(False, "training has not begun", None, None)
     quarter = max(1, len(drifts) // 4)
-    found, noise = float(np.mean(drifts[-quarter:])), (1 - beta_1) / (1 + beta_1)
-    if found > TOO_MUCH * noise:
+    last_drift, noise = float(np.mean(drifts[-quarter:])), (1 - beta_1) / (1 + beta_1)
+    if last_drift > TOO_MUCH * noise:
         line = (
-            f"training has not settled: gradients still agree from step to step (drift {found:.2f},"
-            f" noise alone {noise:.2f}), so the sigmas and the KL still move; raise the number of "
-            "steps (or passes)"
+            "training has not settled: gradients still agree from step to step (drift "
+            f"{last_drift:.2f}, noise alone {noise:.2f}), so the sigmas and the KL still move; "
+            "raise the number of steps (or passes)"
         )
-        return Convergence(False, line, found, noise)
+        return Convergence(False, line, last_drift, noise)
     last, before = losses[-quarter:], losses[-2 * quarter : -quarter]
     if is_constant and quarter >= 3:
         fall = float(np.mean(before) - np.mean(last))
@@ -95,6 +95,6 @@ def convergence(
                 "of the steps; raise the number of steps (or passes), or let the rate fall "
                 "(learning_rate='cosine')"
             )
-            return Convergence(False, line, found, noise)
-    line = f"training has settled (drift {found:.2f}, noise alone {noise:.2f})"
-    return Convergence(True, line, found, noise)
+            return Convergence(False, line, last_drift, noise)
+    line = f"training has settled (drift {last_drift:.2f}, noise alone {noise:.2f})"
+    return Convergence(True, line, last_drift, noise)

@@ -63,11 +63,11 @@ class Fit(NamedTuple):
     @property
     def convergence(self) -> Convergence:
         """The `Convergence` that the records show: whether training has settled, and a line."""
-        records = [one for one in self.history.records if "drift" in one]
+        records = [record for record in self.history.records if "drift" in record]
         trainer = self.trainer
         return convergence(
-            [one["drift"] for one in records],
-            [one["loss"] for one in records],
+            [record["drift"] for record in records],
+            [record["loss"] for record in records],
             trainer.adam.beta_1,
             trainer.is_constant and not trainer.kl_warm_up and not callable(trainer.kl_weight),
         )
@@ -236,14 +236,14 @@ def fit(
             on_checkpoint(trainer, history)
 
     def record(step):
-        one = history.close(step, -(-step // per_epoch), metric)
-        one["drift"] = drift(trainer.state, trainer.adam)
+        closed = history.close(step, -(-step // per_epoch), metric)
+        closed["drift"] = drift(trainer.state, trainer.adam)
         if validation is not None:
-            found = predict(network, trainer.parameters, *validation, kind="mean", draws=1,
+            prediction = predict(network, trainer.parameters, *validation, kind="mean", draws=1,
                             backend=trainer.backend, threads=trainer.threads)  # fmt: skip
-            one["validation_nats"] = found.nats
-            one[f"validation_{metric}"] = getattr(found, metric)
-        return on_record is not None and bool(on_record(trainer, one))
+            closed["validation_nats"] = prediction.nats
+            closed[f"validation_{metric}"] = getattr(prediction, metric)
+        return on_record is not None and bool(on_record(trainer, closed))
 
     if trainer.state.step == 0:
         save()

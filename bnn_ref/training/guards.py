@@ -154,10 +154,11 @@ def prior_line(parameters: Parameters, kl: float) -> str | None:
     parameters, kl
         As for `posterior_summary`.
     """
-    found = posterior_summary(parameters, kl)
-    if found is None or found[1] >= LEARNED or abs(found[0] - 1) > 0.02:
+    summary = posterior_summary(parameters, kl)
+    if summary is None or summary[1] >= LEARNED or abs(summary[0] - 1) > 0.02:
         return None
     return (
-        f"the posterior is the prior (median sigma / prior scale {found[0]:.3f}, KL {found[1]:.2g} "
-        "nats a weight): nothing was learned; is the KL's weight 1/N, and are there steps enough?"
+        f"the posterior is the prior (median sigma / prior scale {summary[0]:.3f}, KL "
+        f"{summary[1]:.2g} nats a weight): nothing was learned; is the KL's weight 1/N, "
+        "and are there steps enough?"
     )

@@ -176,7 +176,7 @@ class Trainer:
 
     def __repr__(self) -> str:
         layers = self.network.layers
-        sizes = "-".join(str(n) for n in (layers[0].inputs, *(one.outputs for one in layers)))
+        sizes = "-".join(str(n) for n in (layers[0].inputs, *(layer.outputs for layer in layers)))
         module = self.backend.__name__.rpartition(".")[2]
         backend = {"compiled": "numba", "reference": "numpy"}.get(module, module)
         return (

@@ -175,13 +175,13 @@ def import_parameters(
         used = set()
         for name, shape in layer.parameter_shapes.items():
             theirs = _their_name(convention, library, name, layer.bias_is_random)
-            found = [key for key in named
+            matches = [key for key in named
                      if key == theirs or key.endswith(("/" + theirs, "." + theirs))
                      if "_sampler." not in key]  # fmt: skip
-            if len(found) != 1:
-                raise ValueError(f"layers.{k}: expected one array {theirs}, found {len(found)}")
-            used.add(found[0])
-            value = named[found[0]].astype(kind)
+            if len(matches) != 1:
+                raise ValueError(f"layers.{k}: expected one array {theirs}, found {len(matches)}")
+            used.add(matches[0])
+            value = named[matches[0]].astype(kind)
             value = value.T if convention.transposed else value
             if value.shape != shape:
                 raise ValueError(f"layers.{k}.{name}: expected shape {shape}, found {value.shape}")

@@ -155,11 +155,11 @@ def _test_own_layer(framework, report):
     rng = np.random.default_rng(5)
     mu, sigma = rng.normal(size=(6, 4)), rng.uniform(0.05, 0.3, (6, 4))
     call = framework.random_layer(mu, sigma)
-    found = check_layer(call, mu, sigma, rng.normal(size=(3, 6)), bias="none",
+    own = check_layer(call, mu, sigma, rng.normal(size=(3, 6)), bias="none",
                         error_probability=_FALSE_ALARM)  # fmt: skip
-    report.own_layer = found.found
-    if not found.agrees:
-        report.faults.append(f"its own layer's noise: {found.found}")
+    report.own_layer = own.found
+    if not own.agrees:
+        report.faults.append(f"its own layer's noise: {own.found}")
 
 
 def _fill_in(framework, report):

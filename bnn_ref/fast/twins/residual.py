@@ -37,8 +37,8 @@ class ResidualTwin(Twin):
 
     def statistics_after(self, p):
         """Return nested name to next value; as `Twin.statistics_after`."""
-        found = self._inside.statistics_after(p.layers)
-        return {name.removeprefix(self.member.prefix): value for name, value in found.items()}
+        statistics = self._inside.statistics_after(p.layers)
+        return {name.removeprefix(self.member.prefix): value for name, value in statistics.items()}
 
     def backward(self, grad_outputs, kl_weight, gradients):
         """Return the gradient by the inputs; as `Twin.backward`."""

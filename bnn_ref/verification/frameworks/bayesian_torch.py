@@ -113,10 +113,10 @@ def _fill(tensor, value):
 def variables(layer: Any) -> dict[str, Any]:
     """Return a layer's parameters by our names, in its layout: (O, I), of images (F, C, kh, kw)."""
     kernel = "kernel" if hasattr(layer, "mu_kernel") else "weight"
-    found = {"kernel_mu": getattr(layer, f"mu_{kernel}"),
+    named = {"kernel_mu": getattr(layer, f"mu_{kernel}"),
              "kernel_rho": getattr(layer, f"rho_{kernel}"),
              "bias_mu": layer.mu_bias, "bias_rho": layer.rho_bias}  # fmt: skip
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _network(vector):

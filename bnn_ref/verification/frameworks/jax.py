@@ -216,7 +216,7 @@ def refusal(meta: Mapping[str, Any]) -> str | None:
             ("activation", [layer.get("activation", "linear")], ACTIVATIONS),
             ("prior", kinds, KLS),
         ):
-            unknown = [one for one in found if one not in known]
+            unknown = [name for name in found if name not in known]
             if unknown:
                 return f"layers[{k}].{key}: expected one of {', '.join(known)}, found {unknown[0]}"
     return None

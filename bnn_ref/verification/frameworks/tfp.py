@@ -148,17 +148,17 @@ def make_layer(description: Mapping[str, Any], inputs: int, dtype: str) -> Any:
 
 def variables(layer: Any) -> dict[str, Any]:
     """Return a layer's variables by the names of `docs/vectors.md`."""
-    found = {}
+    named = {}
     if not hasattr(layer, "kernel_posterior"):
-        return found
+        return named
     for part, posterior in (("kernel", layer.kernel_posterior), ("bias", layer.bias_posterior)):
         if posterior is None:
             continue
-        found[f"{part}_mu"] = posterior.distribution.loc
+        named[f"{part}_mu"] = posterior.distribution.loc
         scale = getattr(posterior.distribution, "scale", None)
         if scale is not None:
-            found[f"{part}_rho"] = scale.pretransformed_input
-    return found
+            named[f"{part}_rho"] = scale.pretransformed_input
+    return named
 
 
 def _network(vector):
@@ -260,13 +260,13 @@ def random_layer(
                    "scale_shift": 0.0, "kernel_prior": prior, "bias": bias,
                    "bias_prior": prior}  # fmt: skip
     layer = make_layer(description, len(kernel_mu), "float64")
-    found = variables(layer)
-    found["kernel_mu"].assign(kernel_mu)
-    found["kernel_rho"].assign(kernel_sigma + np.log(-np.expm1(-kernel_sigma)))
+    named = variables(layer)
+    named["kernel_mu"].assign(kernel_mu)
+    named["kernel_rho"].assign(kernel_sigma + np.log(-np.expm1(-kernel_sigma)))
     if bias_mu is not None:
-        found["bias_mu"].assign(bias_mu)
+        named["bias_mu"].assign(bias_mu)
     if bias_sigma is not None:
-        found["bias_rho"].assign(bias_sigma + np.log(-np.expm1(-bias_sigma)))
+        named["bias_rho"].assign(bias_sigma + np.log(-np.expm1(-bias_sigma)))
     run = tf.function(lambda rows: layer(rows), reduce_retracing=True)  # 10 times as fast
     return lambda x: run(tf.constant(x, tf.float64)).numpy()
 

@@ -231,11 +231,11 @@ def forward(meta: Mapping[str, Any], t: Mapping[str, Any]) -> tuple[Any, list[An
 
 def tensors(vector: Vector) -> dict[str, Any]:
     """Return a vector's arrays as tensors, x and the parameters ready to be differentiated."""
-    found = {name: torch.from_numpy(np.array(value)) for name, value in vector.arrays.items()}
-    for name, tensor in found.items():
+    arrays = {name: torch.from_numpy(np.array(value)) for name, value in vector.arrays.items()}
+    for name, tensor in arrays.items():
         if name in ("x", *vector.network.parameter_shapes):
             tensor.requires_grad_(True)
-    return found
+    return arrays
 
 
 def refusal(meta: Mapping[str, Any]) -> str | None:
@@ -259,7 +259,7 @@ def _refused(described, thing):
             ("activation", [name] if activation(name) is None else [], ACTIVATIONS),
             ("prior", kinds, KLS),
         ):
-            unknown = [one for one in found if one not in known]
+            unknown = [name for name in found if name not in known]
             if unknown:
                 return f"{place}.{key}: expected one of {', '.join(known)}, found {unknown[0]}"
     return None

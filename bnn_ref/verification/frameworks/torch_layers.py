@@ -99,7 +99,7 @@ def _layer_norm(layer, p, h):
 
 def _batch_norm(layer, p, h):
     frozen, x = layer["frozen"], h.reshape(-1, len(p["scale"]))
-    running = [p[f"running_{one}"].detach() if frozen else None for one in ("mean", "variance")]
+    running = [p[f"running_{of}"].detach() if frozen else None for of in ("mean", "variance")]
     x = functional.batch_norm(x, *running, p["scale"], p["shift"], not frozen, eps=layer["epsilon"])
     return x.reshape(h.shape)
 

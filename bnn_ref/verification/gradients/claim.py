@@ -140,19 +140,19 @@ class Claim:
         direction = np.zeros_like(self.given)
         direction[block] = weights(rng, block.size)
         point = self.function.point if point is None else point
-        found = self.derivative(self.function, point, direction)
-        tolerance = np.linalg.norm(self.tolerance[block] * direction[block]) + found.error
-        return self.given[block] @ direction[block], found, tolerance
+        slope = self.derivative(self.function, point, direction)
+        tolerance = np.linalg.norm(self.tolerance[block] * direction[block]) + slope.error
+        return self.given[block] @ direction[block], slope, tolerance
 
     def examine_block(self, block: NDArray[np.intp], rng: np.random.Generator) -> str:
         """Return "agrees", "split", or "hopeless" where splitting would not resolve the entries."""
         wrong = RESOLUTION * self.size[block]
         allowed, directions, done = np.inf, 1, 0
         while done < directions:
-            given, found, tolerance = self.along(block, rng)
-            if found.kink or not abs(given - found.value) <= min(tolerance, allowed):
+            given, slope, tolerance = self.along(block, rng)
+            if slope.kink or not abs(given - slope.value) <= min(tolerance, allowed):
                 return "split"
-            if wrong.max() < 2 * found.error / np.sqrt(block.size):
+            if wrong.max() < 2 * slope.error / np.sqrt(block.size):
                 return "hopeless"
             if done == 0 and block.size == 1:
                 return "agrees" if 2 * tolerance <= wrong[0] else "split"
@@ -169,20 +169,20 @@ class Claim:
     def examine_entry(self, i: int, rng: np.random.Generator) -> tuple[str, Entry]:
         """Return ("agrees", "kink", "unresolved" or "wrong") and the `Entry`."""
         block = np.array([i])
-        given, found, tolerance = self.along(block, rng)
+        given, slope, tolerance = self.along(block, rng)
         size = np.abs(self.function.point) + self.function.scale
         nearby = [
             self.along(block, rng, self.function.point + 16 * self.unit * size * shift)[1].value
             for shift in rng.standard_normal((NEARBY, size.size))
         ]
-        value, nearby = found.value, np.array(nearby)
+        value, nearby = slope.value, np.array(nearby)
         spread = np.max(np.abs(nearby - value))
         sums = max(abs(value), np.max(np.abs(nearby)), self.scale[i])
-        kink = found.kink or spread > np.sqrt(self.unit[i]) * sums
+        kink = slope.kink or spread > np.sqrt(self.unit[i]) * sums
         near = np.sqrt(self.unit[i]) / 8 * abs(given)
         if kink:
-            error = found.rounding if found.kink else found.error
-            low, high = _slopes(found, nearby, error + near)
+            error = slope.rounding if slope.kink else slope.error
+            low, high = _slopes(slope, nearby, error + near)
             tolerance, distance = error + near, max(low - given, given - high, 0.0)
         else:
             tolerance = tolerance - self.tolerance[i] + 2 * spread + near
@@ -197,16 +197,16 @@ class Claim:
         return "agrees" if seen >= 2 * tolerance else "unresolved", entry
 
 
-def _slopes(found, nearby, tolerance):
+def _slopes(slope, nearby, tolerance):
     """Return the lowest and highest slope that a convention may give at a kink.
 
     Between the two slopes where one unit is at its kink. Where nearby points show more than two
     slopes, several units are, and every one of them on the same side (the slope 0 for all, say) is
     rarely among the points: the range is taken 2.5 times as wide.
     """
-    values = np.append(nearby, [found.value - found.jump / 2, found.value + found.jump / 2])
+    values = np.append(nearby, [slope.value - slope.jump / 2, slope.value + slope.jump / 2])
     low, high = np.min(values), np.max(values)
-    if found.kink or np.all(np.minimum(nearby - low, high - nearby) <= tolerance):
+    if slope.kink or np.all(np.minimum(nearby - low, high - nearby) <= tolerance):
         return low, high
     return low - 0.75 * (high - low), high + 0.75 * (high - low)
 
@@ -219,15 +219,15 @@ def _in_order(gradients, function):
     bare = len(named) == 1 == len(names) and not hasattr(gradients, "keys")
     listed = isinstance(gradients, (list, tuple)) and len(named) == len(gradients)
     if (bare or listed) and len(named) == len(names):
-        found = [array for _, array in named]
+        ordered = [array for _, array in named]
     elif sorted(arrays) == sorted(names):
-        found = [arrays[name] for name in names]
+        ordered = [arrays[name] for name in names]
     else:
         raise expected("gradients", ", ".join(names), ", ".join(arrays))
-    for name, gradient, shape in zip(names, found, function.shapes, strict=True):
+    for name, gradient, shape in zip(names, ordered, function.shapes, strict=True):
         if gradient.shape != shape:
             raise expected(f"gradient of {name}", f"shape {shape}", gradient.shape)
-    return found
+    return ordered
 
 
 def _local_scale(gradient):

@@ -78,14 +78,14 @@ class GradientReport(NamedTuple):
             f"{self.evaluations} evaluations: {word}",
             *self.notes,
         ]
-        for title, found in (
+        for title, blocks in (
             ("wrong", self.wrong),
             ("at a kink, where the value is a convention", self.kinks),
             (f"an error of {RESOLUTION:.0%} would not be seen", self.unresolved),
         ):
-            if found:
-                lines.append(f"{title}: {len(found)}")
-                lines.extend(f"  {entry}" for entry in found[:10])
+            if blocks:
+                lines.append(f"{title}: {len(blocks)}")
+                lines.extend(f"  {entry}" for entry in blocks[:10])
         if self.unchecked:
             lines.append(f"not checked: {self.unchecked}")
         return "\n".join(lines)

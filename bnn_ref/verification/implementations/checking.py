@@ -106,7 +106,7 @@ class ImplementationReport:
         """Return a line for each mistake that was named, with how many answers it explains."""
         counts = {}
         for check in self.wrong:
-            keys = {mistake for found in check.explanations for mistake in found.keys}
+            keys = {mistake for explanation in check.explanations for mistake in explanation.keys}
             for key in keys:
                 counts[key] = counts.get(key, 0) + 1
         told = sum(bool(check.explanations) for check in self.wrong)
@@ -270,7 +270,7 @@ def _ask(function, key, question, partial, limit):
     The function gets a copy: what it changes in place must not change what is asked.
     """
     try:
-        found = take_results(question, function(deepcopy(question)), partial)
+        results = take_results(question, function(deepcopy(question)), partial)
     except NotImplementedError:
         raise
     except Exception as error:  # whatever a person's code raises is what it has to say
@@ -278,14 +278,14 @@ def _ask(function, key, question, partial, limit):
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         where = f"{Path(place.filename).name}, line {place.lineno}"
         return Check(key, f"no answer: {reason} ({where})")
-    return _compared(question, found, key, limit)
+    return _compared(question, results, key, limit)
 
 
-def _compared(question, found, key, limit):
+def _compared(question, results, key, limit):
     """Return the `Check` of results that were taken, whole or in part."""
-    if set(found) >= set(result_shapes(question.meta, question.x.shape)):
-        return compare_vector(question.answer(found, "the function"), key, limit)
-    comparison = compare_results(question, found, limit)
+    if set(results) >= set(result_shapes(question.meta, question.x.shape)):
+        return compare_vector(question.answer(results, "the function"), key, limit)
+    comparison = compare_results(question, results, limit)
     return Check(key, None, "the function", question.dtype, comparison)
 
 
@@ -315,8 +315,8 @@ def assert_answer(
         Where a result is missing, unknown or of another shape.
     """
     returned = returned(deepcopy(question)) if callable(returned) else returned
-    found = take_results(question, returned, partial)
-    check = _compared(question.question(), found, "question", limit)
+    results = take_results(question, returned, partial)
+    check = _compared(question.question(), results, "question", limit)
     if not check.agrees:
         check = check.diagnosed() if check.vector else check
         raise AssertionError("results disagree with the truth\n" + check.text())

@@ -72,8 +72,8 @@ def _likelihoods(draw, kinds):
         return {"type": "predicted_normal", "floor": 1e-3, "beta": beta}
     if kind not in ("normal", "learned"):
         return {"type": kind}
-    found = {"type": "normal", "scale": draw(st.sampled_from([1.0, 0.5]))}
-    return {**found, "learn_scale": True} if kind == "learned" else found
+    normal = {"type": "normal", "scale": draw(st.sampled_from([1.0, 0.5]))}
+    return {**normal, "learn_scale": True} if kind == "learned" else normal
 
 
 @st.composite
@@ -132,7 +132,8 @@ def questions(
                      pieces if k < last else ()))
         for k in range(last + 1)
     ]  # fmt: skip
-    normalised = any(isinstance(one, BatchNorm) for d in described for one in d.get("behind", ()))
+    behind = [layer for d in described for layer in d.get("behind", ())]
+    normalised = any(isinstance(layer, BatchNorm) for layer in behind)
     least = 3 if normalised else 1
     count = draw(st.integers(least, max(rows, least)))
     if newer and weighted and draw(st.booleans()):

@@ -60,14 +60,14 @@ def find_causes(answers: Answers, layer: Layer) -> tuple[str, tuple[str, ...]]:
         return "unknown", tuple(faults)
     centred, wrong_mean = with_own_mean(answers, layer, view, residual)
     if wrong_mean:
-        kind, found = _estimator(answers, layer, view._replace(residual=centred), flipped)
-        return kind, (*faults, wrong_mean, *found)
+        kind, others = _estimator(answers, layer, view._replace(residual=centred), flipped)
+        return kind, (*faults, wrong_mean, *others)
     residual, moved = _without_mean(answers, layer, view, residual, flipped)
     faults += moved
     view = view._replace(residual=residual)
-    kind, found = _estimator(answers, layer, view, flipped)
-    faults += found
-    if kind != "frozen" and not moved and not any("are no signs" in fault for fault in found):
+    kind, others = _estimator(answers, layer, view, flipped)
+    faults += others
+    if kind != "frozen" and not moved and not any("are no signs" in fault for fault in others):
         faults += _scale(answers, layer, view, flipped)
     if not faults:
         faults += _law(answers, layer, view, moved)

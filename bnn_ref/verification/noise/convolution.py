@@ -53,7 +53,7 @@ class _Axis:
 def _pair(value, thing, least):
     """Return a whole number, or a pair of them, as a pair."""
     pair = value if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or any(type(one) is not int or one < least for one in pair):
+    if len(pair) != 2 or any(type(size) is not int or size < least for size in pair):
         raise expected(thing, f"a whole number of at least {least}, or two", repr(value))
     return pair
 
@@ -69,7 +69,7 @@ class _Slice:
             raise expected("padding", "valid, same or a whole number", repr(padding))
         pads = (padding, padding) if words else _pair(padding, "padding", 0)
         steps = _pair(strides, "strides", 1)
-        axes = [_Axis(*one) for one in zip(self.size, kernel_size, steps, pads, strict=True)]
+        axes = [_Axis(*axis) for axis in zip(self.size, kernel_size, steps, pads, strict=True)]
         if not all(axis.ends for axis in axes) or not any(axis.apart for axis in axes):
             raise expected("image_shape", "room for two pixels that no place sees together", shape)
         self.shape = tuple(axis.places for axis in axes)
@@ -162,7 +162,7 @@ def check_convolution(
     ValueError
         As `check_layer`; for kernels or images that do not fit.
     """
-    mu, sigma = (np.asarray(as_array(one), np.float64) for one in (kernel_mu, kernel_sigma))
+    mu, sigma = (np.asarray(as_array(tensor), np.float64) for tensor in (kernel_mu, kernel_sigma))
     if mu.ndim != 4 or mu.shape != sigma.shape:
         raise expected("kernel_mu, kernel_sigma", "one shape (kh, kw, C, F)",
                        f"{mu.shape}, {sigma.shape}")  # fmt: skip

@@ -149,5 +149,5 @@ def record_call(
     for name, gradient in zip(named, gradients[1:], strict=True):
         order = orders[int(name.split(".")[1])]
         results[f"grad.{name}"] = turned(gradient.numpy(), order if "kernel" in name else None)
-    told = [_seen(k, *one) for k, one in enumerate(zip(seen, orders, strict=True))]
+    told = [_seen(k, *call) for k, call in enumerate(zip(seen, orders, strict=True))]
     return told, results, framework("").source()

@@ -22,8 +22,8 @@ def _torchbnn(kind):
     import torchbnn
 
     def tensors(layer):
-        found = {"kernel": (layer.weight_mu, layer.weight_log_sigma)}
-        return found | ({"bias": (layer.bias_mu, layer.bias_log_sigma)} if layer.bias else {})
+        tensors = {"kernel": (layer.weight_mu, layer.weight_log_sigma)}
+        return tensors | ({"bias": (layer.bias_mu, layer.bias_log_sigma)} if layer.bias else {})
 
     return LayerHook(
         kind, tensors, lambda layer, part: (layer.prior_mu, layer.prior_sigma),
@@ -39,9 +39,9 @@ def _bayes_by_backprop(kind):
     """
 
     def tensors(layer):
-        found = {"kernel": layer.weight_sampler, "bias": getattr(layer, "bias_sampler", None)}
+        samplers = {"kernel": layer.weight_sampler, "bias": getattr(layer, "bias_sampler", None)}
         random = getattr(layer, "bias", layer.bias_mu is not None)
-        return {part: (sampler.mu, sampler.rho) for part, sampler in found.items()
+        return {part: (sampler.mu, sampler.rho) for part, sampler in samplers.items()
                 if part == "kernel" or random}  # fmt: skip
 
     def prior(layer, part):
@@ -59,15 +59,15 @@ def _probly(kind):
     """Return the hook of probly's `BayesLinear`: one prior for every weight."""
 
     def tensors(layer):
-        found = {"kernel": (layer.weight_mu, layer.weight_rho)}
-        return found | ({"bias": (layer.bias_mu, layer.bias_rho)} if layer.bias else {})
+        tensors = {"kernel": (layer.weight_mu, layer.weight_rho)}
+        return tensors | ({"bias": (layer.bias_mu, layer.bias_rho)} if layer.bias else {})
 
     def prior(layer, part):
         name = {"kernel": "weight", "bias": "bias"}[part]
         turn = np.transpose if part == "kernel" else np.asarray
-        found = [turn(as_array(getattr(layer, f"{name}_prior_{one}"))) for one in ("mu", "sigma")]
-        same = all(np.ptp(value) == 0 for value in found)
-        return tuple(float(v.flat[0]) if same else v.astype(float) for v in found)
+        values = [turn(as_array(getattr(layer, f"{name}_prior_{of}"))) for of in ("mu", "sigma")]
+        same = all(np.ptp(value) == 0 for value in values)
+        return tuple(float(v.flat[0]) if same else v.astype(float) for v in values)
 
     return LayerHook(kind, tensors, prior, lambda layer: layer.kl_divergence)
 
@@ -122,20 +122,20 @@ def noise_by_shape(
 ) -> dict[str, np.ndarray]:
     """Return a layer's noise by the shapes of its draws; see `LayerHook`."""
     normals = [value for kind, value in draws if kind == "normal"]
-    found = {}
+    noise = {}
     for part in ("kernel", "bias"):
         place = next((k for k, v in enumerate(normals)
                       if part in arrays and v.shape == arrays[part].shape), None)  # fmt: skip
         if place is not None:
-            found[f"{part}_eps"] = normals.pop(place)
+            noise[f"{part}_eps"] = normals.pop(place)
     others = [draw for draw in draws if draw[0] != "normal"]
     for side in ("input", "output"):
         shape = arrays[f"{side}s"].shape
         signs = _signs(others, shape)
         if signs is not None and arrays["inputs"].shape == arrays["outputs"].shape:
             others = [d for k, d in enumerate(others) if k or d[1].shape != shape]
-        found[f"sign_{side}"] = np.ones(shape) if signs is None else signs
-    return found
+        noise[f"sign_{side}"] = np.ones(shape) if signs is None else signs
+    return noise
 
 
 def _seen(k, hook, call):

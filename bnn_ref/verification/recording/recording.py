@@ -153,7 +153,7 @@ def _vector(layers, results, source, y, likelihood, kl_weight):
     meta = {"format": "bnn-ref-vectors", "version": 1, "source": source, "dtype": dtype,
             "layers": lifted, "likelihood": likelihood, "kl_weight": kl_weight}  # fmt: skip
     if own or any(layer.described for layer in layers) or any(
-            "type" in (one[part] or {}) for one in descriptions
+            "type" in (description[part] or {}) for description in descriptions
             for part in ("kernel_prior", "bias_prior")):  # fmt: skip
         meta |= {"version": 2, "estimator": "flipout", "sample_weight": False}
     results["grad.x"] = results["grad.x"].reshape(x.shape)
@@ -169,9 +169,9 @@ def _between(k, layer, following, last):
     """Return the activation that leads from a layer's own to what came next."""
     if layer.outputs.shape == following.shape and np.array_equal(layer.outputs, following):
         return layer.activation
-    found = activation_of(lambda a: following, layer.outputs)
-    if layer.activation == "linear" and found:
-        return found
+    between = activation_of(lambda a: following, layer.outputs)
+    if layer.activation == "linear" and between:
+        return between
     if last and _is_softmax(layer.outputs, following):
         raise ValueError(f"layers.{k}: expected the outputs of the last layer, found their softmax "
                          "(logits are wanted: leave it out)")  # fmt: skip

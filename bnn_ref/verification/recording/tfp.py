@@ -66,7 +66,7 @@ def _watched(model, x, tape):
             tape.watch(inputs)
             now.append(SimpleNamespace(layer=layer, inputs=inputs, draws=[], outputs=None))
             now[-1].outputs = own_call(layer, inputs, *args, **kwargs)
-            if isinstance(layer, DRAWING) and any(one.layer is layer for one in seen):
+            if isinstance(layer, DRAWING) and any(call.layer is layer for call in seen):
                 again.append(layer.name)  # told after the call: Keras wraps what is raised in it
             seen.append(now.pop())
             return seen[-1].outputs
@@ -90,7 +90,7 @@ def _watched(model, x, tape):
         outputs = _call(model, x)
     if again:
         raise ValueError(f"{again[0]}: expected one call of each layer, found a second")
-    first = next((k for k, one in enumerate(seen) if isinstance(one.layer, DRAWING)), len(seen))
+    first = next((k for k, call in enumerate(seen) if isinstance(call.layer, DRAWING)), len(seen))
     return outputs, seen[first:]
 
 
@@ -193,25 +193,25 @@ def record_call(
     x = tf.convert_to_tensor(np.asarray(x, tf.as_dtype(layers[0].dtype).as_numpy_dtype))
     with tf.GradientTape() as tape:
         outputs, seen = _watched(model, x, tape)
-        missing = [layer.name for layer in layers if not any(one.layer is layer for one in seen)]
+        missing = [layer.name for layer in layers if not any(call.layer is layer for call in seen)]
         if missing:
             raise ValueError(f"{missing[0]}: expected one call of each layer, found none")
         fit = nll(outputs, y) if nll else own_nll(likelihood, outputs, y)
         kls = [
-            kl_divided_by * tf.add_n(one.layer.losses) if one.layer.losses else tf.zeros_like(fit)
-            for one in seen
+            kl_divided_by * tf.add_n(call.layer.losses) if call.layer.losses else tf.zeros_like(fit)
+            for call in seen
         ]
         total = fit + kl_weight * tf.add_n(kls)
     named = {
         f"layers.{k}.{name}": variable
-        for k, one in enumerate(seen)
-        for name, variable in variables(one.layer).items()
+        for k, call in enumerate(seen)
+        for name, variable in variables(call.layer).items()
     }
     gradients = tape.gradient(total, {"x": seen[0].inputs, **named})
     results = {"outputs": outputs, "nll": fit, "kl": tf.add_n(kls), "loss": total}
     results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
     results |= {f"grad.{name}": _dense(gradient) for name, gradient in gradients.items()}
-    told = [_seen(k, one.layer, one) for k, one in enumerate(seen)]
+    told = [_seen(k, call.layer, call) for k, call in enumerate(seen)]
     return told, {name: np.asarray(v) for name, v in results.items()}, framework("tfp").source()
 
 

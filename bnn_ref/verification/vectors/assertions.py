@@ -64,18 +64,18 @@ def assert_agrees(
     given = {name: value for name, value in given.items() if value is not None}
     if not given:
         raise expected("assert_agrees", "at least one result to compare", "none")
-    found = take_results(question, given, partial=True)
+    results = take_results(question, given, partial=True)
     wanted = [] if grads is None else [f"grad.{name}" for name in question.network.parameter_shapes]
     if kl_layers is not None:
         wanted += [f"layers.{k}.kl" for k in range(len(question.meta["layers"]))]
-    missing = [name for name in wanted if name not in found]
+    missing = [name for name in wanted if name not in results]
     if missing and not partial:
         raise expected(", ".join(missing), "a result", "none (or give partial=True)")
-    comparison = compare_results(question, found, limit)
+    comparison = compare_results(question, results, limit)
     if comparison.agrees:
         return
     text = comparison.table()
-    if set(found) >= set(result_shapes(question.meta, question.x.shape)):
-        answer = Vector(question.meta, question.arrays).answer(found, "the test")
+    if set(results) >= set(result_shapes(question.meta, question.x.shape)):
+        answer = Vector(question.meta, question.arrays).answer(results, "the test")
         text = check_vector(answer, "question", limit).text()
     raise AssertionError("results disagree with the truth\n" + text)

@@ -137,11 +137,11 @@ class Check:
 
     def to_json(self) -> dict[str, Any]:
         """Return the check as a JSON object."""
-        found = {"file": self.path, "verdict": ("agrees", "disagrees", "refused")[self.code]}
+        head = {"file": self.path, "verdict": ("agrees", "disagrees", "refused")[self.code]}
         if self.refused:
-            return found | {"reason": self.refused}
+            return head | {"reason": self.refused}
         first = self.comparison.first
-        return found | {
+        return head | {
             "source": self.source,
             "dtype": self.dtype,
             "limit": self.comparison.limit,

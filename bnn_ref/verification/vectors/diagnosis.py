@@ -195,15 +195,15 @@ class _Search:
 
     def try_all(self, combinations, end, limit=None):
         """Return the explanations among some combinations, and whether the time sufficed."""
-        found = []
+        explanations = []
         for keys in combinations:
             if not self.others.isdisjoint(keys):
                 continue
             if monotonic() > end:
-                return found, False
+                return explanations, False
             explanation = self.try_mistakes(keys, self.limit if limit is None else limit)
-            found += [explanation] if explanation else []
-        return found, True
+            explanations += [explanation] if explanation else []
+        return explanations, True
 
     def precision(self):
         """Return the mistake that is a coarser precision alone, or None.
@@ -330,19 +330,19 @@ def investigate(vector: Vector, comparison: Comparison, seconds: float = SECONDS
     if comparison.agrees or not all(np.all(np.isfinite(v)) for v in vector.results.values()):
         return Diagnosis()
     if not is_known(vector):
-        found = image_mistakes(vector, comparison)
-        return Diagnosis(tuple(Explanation((mistake,), ("",)) for mistake in found))
+        mistakes = image_mistakes(vector, comparison)
+        return Diagnosis(tuple(Explanation((mistake,), ("",)) for mistake in mistakes))
     end = monotonic() + seconds
     with np.errstate(all="ignore"):
         search = _Search(vector, comparison)
-        found, complete = search.try_all([(key,) for key in MISTAKES], end)
-        precision = None if found else search.precision()
+        mistakes, complete = search.try_all([(key,) for key in MISTAKES], end)
+        precision = None if mistakes else search.precision()
         if precision:
-            found.append(Explanation((precision,), ("",)))
-        if not found and complete:
-            found, complete = search.try_all(PAIRS, end)
+            mistakes.append(Explanation((precision,), ("",)))
+        if not mistakes and complete:
+            mistakes, complete = search.try_all(PAIRS, end)
             if search.whole32 and complete:
                 singles, complete = search.try_all([(k,) for k in MISTAKES], end, FLOAT32_LIMIT)
-                found += [Explanation((*single.mistakes, FLOAT32), (*single.details, ""))
+                mistakes += [Explanation((*single.mistakes, FLOAT32), (*single.details, ""))
                           for single in singles]  # fmt: skip
-        return Diagnosis(tuple(_without_shadows(found)), complete)
+        return Diagnosis(tuple(_without_shadows(mistakes)), complete)

@@ -150,9 +150,9 @@ class Vector:
         """Return the file's `Noise`, or `LocalNoise`, in its own dtype or another."""
         network, layers = self.network, []
         for k, layer in enumerate(network.layers):
-            found = self._below(f"layers.{k}.", dtype or self.dtype)
-            others = (*layer.parameter_shapes, *(n for n in found if "_prior." in n))
-            layers.append(layer.noise_of({n: v for n, v in found.items() if n not in others}))
+            stored = self._below(f"layers.{k}.", dtype or self.dtype)
+            others = (*layer.parameter_shapes, *(n for n in stored if "_prior." in n))
+            layers.append(layer.noise_of({n: v for n, v in stored.items() if n not in others}))
         kind = LocalNoise if self.meta.get("estimator") == "local" else Noise
         return kind(tuple(layers))
 

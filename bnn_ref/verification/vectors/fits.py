@@ -38,7 +38,7 @@ MEANT: dict[str, Callable[[float, int, int], float]] = {
 }  # fmt: skip
 
 
-def fit_kl_weight(out: SimpleNamespace, found: Mapping[str, NDArray[Any]]) -> list[float]:
+def fit_kl_weight(out: SimpleNamespace, results: Mapping[str, NDArray[Any]]) -> list[float]:
     """Return candidate weights of the KL: by least squares over gradients, and from the loss.
 
     The gradient is nll_grads + weight * kl_grads and the loss nll + weight * kl: linear both.
@@ -52,8 +52,8 @@ def fit_kl_weight(out: SimpleNamespace, found: Mapping[str, NDArray[Any]]) -> li
     """
     top = bottom = 0.0
     for name, slope in out.kl_grads.items():
-        size = np.max(np.abs(found[name])) or 1.0
-        rest = found[name] - out.nll_grads[name]
+        size = np.max(np.abs(results[name])) or 1.0
+        rest = results[name] - out.nll_grads[name]
         top += np.sum(rest * slope) / size**2
         bottom += np.sum(slope * slope) / size**2
     weights = []
@@ -61,7 +61,7 @@ def fit_kl_weight(out: SimpleNamespace, found: Mapping[str, NDArray[Any]]) -> li
         weights.append(float(top / bottom))
     kl = np.sum(out.kl_used)
     if kl > 0:
-        weights += [float((found["loss"] - nll) / kl) for nll in (out.nll, found["nll"])]
+        weights += [float((results["loss"] - nll) / kl) for nll in (out.nll, results["nll"])]
     return [weight for weight in dict.fromkeys(weights) if np.isfinite(weight)]
 
 
@@ -79,7 +79,7 @@ def kl_weight_name(weight: float, problem: Problem) -> str:
 
 
 def fit_shift(
-    problem: Problem, variant: Variant, found: Mapping[str, NDArray[Any]]
+    problem: Problem, variant: Variant, given: Mapping[str, NDArray[Any]]
 ) -> float | None:
     """Return the c in sigma = c + softplus(rho) that gives the answer's outputs, or None.
 
@@ -106,12 +106,12 @@ def fit_shift(
         now = gradients(shift)
         return now, (gradients(shift + step) - now) / step
 
-    shift = _gauss_newton(outputs, output_slope, found["outputs"], least)
+    shift = _gauss_newton(outputs, output_slope, given["outputs"], least)
     if shift is not None:
         return shift
-    scales = {name: np.max(np.abs(value)) or 1.0 for name, value in found.items()
+    scales = {name: np.max(np.abs(value)) or 1.0 for name, value in given.items()
               if name.endswith("_rho")}  # fmt: skip
-    target = np.concatenate([np.ravel(found[name] / scale) for name, scale in scales.items()])
+    target = np.concatenate([np.ravel(given[name] / scale) for name, scale in scales.items()])
     return _gauss_newton(gradients, gradient_slope, target, least)
 
 

@@ -165,18 +165,18 @@ def _replaced(layer, kind, mutant):
 
 def _flattened(layers):
     """Return layers with images flattened channel by channel before dense ones; whether any is."""
-    found, kept, before = [], [], None
+    flattened, kept, before = [], [], None
     for k, layer in enumerate(layers):
         several = before is not None and len(before) > 1 and before[-1] > 1
         if several and isinstance(layer, Flatten):
             layer = _ChannelsFirst(before)
         elif several and isinstance(layer, DenseFlipout):
-            found.append(_ChannelsFirst(before))
+            flattened.append(_ChannelsFirst(before))
             kept.append(None)
-        found.append(layer)
+        flattened.append(layer)
         kept.append(k)
         before = getattr(layer, "output_shape", None)
-    return found, kept
+    return flattened, kept
 
 
 def _variants(problem: Problem) -> Iterator[tuple[Mistake, Result, list[int | None]]]:
@@ -253,7 +253,7 @@ def image_mistakes(vector: Vector, comparison: Comparison) -> list[Mistake]:
         An answer that disagrees.
     comparison : Comparison
     """
-    problem, found = Problem(vector), []
+    problem, mistakes = Problem(vector), []
     limits = {row.name: row.limit for row in comparison.rows}
     with np.errstate(all="ignore"):
         for mistake, result, kept in _variants(problem):
@@ -261,5 +261,5 @@ def image_mistakes(vector: Vector, comparison: Comparison) -> list[Mistake]:
             if all(error_of(named[name], np.asarray(value, np.float64).reshape(
                     np.shape(named[name]))) <= max(limits.get(name, 0.0), comparison.limit)
                    for name, value in vector.results.items() if name in named):  # fmt: skip
-                found.append(mistake)
-    return found
+                mistakes.append(mistake)
+    return mistakes

@@ -80,10 +80,10 @@ def from_json(text: str | bytes) -> Vector:
     return Vector(meta, arrays, results)
 
 
-def _taken(found, shapes, where):
+def _taken(parts, shapes, where):
     """Return arrays of the dtypes that are due; `Vector` checks the rest."""
     arrays = {}
-    for name, part in found.items():
+    for name, part in parts.items():
         if name not in shapes:
             raise VectorError(f"{where}.{show(name)}: expected no such array")
         kind = shapes[name][1][0]

@@ -32,7 +32,7 @@ def undecided(
     The bound on the error of a pre-activation of I inputs is (4 + sqrt(I)) eps times the sum of
     the magnitudes added, plus what the error of the inputs makes of it.
     """
-    eps, error, found = np.finfo(dtype).eps, np.zeros_like(problem.x), []
+    eps, error, kinks = np.finfo(dtype).eps, np.zeros_like(problem.x), []
     for k, t in enumerate(traces):
         most = np.max(np.abs(t.local_eps), axis=0) if t.is_local else None  # (O,) of any row
         size = np.abs(t.mu) + (t.sigma * most if t.is_local else np.abs(t.delta))
@@ -46,9 +46,9 @@ def undecided(
         for kink in activation.kinks:
             gap = np.abs(t.a - kink)
             for row, unit in np.argwhere(gap <= error):
-                found.append((gap[row, unit], (k, int(row), int(unit))))
+                kinks.append((gap[row, unit], (k, int(row), int(unit))))
         error = activation.steepest * error + eps * np.abs(t.h)
-    return [place for _, place in sorted(found)][:_MOST]
+    return [place for _, place in sorted(kinks)][:_MOST]
 
 
 def fit_slopes(

@@ -100,14 +100,14 @@ def noise_arrays(noise: Any) -> dict[str, NDArray[Any]]:
     ----------
     noise : named tuple, as the layer draws it, or None
     """
-    found = {}
+    arrays = {}
     for name, value in noise._asdict().items() if noise is not None else ():
         if isinstance(value, tuple):
             for k, inner in enumerate(value):
-                found |= {f"{name}.{k}.{key}": array for key, array in noise_arrays(inner).items()}
+                arrays |= {f"{name}.{k}.{key}": array for key, array in noise_arrays(inner).items()}
         elif value is not None:
-            found[name] = value
-    return found
+            arrays[name] = value
+    return arrays
 
 
 def _is_version_1(meta, local, sample_weight, told):

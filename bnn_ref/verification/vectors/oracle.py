@@ -115,7 +115,7 @@ def _nll(likelihood, own, outputs, y, weights, frozen):
             each = [-_log_normal(t, m, floor + softplus(rho))
                     for t, m, rho in zip(target, means, rhos, strict=True)]  # fmt: skip
             if frozen is not None:
-                each = [factor * one for factor, one in zip(frozen[n], each, strict=True)]
+                each = [factor * nll for factor, nll in zip(frozen[n], each, strict=True)]
         else:
             scales = [mpf(likelihood["scale"])] * len(z)
             if "scale_rho" in own:

@@ -195,7 +195,7 @@ def _likelihood(rng, kinds):
     kind = str(rng.choice(kinds))
     if kind == "predicted":
         return {"type": "predicted_normal", "floor": 1e-3, "beta": float(rng.choice([0.0, 0.5]))}
-    found: dict[str, Any] = {"type": "normal" if kind == "learned" else kind}
-    if found["type"] == "normal":
-        found["scale"] = float(np.exp(rng.normal(-0.5, 0.5)))
-    return {**found, "learn_scale": True} if kind == "learned" else found
+    likelihood: dict[str, Any] = {"type": "normal" if kind == "learned" else kind}
+    if likelihood["type"] == "normal":
+        likelihood["scale"] = float(np.exp(rng.normal(-0.5, 0.5)))
+    return {**likelihood, "learn_scale": True} if kind == "learned" else likelihood

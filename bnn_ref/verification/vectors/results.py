@@ -44,18 +44,18 @@ def take_results(
     due = result_shapes(question.meta, question.x.shape)
     optional = optional_shapes(question.meta, question.x.shape)
     shapes = {name: shape for name, (shape, _) in {**due, **optional}.items()}
-    found = {}
+    results = {}
     for name, value in named.items():
         if name not in shapes:
             raise expected(name, f"one of {', '.join(shapes)}", "this name")
         if value is not None:
-            found[name] = _taken(name, value, shapes[name])
-    if set(optional) & set(found):
+            results[name] = _taken(name, value, shapes[name])
+    if set(optional) & set(results):
         due |= optional
-    missing = [name for name in due if name not in found]
-    if missing and not (partial and found):
+    missing = [name for name in due if name not in results]
+    if missing and not (partial and results):
         raise expected(", ".join(missing), "a result", "none (or ask for a partial check)")
-    return found
+    return results
 
 
 def _flattened(returned, layers):

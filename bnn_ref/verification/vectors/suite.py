@@ -188,9 +188,9 @@ def build(name: str) -> Vector:
 
     from ..vectors import oracle
 
-    found, seed = _specs(), 1 + names().index(name)
-    if name in found:
-        asked = question(seed, **found[name])
+    known, seed = _specs(), 1 + names().index(name)
+    if name in known:
+        asked = question(seed, **known[name])
     else:
         asked = suite_version_2.question(name, seed, **suite_version_2.specs()[name])
     results = oracle.answer(asked.whole_meta, asked.arrays)

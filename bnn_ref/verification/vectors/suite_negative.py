@@ -114,8 +114,8 @@ def main(folder: Path) -> None:
     for name, base, change in PLANTED:
         write(folder / f"disagree-{name}.npz", plant(read(folder / f"agree-{base}.npz"), change))
     good = read(folder / "agree-kl-weight-one.npz")
-    for name, found in _faulty(good):
-        write(folder / f"disagree-{name}.npz", good.answer(found, "bnn_ref, with a fault planted"))
+    for name, answer in _faulty(good):
+        write(folder / f"disagree-{name}.npz", good.answer(answer, "bnn_ref, with a fault planted"))
     single = {name: value.astype(np.float32) for name, value in good.results.items()}
     write(folder / "disagree-float32.npz", good.answer(single, "bnn_ref, rounded to float32"))
 

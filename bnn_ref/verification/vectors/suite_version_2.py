@@ -218,8 +218,8 @@ def _others():
 
 def specs() -> dict[str, dict[str, Any]]:
     """Return name to spec of every vector of version 2 that must agree."""
-    found = {**_priors(), **_others(), **suite_images.specs()}
-    return {PREFIX + name: question for name, question in found.items()}
+    questions = {**_priors(), **_others(), **suite_images.specs()}
+    return {PREFIX + name: question for name, question in questions.items()}
 
 
 def question(
@@ -306,7 +306,8 @@ def _broken(arrays):
     yield "catches", with_meta(catches="everything")
     key = "layers.1.pre_activation"
     yield "pre-activations-half", {name: array for name, array in arrays.items() if name != key}
-    yield "initializer", with_meta(layers=[{**one, "initializer": "he"} for one in meta["layers"]])
+    changed = [{**layer, "initializer": "he"} for layer in meta["layers"]]
+    yield "initializer", with_meta(layers=changed)
 
 
 def write_negative(folder: Path) -> None:

@@ -191,12 +191,12 @@ def input_shapes(
 
 def _noise_shapes(layer, blank, rows):
     """Return name to shape of a layer's noise, that of layers inside it by nested names."""
-    found = {name: tuple(shape) for name, shape in layer.noise_shapes(blank, rows).items()
+    shapes = {name: tuple(shape) for name, shape in layer.noise_shapes(blank, rows).items()
              if shape is not None}  # fmt: skip
     for j, inner in enumerate(getattr(layer, "layers", ())):
         nested = _noise_shapes(inner, blank, rows)
-        found |= {f"layers.{j}.{name}": shape for name, shape in nested.items()}
-    return found
+        shapes |= {f"layers.{j}.{name}": shape for name, shape in nested.items()}
+    return shapes
 
 
 def _targets(meta, network, rows):
