@@ -26,7 +26,7 @@ class Bound(NamedTuple):
         return max(self.products, self.bytes)
 
 
-def bounds_of(found, dtype):
+def bounds_of(measured, dtype):
     """Return {workload: Bound} of a run's yardsticks; {} where its peak is below its BLAS rate.
 
     Parameters
@@ -35,15 +35,15 @@ def bounds_of(found, dtype):
         With "cells" and "yardsticks".
     dtype : str
     """
-    yards = found.get("yardsticks") or []
-    if not yards or max(one["fma"] for one in yards) < max(one["blas"] for one in yards):
+    yards = measured.get("yardsticks") or []
+    if not yards or max(yard["fma"] for yard in yards) < max(yard["blas"] for yard in yards):
         return {}
-    peak = max(one["fma"] for one in yards)
+    peak = max(yard["fma"] for yard in yards)
     bounds = {}
-    for workload in group(found["cells"]):
+    for workload in group(measured["cells"]):
         work = parse(workload)
         size = str(work.adam_working_set(dtype))
-        rates = [one["bandwidth"][size] for one in yards if size in one["bandwidth"]]
+        rates = [yard["bandwidth"][size] for yard in yards if size in yard["bandwidth"]]
         if rates:
             moved = 2 * work.adam_working_set(dtype)  # read and written
             bounds[workload] = Bound(work.flops / peak, moved / max(rates), max(rates))
@@ -62,11 +62,11 @@ def below(cells, bounds):
     ]
 
 
-def bound_table(found, dtype):
+def bound_table(measured, dtype):
     """Return the machine's limits, and what BLAS makes of the same products."""
-    yards, rows = found["yardsticks"], []
-    bounds = bounds_of(found, dtype)
-    for workload, by_name in group(found["cells"]).items():
+    yards, rows = measured["yardsticks"], []
+    bounds = bounds_of(measured, dtype)
+    for workload, by_name in group(measured["cells"]).items():
         if workload not in bounds:
             continue
         bound, flops = bounds[workload], parse(workload).flops
@@ -81,17 +81,17 @@ def bound_table(found, dtype):
         ])  # fmt: skip
     header = ["workload", "MFLOP", "at the peak", "Adam walks", "at", "its bytes", "bound",
               "without overlap", "BLAS reference"]  # fmt: skip
-    peaks = sorted(one["fma"] / 1e9 for one in yards)
+    peaks = sorted(yard["fma"] / 1e9 for yard in yards)
     notes = [
         f"fused multiply-add peak {peaks[-1]:.0f} GFLOP/s, the best of {len(peaks)} readings from "
         f"{peaks[0]:.0f} up; BLAS's rate on a 1024 x 1024 product "
-        f"{max(one['blas'] for one in yards) / 1e9:.0f} at best",
+        f"{max(yard['blas'] for yard in yards) / 1e9:.0f} at best",
         "bound: products at the peak or Adam's bytes at the bandwidth, whichever takes longer; no "
         "noise, no function, no overhead. BLAS reference: the products alone, on as many threads "
         "as everybody has",
     ]
     if not bounds:
         notes.append("no bound: the peak came out below BLAS's rate, the machine was too busy")
-    if wrong := below(found["cells"], bounds):
+    if wrong := below(measured["cells"], bounds):
         notes.append(f"BELOW THE BOUND, so the yardstick is wrong: {wrong}")
     return Table("step: the bound", header, rows, notes)

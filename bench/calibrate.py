@@ -62,35 +62,35 @@ def judge(cells, processes):
     processes : int
     """
     runs = min(len(cell["processes"]) for cell in cells) // processes
-    found = []
+    judged = []
     for run in range(runs):
         part = slice(run * processes, (run + 1) * processes)
         mine = [{**cell, "processes": cell["processes"][part]} for cell in cells]
         times = {(cell["workload"], cell["contender"]): medians(cell) for cell in mine}
-        for (workload, name), one in against_base(mine).items():
+        for (workload, name), row in against_base(mine).items():
             alone = compare(times[workload, name], times[workload, BASE], LEVEL)
-            found.append(
-                Judged(run, workload, split_name(name)[0], one.ratio, one.low, one.high, one.shows,
-                       one.verdict, alone.verdict in ("slower", "faster"))
+            judged.append(
+                Judged(run, workload, split_name(name)[0], row.ratio, row.low, row.high, row.shows,
+                       row.verdict, alone.verdict in ("slower", "faster"))
             )  # fmt: skip
-    return found
+    return judged
 
 
 def summarize(judged):
     """Return the rows of the table: kind, rows, found, where it could, of those found, faster."""
     rows = []
-    for kind in dict.fromkeys(one.kind for one in judged):
-        mine = [one for one in judged if one.kind == kind]
+    for kind in dict.fromkeys(row.kind for row in judged):
+        mine = [row for row in judged if row.kind == kind]
         planted = 0.0 if kind == "again" else float(kind.removeprefix("slow-")) - 1
-        could = [one for one in mine if one.shows <= planted]
+        could = [row for row in mine if row.shows <= planted]
         rows.append([
             "A/A" if kind == "again" else f"{planted:.0%} slower",
             str(len(mine)),
-            str(sum(one.verdict in ("slower", "faster") for one in mine)),
-            str(sum(one.alone for one in mine)),
+            str(sum(row.verdict in ("slower", "faster") for row in mine)),
+            str(sum(row.alone for row in mine)),
             str(len(could)) if planted else "",
-            str(sum(one.verdict == "slower" for one in could)) if planted else "",
-            str(sum(one.verdict == "faster" for one in mine)),
+            str(sum(row.verdict == "slower" for row in could)) if planted else "",
+            str(sum(row.verdict == "faster" for row in mine)),
         ])  # fmt: skip
     return rows
 
@@ -102,8 +102,8 @@ def variation(readings):
 
 def table(document):
     """Return the `Table` of a calibration."""
-    judged = [Judged(**one) for one in document["judged"]]
-    level = share_level(len({(one.workload, one.kind) for one in judged}))
+    judged = [Judged(**row) for row in document["judged"]]
+    level = share_level(len({(row.workload, row.kind) for row in judged}))
     peaks, blas = document["peaks"], document["blas"]
     notes = [
         f"{document['runs']} runs of {document['processes']} processes a contender on "
@@ -131,7 +131,7 @@ def measure(options, say):
         Of `make_parser`.
     say : function(str)
     """
-    names = [BASE, f"again:{BASE}", *(f"slow-{one:.2f}:{BASE}" for one in FACTORS)]
+    names = [BASE, f"again:{BASE}", *(f"slow-{factor:.2f}:{BASE}" for factor in FACTORS)]
     workloads = options.workloads.split(",")
     with Crew(names, "float32", options.threads, say) as crew:
         crew.open(workloads, check=False)
@@ -145,9 +145,9 @@ def measure(options, say):
         "runs": options.runs,
         "processes": options.processes,
         "workloads": workloads,
-        "judged": [one._asdict() for one in judge(cells, options.processes)],
-        "peaks": [one["fma"] for one in crew.yardsticks],
-        "blas": [one["blas"] for one in crew.yardsticks],
+        "judged": [row._asdict() for row in judge(cells, options.processes)],
+        "peaks": [yardstick["fma"] for yardstick in crew.yardsticks],
+        "blas": [yardstick["blas"] for yardstick in crew.yardsticks],
         "noise": noise_report(shares, crew.yardsticks),
     }
 

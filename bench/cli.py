@@ -82,7 +82,7 @@ def listing():
     lines.append("contenders:")
     for name, one_entry in CONTENDERS.items():
         reason = missing(name)
-        there = ", ".join(f"{one} {version}" for one, version in versions(name).items())
+        there = ", ".join(f"{package} {version}" for package, version in versions(name).items())
         lines.append(f"  {name:20} {one_entry.title:24} {'ABSENT: ' + reason if reason else there}")
         lines.append(
             f"  {'':20} {one_entry.form}{': ' + one_entry.tried if one_entry.tried else ''}"
@@ -94,13 +94,13 @@ def listing():
     return "\n".join(lines)
 
 
-def write_reports(name, tables, bench, found, folder):
+def write_reports(name, tables, bench, measured, folder):
     """Write a bench's page and plot into a folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     plotted = find_spec("matplotlib") is not None
     if plotted:
-        bench.plot(found, folder / f"{name}.png")
+        bench.plot(measured, folder / f"{name}.png")
     else:
         say("no plot: matplotlib is not installed")
     text = page(name, tables, plotted)
@@ -183,11 +183,11 @@ def new_document(command, settings):
     }
 
 
-def add_bench(document, name, found, settings, absent):
+def add_bench(document, name, measured, settings, absent):
     """Add what a bench found, who ran, and how quiet the machine was."""
     from .machine import noise_report
 
-    for cell in found.get("cells", []):
+    for cell in measured.get("cells", []):
         cell["contender"] = without_its_folder(cell["contender"])
     for contender in [*settings["running"], *absent]:
         real = split_name(contender)[1]
@@ -197,8 +197,8 @@ def add_bench(document, name, found, settings, absent):
             "versions": versions(real),
             "absent": absent.get(contender),
         }
-    document["benches"][name] = found
-    document["noise"][name] = noise_report(found["shares"], found.get("yardsticks", []))
+    document["benches"][name] = measured
+    document["noise"][name] = noise_report(measured["shares"], measured.get("yardsticks", []))
 
 
 def run(options):
@@ -210,16 +210,16 @@ def run(options):
     plans = {name: settings_for(bench, options) for name, bench in chosen.items()}
     start = time.monotonic()
     kept = {name: plan[0]._asdict() for name, plan in plans.items()}
-    for one in kept.values():
-        one["data"] = ",".join(map(without_folders, one["data"].split(",")))
-        one["running"] = list(map(without_its_folder, one["running"]))
+    for setting in kept.values():
+        setting["data"] = ",".join(map(without_folders, setting["data"].split(",")))
+        setting["running"] = list(map(without_its_folder, setting["running"]))
     document = new_document(options.command, kept)
     for name, bench in chosen.items():
         settings, absent = plans[name]
         say(f"{name}: {bench.HELP}")
-        found = bench.run(settings, say)
-        add_bench(document, name, found, settings._asdict(), absent)
-        tables = bench.tables(found)
+        measured = bench.run(settings, say)
+        add_bench(document, name, measured, settings._asdict(), absent)
+        tables = bench.tables(measured)
         extra = [f"{contender}: {reason}" for contender, reason in absent.items()]
         extra.append(
             f"{settings.threads} threads, {settings.dtype}, {settings.processes} processes a "
@@ -229,7 +229,7 @@ def run(options):
         tables[0] = tables[0]._replace(notes=tables[0].notes + extra)
         print("\n".join(table.text() for table in tables), flush=True)
         if options.out:
-            write_reports(name, tables, bench, found, options.out)
+            write_reports(name, tables, bench, measured, options.out)
         document["seconds"] = time.monotonic() - start
         if options.json:
             results.write(document, options.json)
@@ -239,11 +239,11 @@ def run(options):
 
 def exit_code(document):
     """Return 3 where a contender was refused, 4 where a row cannot be told, else 0."""
-    found = [found.get("cells", []) for found in document["benches"].values()]
-    refusals = [cell["refusal"] for cells in found for cell in cells if cell["refusal"]]
-    if not all(one.startswith("left out") for one in refusals):
+    measured = [measured.get("cells", []) for measured in document["benches"].values()]
+    refusals = [cell["refusal"] for cells in measured for cell in cells if cell["refusal"]]
+    if not all(refusal.startswith("left out") for refusal in refusals):
         return 3
-    return 4 if any(inconclusive(cells) for cells in found) else 0
+    return 4 if any(inconclusive(cells) for cells in measured) else 0
 
 
 COMMANDS = {  # module and function of each

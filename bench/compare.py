@@ -58,8 +58,8 @@ def cells_of(document):
     """
     return {
         (bench, cell["workload"], split_name(cell["contender"])[1]): medians(cell)
-        for bench, found in document["benches"].items()
-        for cell in found.get("cells", [])
+        for bench, measured in document["benches"].items()
+        for cell in measured.get("cells", [])
         if timed(cell) and split_name(cell["contender"])[0] != "again"
     }
 
@@ -76,15 +76,15 @@ def changes(old, new, absolute=False):
     """Return the `Change` of every contender's cell that both documents hold."""
     before, after = cells_of(old), cells_of(new)
     keys = [key for key in before if key in after and key[2] != REFERENCE]
-    found = []
+    changed = []
     for key in keys:
         first, over = relative(before, key, absolute)
         second, over_too = relative(after, key, absolute)
         if over != over_too:
             first, second, over = np.asarray(before[key]), np.asarray(after[key]), False
-        one = compare_apart(second, first, share_level(len(keys)))
-        found.append(Change(*key, one, over, (len(first), len(second))))
-    return found
+        comparison = compare_apart(second, first, share_level(len(keys)))
+        changed.append(Change(*key, comparison, over, (len(first), len(second))))
+    return changed
 
 
 def make_parser():
@@ -114,24 +114,24 @@ def main(arguments):
         raise ValueError(f"fail-above: expected a ratio of at least 1, found {options.fail_above}")
     old, new = results.read(options.old), results.read(options.new)
     widths = check_widths(old, new, options.any_machine)
-    found = changes(old, new, options.absolute)
+    changed = changes(old, new, options.absolute)
     judged = options.contenders.split(",")
-    if not any(one.contender in judged for one in found):
+    if not any(change.contender in judged for change in changed):
         raise ValueError(f"compare: the two runs have no cell of {options.contenders} in common")
     rows, words = [], []
-    for one in found:
-        word = one.judge(options.fail_above)
-        if one.contender in judged:
+    for change in changed:
+        word = change.judge(options.fail_above)
+        if change.contender in judged:
             words.append(word)
         else:
             word = word.lower()
-        shows = percent(one.found.shows) if np.isfinite(one.found.shows) else ""
-        rows.append([one.bench, one.workload, title_of(one.contender), ratio(one.found), shows,
-                     "BLAS" if one.over_reference else "clock", word])  # fmt: skip
+        shows = percent(change.found.shows) if np.isfinite(change.found.shows) else ""
+        rows.append([change.bench, change.workload, title_of(change.contender), ratio(change.found),
+                     shows, "BLAS" if change.over_reference else "clock", word])  # fmt: skip
     notes = [*filter(None, [widths]), *differences(old, new)]
-    notes += [f"{name} run, {bench}: {one['words']}" for name, run in (("old", old), ("new", new))
-              for bench, one in run["noise"].items()]  # fmt: skip
-    notes.append(f"level {share_level(1):.0%} over {len(found)} rows")
+    notes += [f"{name} run, {bench}: {noise['words']}" for name, run in (("old", old), ("new", new))
+              for bench, noise in run["noise"].items()]  # fmt: skip
+    notes.append(f"level {share_level(1):.0%} over {len(changed)} rows")
     notes.append(f"{words.count('SLOWER')} of this project's cells slower, shown and by more than "
                  f"{options.fail_above:g}")  # fmt: skip
     header = ["bench", "workload", "contender", "new / old", "could show", "by", "says"]

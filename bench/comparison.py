@@ -32,7 +32,7 @@ def known(name):
 
 def medians(cell):
     """Return the median of each process's samples."""
-    return [float(np.median(one)) for one in cell["processes"] if one]
+    return [float(np.median(process)) for process in cell["processes"] if process]
 
 
 def timed(cell):
@@ -48,10 +48,10 @@ def base_of(cells):
 
 def group(cells, key="workload"):
     """Return {workload: {contender: cell}}, in order."""
-    found = {}
+    groups = {}
     for cell in cells:
-        found.setdefault(cell[key], {})[cell["contender"]] = cell
-    return found
+        groups.setdefault(cell[key], {})[cell["contender"]] = cell
+    return groups
 
 
 def against_base(cells, level=LEVEL):
@@ -67,12 +67,12 @@ def against_base(cells, level=LEVEL):
             if name not in (base, REFERENCE) and ours and timed(cell) and timed(ours):
                 pairs[workload, name] = medians(cell), medians(ours)
     told_once = sum(len(theirs) == 1 for theirs, _ in pairs.values())  # no verdict: no row
-    one = share_level(len(pairs) - told_once, level)
-    found = {}
+    row_level = share_level(len(pairs) - told_once, level)
+    comparisons = {}
     for key, (theirs, ours) in pairs.items():
         n = min(len(theirs), len(ours))
-        found[key] = compare(theirs[:n], ours[:n], one)
-    return found
+        comparisons[key] = compare(theirs[:n], ours[:n], row_level)
+    return comparisons
 
 
 def say_of(comparison, name=""):
@@ -83,37 +83,37 @@ def say_of(comparison, name=""):
     return words.get(comparison.verdict, comparison.verdict)
 
 
-def again_words(found):
+def again_words(measured):
     """Return (what the A/A rows say, True where one of them excludes 1)."""
-    rows = {key: one for key, one in found.items() if split_name(key[1])[0] == "again"}
+    rows = {key: row for key, row in measured.items() if split_name(key[1])[0] == "again"}
     if not rows:
         return "no A/A row: nothing vouches for these intervals", False
-    if not any(one.enough for one in rows.values()):
+    if not any(row.enough for row in rows.values()):
         return "the A/A rows have too few processes to vouch for anything", False
-    wrong = [key[0] for key, one in rows.items() if one.enough and not one.low <= 1 <= one.high]
+    wrong = [key[0] for key, row in rows.items() if row.enough and not row.low <= 1 <= row.high]
     if wrong:
         return (f"the A/A row excludes 1 on {', '.join(wrong)}: these intervals are too narrow, "
                 "believe no verdict of this run"), True  # fmt: skip
-    return "the A/A rows hold 1: " + "; ".join(ratio(one) for one in rows.values()), False
+    return "the A/A rows hold 1: " + "; ".join(ratio(row) for row in rows.values()), False
 
 
-def level_words(found):
+def level_words(measured):
     """Return what the table's level is, and how many processes a verdict needs."""
-    if not found:
+    if not measured:
         return "nothing to compare with"
-    one = max(found.values(), key=lambda one: one.processes)
+    row = max(measured.values(), key=lambda row: row.processes)
     return (
-        f"level {LEVEL:.0%} over all rows, {one.level:.2%} each; "
-        f"{one.processes} processes a contender, fewer than {needed(one.level)} give no verdict; "
+        f"level {LEVEL:.0%} over all rows, {row.level:.2%} each; "
+        f"{row.processes} processes a contender, fewer than {needed(row.level)} give no verdict; "
         "could show: the smallest difference that is found in 9 of 10 such runs"
     )
 
 
 def inconclusive(cells):
     """Return True where a row is too noisy to tell, or an A/A row excludes 1."""
-    found = against_base(cells)
-    return again_words(found)[1] or any(
-        one.verdict == "too noisy to tell" for one in found.values()
+    comparisons = against_base(cells)
+    return again_words(comparisons)[1] or any(
+        row.verdict == "too noisy to tell" for row in comparisons.values()
     )
 
 
@@ -131,7 +131,7 @@ def step_table(title, cells, bounds=None, first=True, per="a step"):
     first : bool
         With the time to the first step.
     """
-    base, found, rows, notes, losses = base_of(cells), against_base(cells), [], [], []
+    base, comparisons, rows, notes, losses = base_of(cells), against_base(cells), [], [], []
     header = ["workload", "contender", per, "spread", "x ours", "could show", "says"]
     header += ["x bound"] if bounds else []
     header += ["first step"] if first else []
@@ -142,17 +142,17 @@ def step_table(title, cells, bounds=None, first=True, per="a step"):
             if not timed(cell):
                 continue
             times = medians(cell)
-            one = found.get((workload, name))
+            told = comparisons.get((workload, name))
             row = [workload, title_of(name), seconds(np.median(times)), percent(spread_of(times))]
-            row += [ratio(one), could_show(one), say_of(one, name)] if one else \
+            row += [ratio(told), could_show(told), say_of(told, name)] if told else \
                 ["1" if name == base else "", "", ""]  # fmt: skip
             if bounds:
                 row.append(f"{np.median(times) / bounds[workload].seconds:.2f}")
             if first:
                 row.append(seconds(np.median(cell["first_seconds"]))
                            if cell["first_seconds"] and name != REFERENCE else "")  # fmt: skip
-            if one and say_of(one, name) == "ours is slower":
-                losses.append(f"{workload}: {title_of(name)} takes {ratio(one)} of our time")
+            if told and say_of(told, name) == "ours is slower":
+                losses.append(f"{workload}: {title_of(name)} takes {ratio(told)} of our time")
             rows.append(row)
         if bounds and workload in bounds and any(map(timed, by_name.values())):
             blank = [""] * (len(header) - 3)
@@ -161,7 +161,7 @@ def step_table(title, cells, bounds=None, first=True, per="a step"):
         notes.append("this project loses: " + "; ".join(losses))
     elif base:
         notes.append("this project loses no row whose interval excludes 1")
-    notes += [level_words(found), again_words(found)[0], *form_lines(cells)]
+    notes += [level_words(comparisons), again_words(comparisons)[0], *form_lines(cells)]
     return Table(title, header, rows, notes)
 
 

@@ -141,7 +141,7 @@ class Crew:
         probes = {}
         for cell in self.running():
             probes[cell.contender, cell.workload] = Cell(cell.workload, cell.contender)
-        self.workers = {name: self._start(name) for name in dict.fromkeys(one[0] for one in probes)}
+        self.workers = {name: self._start(name) for name in dict.fromkeys(of for of, *_ in probes)}
         self._send_open(probes.values())
         self._receive_open(probes.values())
         for cell in self.running():

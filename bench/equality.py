@@ -107,14 +107,14 @@ def expect(problem):
     )
 
 
-def check_replay(expected, found, dtype):
+def check_replay(expected, measured, dtype):
     """Return what is wrong with a replay, in words, or None."""
     limit = LIMIT[dtype]
-    gap = abs(found["loss"] - expected.loss) / abs(expected.loss)
+    gap = abs(measured["loss"] - expected.loss) / abs(expected.loss)
     if not gap <= limit:
-        return f"loss on replayed noise {found['loss']:.6f}, expected {expected.loss:.6f}"
+        return f"loss on replayed noise {measured['loss']:.6f}, expected {expected.loss:.6f}"
     for name, wanted in expected.gradients.items():
-        gap = np.max(np.abs(found["gradients"][name] - wanted)) / np.max(np.abs(wanted))
+        gap = np.max(np.abs(measured["gradients"][name] - wanted)) / np.max(np.abs(wanted))
         if not gap <= limit:
             return f"gradient of {name} on replayed noise off by {gap:.1e} of its largest entry"
     return None
@@ -141,13 +141,13 @@ def check_training(expected, losses):
     """Return what is wrong with the first steps' losses, in words, or None."""
     last = max(1, len(losses) // 3)
     wanted = expected.training[:, -last:]
-    found = losses[-last:]
+    ending = losses[-last:]
     fall = np.mean(expected.training[:, 0]) - np.mean(wanted)
-    noise = np.std(expected.rest, ddof=1) * np.sqrt(1 / found.size + 1 / wanted.size)
-    gap = np.mean(found) - np.mean(wanted)
+    noise = np.std(expected.rest, ddof=1) * np.sqrt(1 / ending.size + 1 / wanted.size)
+    gap = np.mean(ending) - np.mean(wanted)
     if not abs(gap) <= WIDE * noise + SLACK * abs(fall):
         return (
-            f"loss {np.mean(found):.4f} after {len(losses)} steps, expected {np.mean(wanted):.4f}"
+            f"loss {np.mean(ending):.4f} after {len(losses)} steps, expected {np.mean(wanted):.4f}"
         )
     return None
 
@@ -183,9 +183,9 @@ def check(worker, problem, expected):
         ("losses_in_training", {"steps": steps}, check_training),
         ("moved", {}, check_moved),
     ):
-        found = worker.call(method, workload=problem.workload.name, **ask)
-        seen[method] = found if isinstance(found, dict) else found.tolist()
-        refusal = judge(expected, found)
+        answer = worker.call(method, workload=problem.workload.name, **ask)
+        seen[method] = answer if isinstance(answer, dict) else answer.tolist()
+        refusal = judge(expected, answer)
         if refusal:
             return refusal, seen
     seen["mean_loss"], seen["expected_mean_loss"] = (

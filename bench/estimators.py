@@ -26,13 +26,13 @@ def gradients(network, parameters, x, y, estimator, draws, seed):
 
     "kernel_mu" and "kernel_rho" hold all layers' entries, one after the other.
     """
-    found = {name: [] for name in TENSORS}
+    gradients = {name: [] for name in TENSORS}
     for draw in range(draws):
-        one = gradient_of(network, parameters, x, y, estimator, seed, draw)
+        gradient = gradient_of(network, parameters, x, y, estimator, seed, draw)
         for name in TENSORS:
-            parts = [getattr(layer, name).ravel() for layer in one.layers]
-            found[name].append(np.concatenate(parts))
-    return {name: np.array(rows) for name, rows in found.items()}
+            parts = [getattr(layer, name).ravel() for layer in gradient.layers]
+            gradients[name].append(np.concatenate(parts))
+    return {name: np.array(rows) for name, rows in gradients.items()}
 
 
 def squared_deviations(rows):

@@ -89,10 +89,10 @@ def read(data, dtype):
     """
     kind = kind_of(data)
     if kind in HOLDOUT:
-        found = images(data, dtype)
-        workload = Workload((found.inputs, 128, 128, found.outputs), 128)
-        x, y = np.asarray(found.train.x[:]), np.asarray(found.train.y).astype(np.int64)
-        held_x, held_y = np.asarray(found.validation.x[:]), np.asarray(found.validation.y)
+        data_set = images(data, dtype)
+        workload = Workload((data_set.inputs, 128, 128, data_set.outputs), 128)
+        x, y = np.asarray(data_set.train.x[:]), np.asarray(data_set.train.y).astype(np.int64)
+        held_x, held_y = np.asarray(data_set.validation.x[:]), np.asarray(data_set.validation.y)
         return Task(kind, workload, x, y, held_x, held_y, *GOALS[kind])
     rows = hold_out(read_split(Path(data).resolve().parent, kind, 0), 0)
     (x_loc, x_scale), (y_loc, y_scale) = moments(rows.x), moments(rows.y)

@@ -49,10 +49,10 @@ def count(launch, workload, dtype, steps):
     subprocess.run(command, capture_output=True, cwd=launch.path, env=around)
     counted = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command]
     done = subprocess.run(counted, capture_output=True, text=True, cwd=launch.path, env=around)
-    found = COUNTED.search(done.stderr)
-    if done.returncode or not found:
+    match = COUNTED.search(done.stderr)
+    if done.returncode or not match:
         raise ValueError(f"instructions: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
-    return int(found[1])
+    return int(match[1])
 
 
 def of_a_step(launch, workload, dtype):

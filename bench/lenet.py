@@ -84,15 +84,16 @@ def tfp(network, x, y, epochs, seed):
 
 def _taken(network, model):
     """Return a Keras model's posterior as the network's `Parameters`."""
-    probabilistic = [one for one in model.layers if hasattr(one, "kernel_posterior")]
+    probabilistic = [layer for layer in model.layers if hasattr(layer, "kernel_posterior")]
     places = [k for k, layer in enumerate(network.layers) if layer.num_random]
-    found = {}
-    for k, one in zip(places, probabilistic, strict=True):
-        kernel, bias = one.kernel_posterior.distribution, one.bias_posterior.distribution
-        found[f"layers.{k}.kernel_mu"] = kernel.loc.numpy()
-        found[f"layers.{k}.kernel_rho"] = kernel.scale.pretransformed_input.numpy()
-        found[f"layers.{k}.bias_mu"] = bias.loc.numpy()
-    return network.parameters(found, "float32")
+    arrays = {}
+    for k, keras_layer in zip(places, probabilistic, strict=True):
+        kernel, bias = (getattr(keras_layer, f"{n}_posterior").distribution
+                        for n in ("kernel", "bias"))  # fmt: skip
+        arrays[f"layers.{k}.kernel_mu"] = kernel.loc.numpy()
+        arrays[f"layers.{k}.kernel_rho"] = kernel.scale.pretransformed_input.numpy()
+        arrays[f"layers.{k}.bias_mu"] = bias.loc.numpy()
+    return network.parameters(arrays, "float32")
 
 
 CONTENDERS = {"ours": ours, "tfp": tfp}
@@ -136,7 +137,7 @@ def _peak():
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
-def table(found):
+def table(measured):
     """Return the `Table` of means over seeds, with standard errors: of one seed over the images.
 
     Parameters
@@ -153,10 +154,10 @@ def table(found):
         return f"{np.mean(values):.{digits}f}" + (f" ± {error:.{digits}f}" if error else "")
 
     lines = []
-    for name in dict.fromkeys(row["contender"] for row in found):
-        rows = [row for row in found if row["contender"] == name]
+    for name in dict.fromkeys(row["contender"] for row in measured):
+        rows = [row for row in measured if row["contender"] == name]
         peaks = [row["peak_mb"] for row in rows if row["peak_mb"]]
-        scores = [told(rows, *one) for one in (("nats", 4), ("accuracy", 4), ("seconds", 0))]
+        scores = [told(rows, *score) for score in (("nats", 4), ("accuracy", 4), ("seconds", 0))]
         most = f"{max(peaks):.0f} MB" if peaks else ""
         lines.append([TITLES[name], str(len(rows)), *scores, most])
     header = ["contender", "seeds", "held-out nats", "accuracy", "seconds", "peak"]
@@ -174,14 +175,14 @@ def main(arguments=None):
     names = args.contenders.split(",")
     if not set(names) <= set(CONTENDERS):
         parser.error(f"contenders: expected some of {', '.join(CONTENDERS)}, found {names}")
-    found = []
+    rows = []
     for seed in range(args.seeds):
         for name in names:
             with ProcessPoolExecutor(1, get_context("spawn")) as own:
                 job = own.submit(run, name, seed, args.data, args.rows, args.epochs, args.draws)
-                found.append(job.result())
-            print(json.dumps(found[-1]), flush=True)
-    print(table(found).markdown())
+                rows.append(job.result())
+            print(json.dumps(rows[-1]), flush=True)
+    print(table(rows).markdown())
     return 0
 
 

@@ -62,7 +62,7 @@ def torch_step(x, y, threads):
     from torch.nn import functional as F
 
     images, labels, mus, rhos, biases, signs = _torch_start(x, y, threads)
-    parameters = [one.requires_grad_() for one in (*mus, *rhos, *biases)]
+    parameters = [leaf.requires_grad_() for leaf in (*mus, *rhos, *biases)]
     adam = torch.optim.Adam(parameters, RATE, fused=True)
 
     def step():
@@ -255,7 +255,7 @@ def bayesian_torch_step(x, y, threads):
     images, labels = torch.tensor(x).permute(0, 3, 1, 2).contiguous(), torch.tensor(y)
     layers = [Conv2dFlipout(i, o, 5, padding=2) for i, o in FILTERS]
     layers += [LinearFlipout(i, o) for i, o in DENSE]
-    adam = torch.optim.Adam([p for one in layers for p in one.parameters()], RATE)
+    adam = torch.optim.Adam([p for layer in layers for p in layer.parameters()], RATE)
 
     def step():
         h, kl = images, 0.0
@@ -325,9 +325,9 @@ def table(times):
         Of each round, in seconds.
     """
     first, lines = next(iter(times.values())), []
-    for name, found in times.items():
-        ratio = statistics.median(a / b for a, b in zip(found, first, strict=True))
-        lines.append([TITLES[name], f"{1e3 * statistics.median(found):.1f} ms", f"{ratio:.2f}"])
+    for name, mine in times.items():
+        ratio = statistics.median(a / b for a, b in zip(mine, first, strict=True))
+        lines.append([TITLES[name], f"{1e3 * statistics.median(mine):.1f} ms", f"{ratio:.2f}"])
     return Table("A step of LeNet-5", ["contender", "a step", "x the first"], lines, [])
 
 

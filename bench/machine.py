@@ -35,18 +35,18 @@ def describe():
     import pyperf
 
     run = pyperf.Run([1.0], collect_metadata=True)
-    found = {
+    facts = {
         key: value if isinstance(value, (int, float)) else str(value)
         for key, value in run.get_metadata().items()
         if key not in DROPPED
     }
     flags = cpu_flags()
-    found.update(
+    facts.update(
         processors_allowed=available_cpus(),
         affinity=sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [],
         memory_bytes=psutil.virtual_memory().total,
         python=sys.version.split()[0],
-        cpu_flags=[one for one in flags if one.startswith(("avx", "fma", "sse4", "amx"))],
+        cpu_flags=[flag for flag in flags if flag.startswith(("avx", "fma", "sse4", "amx"))],
         vector_bits=vector_bits(flags),
         caches=caches(),
         governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -54,7 +54,7 @@ def describe():
         bnn_ref=library(),
         energy=bool(energy.counters()),
     )
-    return found
+    return facts
 
 
 def library():
@@ -64,7 +64,7 @@ def library():
     """
     import bnn_ref
 
-    found = {"version": bnn_ref.__version__, "commit": None, "changed": None}
+    made = {"version": bnn_ref.__version__, "commit": None, "changed": None}
     folder = Path(bnn_ref.__file__).resolve().parent.parent
 
     def git(*words):
@@ -73,9 +73,9 @@ def library():
     with contextlib.suppress(OSError):
         commit = git("rev-parse", "HEAD")
         if commit.returncode == 0 and git("ls-files", "bnn_ref/__init__.py").stdout:
-            found["commit"] = commit.stdout.strip()
-            found["changed"] = bool(git("status", "--porcelain", "-uno").stdout)
-    return found
+            made["commit"] = commit.stdout.strip()
+            made["changed"] = bool(git("status", "--porcelain", "-uno").stdout)
+    return made
 
 
 def _first_line(path):
@@ -105,12 +105,12 @@ def vector_bits(flags):
 
 def caches(folder="/sys/devices/system/cpu/cpu0/cache"):
     """Return the first processor's caches as {"L2": "2048K", ...}; {} where unknown."""
-    found = {}
+    sizes = {}
     for place in sorted(Path(folder).glob("index*")):
         level, kind, size = (_first_line(place / name) for name in ("level", "type", "size"))
         if size and kind != "Instruction":
-            found[f"L{level}"] = size
-    return found
+            sizes[f"L{level}"] = size
+    return sizes
 
 
 def blas():
@@ -119,10 +119,10 @@ def blas():
     import threadpoolctl
 
     return [
-        f"{one['internal_api']} {one.get('version')} ({one.get('architecture', '?')}), "
-        f"{one['num_threads']} threads"
-        for one in threadpoolctl.threadpool_info()
-        if one["user_api"] == "blas"
+        f"{pool['internal_api']} {pool.get('version')} ({pool.get('architecture', '?')}), "
+        f"{pool['num_threads']} threads"
+        for pool in threadpoolctl.threadpool_info()
+        if pool["user_api"] == "blas"
     ]
 
 
@@ -188,10 +188,10 @@ def noise_report(shares, yardsticks):
     """
     from .statistics import spread
 
-    rates = [one["fma"] for one in yardsticks]
+    rates = [yard["fma"] for yard in yardsticks]
     unsteady = spread(rates) if len(rates) > 1 else None
     reasons = []
-    if wrong := sum(one["fma"] < one["blas"] for one in yardsticks):
+    if wrong := sum(yard["fma"] < yard["blas"] for yard in yardsticks):
         reasons.append(f"the peak came out below BLAS's rate in {wrong} of {len(rates)} readings")
     if shares["others"] > BUSY_SHARE:
         reasons.append(f"other programs took {shares['others']:.0%} of the processors' time")

@@ -72,7 +72,7 @@ def noise_shapes(network, rows):
             its = {"kernel_eps": (i, o), "sign_input": (rows, i), "sign_output": (rows, o)}
         else:
             its = {"keep": (rows, layer.inputs, layer.rate)} if isinstance(layer, Dropout) else {}
-        shapes |= {f"{name}.{one}": shape for one, shape in its.items()}
+        shapes |= {f"{name}.{inner}": shape for inner, shape in its.items()}
     return shapes
 
 
@@ -91,8 +91,8 @@ def torch_ops():
         height, width, _ = window.image
         sides = (left, right - left - width, top, down - top - height)
         images = F.pad(images.permute(0, 3, 1, 2), sides)
-        found = F.conv2d(images, kernel.permute(3, 2, 0, 1), bias, strides)
-        return found.permute(0, 2, 3, 1).reshape(len(images), -1)
+        maps = F.conv2d(images, kernel.permute(3, 2, 0, 1), bias, strides)
+        return maps.permute(0, 2, 3, 1).reshape(len(images), -1)
 
     return SimpleNamespace(
         softplus=F.softplus,
@@ -129,10 +129,10 @@ def torch_step(network, parameters, x, y, kl_weight, threads, compiled=False):
 
     def step():
         adam.zero_grad()
-        found = of_noise({name: draw(name, shape) for name, shape in shapes.items()})
-        found.backward()
+        total = of_noise({name: draw(name, shape) for name, shape in shapes.items()})
+        total.backward()
         adam.step()
-        return found.item()
+        return total.item()
 
     return step
 
@@ -148,22 +148,22 @@ def jax_ops(running=None):
         return (h - mean) * jax.lax.rsqrt(variance + epsilon), mean, variance
 
     def batch_norm(h, layer, name, p):
-        found, mean, variance = normalised(h, 0, layer.epsilon)
-        for one, value in (("mean", mean), ("variance", variance)):
-            old = p[f"{name}running_{one}"]
+        rows, mean, variance = normalised(h, 0, layer.epsilon)
+        for statistic, value in (("mean", mean), ("variance", variance)):
+            old = p[f"{name}running_{statistic}"]
             if running is not None:
                 new = layer.momentum * old + (1 - layer.momentum) * value[0]
-                running[f"{name}running_{one}"] = jax.lax.stop_gradient(new)
-        return found * p[f"{name}scale"] + p[f"{name}shift"]
+                running[f"{name}running_{statistic}"] = jax.lax.stop_gradient(new)
+        return rows * p[f"{name}scale"] + p[f"{name}shift"]
 
     def conv(images, kernel, bias, strides, window):
         (top, left), (down, right) = window.before, window.canvas
         height, width, _ = window.image
         sides = ((top, down - top - height), (left, right - left - width))
         order = ("NHWC", "HWIO", "NHWC")
-        found = jax.lax.conv_general_dilated(images, kernel, strides, sides,
+        maps = jax.lax.conv_general_dilated(images, kernel, strides, sides,
                                              dimension_numbers=order)  # fmt: skip
-        return (found + bias).reshape(len(images), -1)
+        return (maps + bias).reshape(len(images), -1)
 
     def nll(z, y):
         return jnp.mean(jax.nn.logsumexp(z, -1) - jnp.take_along_axis(z, y[:, None], 1)[:, 0])
@@ -200,11 +200,11 @@ def jax_step(network, parameters, x, y, kl_weight, threads):
 
         def of(p):
             after = {}
-            found = loss(jax_ops(after), network, {**p, **still}, noise, x, y, kl_weight)
-            return found, after
+            value = loss(jax_ops(after), network, {**p, **still}, noise, x, y, kl_weight)
+            return value, after
 
-        (found, after), gradients = jax.value_and_grad(of, has_aux=True)(state[0])
-        return adam(state, gradients, RATE), {**still, **after}, found
+        (value, after), gradients = jax.value_and_grad(of, has_aux=True)(state[0])
+        return adam(state, gradients, RATE), {**still, **after}, value
 
     run = jax.jit(step, donate_argnums=(0, 1))
     zeros = [jax.tree.map(jnp.zeros_like, p) for _ in range(2)]
@@ -213,7 +213,7 @@ def jax_step(network, parameters, x, y, kl_weight, threads):
     def call():
         nonlocal key
         key, own = jax.random.split(key)
-        kept[0], kept[1], found = run(*kept, own)
-        return float(found)
+        kept[0], kept[1], value = run(*kept, own)
+        return float(value)
 
     return call

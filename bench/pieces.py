@@ -106,9 +106,9 @@ def take_turns(steps, rounds, count, clock):
     return times
 
 
-def ratio(one, other):
+def ratio(times, other):
     """Return the median over rounds of one's seconds over another's."""
-    return statistics.median(a / b for a, b in zip(one, other, strict=True))
+    return statistics.median(a / b for a, b in zip(times, other, strict=True))
 
 
 def table(times, contenders):

@@ -35,13 +35,13 @@ def names_in(cells, times=True):
 
     Not the A/A rows. Without `times`, all that were not refused.
     """
-    found = {
+    names = {
         cell["contender"]
         for cell in cells
         if (timed(cell) if times else not cell["refusal"])
         and split_name(cell["contender"])[0] != "again"
     }
-    return [name for name in COLOURS if name in found] + sorted(found - set(COLOURS))
+    return [name for name in COLOURS if name in names] + sorted(names - set(COLOURS))
 
 
 def panels(rows, columns, title, width=6.2, height=4.2):
@@ -77,11 +77,11 @@ def mark(name):
 def line(axis, name, label, points, scale=1e3):
     """Draw the medians of (x, a time for each process) with their intervals."""
     points = sorted(points, key=lambda point: point[0])
-    found = [median_interval(samples) for _, samples in points]
+    intervals = [median_interval(samples) for _, samples in points]
     x = [point[0] for point in points]
-    y = scale * np.array([one.median for one in found])
-    low = y - scale * np.array([one.low for one in found])
-    high = scale * np.array([one.high for one in found]) - y
+    y = scale * np.array([interval.median for interval in intervals])
+    low = y - scale * np.array([interval.low for interval in intervals])
+    high = scale * np.array([interval.high for interval in intervals]) - y
     axis.errorbar(x, y, yerr=[low, high], label=label, capsize=2, **style(name))
 
 
@@ -95,9 +95,9 @@ def dots(axis, workloads, names, scale=1e3, unit="ms"):
         there = [name for name in names if name in by_name and timed(by_name[name])]
         ticks.append(-top - (len(there) - 1) / 2)
         for row, name in enumerate(there):
-            found = median_interval(medians(by_name[name]))
-            ends = scale * np.array([[found.median - found.low], [found.high - found.median]])
-            axis.errorbar(scale * found.median, -top - row, xerr=ends, **mark(name))
+            middle, low, high, _ = median_interval(medians(by_name[name]))
+            ends = scale * np.array([[middle - low], [high - middle]])
+            axis.errorbar(scale * middle, -top - row, xerr=ends, **mark(name))
         top += len(there) + 1
         axis.axhline(1 - top, color="#dddddd", linewidth=0.8)
     for name in names:

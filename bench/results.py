@@ -73,18 +73,18 @@ def from_version_1(document, path):
     Its rows of a floor are left out: that was none. Its vectors' width is that of its BLAS kernel.
     """
     try:
-        for found in document["benches"].values():
-            cells = [cell for cell in found.get("cells", []) if cell["contender"] != "floor"]
+        for measured in document["benches"].values():
+            cells = [cell for cell in measured.get("cells", []) if cell["contender"] != "floor"]
             for cell in cells:
                 cell["contender"] = RENAMED.get(cell["contender"], cell["contender"])
                 samples = cell.pop("samples")
                 cell["processes"] = [samples] if samples else []
                 cell["first_seconds"] = [cell.get("first_seconds", 0.0)]
-            if "cells" in found:
-                found["cells"] = cells
-            found.pop("yardsticks", None)
+            if "cells" in measured:
+                measured["cells"] = cells
+            measured.pop("yardsticks", None)
         document["contenders"] = {
-            RENAMED.get(name, name): one for name, one in document["contenders"].items()
+            RENAMED.get(name, name): version for name, version in document["contenders"].items()
         }
         kernels = " ".join(document["machine"].get("blas", ()))
         wide = "SkylakeX" in kernels or "Sapphire" in kernels
@@ -110,16 +110,16 @@ def to_pyperf(document):
     import pyperf
 
     benchmarks = []
-    for bench, found in document["benches"].items():
-        for cell in found.get("cells", []):
+    for bench, measured in document["benches"].items():
+        for cell in measured.get("cells", []):
             name = f"{bench} {cell['workload']} {cell['contender']}"
             shared = {"name": name, "unit": "second"}
             if cell["steps"]:
                 shared["inner_loops"] = cell["steps"]
             runs = [
-                pyperf.Run(one, metadata=shared, collect_metadata=False)
-                for one in cell["processes"]
-                if one
+                pyperf.Run(process, metadata=shared, collect_metadata=False)
+                for process in cell["processes"]
+                if process
             ]
             if runs and not cell["refusal"]:
                 benchmarks.append(pyperf.Benchmark(runs))

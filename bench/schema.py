@@ -61,10 +61,10 @@ def complaint(value, rule, place="results"):
         if absent := [key for key in rule.get("required", ()) if key not in value]:
             return f"{place}: expected the key {absent[0]!r}, found none"
         known, rest = rule.get("properties", {}), rule.get("additionalProperties", {})
-        parts = [(f"{place}.{key}", one, known.get(key, rest)) for key, one in value.items()]
+        parts = [(f"{place}.{key}", item, known.get(key, rest)) for key, item in value.items()]
     elif isinstance(value, list):
-        parts = [(f"{place}[{k}]", one, rule.get("items", {})) for k, one in enumerate(value)]
+        parts = [(f"{place}[{k}]", item, rule.get("items", {})) for k, item in enumerate(value)]
     else:
         parts = []
-    found = (complaint(one, inner, where) for where, one, inner in parts)
-    return next((words for words in found if words), None)
+    complaints = (complaint(item, inner, where) for where, item, inner in parts)
+    return next((words for words in complaints if words), None)

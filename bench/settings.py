@@ -77,17 +77,17 @@ def settings_for(bench, options):
         raise ValueError(f"draws: expected at least 20, found {options.draws}")
     quick = QUICK if options.quick else {}
     workloads = split(options.workloads) or [
-        one for one in bench.WORKLOADS if not quick or one in quick["workloads"]
+        workload for workload in bench.WORKLOADS if not quick or workload in quick["workloads"]
     ]
     for name in workloads:
         parse(name)
     wanted = split(options.contenders) or [
-        one
-        for one in getattr(bench, "CONTENDERS", CONTENDERS)
-        if not quick or one in quick["contenders"]
+        contender
+        for contender in getattr(bench, "CONTENDERS", CONTENDERS)
+        if not quick or contender in quick["contenders"]
     ]
     planted = split(options.plant)
-    ours = next((one for one in ("ours_numba", "ours_numpy") if one in wanted), None)
+    ours = next((name for name in ("ours_numba", "ours_numpy") if name in wanted), None)
     if ours and getattr(bench, "AGAIN", True) and not missing(ours):
         planted.insert(0, f"again:{ours}")
     absent, running = choose([*wanted, *options.contender], planted)

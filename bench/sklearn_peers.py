@@ -58,11 +58,11 @@ def folds(x, y, stratified):
     from sklearn.preprocessing import StandardScaler
 
     kind = StratifiedKFold if stratified else KFold
-    found = []
+    parts = []
     for kept, held in kind(5, shuffle=True, random_state=0).split(x, y):
         scale = StandardScaler().fit(x[kept])
-        found.append((scale.transform(x[kept]), y[kept], scale.transform(x[held]), y[held]))
-    return found
+        parts.append((scale.transform(x[kept]), y[kept], scale.transform(x[held]), y[held]))
+    return parts
 
 
 def numbers_of(name, folder):
@@ -158,11 +158,11 @@ def at_equal_time(models, scores, rows, measure):
     """
     ours, *others = [name for name in models if not name.startswith(ALIKE)]
     pairs = [*((name, ours) for name in others), (ours, others[0])]
-    found = {}
+    rivals = {}
     for name, other in pairs:
         factor = scores[other][SECONDS] / scores[name][SECONDS]
-        found[f"{name}, in {other}'s time"] = measure(stretched(models[name], factor), *rows)
-    return found
+        rivals[f"{name}, in {other}'s time"] = measure(stretched(models[name], factor), *rows)
+    return rivals
 
 
 def measure_classes(model, x, y, x_test, y_test):
@@ -210,14 +210,14 @@ def measure_numbers(model, x, y, x_test, y_test):
 
 def compare(name, parts, contenders_of, measure):
     """Print the Markdown lines of one data set, a contender a line, as soon as they are known."""
-    found = {}
+    by_contender = {}
     for seed, rows in enumerate(parts):
         models = contenders_of(seed)
         scores = {contender: measure(model, *rows) for contender, model in models.items()}
         scores |= at_equal_time(models, scores, rows, measure)
         for contender, values in scores.items():
-            found.setdefault(contender, []).append(values)
-    for contender, runs in found.items():
+            by_contender.setdefault(contender, []).append(values)
+    for contender, runs in by_contender.items():
         cells = []
         for metric in runs[0]:
             values = [run[metric] for run in runs]

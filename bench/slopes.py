@@ -49,13 +49,13 @@ def curve(batches, deviations, seed=0):
     """Return the `Curve` of squared deviations, an array (S,) for each batch size."""
 
     def statistic(resampled):
-        variances = np.stack([one.mean(1) for one in resampled], axis=-1)  # (times, points)
+        variances = np.stack([sample.mean(1) for sample in resampled], axis=-1)  # (times, points)
         a, b = fit_floor(batches, variances)
         return np.column_stack([variances, slope_of(batches, variances), a, b])
 
     low, high = bootstrap(deviations, statistic, seed, times=1000)
-    variances = np.array([one.mean() for one in deviations])
+    variances = np.array([sample.mean() for sample in deviations])
     values = [*variances, slope_of(batches, variances), *fit_floor(batches, variances)]
-    found = [tuple(map(float, one)) for one in zip(values, low, high, strict=True)]
+    ends = [tuple(map(float, point)) for point in zip(values, low, high, strict=True)]
     points = len(batches)
-    return Curve(list(batches), found[:points], *found[points:])
+    return Curve(list(batches), ends[:points], *ends[points:])

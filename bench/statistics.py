@@ -98,12 +98,12 @@ def share_level(rows, level=LEVEL):
 @cache
 def _rank_sums(n):
     """Return P(sum of the positive ranks = s) for s = 0 .. n (n + 1) / 2, nothing differing."""
-    found = np.zeros(n * (n + 1) // 2 + 1)
-    found[0] = 1.0
+    shares = np.zeros(n * (n + 1) // 2 + 1)
+    shares[0] = 1.0
     for rank in range(1, n + 1):
-        found[rank:] = (found[rank:] + found[:-rank]) / 2  # the right side is of before
-        found[:rank] /= 2
-    return found
+        shares[rank:] = (shares[rank:] + shares[:-rank]) / 2  # the right side is of before
+        shares[:rank] /= 2
+    return shares
 
 
 def _left_out(n, level):
@@ -142,7 +142,7 @@ def compare(theirs, ours, level=LEVEL):
     enough = out > 0
     low, high = (means[out - 1], means[-out]) if enough else (means[0], means[-1])
     return Comparison(
-        *(float(np.exp(one)) for one in (np.median(means), low, high)),
+        *(float(np.exp(log)) for log in (np.median(means), low, high)),
         n,
         level,
         smallest_shown(high - low, n, level) if enough else np.inf,
@@ -161,10 +161,10 @@ def _place_counts(n, m):
     for j in range(1, m + 1):
         ways[0, j] = np.ones(1)
         for i in range(1, n + 1):
-            found = np.zeros(i * j + 1)
-            found[j : j + len(ways[i - 1, j])] += ways[i - 1, j]  # the largest is of the first
-            found[: len(ways[i, j - 1])] += ways[i, j - 1]
-            ways[i, j] = found
+            counts = np.zeros(i * j + 1)
+            counts[j : j + len(ways[i - 1, j])] += ways[i - 1, j]  # the largest is of the first
+            counts[: len(ways[i, j - 1])] += ways[i, j - 1]
+            ways[i, j] = counts
     return ways[n, m] / comb(n + m, n)
 
 
@@ -194,7 +194,7 @@ def compare_apart(new, old, level=LEVEL):
     low, high = (gaps[out - 1], gaps[-out]) if out else (gaps[0], gaps[-1])
     fewer = min(new.size, old.size)
     return Comparison(
-        *(float(np.exp(one)) for one in (np.median(gaps), low, high)),
+        *(float(np.exp(log)) for log in (np.median(gaps), low, high)),
         fewer,
         level,
         smallest_shown(high - low, fewer, level) if out else np.inf,
@@ -263,7 +263,7 @@ def bootstrap(samples, statistic, seed=0, times=2000, confidence=CONFIDENCE):
     (low, high) : arrays of the statistic's shape
     """
     rng = np.random.default_rng(seed)
-    resampled = [np.asarray(one)[rng.integers(0, len(one), (times, len(one)))] for one in samples]
-    found = np.asarray(statistic(resampled))
+    resampled = [np.asarray(s)[rng.integers(0, len(s), (times, len(s)))] for s in samples]
+    values = np.asarray(statistic(resampled))
     tail = 100 * (1 - confidence) / 2
-    return np.percentile(found, tail, axis=0), np.percentile(found, 100 - tail, axis=0)
+    return np.percentile(values, tail, axis=0), np.percentile(values, 100 - tail, axis=0)

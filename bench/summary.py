@@ -27,7 +27,7 @@ MARKS = {"ours is slower": "**{}**", "ours is faster": "{}", "no difference show
 
 def order(names):
     """Return contenders in the order of the list, then those it does not know, by name."""
-    return [one for one in CONTENDERS if one in names] + sorted(set(names) - set(CONTENDERS))
+    return [name for name in CONTENDERS if name in names] + sorted(set(names) - set(CONTENDERS))
 
 
 def bench_lines(bench, documents):
@@ -35,8 +35,8 @@ def bench_lines(bench, documents):
 
     Both are {(workload, machine): ["JAX, jit 0.23", ...]}.
     """
-    runs = [(label(one["machine"]), one, one["benches"][bench]["cells"])
-            for one in documents if bench in one["benches"]]  # fmt: skip
+    runs = [(label(document["machine"]), document, document["benches"][bench]["cells"])
+            for document in documents if bench in document["benches"]]  # fmt: skip
     names = {
         cell["contender"]
         for _, _, cells in runs
@@ -46,23 +46,23 @@ def bench_lines(bench, documents):
     }  # fmt: skip
     names, rows, lost, unsure = order(names), {}, {}, {}
     bases = dict.fromkeys(base_of(cells) for _, _, cells in runs)
-    shown = " or ".join(title(one) for one in bases if one) or "ours"
+    shown = " or ".join(title(base) for base in bases if base) or "ours"
     for machine, document, cells in runs:
-        found, base = against_base(cells), base_of(cells)
+        comparisons, base = against_base(cells), base_of(cells)
         for workload, by_name in group(cells).items():
             ours = by_name.get(base)
             row = [workload, machine]
             row.append(seconds(np.median(medians(ours))) if ours and timed(ours) else "")
             for name in names:
-                one = found.get((workload, name))
-                row.append(MARKS.get(say_of(one), "{}?").format(f"{one.ratio:.2f}") if one else "")
-                if one is None or one.ratio >= 1:
+                gap = comparisons.get((workload, name))
+                row.append(MARKS.get(say_of(gap), "{}?").format(f"{gap.ratio:.2f}") if gap else "")
+                if gap is None or gap.ratio >= 1:
                     continue
                 called = document["contenders"].get(name, {}).get("title") or title(name)
-                if say_of(one) == "ours is slower":
-                    lost.setdefault((workload, machine), []).append(f"{called} {ratio(one)}")
-                elif not one.enough:
-                    unsure.setdefault((workload, machine), []).append(f"{called} {one.ratio:.2f}")
+                if say_of(gap) == "ours is slower":
+                    lost.setdefault((workload, machine), []).append(f"{called} {ratio(gap)}")
+                elif not gap.enough:
+                    unsure.setdefault((workload, machine), []).append(f"{called} {gap.ratio:.2f}")
             rows.setdefault(workload, []).append(row)
     header = [TIMED[bench], "machine", shown, *map(title, names)]
     lines = ["| " + " | ".join(header) + " |", "| :--- | :--- |" + " ---: |" * (len(names) + 1)]
@@ -81,15 +81,15 @@ def losses(documents, machine=True):
     """
     lost, unsure = {}, {}
     for bench in TIMED:
-        if any(bench in one["benches"] for one in documents):
+        if any(bench in document["benches"] for document in documents):
             _, more, too_few = bench_lines(bench, documents)
             lost |= {(bench, *key): names for key, names in more.items()}
             unsure |= {(bench, *key): names for key, names in too_few.items()}
 
-    def told(found):
+    def told(lost):
         return "; ".join(
             f"{bench} {workload}{f' on {where}' if machine else ''}: {', '.join(names)}"
-            for (bench, workload, where), names in found.items()
+            for (bench, workload, where), names in lost.items()
         )
 
     lines = [f"Lost (times of others over ours): {told(lost) or 'no row that could be judged'}."]
@@ -100,12 +100,12 @@ def losses(documents, machine=True):
 
 def machine_line(document):
     """Return what a run ran on, and how quiet it was."""
-    threads = sorted({one["threads"] for one in document["settings"].values()})
-    noise = "; ".join(f"{name}: {one['words']}" for name, one in document["noise"].items())
+    threads = sorted({setting["threads"] for setting in document["settings"].values()})
+    noise = "; ".join(f"{name}: {noise['words']}" for name, noise in document["noise"].items())
     processes = {
         len(medians(cell))
-        for found in document["benches"].values()
-        for cell in found.get("cells", [])
+        for measured in document["benches"].values()
+        for cell in measured.get("cells", [])
         if timed(cell)
     }
     count = f"{min(processes)} to {max(processes)}" if len(processes) > 1 else f"{max(processes)}"
@@ -129,13 +129,13 @@ def summarize(documents):
     """
     tables = []
     for bench in TIMED:
-        if any(bench in one["benches"] for one in documents):
+        if any(bench in document["benches"] for document in documents):
             tables += [*bench_lines(bench, documents)[0], ""]
     strangers = sorted({
-        name for one in documents for name in one["contenders"]
+        name for document in documents for name in document["contenders"]
         if not known(name) and not split_name(name)[0]
     })  # fmt: skip
-    notes = [machine_line(one) for one in documents]
+    notes = [machine_line(document) for document in documents]
     if strangers:
         notes.append("Contenders of somebody's own: " + ", ".join(map(title, strangers)) + ".")
     words = (
@@ -167,13 +167,13 @@ def two_lines(document):
     ours = by_name.get(base_of(cells))
     if not ours or not timed(ours):
         raise ValueError(f"summary: expected a step at {MAIN}, found none")
-    found = [
-        (one.ratio, name, one)
-        for (workload, name), one in against_base(cells).items()
+    rows = [
+        (row.ratio, name, row)
+        for (workload, name), row in against_base(cells).items()
         if workload == MAIN and not split_name(name)[0] and is_best(name)
     ]
-    unsure = "" if all(one.enough for *_, one in found) else " (too few processes for a verdict)"
-    others = ", ".join(f"{title(name)} {value:.2f}" for value, name, _ in sorted(found))
+    unsure = "" if all(row.enough for *_, row in rows) else " (too few processes for a verdict)"
+    others = ", ".join(f"{title(name)} {value:.2f}" for value, name, _ in sorted(rows))
     return [
         " ".join(losses([document], machine=False)),
         f"A training step of {MAIN} on {label(document['machine'])}: "
@@ -187,6 +187,6 @@ def main(arguments):
     parser.add_argument("files", nargs="+", metavar="FILE.json")
     parser.add_argument("--lines", action="store_true", help="the first file in two lines")
     options = parser.parse_args(arguments)
-    documents = [results.read(one) for one in options.files]
+    documents = [results.read(path) for path in options.files]
     print("\n".join(two_lines(documents[0]) if options.lines else summarize(documents)))
     return 0

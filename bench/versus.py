@@ -127,26 +127,26 @@ def compared(cells):
 
 def tables(cells, names):
     """Return the table: B over A."""
-    rows, found = [], compared(cells)
+    rows, comparisons = [], compared(cells)
     notes = [f"refused, {cell['contender']} on {cell['workload']}: {cell['refusal']}"
              for cell in cells if cell["refusal"]]  # fmt: skip
     for workload, sides in group(cells).items():
-        if workload in found:
-            one = found[workload]
+        if workload in comparisons:
+            row = comparisons[workload]
             rows.append([workload, *(seconds(np.median(medians(sides[s]))) for s in SIDES),
-                         ratio(one), could_show(one), one.verdict])  # fmt: skip
+                         ratio(row), could_show(row), row.verdict])  # fmt: skip
     notes += [f"{side}: {name}" for side, name in zip(SIDES, names, strict=True)]
-    if found:
-        level = next(iter(found.values())).level
-        notes.append(f"level 5% over {len(found)} rows; fewer than {needed(level)} processes give "
-                     "no verdict")  # fmt: skip
+    if comparisons:
+        level = next(iter(comparisons.values())).level
+        notes.append(f"level 5% over {len(comparisons)} rows; fewer than {needed(level)} processes "
+                     "give no verdict")  # fmt: skip
     header = ["workload", "A", "B", "B / A", "could show", "B is"]
     return Table("versus: a training step", header, rows, notes)
 
 
 def exit_code(cells):
     """Return 3 (refused), 1 (B is slower), 4 (no telling) or 0."""
-    verdicts = [one.verdict for one in compared(cells).values()]
+    verdicts = [row.verdict for row in compared(cells).values()]
     if any(cell["refusal"] for cell in cells) or not verdicts:
         return 3
     if "slower" in verdicts:
@@ -157,7 +157,7 @@ def exit_code(cells):
 def main(arguments):
     """Print the table; return the exit code."""
     options = make_parser().parse_args(arguments)
-    workloads = [one for one in options.workloads.split(",") if one]
+    workloads = [workload for workload in options.workloads.split(",") if workload]
     for name in workloads:
         parse(name)
     if not 1 <= options.processes <= MOST or options.rounds < 1 or not options.burst > 0:
@@ -189,8 +189,8 @@ def main(arguments):
     settings = {"dtype": options.dtype, "threads": options.threads, "running": [options.contender],
                 "sides": [*map(without_folders, (options.a, options.b))]}  # fmt: skip
     document = new_document(["versus", *arguments], {"versus": settings})
-    found = {"cells": cells, "yardsticks": crew.yardsticks, "shares": shares}
-    add_bench(document, "versus", found, settings, {})
+    measured = {"cells": cells, "yardsticks": crew.yardsticks, "shares": shares}
+    add_bench(document, "versus", measured, settings, {})
     table = tables(cells, names)
     print(table._replace(notes=[*table.notes, document["noise"]["versus"]["words"]]).text())
     if options.json:

@@ -50,14 +50,14 @@ class Launch(NamedTuple):
 
 def environment(threads, path=None, **more):
     """Return the environment of a worker: this one's, every library's threads set to the same."""
-    found = dict(os.environ)
-    found.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    found["CUDA_VISIBLE_DEVICES"] = "-1"
-    found["JAX_PLATFORMS"] = "cpu"
+    variables = dict(os.environ)
+    variables.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    variables["CUDA_VISIBLE_DEVICES"] = "-1"
+    variables["JAX_PLATFORMS"] = "cpu"
     first = path or (str(ROOT) if PACKAGE == "bench" else None)
-    found["PYTHONPATH"] = os.pathsep.join(filter(None, [first, found.get("PYTHONPATH")]))
-    found.update(more)
-    return found
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, [first, variables.get("PYTHONPATH")]))
+    variables.update(more)
+    return variables
 
 
 def caches(folder):

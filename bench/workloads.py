@@ -76,10 +76,10 @@ class Workload:
         Two forward (mean and perturbation), and two gradients by inputs for every layer but the
         first, whose inputs need none.
         """
-        found = []
+        products = []
         for k, (i, o) in enumerate(self.pairs):
-            found += [(self.batch, i, o)] * 2 + ([(self.batch, o, i)] * 2 if k else [])
-        return found
+            products += [(self.batch, i, o)] * 2 + ([(self.batch, o, i)] * 2 if k else [])
+        return products
 
     @property
     def update_products(self):

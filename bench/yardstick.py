@@ -184,6 +184,6 @@ class Bandwidth:
         """Return the bytes a second, read and written, for a working set of that many bytes."""
         share = max(LEAST_BYTES, int(working_set) // self.pinned.threads) // 2
         source = [np.ones(share // 4, np.float32) for _ in range(self.pinned.threads)]
-        target = [np.empty_like(one) for one in source]
+        target = [np.empty_like(array) for array in source]
         turns = self.pinned.best_rate(lambda t, turns: self.copy(turns, source[t], target[t]))
         return 2 * source[0].nbytes * self.pinned.threads * turns

@@ -108,9 +108,9 @@ def torch():
             drawn, delta = spread * t.randn_like(spread), sigma * t.randn_like(sigma)
             if kind.estimator == "shared":
                 return (x @ (mu + delta) + bias + drawn).numpy()
-            one, two = (signs(rows, n, dtype) for n in mu.shape)
-            flipped = two if kind.bias == "normal_flipped" else 1
-            return (x @ mu + bias + (x * one) @ delta * two + drawn * flipped).numpy()
+            flip_in, flip_out = (signs(rows, n, dtype) for n in mu.shape)
+            flipped = flip_out if kind.bias == "normal_flipped" else 1
+            return (x @ mu + bias + (x * flip_in) @ delta * flip_out + drawn * flipped).numpy()
 
         return call
 
@@ -127,13 +127,13 @@ def tfp():
     layer = make_layer({"type": "DenseFlipout", "units": SIZES[0][1], "activation": "linear",
                         "scale_shift": 0.0, "kernel_prior": prior, "bias": "deterministic",
                         "bias_prior": None}, SIZES[0][0], "float64")  # fmt: skip
-    found = variables(layer)
+    tensors = variables(layer)
     function = tf.function(lambda rows: layer(rows))
 
     def make(run, kind, given):
-        found["kernel_mu"].assign(given["kernel_mu"])
-        found["kernel_rho"].assign(_rho(given["kernel_sigma"]))
-        found["bias_mu"].assign(given["bias_mu"])
+        tensors["kernel_mu"].assign(given["kernel_mu"])
+        tensors["kernel_rho"].assign(_rho(given["kernel_sigma"]))
+        tensors["bias_mu"].assign(given["bias_mu"])
         return lambda x: function(tf.constant(x)).numpy()
 
     return make
@@ -144,17 +144,17 @@ MAKERS = {"torch": torch, "tfp": tfp}
 
 def alarms(name, runs=5000, calls=200, probability=1e-3):
     """Return [(run, kind, finding)] of the runs in which a sound layer was contradicted."""
-    make, found = MAKERS[name]() if name in MAKERS else ours(name), []
+    make, alarms = MAKERS[name]() if name in MAKERS else ours(name), []
     for run in range(runs):
         kind, given, x = case_of(name, run)
         expect = "independent" if kind.estimator == "local" else kind.estimator
         report = check_layer(make(run, kind, given), x=x, draws=calls, bias=kind.bias,
                              expect=expect, error_probability=probability, **given)  # fmt: skip
         if not report.agrees:
-            found.append((run, kind, report.tests[0].name))
+            alarms.append((run, kind, report.tests[0].name))
         if run % 500 == 499:  # what is known so far, should it be stopped
-            print(f"{len(found)} alarms in {run + 1} runs", file=sys.stderr)
-    return found
+            print(f"{len(alarms)} alarms in {run + 1} runs", file=sys.stderr)
+    return alarms
 
 
 if __name__ == "__main__":

@@ -67,8 +67,8 @@ def main():
     for name in given.runs:
         for dtype in given.dtype:
             for threads in given.threads:
-                found = checksums(name, dtype, threads)
-                print(f"{name} {dtype} {threads}:", *found, flush=True)
+                sums = checksums(name, dtype, threads)
+                print(f"{name} {dtype} {threads}:", *sums, flush=True)
 
 
 if __name__ == "__main__":

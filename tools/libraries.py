@@ -66,7 +66,7 @@ def recorded(*layers, x=X, **options):
     check = check_vector(record(list(layers), x, np.arange(len(x)) % 2, kl_weight=0.05, **options))
     if check.agrees:
         return "agrees"
-    names = " and ".join(key for one in check.explanations[:1] for key in one.keys)
+    names = " and ".join(key for explanation in check.explanations[:1] for key in explanation.keys)
     return f"disagrees first in {check.comparison.first.name}" + (f": {names}" if names else "")
 
 
@@ -76,8 +76,8 @@ def two_calls(layer, *names, sigma="softplus"):
 
     from bnn_ref.verification import LayerHook
 
-    hook = LayerHook(type(layer), lambda one: {"kernel": tuple(getattr(one, n) for n in names)},
-                     None, None, sigma=sigma)  # fmt: skip
+    hook = LayerHook(type(layer), lambda m: {"kernel": tuple(getattr(m, n) for n in names)}, None,
+                     None, sigma=sigma)  # fmt: skip
     torch.manual_seed(0)
     report = check_two_calls(layer, hook, torch.from_numpy(X).to(next(layer.parameters()).dtype))
     if report.agrees:
@@ -93,9 +93,9 @@ def tfp_flipout():
     layer = make_layer({"type": "DenseFlipout", "units": 4, "activation": "linear",
                         "scale_shift": 0.0, "bias": "none", "kernel_prior": normal,
                         "bias_prior": None}, 6, "float64")  # fmt: skip
-    found = variables(layer)
-    found["kernel_mu"].assign(MU)
-    found["kernel_rho"].assign(RHO)
+    tensors = variables(layer)
+    tensors["kernel_mu"].assign(MU)
+    tensors["kernel_rho"].assign(RHO)
     noise = noise_of(load("tfp").random_layer(MU, SIGMA))
     layer(tf.constant(X))
     kl = kl_of(lambda: tf.add_n(layer.losses), (0.0, 1.0))
@@ -142,8 +142,8 @@ def _torch_convolution(layer, mean, spread, forward):
             return forward(torch.from_numpy(x)).numpy()
 
     report = check_convolution(call, mu, sigma, (7, 7, 2), channels_first=True, draws=DRAWS)
-    hook = LayerHook(type(layer), lambda one: {"kernel": (getattr(one, mean),
-                                                          getattr(one, spread))}, None,
+    hook = LayerHook(type(layer), lambda module: {"kernel": (getattr(module, mean),
+                                                          getattr(module, spread))}, None,
                      None)  # fmt: skip
     twice = check_two_calls(layer, hook, torch.randn(2, 2, 7, 7, dtype=torch.float64))
     return report.found, kl_of(layer.kl_loss, (0.0, 1.0), mu, sigma), "dense layers only", (
@@ -305,14 +305,14 @@ def tyxe_flipout():
     def network(bias):
         torch.manual_seed(0)
         prior = tyxe.priors.IIDPrior(pyro.distributions.Normal(0.0, 1.0))
-        found = tyxe.VariationalBNN(
+        guide = tyxe.VariationalBNN(
             torch.nn.Linear(6, 4, bias),
             prior,
             tyxe.likelihoods.Categorical(10),
             tyxe.guides.AutoNormal,
         )
-        found.guided_forward(torch.from_numpy(X).float())  # fmt: skip
-        named = dict(found.named_parameters())
+        guide.guided_forward(torch.from_numpy(X).float())  # fmt: skip
+        named = dict(guide.named_parameters())
         for name, (mu, sigma) in {"weight": (MU.T, SIGMA.T), "bias": (MU[0], SIGMA[0])}.items():
             if f"net_guide.net.{name}.loc_unconstrained" in named:
                 start = f"net_guide.net.{name}"
@@ -321,7 +321,7 @@ def tyxe_flipout():
 
         def call(x):
             with torch.no_grad(), tyxe.poutine.flipout():
-                return found.guided_forward(torch.from_numpy(np.float32(x))).numpy()
+                return guide.guided_forward(torch.from_numpy(np.float32(x))).numpy()
 
         return call
 
@@ -363,12 +363,12 @@ def main():
             version = importlib.metadata.version(name)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = ask()
+                cells = ask()
         except importlib.metadata.PackageNotFoundError:
-            version, found = "", ("not installed", "-", "-", "-")
+            version, cells = "", ("not installed", "-", "-", "-")
         except Exception as error:  # an ill-matched installation raises what it likes
-            found = (f"cannot be imported: {type(error).__name__}", "-", "-", "-")
-        print(f"| {name} {version} | `{layer}` | " + " | ".join(found) + " |")
+            cells = (f"cannot be imported: {type(error).__name__}", "-", "-", "-")
+        print(f"| {name} {version} | `{layer}` | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

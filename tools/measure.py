@@ -62,9 +62,9 @@ def prior(short, folder):
         network = dense_stack(64, OF_IMAGES, 10, Categorical(), prior="learned_normal")
         settings = {"steps": 6000, "seed": seed, **short}
         run = fit(network, data, progress=False, threads=1, **settings)
-        found = predict(network, run.parameters, *data.validation, draws=50, seed=seed, threads=1)
+        held = predict(network, run.parameters, *data.validation, draws=50, seed=seed, threads=1)
         rho = [run.parameters[f"layers.{k}.kernel_prior_rho"] for k in range(3)]
-        yield {"seed": seed, "loss": run.history.records[-1]["loss"], "nats": found.nats,
+        yield {"seed": seed, "loss": run.history.records[-1]["loss"], "nats": held.nats,
                **{f"scale_{k}": float(np.log1p(np.exp(rho[k]))) for k in range(3)}}  # fmt: skip
 
 
@@ -92,8 +92,8 @@ def settling(short, folder):
     ):
         passes = -(-short.get("steps", steps) // -(-len(x) // 128))
         model = quiet(kind(random_state=0, max_iter=passes), x, y)
-        found = model.convergence_
-        yield {"set": name, "steps": steps, "drift": found.drift, "settled": found.settled}
+        end = model.convergence_
+        yield {"set": name, "steps": steps, "drift": end.drift, "settled": end.settled}
 
 
 def quiet(model, x, y):
@@ -179,12 +179,12 @@ def choices(short, folder):
                   **{"steps": 8000, **short})  # fmt: skip
         held = ((rows.x_test - loc) / scale).astype(np.float32)
         y_held = (rows.y_test[:, None] - y_loc) / y_scale
-        found = predict(network, run.parameters, held, y_held, draws=100, threads=1)
+        prediction = predict(network, run.parameters, held, y_held, draws=100, threads=1)
         yield {"set": name, "split": split, "scale": kind, "kl_warm_up": rise,
-               "log_likelihood": found.nats - np.log(y_scale)}  # fmt: skip
+               "log_likelihood": prediction.nats - np.log(y_scale)}  # fmt: skip
 
 
-STUDIES = {one.__name__: one for one in (digits, prior, settling, moons, cancer, mnist, choices)}
+STUDIES = {f.__name__: f for f in (digits, prior, settling, moons, cancer, mnist, choices)}
 FOLDERS = {"mnist": "--mnist", "choices": "--uci"}  # what a study reads
 
 

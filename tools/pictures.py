@@ -77,11 +77,11 @@ def border(node, dx, dy):
 
 def arrow(edge):
     """Return the SVG of an edge: the way forward, the way back beside it, and their labels."""
-    one, two = NODES[edge.start], NODES[edge.end]
-    length = math.hypot(two.x - one.x, two.y - one.y)
-    dx, dy = (two.x - one.x) / length, (two.y - one.y) / length
-    first, last = border(one, dx, dy), length - border(two, dx, dy)
-    both = one.given is False or edge.back
+    start, end = NODES[edge.start], NODES[edge.end]
+    length = math.hypot(end.x - start.x, end.y - start.y)
+    dx, dy = (end.x - start.x) / length, (end.y - start.y) / length
+    first, last = border(start, dx, dy), length - border(end, dx, dy)
+    both = start.given is False or edge.back
     side = APART if both else 0
     lines = []
     for name, shift, color, ends in (
@@ -91,7 +91,7 @@ def arrow(edge):
         if name == "back" and not both:
             continue
         (x1, y1), (x2, y2) = (
-            (one.x + dx * t + dy * shift, one.y + dy * t - dx * shift) for t in ends
+            (start.x + dx * t + dy * shift, start.y + dy * t - dx * shift) for t in ends
         )
         dashes = ' stroke-dasharray="7 4"' if name == "back" else ""
         lines.append(
@@ -103,16 +103,16 @@ def arrow(edge):
         (edge.back, -side - 5, BACK, edge.at[1]),
     ):
         if label:
-            lines.append(words(label, one, two, at, shift, color))
+            lines.append(words(label, start, end, at, shift, color))
     return "\n".join(lines)
 
 
-def words(label, one, two, at, shift, color):
+def words(label, start, end, at, shift, color):
     """Return a label beside an edge, on the side to which `shift` moves it."""
-    length = math.hypot(two.x - one.x, two.y - one.y)
-    dx, dy = (two.x - one.x) / length, (two.y - one.y) / length
-    x = one.x + dx * length * at + dy * shift
-    y = one.y + dy * length * at - dx * shift + 5
+    length = math.hypot(end.x - start.x, end.y - start.y)
+    dx, dy = (end.x - start.x) / length, (end.y - start.y) / length
+    x = start.x + dx * length * at + dy * shift
+    y = start.y + dy * length * at - dx * shift + 5
     side = dy * shift
     anchor = "middle" if abs(side) < 2 else "start" if side > 0 else "end"
     return (

@@ -141,11 +141,11 @@ def twin_of(layers, local):
             modules.append(Around(twin_of(layer.layers, local)))
         else:
             modules.append({
-                "Dense": lambda one: Point(one),
-                "Dropout": lambda one: SharedDropout(one.rate),
-                "MaxPool2D": lambda one: nn.MaxPool2d(one.pool_size),
-                "Flatten": lambda one: nn.Flatten(),
-                "Elementwise": lambda one: nn.ReLU(),
+                "Dense": lambda layer: Point(layer),
+                "Dropout": lambda layer: SharedDropout(layer.rate),
+                "MaxPool2D": lambda layer: nn.MaxPool2d(layer.pool_size),
+                "Flatten": lambda layer: nn.Flatten(),
+                "Elementwise": lambda layer: nn.ReLU(),
             }[kind](layer))  # fmt: skip
     return nn.Sequential(*modules)
 
@@ -171,7 +171,7 @@ def train(program, x, y, seed):
     torch.manual_seed(seed)
     model = twin_of(program.network.layers, program.estimator == "local")
     adam = torch.optim.Adam(model.parameters(), program.rate)
-    with_kl = [one for one in model.modules() if hasattr(one, "kl")]
+    with_kl = [module for module in model.modules() if hasattr(module, "kl")]
     order = torch.empty(0, dtype=torch.long)
     for _ in range(program.steps):
         if not len(order):
@@ -197,7 +197,7 @@ def scores(model, x, y, draws=50):
     """
     model.eval()
     outputs = torch.stack([model(x) for _ in range(draws)])
-    logs = torch.stack([log_density(one, y) for one in outputs])
+    logs = torch.stack([log_density(drawn, y) for drawn in outputs])
     nats = (torch.logsumexp(logs, 0) - math.log(draws)).mean().item()
     if y.is_floating_point():
         return nats, (outputs[:, :, :1].mean(0) - y).square().mean().sqrt().item()

@@ -152,21 +152,21 @@ def digits():
 
 def uci(name):
     """Return (x, y, x_test, y_test) of split 0, standardised by the rows to train on."""
-    found = read_split(Path(os.environ["BNN_REF_DATA"]) / "uci", name, 0)
-    mean, scale = found.x.mean(0), found.x.std(0)
+    split = read_split(Path(os.environ["BNN_REF_DATA"]) / "uci", name, 0)
+    mean, scale = split.x.mean(0), split.x.std(0)
     scale = np.where(scale == 0, 1, scale)
-    centre, unit = found.y.mean(), found.y.std()
-    x, x_test = ((part - mean) / scale for part in (found.x, found.x_test))
-    y, y_test = ((part[:, None] - centre) / unit for part in (found.y, found.y_test))
+    centre, unit = split.y.mean(), split.y.std()
+    x, x_test = ((part - mean) / scale for part in (split.x, split.x_test))
+    y, y_test = ((part[:, None] - centre) / unit for part in (split.y, split.y_test))
     return x, y, x_test, y_test
 
 
 def our_scores(program, data, seed):
     """Return (nats, accuracy or root mean squared error) of a program, trained from that seed."""
     x, y, x_test, y_test = data
-    found = fit(program.network, (x, y), steps=program.steps, estimator=program.estimator,
+    fitted = fit(program.network, (x, y), steps=program.steps, estimator=program.estimator,
                 learning_rate=program.rate, seed=seed, progress=False)  # fmt: skip
-    result = predict(program.network, found.parameters, x_test, y_test, draws=50, seed=seed)
+    result = predict(program.network, fitted.parameters, x_test, y_test, draws=50, seed=seed)
     is_class = isinstance(program.network.likelihood, Categorical)
     return result.nats, result.accuracy if is_class else result.rmse
 
@@ -183,8 +183,8 @@ def row(program, ours, theirs):
     cells = [program.name, program.built, f"{program.network.num_parameters:,}", program.data,
              f"{program.steps:,}"]  # fmt: skip
     errors = []
-    for found in (ours, theirs):
-        nats, score = np.transpose(found)
+    for scores in (ours, theirs):
+        nats, score = np.transpose(scores)
         errors.append(nats.std(ddof=1) / len(nats) ** 0.5)
         cells += [f"{nats.mean():.3f} ± {errors[-1]:.3f}", f"{score.mean():.3f}"]
     apart = np.mean(ours, axis=0)[0] - np.mean(theirs, axis=0)[0]
@@ -200,8 +200,8 @@ def main():
     for k, program in enumerate(programs(), start=1):
         if k in chosen:
             data = digits() if program.data == "digits" else uci(program.data)
-            scores = [[one(program, data, seed) for seed in SEEDS]
-                      for one in (our_scores, trained_scores)]  # fmt: skip
+            scores = [[scored(program, data, seed) for seed in SEEDS]
+                      for scored in (our_scores, trained_scores)]  # fmt: skip
             print(row(program, *scores), flush=True)
 
 

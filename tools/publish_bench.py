@@ -22,8 +22,8 @@ def newest_first():
     """Return the documents of results, the newest first."""
     from bench import results
 
-    found = [results.read(path) for path in FOLDER.glob("*.json") if path != RULER]
-    return sorted(found, key=lambda one: one["started"], reverse=True)
+    documents = [results.read(path) for path in FOLDER.glob("*.json") if path != RULER]
+    return sorted(documents, key=lambda document: document["started"], reverse=True)
 
 
 def tables(documents):
@@ -55,7 +55,7 @@ def peers():
         "| contender | form | what was tried |",
         "| :--- | :--- | :--- |",
     ]
-    lines += [f"| {one.title} | {one.form} | {one.tried} |" for one in CONTENDERS.values()]
+    lines += [f"| {entry.title} | {entry.form} | {entry.tried} |" for entry in CONTENDERS.values()]
     return "\n".join(lines) + "\n"
 
 
@@ -63,9 +63,9 @@ def readme(documents, text):
     """Return the README's text with the two lines of the newest results that have a step."""
     from bench.summary import two_lines
 
-    newest = next(one for one in documents if "step" in one["benches"])
+    newest = next(document for document in documents if "step" in document["benches"])
     lines = "\n\n".join(two_lines(newest))
-    return BLOCK.sub(lambda found: f"{found[1]}{lines}\n{found[3]}", text)
+    return BLOCK.sub(lambda match: f"{match[1]}{lines}\n{match[3]}", text)
 
 
 def main(arguments):

@@ -66,8 +66,8 @@ def main():
     x, y, x_test, y_test = (np.asarray(part, np.float32) for part in programs.uci("wine"))
     nats = []
     for seed in programs.SEEDS:
-        found = from_keras(trained(program, x, y, seed), PredictedNormal())
-        nats.append(predict(found.network, found.parameters, x_test, y_test, seed=seed).nats)
+        imported = from_keras(trained(program, x, y, seed), PredictedNormal())
+        nats.append(predict(imported.network, imported.parameters, x_test, y_test, seed=seed).nats)
         print(seed, f"{nats[-1]:.4f}", flush=True)
     print(f"{np.mean(nats):.3f} ± {np.std(nats, ddof=1) / len(nats) ** 0.5:.3f}")
 

@@ -72,23 +72,23 @@ def run(settings, say):
     return {"cells": cells, "shares": watch.shares()}
 
 
-def pairs(found):
+def pairs(measured):
     """Yield (workload, plain cell, black cell)."""
-    cells = found["cells"]
+    cells = measured["cells"]
     for plain, black in zip(cells[::2], cells[1::2], strict=True):
         yield plain["workload"].removesuffix(" plain"), plain, black
 
 
-def tables(found):
+def tables(measured):
     """Return the table: the two runs' times and their ratio, part by part of the run."""
     rows, notes = [], []
-    for name, plain, black in pairs(found):
+    for name, plain, black in pairs(measured):
         both = np.array([plain["processes"][0], black["processes"][0]])
         for part in np.array_split(np.arange(both.shape[1]), min(PARTS, both.shape[1])):
-            one, other = both[0, part], both[1, part]
-            found_ratio = median_interval(other / one)
+            plain_time, other = both[0, part], both[1, part]
+            found_ratio = median_interval(other / plain_time)
             steps = f"{part[0] * STRETCH + 1:,} to {(part[-1] + 1) * STRETCH:,}"
-            rows.append([name, steps, seconds(median_interval(one).median),
+            rows.append([name, steps, seconds(median_interval(plain_time).median),
                          seconds(median_interval(other).median),
                          f"{found_ratio.median:.2f} [{found_ratio.low:.2f}, "
                          f"{found_ratio.high:.2f}]"])  # fmt: skip
@@ -100,10 +100,10 @@ def tables(found):
     return [Table("black: a step's time as gradients stay 0", header, rows, notes)]
 
 
-def plot(found, path):
+def plot(measured, path):
     """Draw the ratio over the steps."""
-    figure, axes = plots.panels(1, len(found["cells"]) // 2, "Half of the inputs black")
-    for axis, (name, plain, black) in zip(axes, pairs(found), strict=True):
+    figure, axes = plots.panels(1, len(measured["cells"]) // 2, "Half of the inputs black")
+    for axis, (name, plain, black) in zip(axes, pairs(measured), strict=True):
         ratios = np.array(black["processes"][0]) / np.array(plain["processes"][0])
         axis.plot((np.arange(len(ratios)) + 1) * STRETCH, ratios, ".", color="#0072b2")
         axis.axhline(1, color="0.5", lw=1)

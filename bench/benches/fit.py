@@ -52,14 +52,14 @@ def train(name, settings, data, seed):
 
 def run(settings, say):
     """Return {"cells", "targets", "yardsticks", "shares"}: a process is a seed, trained alone."""
-    found, targets = [], {}
+    run_cells, targets = [], {}
     with Crew(settings.running, settings.dtype, settings.threads, say) as crew:
         for data in settings.data.split(","):
             task = read(data, settings.dtype)
             targets[task.name] = task.target
             cells = crew.open([task.workload.name])
-            found += [(data, task.name, cell) for cell in cells]
-    names = [one for one in found if one[2].refusal is None]
+            run_cells += [(data, task.name, cell) for cell in cells]
+    names = [run_cell for run_cell in run_cells if run_cell[2].refusal is None]
     yardsticks, order = [], random.Random(0)
     with Worker("blas", settings.dtype, settings.threads) as yard:
         for seed in range(settings.processes):
@@ -68,7 +68,7 @@ def run(settings, say):
             for data, _, cell in names:
                 _train_into(cell, settings, data, seed)
             say(f"  seed {seed + 1} of {settings.processes}")
-    cells = [{**cell_to_json(cell), "workload": name} for _, name, cell in found]
+    cells = [{**cell_to_json(cell), "workload": name} for _, name, cell in run_cells]
     return {"cells": cells, "targets": targets, "yardsticks": yardsticks,
             "shares": crew.watch.shares()}  # fmt: skip
 
@@ -90,17 +90,17 @@ def _train_into(cell, settings, data, seed):
     cell.processes.append([seconds])
 
 
-def tables(found):
+def tables(measured):
     """Return the table of seconds to the target, and the steps that it took."""
     table = step_table("fit: seconds from the process's start to a held-out quality",
-                       found["cells"], first=False, per="to the target")  # fmt: skip
-    for workload, by_name in group(found["cells"]).items():
+                       measured["cells"], first=False, per="to the target")  # fmt: skip
+    for workload, by_name in group(measured["cells"]).items():
         steps = ", ".join(
             f"{title_of(name)} {int(np.median(cell['seen']['target_steps']))}"
             for name, cell in by_name.items() if timed(cell)
         )  # fmt: skip
         table.notes.append(
-            f"{workload}: target {found['targets'][workload]} nats on held-out rows "
+            f"{workload}: target {measured['targets'][workload]} nats on held-out rows "
             f"over {DRAWS} draws of weights; steps, median over seeds: {steps}"
         )
     table.notes.append("import, building and compilation count, looks at the held-out rows do not; "
@@ -108,16 +108,16 @@ def tables(found):
     return [table]
 
 
-def plot(found, path):
+def plot(measured, path):
     """Draw held-out nats against seconds, a line for each contender's first seed."""
-    sets = group(found["cells"])
+    sets = group(measured["cells"])
     figure, axes = plots.panels(1, len(sets), "Held-out log-probability from the start")
     for axis, (workload, by_name) in zip(axes, sets.items(), strict=True):
         for name, cell in by_name.items():
             if cell["seen"].get("curves"):
                 seconds, nats = np.array(cell["seen"]["curves"][0]).T
                 axis.plot(seconds, nats, label=title_of(name), **plots.style(name))
-        axis.axhline(found["targets"][workload], color="#444444", linestyle=":", linewidth=1)
+        axis.axhline(measured["targets"][workload], color="#444444", linestyle=":", linewidth=1)
         axis.set(title=workload, xlabel="seconds", ylabel="nats", xscale="log")
         plots.legend(axis)
     plots.save(figure, path)

@@ -37,7 +37,7 @@ def run(settings, say):
     for workload, by_name in group(cells).items():
         work = parse(workload)
         size = work.adam_working_set(settings.dtype)
-        rates = [one["bandwidth"][str(size)] for one in crew.yardsticks]
+        rates = [yardstick["bandwidth"][str(size)] for yardstick in crew.yardsticks]
         products = medians(by_name[REFERENCE])
         noise = work.noise_bytes(np.dtype(settings.dtype).itemsize)
         references["noise"][workload] = [noise / rate for rate in rates]
@@ -49,12 +49,12 @@ def run(settings, say):
             "shares": shares}  # fmt: skip
 
 
-def compared(found):
+def compared(measured):
     """Return {(workload, part): Comparison of a part with its reference}."""
     pairs = {}
-    for workload, by_name in group(found["cells"]).items():
+    for workload, by_name in group(measured["cells"]).items():
         for part in PARTS:
-            times, reference = medians(by_name[part]), found["references"][part][workload]
+            times, reference = medians(by_name[part]), measured["references"][part][workload]
             n = min(len(times), len(reference))
             if timed(by_name[part]) and n:
                 pairs[workload, part] = times[:n], reference[:n]
@@ -62,18 +62,18 @@ def compared(found):
     return {key: compare(*both, level) for key, both in pairs.items()}
 
 
-def tables(found):
+def tables(measured):
     """Return the table of parts."""
-    rows, notes, against = [], [], compared(found)
-    for workload, by_name in group(found["cells"]).items():
+    rows, notes, against = [], [], compared(measured)
+    for workload, by_name in group(measured["cells"]).items():
         for part, words in PARTS.items():
-            cell, one = by_name[part], against.get((workload, part))
-            if one is None:
+            cell, row = by_name[part], against.get((workload, part))
+            if row is None:
                 notes.append(f"{words} on {workload}: {cell['refusal'] or 'no reference'}")
                 continue
-            reference = np.median(found["references"][part][workload])
+            reference = np.median(measured["references"][part][workload])
             rows.append([workload, words, seconds(np.median(medians(cell))), seconds(reference),
-                         ratio(one), could_show(one) if one.enough else one.verdict])  # fmt: skip
+                         ratio(row), could_show(row) if row.enough else row.verdict])  # fmt: skip
     header = ["workload", "part", "time", "reference", "x reference", "could show"]
     notes.append("reference: noise, its bytes written at the copy bandwidth (no random number is "
                  "free); gradients, the products through BLAS; a step, both those products and "
@@ -82,13 +82,13 @@ def tables(found):
     return [Table("kernels: parts of a step", header, rows, notes)]
 
 
-def plot(found, path):
+def plot(measured, path):
     """Draw each part beside its reference."""
-    workloads = group(found["cells"])
+    workloads = group(measured["cells"])
     figure, axes = plots.panels(1, len(workloads), "Parts of a step", 3.6, 3.6)
     for axis, (workload, by_name) in zip(axes, workloads.items(), strict=True):
         for place, part in enumerate(PARTS):
-            reference = found["references"][part][workload]
+            reference = measured["references"][part][workload]
             if timed(by_name[part]) and reference:
                 label = {0: ("part", "reference")}.get(place, (None, None))
                 axis.bar(place, 1e3 * np.median(medians(by_name[part])), 0.6, label=label[0],

@@ -40,15 +40,15 @@ def _sample(cell, settings):
         cell.refusal = f"failed: {last_line(error)}"
 
 
-def tables(found):
+def tables(measured):
     """Return the peaks: a row a workload, a column a contender."""
-    names = list(dict.fromkeys(cell["contender"] for cell in found["cells"]))
+    names = list(dict.fromkeys(cell["contender"] for cell in measured["cells"]))
     rows, notes = [], []
-    for workload, by_name in group(found["cells"]).items():
+    for workload, by_name in group(measured["cells"]).items():
         row = [workload]
         for name in names:
             cell = by_name[name]
-            peaks = [one for one in cell["seen"]["peak_bytes"] if one]
+            peaks = [peak for peak in cell["seen"]["peak_bytes"] if peak]
             row.append(megabytes(max(peaks)) if peaks and not cell["refusal"] else "")
             if cell["refusal"]:
                 notes.append(f"refused, {title_of(name)} on {workload}: {cell['refusal']}")
@@ -57,14 +57,14 @@ def tables(found):
     return [Table("memory: peak of a process", ["workload", *map(title_of, names)], rows, notes)]
 
 
-def plot(found, path):
+def plot(measured, path):
     """Draw the peaks by width and by batch."""
     figure, axes = plots.panels(1, 2, "Peak memory of a process that trains")
     for axis, what in zip(axes, ("width", "batch"), strict=True):
-        for name in plots.names_in(found["cells"], times=False):
+        for name in plots.names_in(measured["cells"], times=False):
             points = sorted(
                 (growth_value(what, parse(cell["workload"])), max(cell["seen"]["peak_bytes"]) / 1e6)
-                for cell in found["cells"]
+                for cell in measured["cells"]
                 if cell["contender"] == name and cell["workload"] in GROWTH[what]
                 and not cell["refusal"]
             )  # fmt: skip

@@ -28,10 +28,10 @@ def expected_means(workload, dtype):
     """
     problem = make_problem(parse(workload), dtype)
     x = make_rows(problem.workload, KEPT, dtype)
-    found = predict_by(problem.network, problem.parameters, x, draws=200, seed=3,
+    prediction = predict_by(problem.network, problem.parameters, x, draws=200, seed=3,
                               backend="numpy")  # fmt: skip
-    error = np.sqrt(found.epistemic * (1 / DRAWS + 1 / 200))
-    return found.probabilities, error
+    error = np.sqrt(prediction.epistemic * (1 / DRAWS + 1 / 200))
+    return prediction.probabilities, error
 
 
 def check(expected, first, second):
@@ -41,7 +41,7 @@ def check(expected, first, second):
     saturated probability may jump from 0 to 1 in a draw that the reference did not see; and the
     two differ: noise was drawn anew.
     """
-    mean, error = (one[: len(first)] for one in expected)
+    mean, error = (values[: len(first)] for values in expected)
     if first.shape != mean.shape or not np.allclose(first.sum(-1), 1, atol=1e-4):
         return "the probabilities of a row do not add up to 1"
     gap = np.abs(first - mean)
@@ -63,8 +63,8 @@ def run(settings, say):
     """Return {"cells", "yardsticks", "shares"}: a sample is the seconds of a whole prediction."""
     with Crew(settings.running, settings.dtype, settings.threads, say) as crew:
         opened = crew.open(settings.workloads)
-        cells = [cell for one in opened if one.refusal is None for cell in check_cells(crew, one,
-                 settings.dtype)]  # fmt: skip
+        cells = [cell for problem in opened if problem.refusal is None
+                 for cell in check_cells(crew, problem, settings.dtype)]  # fmt: skip
         crew.cells = [*[cell for cell in opened if cell.refusal], *cells]
         say(f"timing {len(crew.running())} cells in {settings.processes} processes each")
 
@@ -74,15 +74,15 @@ def run(settings, say):
                 crew.call(cell, "predict", rows=rows, draws=DRAWS, kind=cell.kind, keep=0)
                 for _ in range(repeats)
             ]
-            return None if None in taken else sum(one[0] for one in taken) / repeats
+            return None if None in taken else sum(time[0] for time in taken) / repeats
 
         crew.repeat(settings.processes, settings.rounds, measure, lambda: to_initial_values(crew))
         shares = crew.watch.shares()
-    found = [cell_to_json(cell) for cell in crew.cells]
-    for cell in found:
+    told = [cell_to_json(cell) for cell in crew.cells]
+    for cell in told:
         if cell["kind"]:
             cell["workload"] += f" {cell['kind']}, {words_of(cell['seen']['rows'])}"
-    return {"cells": found, "yardsticks": crew.yardsticks, "shares": shares}
+    return {"cells": told, "yardsticks": crew.yardsticks, "shares": shares}
 
 
 def words_of(rows):
@@ -92,20 +92,20 @@ def words_of(rows):
 
 def to_initial_values(crew):
     """Set every network to its initial values: those that the check knows."""
-    for name, workload in dict.fromkeys((one.contender, one.workload) for one in crew.running()):
+    for name, workload in dict.fromkeys((cell.contender, cell.workload) for cell in crew.running()):
         cell = Cell(workload, name)
         crew.call(cell, "losses_at_rest", steps=1)
 
 
 def check_cells(crew, opened, dtype):
     """Return a cell for each kind of draw and number of rows, checked on its first rows."""
-    found = []
+    cells = []
     expected = expected_means(opened.workload, dtype)
     crew.call(opened, "losses_at_rest", steps=1)
     for kind in crew.workers[opened.contender].call("kinds"):
         for rows in ROWS:
             cell = Cell(opened.workload, opened.contender, kind=kind, seen={"rows": rows})
-            found.append(cell)
+            cells.append(cell)
             ask = {"rows": rows, "draws": DRAWS, "kind": kind, "keep": KEPT}
             taken = [crew.call(cell, "predict", **ask) for _ in range(2)]
             if None in taken:
@@ -115,16 +115,16 @@ def check_cells(crew, opened, dtype):
             cell.refusal = check(expected, taken[0][1], taken[1][1])
             if cell.refusal:
                 crew.say(f"  REFUSED {cell.contender}, {kind}: {cell.refusal}")
-    return found
+    return cells
 
 
-def tables(found):
+def tables(measured):
     """Return the table of times, a row for each contender and kind of draw."""
-    return [step_table(f"predict: {DRAWS} draws, averaged", found["cells"], per="in all")]
+    return [step_table(f"predict: {DRAWS} draws, averaged", measured["cells"], per="in all")]
 
 
-def plot(found, path):
+def plot(measured, path):
     """Draw the times by kind of draw."""
     figure, axes = plots.panels(1, 1, f"{DRAWS} draws of the network", width=8)
-    plots.dots(axes[0], group(found["cells"]), plots.names_in(found["cells"]), 1e3, "ms")
+    plots.dots(axes[0], group(measured["cells"]), plots.names_in(measured["cells"]), 1e3, "ms")
     plots.save(figure, path)

@@ -74,9 +74,9 @@ def _sample(cell, name, workload, settings, folder):
     return True
 
 
-def tables(found):
+def tables(measured):
     """Return the table of starts, and that of the memory they took."""
-    table = step_table("start: process start to the end of the first step", found["cells"],
+    table = step_table("start: process start to the end of the first step", measured["cells"],
                        first=False, per="to the first step")  # fmt: skip
     table.notes.extend([
         "every process also imports NumPy and makes its data, a few hundred ms in each",
@@ -86,17 +86,17 @@ def tables(found):
     ])  # fmt: skip
     rows = [
         [workload, title_of(name), megabytes(cell["seen"]["peak_bytes"])]
-        for workload, by_name in group(found["cells"]).items()
+        for workload, by_name in group(measured["cells"]).items()
         for name, cell in by_name.items()
         if timed(cell)
     ]
     return [table, Table("start: peak memory", ["workload", "contender", "peak"], rows, [])]
 
 
-def plot(found, path):
+def plot(measured, path):
     """Draw starts, and memory."""
     figure, axes = plots.panels(1, 2, "From the start of the process to the first step")
-    cells = found["cells"]
+    cells = measured["cells"]
     plots.dots(axes[0], group(cells), plots.names_in(cells), 1.0, "s")
     warm = [cell for cell in cells if cell["workload"].endswith(WARM) and timed(cell)]
     for row, cell in enumerate(warm):

@@ -26,21 +26,21 @@ def run(settings, say):
             "dtype": settings.dtype, "shares": shares}  # fmt: skip
 
 
-def tables(found, title="step: one training step"):
+def tables(measured, title="step: one training step"):
     """Return the table of times and that of the bound."""
-    bounds = bounds_of(found, found["dtype"])
-    table = step_table(title, found["cells"], bounds)
+    bounds = bounds_of(measured, measured["dtype"])
+    table = step_table(title, measured["cells"], bounds)
     table.notes.append("first step: with every contender building and compiling at the same time; "
                        "`start` measures a start alone")  # fmt: skip
-    joules = energy_table(found)
-    return [table, bound_table(found, found["dtype"]), *([joules] if joules else [])]
+    joules = energy_table(measured)
+    return [table, bound_table(measured, measured["dtype"]), *([joules] if joules else [])]
 
 
-def energy_table(found):
+def energy_table(measured):
     """Return the joules of a step, or None where no counter could be read."""
     rows = [
         [cell["workload"], title_of(cell["contender"]), f"{1e3 * np.median(joules):.3g}"]
-        for cell in found["cells"]
+        for cell in measured["cells"]
         if timed(cell) and (joules := cell["seen"].get("joules"))
     ]
     notes = ["of the processor's packages, warm-up counted as steps, whatever else ran included"]
@@ -48,10 +48,10 @@ def energy_table(found):
     return Table("step: energy", header, rows, notes) if rows else None
 
 
-def plot(found, path):
+def plot(measured, path):
     """Draw times by workload."""
     from .. import plots
 
     figure, axes = plots.panels(1, 1, "A training step", width=9, height=6)
-    plots.dots(axes[0], group(found["cells"]), plots.names_in(found["cells"]))
+    plots.dots(axes[0], group(measured["cells"]), plots.names_in(measured["cells"]))
     plots.save(figure, path)

@@ -19,10 +19,10 @@ AGAIN = False  # its ratios are a contender's with itself
 
 def counts(most):
     """Return 1, 2, 4, ... and `most` itself."""
-    found = [1]
-    while 2 * found[-1] <= most:
-        found.append(2 * found[-1])
-    return found if found[-1] == most else [*found, most]
+    threads = [1]
+    while 2 * threads[-1] <= most:
+        threads.append(2 * threads[-1])
+    return threads if threads[-1] == most else [*threads, most]
 
 
 def run(settings, say):
@@ -40,8 +40,8 @@ def run(settings, say):
                 crew.take(process, settings.rounds, crew.time_steps)
         for threads, crew in crews.items():
             for cell in crew.cells:
-                found = cell_to_json(cell)
-                cells.append({**found, "workload": f"{cell.workload} {threads} threads",
+                measured = cell_to_json(cell)
+                cells.append({**measured, "workload": f"{cell.workload} {threads} threads",
                               "network": cell.workload, "threads": threads})  # fmt: skip
         shares = crews[1].watch.shares()
     finally:
@@ -50,10 +50,10 @@ def run(settings, say):
     return {"cells": cells, "yardsticks": crew.yardsticks, "shares": shares}
 
 
-def speedups(found):
+def speedups(measured):
     """Return {(network, contender, threads): Comparison of one thread's time with theirs}."""
     pairs = {}
-    for network, cells in _by_network(found):
+    for network, cells in _by_network(measured):
         for name, by_threads in group_by_contender(cells).items():
             for threads, cell in by_threads.items():
                 if threads > 1 and 1 in by_threads and timed(cell) and timed(by_threads[1]):
@@ -65,24 +65,24 @@ def speedups(found):
     }
 
 
-def tables(found):
+def tables(measured):
     """Return the table of times by threads, and how many times as fast as on one thread."""
-    rows, notes, faster = [], [], speedups(found)
-    for network, cells in _by_network(found):
+    rows, notes, faster = [], [], speedups(measured)
+    for network, cells in _by_network(measured):
         for name, by_threads in group_by_contender(cells).items():
             for threads, cell in by_threads.items():
                 if not timed(cell):
                     notes.append(f"refused, {title_of(name)} on {network}: {cell['refusal']}")
                     continue
-                one = faster.get((network, name, threads))
-                said = "" if one is None else could_show(one) if one.enough else one.verdict
+                row = faster.get((network, name, threads))
+                said = "" if row is None else could_show(row) if row.enough else row.verdict
                 rows.append(
                     [
                         network,
                         title_of(name),
                         str(threads),
                         seconds(np.median(medians(cell))),
-                        ratio(one) if one else "",
+                        ratio(row) if row else "",
                         said,
                     ]
                 )
@@ -94,24 +94,24 @@ def tables(found):
     return [Table("threads: one training step", header, rows, notes)]
 
 
-def _by_network(found):
+def _by_network(measured):
     networks = {}
-    for cell in found["cells"]:
+    for cell in measured["cells"]:
         networks.setdefault(cell["network"], []).append(cell)
     return networks.items()
 
 
 def group_by_contender(cells):
     """Return {contender: {threads: cell}}."""
-    found = {}
+    by_contender = {}
     for cell in cells:
-        found.setdefault(cell["contender"], {})[cell["threads"]] = cell
-    return found
+        by_contender.setdefault(cell["contender"], {})[cell["threads"]] = cell
+    return by_contender
 
 
-def plot(found, path):
+def plot(measured, path):
     """Draw the time against the number of threads."""
-    networks = list(_by_network(found))
+    networks = list(_by_network(measured))
     figure, axes = plots.panels(1, len(networks), "A training step by threads")
     for axis, (network, cells) in zip(axes, networks, strict=True):
         for name, by_threads in group_by_contender(cells).items():

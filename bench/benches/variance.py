@@ -59,25 +59,25 @@ def measure(case, network, parameters, x, y, estimator, draws):
         batches = [batch for batch in BATCHES if batch <= MOST_INDEPENDENT]
     kept = {name: [] for name in estimators.TENSORS}
     for place, batch in enumerate(batches):
-        found = estimators.gradients(network, parameters, x[:batch], y[:batch], estimator, draws,
-                                     SEED + 1 + place)  # fmt: skip
-        for name, rows in found.items():
+        gradients = estimators.gradients(network, parameters, x[:batch], y[:batch], estimator,
+                                         draws, SEED + 1 + place)  # fmt: skip
+        for name, rows in gradients.items():
             kept[name].append(estimators.squared_deviations(rows))
     curves = []
     for name, deviations in kept.items():
-        found = {"case": case, "estimator": estimator, "tensor": name}
-        found.update(curve(batches, deviations)._asdict(), closed=None, closed_floor=None)
-        found["deviations"] = [[float(f"{one:.5g}") for one in row] for row in deviations]
+        entry = {"case": case, "estimator": estimator, "tensor": name}
+        entry.update(curve(batches, deviations)._asdict(), closed=None, closed_floor=None)
+        entry["deviations"] = [[float(f"{value:.5g}") for value in row] for row in deviations]
         if len(network.layers) == 1:
             p = parameters.layers[0]
             kernel_sigma = reference.sigma(p.scale_shift, p.kernel_rho)
             if name == "kernel_mu" and estimator != "shared":
-                found["closed"] = [
+                entry["closed"] = [
                     estimators.kernel_mu_variance(x[:batch], kernel_sigma) for batch in batches
                 ]
             if name == "kernel_rho" and estimator == "flipout":
-                found["closed_floor"] = estimators.kernel_rho_floor(x[: batches[-1]], p)
-        curves.append(found)
+                entry["closed_floor"] = estimators.kernel_rho_floor(x[: batches[-1]], p)
+        curves.append(entry)
     return curves
 
 
@@ -127,23 +127,23 @@ def written(triple, digits=3):
     return f"{value} [{low}, {high}]"
 
 
-def tables(found):
+def tables(measured):
     """Return the slopes, the variances beside the closed form, and time times variance."""
-    return [slope_table(found), closed_table(found), worth_table(found)]
+    return [slope_table(measured), closed_table(measured), worth_table(measured)]
 
 
-def slope_table(found):
+def slope_table(measured):
     """Return the slopes, the fits a + b / B, and how the last two points compare."""
     rows = []
-    for one in found["curves"]:
-        last = one["variances"][-1][0] / one["variances"][-2][0]
-        rows.append([one["case"], one["tensor"], one["estimator"],
-                     f"{one['batches'][0]}..{one['batches'][-1]}",
-                     "{:.3f} [{:.3f}, {:.3f}]".format(*one["slope"]), f"{last:.2f}",
-                     written(one["floor"]), written(one["inverse"])])  # fmt: skip
+    for row in measured["curves"]:
+        last = row["variances"][-1][0] / row["variances"][-2][0]
+        rows.append([row["case"], row["tensor"], row["estimator"],
+                     f"{row['batches'][0]}..{row['batches'][-1]}",
+                     "{:.3f} [{:.3f}, {:.3f}]".format(*row["slope"]), f"{last:.2f}",
+                     written(row["floor"]), written(row["inverse"])])  # fmt: skip
     notes = [
-        f"{found['draws']} noise draws a point, {found['data']} scaled to [0, 1]; variance summed "
-        "over entries; intervals 95 %, bootstrap over draws",
+        f"{measured['draws']} noise draws a point, {measured['data']} scaled to [0, 1]; variance "
+        "summed over entries; intervals 95 %, bootstrap over draws",
         "last: variance at the largest batch over that at half of it (0.5 falls as 1 / B, 1 is "
         "level); a + b / B: a is what no batch size removes",
     ]
@@ -151,35 +151,35 @@ def slope_table(found):
     return Table("variance: slopes against batch size", header, rows, notes)
 
 
-def closed_table(found):
+def closed_table(measured):
     """Return the linear layer's variances by batch size, the closed form beside them."""
-    chosen = [one for one in found["curves"] if one["case"].startswith("linear")]
+    chosen = [row for row in measured["curves"] if row["case"].startswith("linear")]
     header = ["case", "tensor", "estimator", *map(str, BATCHES)]
     rows, notes = [], []
-    for one in chosen:
-        values = [f"{value:.3g}" for value, _, _ in one["variances"]]
-        rows.append([one["case"], one["tensor"], one["estimator"], *values])
-        if one["closed"] and one["estimator"] == "flipout":
-            rows.append([one["case"], one["tensor"], "closed form",
-                         *[f"{value:.3g}" for value in one["closed"]]])  # fmt: skip
-        if one["closed_floor"]:
-            floor, fitted = one["closed_floor"], written(one["floor"])
+    for row in chosen:
+        values = [f"{value:.3g}" for value, _, _ in row["variances"]]
+        rows.append([row["case"], row["tensor"], row["estimator"], *values])
+        if row["closed"] and row["estimator"] == "flipout":
+            rows.append([row["case"], row["tensor"], "closed form",
+                         *[f"{value:.3g}" for value in row["closed"]]])  # fmt: skip
+        if row["closed_floor"]:
+            floor, fitted = row["closed_floor"], written(row["floor"])
             notes.append(
-                f"{one['case']}: Flipout's floor in kernel_rho, closed form {floor:.3g}, fitted a "
+                f"{row['case']}: Flipout's floor in kernel_rho, closed form {floor:.3g}, fitted a "
                 f"{fitted}"
             )
     return Table("variance: linear layer, by batch size", header, rows, notes)
 
 
-def worth_table(found):
+def worth_table(measured):
     """Return time times variance at a batch of 128, relative to Flipout's: lower is better."""
     rows = []
-    for case in dict.fromkeys(one["case"] for one in found["curves"]):
-        times = found["times"][case.split(",")[0]]
+    for case in dict.fromkeys(row["case"] for row in measured["curves"]):
+        times = measured["times"][case.split(",")[0]]
         for estimator in estimators.ESTIMATORS:
             row = [case, estimator, seconds(median_interval(times[estimator]).median)]
             for tensor in estimators.TENSORS:
-                theirs, ours = (_at(found, case, one, tensor) for one in (estimator, "flipout"))
+                theirs, ours = (_at(measured, case, of, tensor) for of in (estimator, "flipout"))
                 slower = median_interval(np.divide(times[estimator], times["flipout"]))
                 if estimator == "flipout":
                     row += [f"{theirs[0]:.3g}", "1"]
@@ -200,11 +200,11 @@ def worth_table(found):
     return Table("variance: time times variance", header, rows, notes)
 
 
-def _at(found, case, estimator, tensor):
+def _at(measured, case, estimator, tensor):
     """Return the variance (value, low, high) at `TIMED_BATCH`."""
-    one = next(
-        one
-        for one in found["curves"]
-        if (one["case"], one["estimator"], one["tensor"]) == (case, estimator, tensor)
+    row = next(
+        row
+        for row in measured["curves"]
+        if (row["case"], row["estimator"], row["tensor"]) == (case, estimator, tensor)
     )
-    return one["variances"][one["batches"].index(TIMED_BATCH)]
+    return row["variances"][row["batches"].index(TIMED_BATCH)]

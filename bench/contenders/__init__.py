@@ -89,8 +89,8 @@ class OwnFile(NamedTuple):
 
 def own_file(name):
     """Return the `OwnFile` of "path/file.py:Class", or None for another name."""
-    found = re.fullmatch(r"(.+\.py):(\w+)", name)
-    return OwnFile(*found.groups()) if found else None
+    match = re.fullmatch(r"(.+\.py):(\w+)", name)
+    return OwnFile(*match.groups()) if match else None
 
 
 def entry(name):
@@ -134,7 +134,7 @@ def version_of(distribution):
 
 def versions(name):
     """Return {distribution: version} of what a contender runs on."""
-    return {one: version_of(one) for one in entry(name).distributions}
+    return {package: version_of(package) for package in entry(name).distributions}
 
 
 def choose(wanted, planted=()):

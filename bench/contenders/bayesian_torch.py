@@ -51,14 +51,14 @@ class Contender(base.Contender):
 
     def tensors(self):
         """Return full name to (tensor, whether it is the transpose of ours)."""
-        found = {}
+        tensors = {}
         for k, (layer, bias) in enumerate(
             zip(self.network.layers, self.network.biases, strict=True)
         ):
-            found[f"layers.{k}.kernel_mu"] = layer.mu_weight, True
-            found[f"layers.{k}.kernel_rho"] = layer.rho_weight, True
-            found[f"layers.{k}.bias_mu"] = bias, False
-        return found
+            tensors[f"layers.{k}.kernel_mu"] = layer.mu_weight, True
+            tensors[f"layers.{k}.kernel_rho"] = layer.rho_weight, True
+            tensors[f"layers.{k}.bias_mu"] = bias, False
+        return tensors
 
     def reset(self, learning_rate):
         with torch.no_grad():

@@ -167,9 +167,9 @@ class Contender(base.Contender):
     def by_name(self, parameters):
         """Return full name to array of (layers, scale_rho or None)."""
         layers, scale_rho = parameters
-        found = {n: np.array(v) for names, values in zip(self.names, layers, strict=True)
+        named = {n: np.array(v) for names, values in zip(self.names, layers, strict=True)
                  for n, v in zip(names, values, strict=True)}  # fmt: skip
-        return found if scale_rho is None else {**found, base.SCALE: np.array(scale_rho)}
+        return named if scale_rho is None else {**named, base.SCALE: np.array(scale_rho)}
 
     def parameters(self):
         return self.by_name(self.state[0])

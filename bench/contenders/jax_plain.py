@@ -10,8 +10,8 @@ from . import jax_jit
 def draw_noise(key, parameters, rows):
     """Return (kernel_eps, sign_input, sign_output) for each layer."""
     noise = []
-    for (mu, _, _), one in zip(parameters, jax.random.split(key, len(parameters)), strict=True):
-        a, b, c = jax.random.split(one, 3)
+    for (mu, _, _), own in zip(parameters, jax.random.split(key, len(parameters)), strict=True):
+        a, b, c = jax.random.split(own, 3)
         noise.append((jax.random.normal(a, mu.shape, mu.dtype),
                       jax.random.rademacher(b, (rows, mu.shape[0]), mu.dtype),
                       jax.random.rademacher(c, (rows, mu.shape[1]), mu.dtype)))  # fmt: skip

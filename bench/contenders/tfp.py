@@ -67,13 +67,13 @@ class Contender(base.Contender):
 
     def variables(self):
         """Return full name to variable."""
-        found = {}
+        variables = {}
         for k, layer in enumerate(self.model.layers):
             by_name = {v.name.split("/")[-1].split(":")[0]: v for v in layer.trainable_variables}
-            found[f"layers.{k}.kernel_mu"] = by_name["kernel_posterior_loc"]
-            found[f"layers.{k}.kernel_rho"] = by_name["kernel_posterior_untransformed_scale"]
-            found[f"layers.{k}.bias_mu"] = by_name["bias_posterior_loc"]
-        return found
+            variables[f"layers.{k}.kernel_mu"] = by_name["kernel_posterior_loc"]
+            variables[f"layers.{k}.kernel_rho"] = by_name["kernel_posterior_untransformed_scale"]
+            variables[f"layers.{k}.bias_mu"] = by_name["bias_posterior_loc"]
+        return variables
 
     def reset(self, learning_rate):
         for name, variable in self.variables().items():

@@ -138,12 +138,12 @@ class Contender(base.Contender):
 
     def by_name(self, layers, scale_rho, of):
         """Return full name to array of every tensor, `of` taking what is wanted of it."""
-        found = {name: of(tensor) for names, layer in zip(self.names, layers, strict=True)
+        named = {name: of(tensor) for names, layer in zip(self.names, layers, strict=True)
                  for name, tensor in zip(names, layer, strict=True)}  # fmt: skip
-        return found if scale_rho is None else {**found, base.SCALE: of(scale_rho)}
+        return named if scale_rho is None else {**named, base.SCALE: of(scale_rho)}
 
     def parameters(self):
-        return self.by_name(self.layers, self.scale_rho, lambda one: one.detach().numpy().copy())
+        return self.by_name(self.layers, self.scale_rho, lambda p: p.detach().numpy().copy())
 
     def replay(self, noise):
         given = [tuple(torch.tensor(a) for a in layer[:3]) for layer in noise.layers]
@@ -152,7 +152,7 @@ class Contender(base.Contender):
         work, kl_weight = self.problem.workload, self.problem.kl_weight
         loss = loss_of(work, layers, scale_rho, lambda k, h: given[k], x, y, kl_weight)
         loss.backward()
-        gradients = self.by_name(layers, scale_rho, lambda one: one.grad.numpy())
+        gradients = self.by_name(layers, scale_rho, lambda p: p.grad.numpy())
         return {"loss": float(loss.detach()), "gradients": gradients}
 
     @torch.no_grad()

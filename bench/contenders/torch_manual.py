@@ -92,5 +92,5 @@ class Contender(torch_eager.Contender):
             self.problem.workload, layers, scale_rho, lambda k, h: given[k], *self.batches[0],
             self.problem.kl_weight,
         )  # fmt: skip
-        found = self.by_name(gradients, by_scale, lambda one: one.numpy())
-        return {"loss": float(loss), "gradients": found}
+        named = self.by_name(gradients, by_scale, lambda tensor: tensor.numpy())
+        return {"loss": float(loss), "gradients": named}

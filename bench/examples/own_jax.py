@@ -25,8 +25,8 @@ def loss_of(layers, noise, x, y, kl_weight):
 def fresh_noise(key, layers, rows):
     """Return (kernel_eps, sign_input, sign_output) of each layer, drawn now."""
     noise = []
-    for (mu, _, _), one in zip(layers, jax.random.split(key, len(layers)), strict=True):
-        a, b, c = jax.random.split(one, 3)
+    for (mu, _, _), layer_key in zip(layers, jax.random.split(key, len(layers)), strict=True):
+        a, b, c = jax.random.split(layer_key, 3)
         noise.append((jax.random.normal(a, mu.shape, mu.dtype),
                       jax.random.rademacher(b, (rows, mu.shape[0]), mu.dtype),
                       jax.random.rademacher(c, (rows, mu.shape[1]), mu.dtype)))  # fmt: skip
@@ -85,14 +85,14 @@ class Mine:
         return losses
 
     def by_name(self, layers):
-        return {n: np.array(a) for names, one in zip(self.names, layers, strict=True)
-                for n, a in zip(names, one, strict=True)}  # fmt: skip
+        return {n: np.array(a) for names, layer in zip(self.names, layers, strict=True)
+                for n, a in zip(names, layer, strict=True)}  # fmt: skip
 
     def parameters(self):
         return self.by_name(self.state[0])
 
     def replay(self, noise):
-        given = [tuple(map(jnp.asarray, one[:3])) for one in noise.layers]
+        given = [tuple(map(jnp.asarray, layer[:3])) for layer in noise.layers]
         loss, grads = jax.value_and_grad(loss_of)(
             self.initial(), given, *self.batches[0], self.problem.kl_weight
         )

@@ -113,13 +113,13 @@ class Mine:
 
     def replay(self, noise):
         """Return loss and gradients at the initial values for a given noise (or None)."""
-        given = [(one.kernel_eps, one.sign_input, one.sign_output) for one in noise.layers]
+        given = [(layer.kernel_eps, layer.sign_input, layer.sign_output) for layer in noise.layers]
         loss, grads = loss_and_gradients(
             self.initial(), given, *self.batches[0], self.problem.kl_weight
         )
         return {"loss": float(loss), "gradients": {
-            n: g for names, one in zip(self.names, grads, strict=True)
-            for n, g in zip(names, one, strict=True)}}  # fmt: skip
+            n: g for names, layer in zip(self.names, grads, strict=True)
+            for n, g in zip(names, layer, strict=True)}}  # fmt: skip
 
     def predict(self, x, draws, kind):
         raise NotImplementedError("kinds is empty, so nobody asks")

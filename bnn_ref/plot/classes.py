@@ -60,8 +60,9 @@ def boundary(
         raise expected("x", "two inputs to draw a map over", f"shape {x.shape}")
     low, high = x.min(axis=0), x.max(axis=0)
     reach = beyond * (high - low)
-    across, up = (np.linspace(a, b, SIDE) for a, b in zip(low - reach, high + reach, strict=True))
-    grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)  # (SIDE^2, 2)
+    ends = zip(low - reach, high + reach, strict=True)
+    columns, rows = (np.linspace(first, last, SIDE) for first, last in ends)
+    grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)  # (SIDE^2, 2)
     prediction = model.predict(grid, draws=draws)
     p = prediction.probabilities
     pair = p.shape[1] == 2
@@ -73,7 +74,7 @@ def boundary(
         ("mutual information, nats", prediction.mutual_information, "cividis", None),
     )  # fmt: skip
     for panel, (label, values, colours, top) in zip(axes[0], maps, strict=True):
-        shown = panel.pcolormesh(across, up, values.reshape(SIDE, SIDE), cmap=colours, vmin=0,
+        shown = panel.pcolormesh(columns, rows, values.reshape(SIDE, SIDE), cmap=colours, vmin=0,
                                vmax=top, shading="nearest", rasterized=True)  # fmt: skip
         figure.colorbar(shown, ax=panel, label=label)
         panel.grid(visible=False)

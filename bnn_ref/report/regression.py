@@ -66,15 +66,15 @@ def _observed(evidence):
     return (*own_units(evidence, p.mean, p.variance, p.epistemic), y)
 
 
-def _draw_band(theme, evidence, across, band, observed, label):
+def _draw_band(theme, evidence, grid, band, observed, label):
     """Return the figure of a band (mean, total, epistemic) and of name to observed (x, y)."""
     figure, axes = new_figure(theme, height=3.1)
     mean, total, epistemic = band
-    axes.fill_between(across, mean - 2 * total, mean + 2 * total, color=theme.blue, alpha=0.22,
+    axes.fill_between(grid, mean - 2 * total, mean + 2 * total, color=theme.blue, alpha=0.22,
                       linewidth=0, label="2 standard deviations")  # fmt: skip
-    axes.fill_between(across, mean - 2 * epistemic, mean + 2 * epistemic, color=theme.blue,
+    axes.fill_between(grid, mean - 2 * epistemic, mean + 2 * epistemic, color=theme.blue,
                       alpha=0.5, linewidth=0, label="epistemic alone")  # fmt: skip
-    axes.plot(across, mean, color=theme.ink, linewidth=1.2, label="predicted mean")
+    axes.plot(grid, mean, color=theme.ink, linewidth=1.2, label="predicted mean")
     for name, (places, y) in observed.items():
         marker, color = ("x", theme.muted) if name == TRAINING else (".", theme.orange)
         axes.plot(places, y, marker, color=color, markersize=4, markeredgewidth=0.7, label=name)
@@ -104,8 +104,8 @@ def _band_over_input(evidence):
     encoding = evidence.opened.dataset.encoding
     train = np.asarray(evidence.opened.dataset.train.x.values, np.float64)[:, 0]
     reach = BEYOND * (train.max() - train.min()) or 1.0
-    across = np.linspace(train.min() - reach, train.max() + reach, BAND_ROWS)
-    p = evidence.predict(np.asarray(encoding.encode_x(across[:, None], evidence.x.dtype)),
+    grid = np.linspace(train.min() - reach, train.max() + reach, BAND_ROWS)
+    p = evidence.predict(np.asarray(encoding.encode_x(grid[:, None], evidence.x.dtype)),
                          draws=evidence.draws)  # fmt: skip
     band = own_units(evidence, p.mean, p.variance, p.epistemic)
     observed = {}
@@ -116,7 +116,7 @@ def _band_over_input(evidence):
     return _band_plot(
         evidence,
         f"Training rows lie between {train.min():.4g} and {train.max():.4g}.",
-        lambda theme: _draw_band(theme, evidence, across, band, observed, name),
+        lambda theme: _draw_band(theme, evidence, grid, band, observed, name),
     )
 
 
@@ -133,12 +133,12 @@ def _band_over_rows(evidence):
     order = np.argsort(mean, kind="stable")[:: -(-len(y) // BAND_ROWS)]
     order = np.repeat(order, 2) if len(order) == 1 else order  # a band has two ends
     band = (mean[order], total[order], epistemic[order])
-    across = np.arange(1, len(order) + 1)
+    places = np.arange(1, len(order) + 1)
     return _band_plot(
         evidence,
         "" if len(order) >= len(y) else f"{len(order)} of them are drawn.",
-        lambda theme: _draw_band(theme, evidence, across, band,
-                                 {"observed": (across, y[order])},
+        lambda theme: _draw_band(theme, evidence, places, band,
+                                 {"observed": (places, y[order])},
                                  f"{evidence.part} rows, by predicted mean"),
     )  # fmt: skip
 

@@ -130,10 +130,10 @@ def _groups(groups):
         places = np.arange(len(groups))[::-1]
         for k, part in enumerate(PARTS):
             values = [group[part] for group in groups.values()]
-            across = places + 0.26 * (1 - k)
-            axes.barh(across, values, 0.22, color=theme.series(k)[0], label=part,
+            centres = places + 0.26 * (1 - k)
+            axes.barh(centres, values, 0.22, color=theme.series(k)[0], label=part,
                       hatch=("", "///", "...")[k], edgecolor=theme.paper, linewidth=0)  # fmt: skip
-            for place, value in zip(across, values, strict=True):
+            for place, value in zip(centres, values, strict=True):
                 axes.text(value, place, f" {value:.3g}", va="center", fontsize=8, color=theme.ink)
         axes.set_xlim(0, 1.17 * max(group["total"] for group in groups.values()))
         axes.set_yticks(places, [name.replace(" ", "\n", 1) for name in groups])

@@ -74,16 +74,16 @@ def plot_sweep(
         raise ValueError(f"metric: expected one of {names}, found {metric!r}")
     settings = [name for name in varying(shown) if name not in REPEATS]
     settings.sort(key=lambda name: -len(varying(shown)[name]))
-    across, others = settings[:1], settings[1:]
+    on_axis, others = settings[:1], settings[1:]
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    places = varying(shown)[across[0]] if across else [""]
+    places = varying(shown)[on_axis[0]] if on_axis else [""]
     lines = {}
     for outcome in shown:
         label = ", ".join(f"{name}={cell_text(outcome.cell.get(name))}" for name in others)
-        place = str(cell_text(outcome.cell.get(across[0]))) if across else ""
+        place = str(cell_text(outcome.cell.get(on_axis[0]))) if on_axis else ""
         lines.setdefault(label, {}).setdefault(place, []).append(outcome.result[metric])
     for k, (label, line) in enumerate(lines.items()):
         x = np.array([i for i, place in enumerate(places) if place in line])
@@ -95,7 +95,7 @@ def plot_sweep(
         for i, group in zip(x, groups, strict=True):
             axes.plot(np.full(len(group), i + offset), group, ".", color=f"C{k}", alpha=0.35)
     axes.set_xticks(range(len(places)), places)
-    axes.set_xlabel(across[0] if across else "every cell")
+    axes.set_xlabel(on_axis[0] if on_axis else "every cell")
     axes.set_ylabel(metric)
     axes.set_title("mean and standard error over seeds and splits", fontsize="medium")
     axes.grid(alpha=0.3)

@@ -132,9 +132,9 @@ def _histograms(theme, names, values, label, *, prior=None, line=None, log=False
         count, _ = np.histogram(value, edges)
         axes.stairs(count / (value.size * np.diff(edges)), edges, color=color, linestyle=style,
                     linewidth=1.5, label=f"{name}: {value.size:,}", baseline=None)  # fmt: skip
-    across = np.linspace(low - pad, high + pad, 200)
+    grid = np.linspace(low - pad, high + pad, 200)
     if prior is not None:
-        axes.plot(across, prior(across), color=theme.muted, linewidth=1.2, label="prior")
+        axes.plot(grid, prior(grid), color=theme.muted, linewidth=1.2, label="prior")
     if line is not None:
         axes.axvline(line, color=theme.muted, linewidth=1.2, label="prior")
     if log:
