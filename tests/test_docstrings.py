@@ -27,7 +27,7 @@ MODULES = [
     "likelihoods.categorical", "likelihoods.normal", "likelihoods.predicted_normal", "network",
     "noise.draws", "noise.generator", "starting",
     "defaults", "layers.base", "layers.blocks", "layers.chain", "layers.local", "layers.posterior",
-    "layers.sigmas", "likelihoods.base", "likelihoods.reduction", "parameters",
+    "layers.records", "layers.sigmas", "likelihoods.base", "likelihoods.reduction", "parameters",
     "prediction.predicting", "priors.base", "priors.laplace", "priors.learned", "priors.mixture",
     "priors.none", "priors.normal", "reference", "registry",
     "sklearn.base", "sklearn.classifier", "sklearn.regressor",
@@ -186,7 +186,8 @@ ROOMS = ("reference", "likelihoods.normal", "likelihoods.categorical", "likeliho
          "priors.normal", "step.adam", "step.checks", "step.results", "noise.generator",
          "noise.draws", "prediction.predicting", "layers.base", "layers.dense_flipout",
          "layers.local", "layers.posterior", "likelihoods.base", "likelihoods.reduction",
-         "network", "parameters", "layers.sigmas", "layers.blocks", "priors.laplace",
+         "network", "parameters", "layers.records", "layers.sigmas", "layers.blocks",
+         "priors.laplace",
          "priors.mixture", "priors.learned",
          "priors.none", "layers.conv_flipout", "layers.pool", "layers.window")  # fmt: skip
 

@@ -139,7 +139,7 @@ def load(
     notes, layout = [], None
     if kind == "table":
         arrays, table = _load_table(source, target, task, encoding, reading)
-        layout, notes = table.layout, say_columns(source, table, reading)
+        layout, notes = table.layout, say_columns(table, reading)
     elif kind == "npz":
         arrays = read_npz(source, reading)
     else:
@@ -251,7 +251,7 @@ def _stored_inputs(source, encoding, reading):
     if reading.missing_rows == "drop":  # a prediction has the rows of its table
         reading = replace(reading, missing_rows="refuse")
     table = read_table(source, reading, choose)
-    return table.x, say_columns(source, table, reading)
+    return table.x, say_columns(table, reading)
 
 
 def only_test(dataset: Dataset) -> Dataset:

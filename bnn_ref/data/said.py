@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import TYPE_CHECKING
 
 from .cells import is_number
@@ -32,12 +31,11 @@ def say_task(dataset: Dataset) -> str | None:
     return f"{name}: {len(classes)} classes, {_some(classes)} ({other})"
 
 
-def say_columns(source: str | PathLike[str], table: Table, reading: Reading) -> list[str]:
+def say_columns(table: Table, reading: Reading) -> list[str]:
     """Return the lines that say which rows and columns of a text table were read, and which not.
 
     Parameters
     ----------
-    source : path
     table : Table
     reading : Reading
     """
@@ -48,9 +46,8 @@ def say_columns(source: str | PathLike[str], table: Table, reading: Reading) -> 
         words += f"; one-hot encoded {_some(encoded)}"
     lines = [words]
     for why in dict.fromkeys(table.left.values()):
-        names = [
-            name or "the first, without a name" for name, of in table.left.items() if of == why
-        ]
+        names = [name or "the first, without a name"
+                 for name, reason in table.left.items() if reason == why]  # fmt: skip
         lines[0] += f"; {why}: {_some(names)}"
     if table.dropped:
         lines[0] += f"; {table.dropped} rows left out for a missing cell"

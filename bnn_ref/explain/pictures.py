@@ -11,7 +11,7 @@ from .sheet import LONGEST, number
 
 if TYPE_CHECKING:
     from ..layers import Conv2DFlipout
-    from ..layers.base import LayerParameters, LayerTrace
+    from ..layers.records import LayerParameters, LayerTrace
     from .sheet import Sheet
 
 SHADES = " .:-=+*#%@"

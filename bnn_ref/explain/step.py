@@ -44,8 +44,8 @@ def explain(subject: Subject, seed: int = 0) -> Sheet:
         )
     noise, result = take_step(subject)
     _forward(sheet, subject, noise, result)
-    _loss(sheet, subject, noise, result)
-    _backward(sheet, subject, noise, result)
+    _loss(sheet, subject, result)
+    _backward(sheet, subject, result)
     check_gradients(sheet, subject, noise, result, seed)
     _update(sheet, subject, result)
     return sheet
@@ -146,7 +146,7 @@ def _forward(sheet, subject, noise, result):
     check_outputs(sheet, subject, noise, result)
 
 
-def _loss(sheet, subject, noise, result):
+def _loss(sheet, subject, result):
     """Print nll, KL and loss; check them against 30 digits where that is quick."""
     n = len(subject.x)
     sheet.heading("Loss")
@@ -184,7 +184,7 @@ def _nll_lines(likelihood, n):
     return (head, f"       {likelihood.formula}{fixed}")
 
 
-def _backward(sheet, subject, noise, result):
+def _backward(sheet, subject, result):
     """Print the backward pass, last layer first."""
     if subject.parameters.scale_rho is not None:
         sheet.heading("likelihood backward")

@@ -1,6 +1,6 @@
 """The layers, a file each, and the one list of them."""
 
-from .base import LAYERS, Layer, LayerParameters, LayerTrace, layer_from_json, register
+from .base import LAYERS, Layer, layer_from_json, register
 from .batch_norm import BatchNorm
 from .blocks import BLOCK_ROWS, in_blocks
 from .chain import chain, layers_from_json
@@ -14,6 +14,7 @@ from .elementwise import Elementwise
 from .layer_norm import LayerNorm
 from .pool import AveragePool2D, Flatten, MaxPool2D
 from .posterior import BIASES, FlipoutLayer
+from .records import LayerParameters, LayerTrace
 from .residual import Residual
 from .sigmas import sigma
 from .starting import INITIALIZERS

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..errors import expected
 from ..noise import LayerNoise, LocalLayerNoise
 from ..priors import KLParts
 from ..registry import Registry
+from .records import LayerParameters, LayerTrace
 from .sigmas import sigma, sigma_for_kl
 
 if TYPE_CHECKING:
@@ -27,28 +27,6 @@ if TYPE_CHECKING:
 
 LAYERS: Registry[type[Layer]] = Registry("layer type")
 LayerClass = TypeVar("LayerClass", bound="type[Layer]")
-
-
-class LayerTrace(SimpleNamespace):
-    """One layer's intermediates, in the order in which they are computed.
-
-    Every layer's has ``inputs`` and ``outputs``; the rest is named by the layer, see
-    `DenseFlipout.forward`.
-    """
-
-
-class LayerParameters(SimpleNamespace):
-    """One layer's parameters, or their gradients: views into the flat vector by their names.
-
-    Attributes
-    ----------
-    scale_shift : float or None
-        c of sigma = c + softplus(rho), settled; None for a layer without a posterior.
-    kernel_mu, ... : array or None
-        The layer's ``tensors``; None where its options leave one out.
-    layers : tuple of LayerParameters
-        Only of a layer that has others inside: theirs.
-    """
 
 
 class Layer:

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from ..border import check_flag, check_share
 from ..errors import expected
-from .base import LayerTrace, register
+from .base import register
 from .normalising import check_epsilon, inverse_deviation, moments, normalise_backward
+from .records import LayerTrace
 from .same_size import SameSize
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
-    from .base import LayerParameters
+    from .records import LayerParameters
 
 CONVENTIONS = {"keras": (0.99, 1e-3), "pytorch": (0.1, 1e-5)}  # default momentum and epsilon
 

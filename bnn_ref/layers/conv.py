@@ -16,16 +16,17 @@ from ..activations import get_activation
 from ..border import check_size
 from ..errors import expected
 from ..priors import Prior
-from .base import LayerTrace, register
+from .base import register
 from .blocks import BLOCK_ROWS
 from .conv_flipout import Conv2DFlipout
 from .images import OverImages
 from .point import PointLayer
+from .records import LayerTrace
 from .window import check_padding, check_sizes
 
 if TYPE_CHECKING:
     from ..noise import Stream
-    from .base import LayerParameters
+    from .records import LayerParameters
 
 
 @register

@@ -24,16 +24,17 @@ from ..activations import get_activation
 from ..border import check_size
 from ..errors import expected
 from ..priors import Prior
-from .base import LayerTrace, register
+from .base import register
 from .blocks import BLOCK_ROWS
 from .images import OverImages
 from .posterior import STANDARD_NORMAL, FlipoutLayer
+from .records import LayerTrace
 from .sigmas import sigma
 from .window import Window, check_padding, check_sizes
 
 if TYPE_CHECKING:
     from ..noise import LayerNoise, Stream
-    from .base import LayerParameters
+    from .records import LayerParameters
 
 
 def _blocks(rows):

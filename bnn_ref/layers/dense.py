@@ -13,13 +13,14 @@ from ..activations import get_activation
 from ..border import check_size
 from ..errors import expected
 from ..priors import Prior
-from .base import LayerTrace, register
+from .base import register
 from .blocks import in_blocks
 from .point import PointLayer
+from .records import LayerTrace
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
-    from .base import LayerParameters
+    from .records import LayerParameters
 
 
 @register

@@ -21,14 +21,15 @@ from ..border import check_size
 from ..noise import ESTIMATORS, IndependentLayerNoise, LocalLayerNoise
 from ..priors import Prior
 from . import independent, local
-from .base import LayerTrace, register
+from .base import register
 from .blocks import in_blocks
 from .posterior import STANDARD_NORMAL, FlipoutLayer
+from .records import LayerTrace
 from .sigmas import sigma
 
 if TYPE_CHECKING:
     from ..noise.draws import LayerNoise, Stream
-    from .base import LayerParameters
+    from .records import LayerParameters
 
 _OTHER_ESTIMATORS: dict[type, Any] = {LocalLayerNoise: local, IndependentLayerNoise: independent}
 

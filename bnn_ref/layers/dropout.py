@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from ..border import check_flag, check_share
 from ..errors import expected
 from ..noise import DropoutNoise
-from .base import LayerTrace, register
+from .base import register
+from .records import LayerTrace
 from .same_size import SameSize
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
-    from .base import LayerParameters
+    from .records import LayerParameters
 
 
 @register

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ..activations import get_activation
-from .base import LayerTrace, register
+from .base import register
+from .records import LayerTrace
 from .same_size import SameSize
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
-    from .base import LayerParameters
+    from .records import LayerParameters
 
 
 @register

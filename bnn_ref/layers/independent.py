@@ -19,8 +19,8 @@ from ..noise import IndependentLayerNoise
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
-    from .base import LayerTrace
     from .dense_flipout import DenseFlipout
+    from .records import LayerTrace
 
 
 def draw_noise(layer: DenseFlipout, stream: Stream, rows: int) -> IndependentLayerNoise:

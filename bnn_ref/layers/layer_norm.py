@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import LayerTrace, register
+from .base import register
 from .normalising import check_epsilon, inverse_deviation, moments, normalise_backward
+from .records import LayerTrace
 from .same_size import SameSize
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
-    from .base import LayerParameters
+    from .records import LayerParameters
 
 
 @register

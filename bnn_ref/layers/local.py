@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from ..noise.draws import LocalLayerNoise
-    from .base import LayerTrace
     from .dense_flipout import DenseFlipout
+    from .records import LayerTrace
 
 
 def perturb(layer: DenseFlipout, trace: LayerTrace, noise: LocalLayerNoise) -> NDArray[Any]:

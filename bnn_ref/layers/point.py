@@ -19,7 +19,7 @@ from .starting import initial_means, plain, settle_initializer
 
 if TYPE_CHECKING:
     from ..noise import Stream
-    from .base import LayerParameters
+    from .records import LayerParameters
 
 
 class PointLayer(Layer):

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..errors import expected
-from .base import Layer, LayerTrace, register
+from .base import Layer, register
 from .images import OverImages
+from .records import LayerTrace
 from .window import Window, check_padding, check_sizes
 
 if TYPE_CHECKING:
     from ..noise import Stream
-    from .base import LayerParameters
+    from .records import LayerParameters
 
 
 class _Plain(OverImages, Layer):

@@ -31,7 +31,7 @@ from .starting import (
 if TYPE_CHECKING:
     from ..noise.draws import Stream
     from ..priors.base import Prior
-    from .base import LayerParameters, LayerTrace
+    from .records import LayerParameters, LayerTrace
 
 BIASES = ("none", "deterministic", "normal", "normal_flipped")
 STANDARD_NORMAL = NormalPrior()

@@ -17,8 +17,9 @@ from ..border import check_flag
 from ..errors import expected
 from ..noise import NestedNoise
 from ..priors import KLParts
-from .base import Layer, LayerParameters, LayerTrace, register
+from .base import Layer, register
 from .chain import chain, layers_from_json
+from .records import LayerParameters, LayerTrace
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream

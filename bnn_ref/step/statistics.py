@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import NonFinite
 
 if TYPE_CHECKING:
-    from ..layers.base import LayerTrace
+    from ..layers.records import LayerTrace
     from ..network import Network
     from ..parameters import Parameters
 

@@ -70,7 +70,7 @@ def find_causes(answers: Answers, layer: Layer) -> tuple[str, tuple[str, ...]]:
     if kind != "frozen" and not moved and not any("are no signs" in fault for fault in others):
         faults += _scale(answers, layer, view, flipped)
     if not faults:
-        faults += _law(answers, layer, view, moved)
+        faults += _law(answers, view, moved)
     return kind, tuple(faults)
 
 
@@ -122,7 +122,7 @@ def _estimator(answers, layer, view, flipped):
     probes = answers.probes
     same = equal_magnitudes(view, probes.singles)
     if np.mean(same) <= (0.25 if flipped else 0.9):
-        return _unequal(answers, view, layer)
+        return _unequal(answers, view)
     faults = []
     if np.all(equal_rows(view, slice(1, len(probes.rows)))):
         kind = "shared"
@@ -153,7 +153,7 @@ def _estimator(answers, layer, view, flipped):
     return kind, faults
 
 
-def _unequal(answers, view, layer):
+def _unequal(answers, view):
     """Return independent noise, or one draw times factors that are no signs, and which side's."""
     singles = answers.probes.singles
     size = np.abs(view.residual[:, :, singles])
@@ -219,7 +219,7 @@ def _scale(answers, layer, view, flipped):
     return [f"wrong scale: the noise is not sigma (root mean square ratio {factor:.3g})"]
 
 
-def _law(answers, layer, view, moved):
+def _law(answers, view, moved):
     """Return what is wrong with noise of the right kind and scale: its law, sharing or mean."""
     singles = answers.probes.singles
     z = view.residual[:, 0, singles] / view.sigma[singles]

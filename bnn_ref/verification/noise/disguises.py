@@ -75,7 +75,7 @@ def with_own_mean(
     for _ in range(2):  # the value that most calls share: half of them exactly, by opposite signs
         near = np.abs(middle - mean) <= 4 * view.close[singles]
         if np.min(near.mean(axis=0)) < SHARE:
-            mean = _mode(middle, view.close[singles])
+            mean = _mode(middle)
     near = np.abs(middle - mean) <= 4 * view.close[singles]
     centre = answers.probes.rows @ layer.mu[:, answers.chosen]
     off = mean - centre[singles]
@@ -95,8 +95,8 @@ def with_own_mean(
     return outputs - answers.probes.rows @ kernel, fault
 
 
-def _mode(values, close):
-    """Return, along the first axis, the value with most others within a distance of it."""
+def _mode(values):
+    """Return, along the first axis, the value in whose neighbourhood most others lie."""
     ordered = np.sort(values, axis=0)
     step = max(1, int(SHARE * len(values)))
     width = ordered[step:] - ordered[:-step]

@@ -75,7 +75,6 @@ def _positive(**values):
 
 
 def effective_weight(
-    num_examples: int,
     num_weights: int | Sequence[int],
     kl: str,
     kl_factor: float,
@@ -151,8 +150,7 @@ def explain_objective(
     for name, value in (("kl_factor", kl_factor), ("added", added)):
         if not (isfinite(value) and value >= 0):
             raise expected(name, "a finite number, at least 0", value)
-    weight = effective_weight(num_examples, num_weights, kl, kl_factor, added, reduction,
-                              batch_size)  # fmt: skip
+    weight = effective_weight(num_weights, kl, kl_factor, added, reduction, batch_size)
     scale = implied_scale(loss, outputs)
     if residual is not None:
         _positive(residual=residual)
