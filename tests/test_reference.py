@@ -1,17 +1,15 @@
 """The step, against the complex step, worked numbers, and an independent loop over examples."""
 
-import itertools
 import math
 
 import numpy as np
 import pytest
 from complex_step import complex_step_errors
+from dense_problems import LIKELIHOODS, problem
 from tolerances import COMPLEX_STEP, FLOAT32_STEP, SAME_FLOAT64, relative
 
 from bnn_ref import (
     Adam,
-    Bernoulli,
-    Categorical,
     DenseFlipout,
     Network,
     NonFinite,
@@ -27,36 +25,6 @@ from bnn_ref import (
 from bnn_ref.activations import ACTIVATIONS
 from bnn_ref.layers import BIASES, sigmas
 from bnn_ref.noise import ESTIMATORS
-
-LIKELIHOODS = {
-    "categorical": Categorical(),
-    "bernoulli": Bernoulli(),
-    "normal": Normal(0.7),
-    "learned": Normal(0.5, learn_scale=True),
-}
-
-
-def targets(likelihood, rows, outputs, rng):
-    if isinstance(likelihood, Categorical):
-        return rng.integers(0, outputs, rows)
-    if isinstance(likelihood, Bernoulli):
-        return rng.integers(0, 2, (rows, outputs))
-    return rng.normal(size=(rows, outputs))
-
-
-def problem(sizes=(5, 4, 3), activation="tanh", bias="normal", likelihood="categorical", rows=7,
-            dtype="float64", seed=0, **options):  # fmt: skip
-    layers = [
-        DenseFlipout(i, o, activation, bias=bias, kernel_prior=(0.2, 0.8), **options)
-        for i, o in itertools.pairwise(sizes)
-    ]
-    network = Network(layers, LIKELIHOODS[likelihood])
-    rng = np.random.default_rng(seed)
-    p = network.init(seed, "float64")
-    p.flat[...] += 0.3 * rng.normal(size=p.flat.size)
-    p = p.astype(dtype)
-    x = rng.normal(size=(rows, sizes[0]))
-    return network, p, x, targets(network.likelihood, rows, sizes[-1], rng)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -361,42 +329,3 @@ def test_the_trace_holds_each_intermediate_with_its_shape():
                         "kl_grad_sigma": (5, 4), "grad_inputs": (7, 5)}.items():  # fmt: skip
         assert getattr(t, name).shape == shape
     assert loss_and_gradients(network, p, x, y, noise, 0.1).trace is None
-
-
-def noise_with(noise, k, **change):
-    layers = list(noise.layers)
-    layers[k] = layers[k]._replace(**change)
-    return noise._replace(layers=tuple(layers))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"x": np.zeros(5)}, r"x: expected rank 2 or more, last dimension 5, found shape \(5,\)"),
-        ({"x": np.zeros((7, 6))}, r"x: expected last dimension 5, found shape \(7, 6\)"),
-        ({"y": np.zeros(6, int)}, r"y: expected shape \(7,\)"),
-        ({"kl_weight": -1}, "kl_weight: expected a finite number, at least 0, found -1"),
-        ({"kl_weight": np.nan}, "kl_weight: expected"),
-        ({"kl_weight": None}, "kl_weight: expected a number, at least 0, found None"),
-        ({"noise": None}, "noise: expected a Noise, found NoneType"),
-        ({"k": 1, "sign_output": np.ones((6, 3))},
-         r"noise\[1\].sign_output: expected \(7, 3\), found \(6, 3\)"),
-        ({"k": 0, "kernel_eps": np.ones((4, 5))}, r"noise\[0\].kernel_eps: expected \(5, 4\)"),
-        ({"k": 0, "bias_eps": None}, r"noise\[0\].bias_eps: expected \(4,\), found nothing"),
-        ({"k": 1, "sign_input": np.ones((7, 4), "f4")}, "expected dtype float64, found float32"),
-        ({"sample_weight": np.ones(6)}, r"sample_weight: expected shape \(7,\), found \(6,\)"),
-        ({"sample_weight": -np.ones(7)}, "sample_weight: expected finite numbers.*-1.0 in row 0"),
-        ({"sample_weight": np.full(7, np.inf)}, "sample_weight: expected finite numbers"),
-    ],
-)  # fmt: skip
-def test_what_does_not_fit_is_refused_in_one_line(change, message):
-    network, p, x, y = problem()
-    arguments = {"x": x, "y": y, "noise": draw_noise(network, 7, 1, dtype="float64"),
-                 "kl_weight": 0.1, "sample_weight": None}  # fmt: skip
-    if "k" in change:
-        arguments["noise"] = noise_with(arguments["noise"], **change)
-    else:
-        arguments.update(change)
-    with pytest.raises(ValueError, match=message) as error:
-        loss_and_gradients(network, p, **arguments)
-    assert "\n" not in str(error.value)

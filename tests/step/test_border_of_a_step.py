@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from dense_problems import problem
 from tolerances import FLOAT32_STEP
 
 from bnn_ref import (
@@ -125,3 +126,42 @@ def test_case_38_an_nll_beyond_float32_is_a_float64_number():
 def test_a_likelihood_given_as_a_class_is_refused():
     with pytest.raises(ValueError, match="likelihood: expected an instance"):
         Network([DenseFlipout(3, 2)], Categorical)
+
+
+def noise_with(noise, k, **change):
+    layers = list(noise.layers)
+    layers[k] = layers[k]._replace(**change)
+    return noise._replace(layers=tuple(layers))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": np.zeros(5)}, r"x: expected rank 2 or more, last dimension 5, found shape \(5,\)"),
+        ({"x": np.zeros((7, 6))}, r"x: expected last dimension 5, found shape \(7, 6\)"),
+        ({"y": np.zeros(6, int)}, r"y: expected shape \(7,\)"),
+        ({"kl_weight": -1}, "kl_weight: expected a finite number, at least 0, found -1"),
+        ({"kl_weight": np.nan}, "kl_weight: expected"),
+        ({"kl_weight": None}, "kl_weight: expected a number, at least 0, found None"),
+        ({"noise": None}, "noise: expected a Noise, found NoneType"),
+        ({"k": 1, "sign_output": np.ones((6, 3))},
+         r"noise\[1\].sign_output: expected \(7, 3\), found \(6, 3\)"),
+        ({"k": 0, "kernel_eps": np.ones((4, 5))}, r"noise\[0\].kernel_eps: expected \(5, 4\)"),
+        ({"k": 0, "bias_eps": None}, r"noise\[0\].bias_eps: expected \(4,\), found nothing"),
+        ({"k": 1, "sign_input": np.ones((7, 4), "f4")}, "expected dtype float64, found float32"),
+        ({"sample_weight": np.ones(6)}, r"sample_weight: expected shape \(7,\), found \(6,\)"),
+        ({"sample_weight": -np.ones(7)}, "sample_weight: expected finite numbers.*-1.0 in row 0"),
+        ({"sample_weight": np.full(7, np.inf)}, "sample_weight: expected finite numbers"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_in_one_line(change, message):
+    network, p, x, y = problem()
+    arguments = {"x": x, "y": y, "noise": draw_noise(network, 7, 1, dtype="float64"),
+                 "kl_weight": 0.1, "sample_weight": None}  # fmt: skip
+    if "k" in change:
+        arguments["noise"] = noise_with(arguments["noise"], **change)
+    else:
+        arguments.update(change)
+    with pytest.raises(ValueError, match=message) as error:
+        loss_and_gradients(network, p, **arguments)
+    assert "\n" not in str(error.value)

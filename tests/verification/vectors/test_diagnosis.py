@@ -7,7 +7,6 @@ import itertools
 
 import numpy as np
 import pytest
-from mistaken import ACTIVATIONS as ACTIVATION_TABLE
 from mistaken import results
 from tolerances import COMPLEX_STEP, relative
 
@@ -20,7 +19,6 @@ from bnn_ref.verification.vectors import Vector, make_question, results_of
 from bnn_ref.verification.vectors.checking import check_vector
 from bnn_ref.verification.vectors.comparison import LIMITS, compare, error_of, truth
 from bnn_ref.verification.vectors.mistakes import FLOAT32, MISTAKES, OF_LOCAL, PAIRS
-from bnn_ref.verification.vectors.parts import Part, fit_parts
 
 NETWORKS = 20
 BIASES = ("none", "deterministic", "normal", "normal_flipped")
@@ -332,63 +330,3 @@ def test_a_shift_is_found_where_no_output_shows_it(report):
     (one,) = check_vector(question.answer(found, "a mistake")).explanations
     assert one.keys == ("sigma-shift",)
     assert one.details == ("shift 1e-05",)
-
-
-def kink_question(dtype, near):
-    """Return a question whose first row has a pre-activation of exactly 0 or nearly so."""
-    network = Network([DenseFlipout(2, 3, "relu", bias="none"),
-                       DenseFlipout(3, 2, bias="none")], Categorical())  # fmt: skip
-    parameters = network.init(3, dtype)
-    parameters.layers[0].kernel_mu[:, 0] = (1, 1 + near)
-    noise = draw_noise(network, 4, 3, dtype=dtype)
-    noise.layers[0].kernel_eps[:, 0] = 0
-    x = np.random.default_rng(0).normal(size=(4, 2))
-    x[0] = (1, -1)
-    return make_question(network, parameters, x, np.array([0, 1, 1, 0]), noise, 0.1)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "near"), [("float64", 0), ("float64", -2.3e-16), ("float32", -1.2e-7)]
-)
-@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
-def test_a_unit_at_its_kink_is_undecided_and_hides_nothing_else(monkeypatch, dtype, near, slope):
-    question = kink_question(dtype, near)
-    function = ACTIVATION_TABLE["relu"][0]
-    eps = 10 * np.finfo(dtype).eps
-    sloped = function, lambda a: np.where(np.abs(a) < eps, slope, a > 0)
-    monkeypatch.setitem(ACTIVATION_TABLE, "relu", sloped)
-    found = results(question)
-    check = check_vector(question.answer(found, "another side"))
-    decided = truth(question)["grad.x"]
-    same = error_of(decided, found["grad.x"]) <= LIMITS[dtype]
-    assert check.code == 0, check.text()
-    assert check.explanations == ()
-    assert [unit[:22] for unit in check.comparison.undecided] == (
-        [] if same else ["layer 0, row 0, unit 0"]
-    )
-    found["grad.layers.0.kernel_rho"] = found["grad.layers.0.kernel_rho"] * 1.03
-    assert check_vector(question.answer(found, "a fault")).comparison.first.name == (
-        "grad.layers.0.kernel_rho"
-    )
-    if near == 0:
-        mistake = question.answer(results(question, nll="sum"), "a mistake")
-        assert [one.keys for one in check_vector(mistake).explanations] == [("nll-summed",)]
-
-
-def test_a_unit_far_from_its_kink_is_never_undecided(monkeypatch):
-    question = kink_question("float64", 1e-9)
-    function = ACTIVATION_TABLE["relu"][0]
-    monkeypatch.setitem(ACTIVATION_TABLE, "relu", (function, lambda a: (a > -1e-8).astype(float)))
-    check = check_vector(question.answer(results(question), "the wrong side"))
-    assert not check.agrees
-    assert check.comparison.undecided == ()
-
-
-def test_what_is_not_finite_is_never_fitted(capfd):
-    question = kink_question("float64", 0)
-    found = results(question)
-    found["grad.layers.0.kernel_mu"] = np.full_like(found["grad.layers.0.kernel_mu"], np.nan)
-    assert not check_vector(question.answer(found, "a NaN")).agrees
-    part = Part("a part", 1.0, np.array([np.inf, 1.0, 2.0]))
-    assert fit_parts([part], np.ones(3), 1e-10) is None
-    assert capfd.readouterr() == ("", "")  # LAPACK prints past Python
