@@ -21,12 +21,10 @@ def run(args):
     if reason is not None:
         raise ValueError(f"backend: expected a working numba, found {reason}")
     from ..fast.warming import warm_up
-    from ..kernels.run import run as kernel
 
     for dtype in ("float32", "float64") if args.dtype == "both" else (args.dtype,):
         start = time.perf_counter()
-        warm_up(dtype)
+        folder = warm_up(dtype)
         print(f"{dtype}: ready after {time.perf_counter() - start:.1f} s")
-    folder = kernel.stats.cache_path
     print(f"kept in {folder}" if folder else "not kept: no folder can be written to by us alone")
     return 0

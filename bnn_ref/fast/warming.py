@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..kernels.run import run
 from ..layers import (
     BatchNorm,
     Conv2D,
@@ -43,8 +44,11 @@ def _stacks() -> list[list[Layer]]:
     return [flipout, pieces]
 
 
-def warm_up(dtype: DTypeLike) -> None:
-    """Compile every kernel for a dtype, or load it where an earlier process left it."""
+def warm_up(dtype: DTypeLike) -> str | None:
+    """Compile every kernel for a dtype, or load it where an earlier process left it.
+
+    Returns the folder that keeps them, None where none can be written to.
+    """
     for layers in _stacks():
         network = Network(layers)
         state = State.start(network.init(0, dtype))
@@ -52,3 +56,4 @@ def warm_up(dtype: DTypeLike) -> None:
         train_step(state, x, y, seed=0, kl_weight=1.0, adam=Adam())
         draw_outputs(network, state.parameters, x, 0, 0)
         draw_noise(network, ROWS, 0, dtype=dtype)
+    return run.stats.cache_path

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..layers.base import sigma as sigma_of
 from ..noise import Stream
 from ..plot.theme import new_figure
+from ..reference import sigma as sigma_of
 from .figure import Plot
 
 if TYPE_CHECKING:
