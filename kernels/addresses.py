@@ -94,19 +94,19 @@ def transpose_block(typingctx, a, a_at, a_row, b, b_at, b_row):
             source = builder.gep(pointer(context, builder, signature, args, place), [at])
             return builder.bitcast(source, vector.as_pointer())
 
-        def pick(one, other, lanes_of):
+        def pick(low, high, lanes_of):
             mask = ir.Constant(ir.VectorType(I32, lanes), lanes_of)
-            return builder.shuffle_vector(one, other, mask)
+            return builder.shuffle_vector(low, high, mask)
 
         rows = [builder.load(row(0, a_at, a_row, r), align=align) for r in range(lanes)]
         bit = 1
         while bit < lanes:
             for r in range(lanes):
                 if not r & bit:
-                    one, other = rows[r], rows[r + bit]
-                    rows[r] = pick(one, other, [j if not j & bit else lanes + j - bit
+                    low, high = rows[r], rows[r + bit]
+                    rows[r] = pick(low, high, [j if not j & bit else lanes + j - bit
                                                 for j in range(lanes)])  # fmt: skip
-                    rows[r + bit] = pick(one, other, [j + bit if not j & bit else lanes + j
+                    rows[r + bit] = pick(low, high, [j + bit if not j & bit else lanes + j
                                                       for j in range(lanes)])  # fmt: skip
             bit *= 2
         for r in range(lanes):

@@ -124,9 +124,9 @@ def _sum(j, first, last, phase, kind, norm, these, parts):
 def _statistics(j, kind, norm, these, parts):
     """Put mean, variance and factor of every column in scratch; the first task keeps them."""
     n = norm.features
-    found = view(these.scratch, 0, 3 * n)
-    mean, variance, factor = view(found, 0, n), view(found, n, n), view(found, 2 * n, n)
-    T = type(found[0])
+    columns = view(these.scratch, 0, 3 * n)
+    mean, variance, factor = view(columns, 0, n), view(columns, n, n), view(columns, 2 * n, n)
+    T = type(columns[0])
     for c in range(n if kind == RUN else 0):
         mean[c], variance[c] = view(these.mean, c, 1)[0], view(these.variance, c, 1)[0]
     if kind == TRAIN:
@@ -142,7 +142,7 @@ def _statistics(j, kind, norm, these, parts):
     if j == 0 and norm.keeps:
         kept = view(these.kept, norm.statistics, 3 * n)
         for i in range(3 * n):
-            kept[i] = found[i]
+            kept[i] = columns[i]
 
 
 @kernel

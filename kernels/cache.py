@@ -142,9 +142,9 @@ class Cache(FunctionCache):
             with contextlib.suppress(Exception), _to_read(place) as folder:
                 data = folder.read(name, LARGEST)
                 if hashlib.sha256(data[32:]).digest() == data[:32]:
-                    found = CompileResult._rebuild(target_context, *pickle.loads(data[32:]))
+                    compiled = CompileResult._rebuild(target_context, *pickle.loads(data[32:]))
                     self._used = place
-                    return found
+                    return compiled
         if not Cache.announced:
             Cache.announced = True
             print("bnn_ref: compiling kernels for this machine (once)", file=sys.stderr, flush=True)

@@ -181,8 +181,8 @@ def log(x):
     T = type(x)
     n, m = mantissa(x)
     f = m - T(1.0)
-    found = add_exponent(n, f - log1p_gap(f))
-    return select(x == x, found, x)
+    value = add_exponent(n, f - log1p_gap(f))
+    return select(x == x, value, x)
 
 
 @inner

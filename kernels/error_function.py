@@ -34,5 +34,5 @@ def erf(x):
     rest = exp(-far * far) * _tail(T(9.6) / (far + T(2.0)) - T(2.2))
     near = select(inside, x, T(0.0))
     outer = select(x < T(0.0), rest - T(1.0), T(1.0) - rest)
-    found = select(inside, near * _near(near * near), outer)
-    return select(x == x, found, x)
+    value = select(inside, near * _near(near * near), outer)
+    return select(x == x, value, x)

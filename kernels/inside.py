@@ -47,8 +47,8 @@ class _Linked(JITCodeLibrary):
         return 0
 
     def _optimize_final_module(self):
-        called = [one for one in self._linking_libraries if isinstance(one, _Linked)]
-        if not self.inlined and all(one.inlined for one in called):
+        called = [library for library in self._linking_libraries if isinstance(library, _Linked)]
+        if not self.inlined and all(library.inlined for library in called):
             super()._optimize_final_module()
 
     def _finalize_final_module(self):

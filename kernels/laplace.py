@@ -56,8 +56,8 @@ def _near_zero(loc, scale, mu, sigma, grown):
 
 @overload(_near_zero)
 def _near_zero_by_dtype(loc, scale, mu, sigma, grown):
-    one = _near_zero_single if mu.dtype == types.float32 else _near_zero_double
-    return lambda loc, scale, mu, sigma, grown: one(loc, scale, mu, sigma, grown)
+    near_zero = _near_zero_single if mu.dtype == types.float32 else _near_zero_double
+    return lambda loc, scale, mu, sigma, grown: near_zero(loc, scale, mu, sigma, grown)
 
 
 @kernel

@@ -82,13 +82,13 @@ def _categorical(z, label, grad, factor):
 def _bernoulli(z, target, grad, factor):
     """Return sum_o softplus((1 - 2 y) z) and set grad to its gradient times factor."""
     T = type(z[0])
-    found = 0.0
+    nll = 0.0
     for o in range(z.size):
         side = T(1.0) - T(2.0) * target[o]
         soft, slope = softplus_sigmoid(side * z[o])
         grad[o] = side * slope * factor
-        found += soft
-    return found
+        nll += soft
+    return nll
 
 
 @kernel
@@ -99,22 +99,22 @@ def _normal(z, target, grad, factor, scale, grad_scale):
     """
     T = type(z[0])
     learned = grad_scale.size > 0
-    found = 0.0
+    nll = 0.0
     for o in range(z.size):
         s = scale[o if learned else 0]
         t = (target[o] - z[o]) / s
         grad[o] = -t / s * factor
-        found += 0.5 * np.float64(t) * np.float64(t) + (np.float64(log(s)) + HALF_LOG_TAU)
+        nll += 0.5 * np.float64(t) * np.float64(t) + (np.float64(log(s)) + HALF_LOG_TAU)
         if learned:
             grad_scale[o] += (T(1.0) - t) * (T(1.0) + t) / s * factor
-    return found
+    return nll
 
 
 @kernel
 def _predicted_normal(z, target, grad, factor, floor, beta):
     """Return sum_d t^2/2 + log(s) + log(2 pi)/2, s = floor + softplus(z[D + d]), and set grad."""
     T = type(z[0])
-    found, targets = 0.0, target.size
+    nll, targets = 0.0, target.size
     for d in range(targets):
         soft, slope = softplus_sigmoid(z[targets + d])
         s = T(floor) + soft
@@ -124,5 +124,5 @@ def _predicted_normal(z, target, grad, factor, floor, beta):
             share = factor * exp(T(2.0 * beta) * log(s))
         grad[d] = -t / s * share
         grad[targets + d] = (T(1.0) - t) * (T(1.0) + t) / s * slope * share
-        found += 0.5 * np.float64(t) * np.float64(t) + (np.float64(log(s)) + HALF_LOG_TAU)
-    return found
+        nll += 0.5 * np.float64(t) * np.float64(t) + (np.float64(log(s)) + HALF_LOG_TAU)
+    return nll

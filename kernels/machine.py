@@ -152,7 +152,7 @@ def lane_sum(magnitudes):
             zero = ir.Constant(vector, [0.0] * lanes)
             array = cgutils.create_struct_proxy(a)(context, builder, value=args[0])
             length = cgutils.unpack_tuple(builder, array.shape, 1)[0]
-            found = cgutils.alloca_once_value(builder, zero)
+            slot = cgutils.alloca_once_value(builder, zero)
 
             def add(numbers):
                 if magnitudes:
@@ -160,7 +160,7 @@ def lane_sum(magnitudes):
                     name = f"llvm.fabs.v{lanes}f{8 * size}"
                     magnitude = cgutils.get_or_insert_function(builder.module, kind, name)
                     numbers = builder.call(magnitude, [numbers])
-                builder.store(builder.fadd(builder.load(found), numbers), found)
+                builder.store(builder.fadd(builder.load(slot), numbers), slot)
 
             def place(at):
                 at = builder.gep(array.data, [builder.mul(at, I64(lanes))])
@@ -179,7 +179,7 @@ def lane_sum(magnitudes):
                 name = f"llvm.masked.load.v{lanes}f{8 * size}.p0"
                 load = cgutils.get_or_insert_function(builder.module, kind, name)
                 add(builder.call(load, [place(whole), I32(size), mask, zero]))
-            sums, half = builder.load(found), lanes // 2
+            sums, half = builder.load(slot), lanes // 2
             while half:
                 order = ir.Constant(index, [(j + half) % lanes for j in range(lanes)])
                 sums = builder.fadd(sums, builder.shuffle_vector(sums, sums, order))

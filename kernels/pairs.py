@@ -78,10 +78,10 @@ _0, _1, _2, _3, _4, _5, _6, _7, _8, _9 = (_term(k) for k in range(TERMS))
 @inner
 def _series(square):
     """Return 1 + square / 3 + square^2 / 5 + ... of a pair below .03."""
-    found = (_rest(square[0]), 0.0)
-    found = _6(square, _7(square, _8(square, _9(square, found))))
-    found = _3(square, _4(square, _5(square, found)))
-    return _0(square, _1(square, _2(square, found)))
+    value = (_rest(square[0]), 0.0)
+    value = _6(square, _7(square, _8(square, _9(square, value))))
+    value = _3(square, _4(square, _5(square, value)))
+    return _0(square, _1(square, _2(square, value)))
 
 
 @inner

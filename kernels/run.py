@@ -69,12 +69,12 @@ def _loss(task, layers, run, memory, part):
         row = r * n
         grad = view(work, layer.grad + row, n)
         weight = view(work, run.weight + r, 1)[0] if run.weight >= 0 else T(1.0)
-        found = nll_row(
+        row_nll = nll_row(
             run.likelihood, view(work, layer.output + row, n),
             view(work, run.targets + r * targets, targets), view(memory.labels, r, 1)[0], grad,
             T(weight * T(run.share)), scale, grad_scale, run.noise_floor, run.noise_beta,
         )  # fmt: skip
-        nll += found * weight
+        nll += row_nll * weight
         multiply_into(grad, view(work, layer.slope + row, n))
         multiply(grad, view(work, layer.sign_output + row, n),
                  view(work, layer.grad_flipped + row, n))  # fmt: skip
@@ -137,10 +137,10 @@ def _update_scale(task, layers, run, memory):
     g = view(memory.scratch, 0, n)
     scale_rho = view(memory.parameters, run.scale_rho, n)
     for o in range(n):
-        found = 0.0
+        summed = 0.0
         for j in range(task.begin, task.end):
-            found += view(memory.grad_scale, j * n + o, 1)[0]
-        g[o] = type(g[0])(found) * sigmoid(scale_rho[o])
+            summed += view(memory.grad_scale, j * n + o, 1)[0]
+        g[o] = type(g[0])(summed) * sigmoid(scale_rho[o])
     use_up(g, run.scale_rho, run, memory)
 
 
@@ -148,9 +148,9 @@ def _update_scale(task, layers, run, memory):
 def _update_prior(prior, run, memory):
     """The gradient of what a prior learns: loc, rho or both, which are neighbours."""
     learned = (prior.loc >= 0) + (prior.rho >= 0)
-    g, found = view(memory.scratch, 0, learned), view(memory.work, prior.own, learned)
+    g, by_own = view(memory.scratch, 0, learned), view(memory.work, prior.own, learned)
     for i in range(learned):
-        g[i] = type(g[0])(run.kl_weight) * found[i]
+        g[i] = type(g[0])(run.kl_weight) * by_own[i]
     use_up(g, prior.loc if prior.loc >= 0 else prior.rho, run, memory)
 
 

@@ -29,8 +29,8 @@ _LINKS = 40  # followed on one path before it is taken for a circle
 
 def owner_and_mode(path):
     """Return the owner of a folder and its permissions, without writing by anybody else."""
-    found = os.stat(path)
-    return found.st_uid, stat.S_IMODE(found.st_mode) & 0o755
+    status = os.stat(path)
+    return status.st_uid, stat.S_IMODE(status.st_mode) & 0o755
 
 
 def _refuse(found, owners, thing, shut):

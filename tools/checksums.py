@@ -60,11 +60,11 @@ def checksums(name, dtype, threads, steps=None):
 def main():
     """Print the lines that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("runs", nargs="*", choices=[*STEPS, []], default=["digits"])
+    parser.add_argument("runs", nargs="*", choices=[*STEPS, []], help="digits unless given")
     parser.add_argument("--dtype", nargs="+", default=["float32", "float64"])
     parser.add_argument("--threads", nargs="+", type=int, default=[1])
     given = parser.parse_args()
-    for name in given.runs:
+    for name in given.runs or ["digits"]:
         for dtype in given.dtype:
             for threads in given.threads:
                 sums = checksums(name, dtype, threads)

@@ -24,7 +24,7 @@ def has_kernels(layer):
     if code_of_activation(layer.activation) is None:
         return False
     its = [unscaled(prior)[0] for prior in layer.point_priors.values()]
-    return all(one.type in priors.CODES and not one.parameter_shapes for one in its)
+    return all(prior.type in priors.CODES and not prior.parameter_shapes for prior in its)
 
 
 class PointCaller(Caller):
