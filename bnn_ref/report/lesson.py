@@ -166,8 +166,9 @@ def _picture(name, array):
     """Return an array as a picture: a cell for each entry, its largest magnitude full colour."""
     array = np.asarray(array, np.float64)
     table = array.reshape(-1, array.shape[-1])
-    rows, columns = (min(n, int(np.sqrt(CELLS))) for n in table.shape)
-    shown = table[:rows, :columns]
+    places = [_changing(table, axis) for axis in (0, 1)]
+    rows, columns = map(len, places)
+    shown = table[np.ix_(*places)]
     top = np.abs(shown).max() or 1.0
     side = max(6, min(46, 230 // columns))
     cells = "".join(
@@ -175,7 +176,7 @@ def _picture(name, array):
         f'fill="{_colour(value / top)}"/>' + _written(value, top, side, i, j)
         for (i, j), value in np.ndenumerate(shown)
     )
-    part = "" if shown.size == table.size else f", the first {rows} x {columns}"
+    part = "" if shown.size == table.size else f", {_which(places)}"
     shape = " x ".join(map(str, array.shape))
     said = f"{name}: from {shown.min():.3g} to {shown.max():.3g}"
     return (
@@ -183,6 +184,30 @@ def _picture(name, array):
         f'width="{side * columns}" role="img" aria-label="{escape(said)}">{cells}</svg>'
         f"<figcaption>{escape(name)} [{shape}{part}]</figcaption></figure>"
     )
+
+
+def _changing(table, axis):
+    """Return which rows (axis 0) or columns (1) have room: the first ones that are not constant.
+
+    An image's borders are, and would be all that is seen of it. Where every one is, the first.
+    """
+    room, size = int(np.sqrt(CELLS)), table.shape[axis]
+    if size <= room:
+        return np.arange(size)
+    changes = np.flatnonzero(np.ptp(table, axis=1 - axis))
+    return changes[:room] if len(changes) else np.arange(room)
+
+
+def _which(places):
+    """Return in words which rows and columns a picture shows."""
+    first = [np.array_equal(place, np.arange(len(place))) for place in places]
+    if all(first):
+        return "the first " + " x ".join(str(len(place)) for place in places)
+    return " x ".join(
+        f"the first {len(place)} {name}" if whole else
+        f"the first {len(place)} {name} that are not constant, {place[0]} to {place[-1]}"
+        for name, place, whole in zip(("rows", "columns"), places, first, strict=True)
+    )  # fmt: skip
 
 
 def _written(value, top, side, row, column):

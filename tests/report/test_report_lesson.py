@@ -7,7 +7,7 @@ from chromium import Page, find_chromium
 from bnn_ref import DenseFlipout, LayerNoise, Network, Noise, Normal, loss_and_gradients
 from bnn_ref.elementary import softplus_inverse
 from bnn_ref.explain import explain
-from bnn_ref.report.lesson import _colour, lesson, page, write_lesson
+from bnn_ref.report.lesson import _colour, _picture, lesson, page, write_lesson
 
 SIZES = (2, 4, 8, 16, 32)
 
@@ -189,3 +189,18 @@ def test_the_two_curves_are_told_apart_by_colour_and_without_it(browser, flipout
 def test_below_and_above_zero_are_told_apart(seen):
     low, high = ([int(_colour(v)[k : k + 2], 16) for k in (1, 3, 5)] for v in (-1.0, 1.0))
     assert np.linalg.norm(lab(low, seen) - lab(high, seen)) > 25
+
+
+@pytest.mark.parametrize("columns, said", [
+    (slice(30, 33), "the first 3 columns that are not constant, 30 to 32"),
+    (slice(0, 0), "the first 3 x 20"),
+    (slice(0, 60), "the first 3 x 20"),
+])  # fmt: skip
+def test_a_wide_array_is_shown_where_it_is_not_constant(columns, said):
+    """The borders of images are blank: the first 20 columns of x would show nothing."""
+    x = np.zeros((3, 60))
+    x[:, columns] = np.arange(3)[:, None] + 1.0
+    picture = _picture("x", x)
+    assert said in picture
+    darkest = _colour(1.0)
+    assert (darkest in picture) == bool(x.any())
