@@ -55,6 +55,12 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": {  # pages of one wide table have its room instead
+        "**": ["page-toc", "sourcelink"],
+        "bench/**": [],
+        "libraries": [],
+        "programs": [],
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",

@@ -20,7 +20,10 @@ FITTED_ROWS = 20_000  # of the rivals
 LOGISTIC_WORK = 10**10  # inputs times classes times iterations: half a minute of one processor
 SAME = 0.005  # nats a row, that nobody would call better or worse
 MISS = 0.01  # of a mean probability beside the share of right answers
+NEAR = 0.05  # of the ratio of errors to the predictive deviation beside 1
 ERRORS = 2  # standard errors that a difference has to be away from 0 to be called one
+
+UNTOLD = "on so few rows not to be told from"
 
 
 def verdict(evidence: Evidence) -> list[str]:
@@ -43,19 +46,29 @@ def _in_words(evidence):
     if evidence.are_numbers:
         return (
             f"{rows} the prediction is off by {evidence.score(evidence.prediction):.3g} (root mean "
-            "square, target unit)."
+            f"square, target unit), the mean of the training rows by {_off_by_mean(evidence):.3g}."
         )
     if evidence.targets.exclusive:
         return (
-            f"{rows} the right class gets {nats:.2f} nats, the logarithm of a probability of "
-            f"{np.exp(nats):.2f}; {100 * evidence.prediction.accuracy:.1f} % are right."
+            f"{rows} the right class gets {nats:.2f} nats in the mean, the logarithm of a "
+            f"probability of {np.exp(nats):.2f}; {100 * evidence.prediction.accuracy:.1f} % are "
+            "right."
         )
     outputs = evidence.prediction.targets.shape[1]
     return (
-        f"{rows} the right answers get {nats:.2f} nats, for each of {outputs} outputs a "
-        f"probability of {np.exp(nats / outputs):.2f}; "
+        f"{rows} the right answers get {nats:.2f} nats in the mean, for each of {outputs} outputs "
+        f"a probability of {np.exp(nats / outputs):.2f}; "
         f"{100 * evidence.prediction.accuracy:.1f} % are right."
     )
+
+
+def _off_by_mean(evidence):
+    """Return the RMSE of predicting the training targets' mean, in the target's own unit."""
+    dataset = evidence.opened.dataset
+    wrong = dataset.encoding.decode_scale(
+        np.asarray(dataset.train.y).mean(axis=0) - evidence.prediction.targets
+    )
+    return np.sqrt(np.mean(wrong * wrong))
 
 
 def _beside_rivals(evidence):
@@ -65,7 +78,11 @@ def _beside_rivals(evidence):
     mean = evidence.predict(evidence.x, evidence.y, kind="mean").log_prob
     words = []
     for name, nats in [*rivals(evidence), ("the network at its posterior mean alone", mean)]:
-        words.append(f"{side(ours - nats)} {name} ({in_own_unit(np.mean(nats)):.3f})")
+        said = side(ours - nats)
+        more = ""
+        if said == UNTOLD:  # a few rows far off may weigh more than all the others
+            more = f", {np.sum(ours > nats):,} of {len(ours):,} rows get more here"
+        words.append(f"{said} {name} ({in_own_unit(np.mean(nats)):.3f}{more})")
     return f"In nats a row ({in_own_unit(np.mean(ours)):.3f}) that is " + "; ".join(words) + "."
 
 
@@ -82,7 +99,7 @@ def side(gaps: NDArray[Any]) -> str:
     if abs(gap) < SAME:
         return "level with"
     if abs(gap) < ERRORS * error:
-        return "on so few rows not to be told from"
+        return UNTOLD
     return "better than" if gap > 0 else "worse than"
 
 
@@ -91,13 +108,30 @@ def _honesty(evidence):
     confidence = np.asarray(evidence.prediction.confidence, np.float64)
     says, right = float(np.mean(confidence)), evidence.prediction.accuracy
     error = np.sqrt(np.sum(confidence * (1 - confidence))) / confidence.size
-    if abs(says - right) < max(MISS, ERRORS * error):
-        kind = "as sure as it should be, as far as so many rows can tell"
-    else:
-        kind = "less sure than it could be" if says < right else "surer than it should be"
     return (
-        f"It says {100 * says:.1f} % in the mean and {100 * right:.1f} % are right: it is {kind}."
+        f"It says {100 * says:.1f} % in the mean and {100 * right:.1f} % are right: "
+        + _how_sure(says - right, ERRORS * error, MISS)
     )
+
+
+def _how_sure(excess, error, small):
+    """Return what an excess of sureness says: by its size, and whether chance explains it.
+
+    Parameters
+    ----------
+    excess : float
+        Above 0 where more is wrong than was said.
+    error : float
+        The size that chance alone reaches.
+    small : float
+        The size that is of no account.
+    """
+    if abs(excess) < small:
+        return "it is as sure as it should be."
+    kind = "surer than it should be" if excess > 0 else "less sure than it could be"
+    if abs(excess) < error:
+        return f"so few rows cannot tell whether it is {kind} or that is chance."
+    return f"it is {kind}."
 
 
 def _honesty_of_numbers(evidence):
@@ -106,13 +140,9 @@ def _honesty_of_numbers(evidence):
     ratios = np.square(prediction.targets - prediction.mean) / prediction.variance  # mean 1
     ratio = float(np.mean(ratios))
     error = float(np.std(ratios)) / np.sqrt(max(ratios.size - 1, 1))
-    if abs(ratio - 1) < ERRORS * error:
-        kind = "as sure as it should be, as far as so many rows can tell"
-    else:
-        kind = "less sure than it could be" if ratio < 1 else "surer than it should be"
     return (
         f"Errors are {np.sqrt(ratio):.2f} times what the predictive deviation says (root mean "
-        f"square): it is {kind}."
+        f"square): {_how_sure(ratio - 1, ERRORS * error, 2 * NEAR)}"
     )
 
 

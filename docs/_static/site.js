@@ -13,15 +13,27 @@ function widen(table) {
   }));
 }
 
+// What is wider than the page says so, and is scrolled by the keyboard as well.
+function mark(table) {
+  if (table.scrollWidth <= table.clientWidth + 1) return;
+  const hint = document.createElement("div");
+  hint.className = "sideways";
+  hint.textContent = "scroll sideways →";
+  table.before(hint);
+  table.tabIndex = 0;
+}
+
 window.addEventListener("load", () => {
   for (const cell of document.querySelectorAll(".bd-article td")) {
     if (/^[-\d.,e±\s]+$/.test(cell.textContent)) cell.classList.add("number");
   }
-  if (!window.matchMedia("(max-width: 600px)").matches) return;
+  const tables = document.querySelectorAll(".bd-article table");
+  if (!window.matchMedia("(max-width: 600px)").matches) return tables.forEach(mark);
   for (const image of document.querySelectorAll(".bd-article img")) {
     if (image.naturalWidth <= 740) continue;
     image.classList.add("panels");
     image.style.width = `${Math.min(image.naturalWidth, 900)}px`;
   }
-  document.querySelectorAll(".bd-article table").forEach(widen);
+  tables.forEach(widen);
+  tables.forEach(mark);
 });

@@ -191,7 +191,7 @@ def test_below_and_above_zero_are_told_apart(seen):
     assert np.linalg.norm(lab(low, seen) - lab(high, seen)) > 25
 
 
-@pytest.mark.parametrize("columns, said", [
+@pytest.mark.parametrize(("columns", "said"), [
     (slice(30, 33), "the first 3 columns that are not constant, 30 to 32"),
     (slice(0, 0), "the first 3 x 20"),
     (slice(0, 60), "the first 3 x 20"),

@@ -12,7 +12,10 @@ def test_classes_in_words(digits_report):
     found = verdict.verdict(evidence)
     p = evidence.prediction
     own = np.mean(np.log(p.probabilities[np.arange(len(p.targets)), p.targets]))
-    assert f"gets {own:.2f} nats, the logarithm of a probability of {np.exp(own):.2f}" in found[0]
+    assert (
+        f"gets {own:.2f} nats in the mean, the logarithm of a probability of {np.exp(own):.2f}"
+        in found[0]
+    )
     assert f"{100 * np.mean(p.classes == p.targets):.1f} % are right" in found[0]
     says, right = p.probabilities.max(axis=1).mean(), np.mean(p.classes == p.targets)
     assert f"{100 * says:.1f} % in the mean and {100 * right:.1f} % are right" in found[2]
@@ -27,27 +30,33 @@ class Claim:
 
 @pytest.mark.parametrize(
     ("right", "rows", "said"),
-    [(0.9, 1000, "as sure as it should be, as far"), (0.93, 1000, "less sure than it could be"),
-     (0.87, 1000, "surer than it should be"), (0.93, 100, "as sure as it should be, as far")],
+    [(0.9, 1000, "it is as sure as it should be."), (0.905, 50, "it is as sure as it should be."),
+     (0.93, 1000, "it is less sure than it could be."),
+     (0.87, 1000, "it is surer than it should be."),
+     (0.93, 100, "so few rows cannot tell whether it is less sure than it could be or"),
+     (0.87, 100, "so few rows cannot tell whether it is surer than it should be or")],
 )  # fmt: skip
 def test_probabilities_are_called_wrong_where_the_rows_can_tell(right, rows, said):
     """Confidence .9: a share of right answers has the standard error .3 / sqrt(rows)."""
     found = verdict._honesty(Claim(confidence=np.full(rows, 0.9), accuracy=right))
-    assert f": it is {said}" in found
+    assert f": {said}" in found
 
 
 @pytest.mark.parametrize(
-    ("scale", "said"),
-    [(1.0, "as sure as it should be, as far"), (0.8, "less sure than it could be"),
-     (1.25, "surer than it should be")],
+    ("scale", "rows", "said"),
+    [(1.0, 1000, "it is as sure as it should be."),
+     (0.8, 1000, "it is less sure than it could be."),
+     (1.25, 1000, "it is surer than it should be."),
+     (1.25, 10, "so few rows cannot tell whether it is surer than it should be or")],
 )  # fmt: skip
-def test_deviations_are_called_wrong_where_the_rows_can_tell(scale, said):
+def test_deviations_are_called_wrong_where_the_rows_can_tell(scale, rows, said):
     """Errors drawn from a Normal of a scale that is not the one predicted."""
-    errors = scale * norm.ppf((np.arange(1000) + 0.5) / 1000)[:, None]
+    errors = norm.ppf((np.arange(rows) + 0.5) / rows)[:, None]
+    errors *= scale / np.sqrt(np.mean(errors**2))
     claim = Claim(targets=errors, mean=np.zeros_like(errors), variance=np.ones_like(errors))
     found = verdict._honesty_of_numbers(claim)
     assert f"Errors are {scale:.2f} times" in found
-    assert f": it is {said}" in found
+    assert f": {said}" in found
 
 
 def test_level_is_what_other_rows_could_turn_round():
@@ -74,7 +83,9 @@ def test_rivals_of_classes(digits_report):
     for name, rows in named.items():
         assert -1 < np.mean(rows) < 0
         side = verdict.side(evidence.prediction.log_prob - rows)
-        assert f" {side} {name} ({np.mean(rows):.3f})" in sentence
+        more = np.sum(evidence.prediction.log_prob > rows)
+        told = "" if side != verdict.UNTOLD else f", {more} of {len(rows)} rows get more here"
+        assert f" {side} {name} ({np.mean(rows):.3f}{told})" in sentence
 
 
 def test_rivals_of_numbers(line_report):
@@ -95,10 +106,12 @@ def test_rivals_of_numbers(line_report):
     p = evidence.prediction
     ratio = np.mean((p.targets - p.mean) ** 2 / p.variance)
     assert third.startswith(f"Errors are {np.sqrt(ratio):.2f} times what the predictive deviation")
-    assert "root mean square, target unit" in first
+    own_unit = evidence.opened.dataset.encoding.y_scale[0]
+    by_mean = np.sqrt(np.mean((held_y - y.mean()) ** 2)) * own_unit
+    assert first.endswith(f"target unit), the mean of the training rows by {by_mean:.3g}.")
     assert f"In nats a row ({evidence.scores['heldout_nats']:.3f}) that is" in second
-    own = found["a linear regression"] - np.log(evidence.opened.dataset.encoding.y_scale[0])
-    assert f"a linear regression ({own:.3f})" in second
+    own = found["a linear regression"] - np.log(own_unit)
+    assert f"a linear regression ({own:.3f}" in second
 
 
 def test_area_under_the_roc():
@@ -138,7 +151,7 @@ def test_the_page_holds_the_verdict(digits_report, pages):
     text = pages[0].read_text("utf-8")
     for sentence in verdict.verdict(digits_report.evidence):
         assert f"<p>{escape(sentence, quote=True)}</p>" in text
-    assert text.index("nats, the logarithm of") < text.index('class="tiles"')
+    assert text.index("nats in the mean, the logarithm of") < text.index('class="tiles"')
 
 
 def test_a_logistic_regression_that_is_sure_has_finite_nats():
