@@ -30,9 +30,10 @@ window.addEventListener("load", () => {
   const tables = document.querySelectorAll(".bd-article table");
   if (!window.matchMedia("(max-width: 600px)").matches) return tables.forEach(mark);
   for (const image of document.querySelectorAll(".bd-article img")) {
-    if (image.naturalWidth <= 740) continue;
+    const width = image.naturalWidth;
+    if (width <= 560) continue;
     image.classList.add("panels");
-    image.style.width = `${Math.min(image.naturalWidth, 900)}px`;
+    image.style.width = `${width <= 740 ? 540 : Math.min(width, 900)}px`; // small words stay legible
   }
   tables.forEach(widen);
   tables.forEach(mark);
