@@ -50,6 +50,10 @@ html_title = "bnn_ref"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
+HERE = Path(__file__).parent
+WIDE = ["libraries", "programs", *(
+    path.relative_to(HERE).with_suffix("").as_posix() for path in HERE.glob("bench/**/*.md")
+)]  # fmt: skip
 html_theme_options = {
     "show_toc_level": 2,
     "header_links_before_dropdown": 6,
@@ -57,9 +61,7 @@ html_theme_options = {
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": {  # pages of one wide table have its room instead
         "**": ["page-toc", "sourcelink"],
-        "bench/**": [],
-        "libraries": [],
-        "programs": [],
+        **{page: [] for page in WIDE},
     },
     "footer_start": ["copyright"],
     "footer_end": [],
