@@ -186,3 +186,11 @@ def test_a_score_without_targets_or_rows_is_refused():
     found = predict(network, network.init(0), np.zeros((0, 6)), [], draws=2, backend="numpy")
     with pytest.raises(ValueError, match="expected at least one row for a score"):
         found.accuracy  # noqa: B018
+
+
+def test_rounding_leaves_no_mutual_information_below_0():
+    """Equal draws have none: the two entropies then differ by rounding, up and down."""
+    z = np.random.default_rng(0).normal(size=(200, 3))
+    p = reduce_draws(Categorical(), [z, z, z])
+    assert np.min(p.total_entropy - p.expected_entropy) < 0
+    assert np.min(p.mutual_information) == 0

@@ -149,3 +149,15 @@ def test_who_locks_what_the_one_before_has_removed_begins_again(tmp_path, monkey
         assert path.exists()
         with pytest.raises(ValueError, match="another process"):
             enter(tmp_path)
+
+
+def test_a_lock_file_in_anothers_place_is_not_the_one_that_was_locked(tmp_path):
+    path, other = tmp_path / NAME, tmp_path / "other"
+    path.touch()
+    other.touch()
+    status = os.stat(path)
+    assert lock._is_still_there(path, status)
+    os.replace(other, path)
+    assert not lock._is_still_there(path, status)
+    path.unlink()
+    assert not lock._is_still_there(path, status)
