@@ -154,17 +154,21 @@ def _prior(place: str, regularizer: Any, kl_weight: float | None) -> Any:
     return (0.0, float(np.sqrt(kl_weight / (2 * strength))))
 
 
-def _dense(builder: Builder, place: str, theirs: Any, kl_weight: float | None) -> None:
+def _weights(place: str, theirs: Any, kl_weight: float | None) -> tuple[Any, dict[str, Any]]:
+    """Return a layer's arrays by name, and what it says of bias, training and priors."""
     arrays = {"kernel_mu": np.asarray(theirs.kernel)}
     if theirs.use_bias:
         arrays["bias_mu"] = np.asarray(theirs.bias)
-    priors = {
+    options = {
         f"{name}_prior": _prior(place, getattr(theirs, f"{name}_regularizer"), kl_weight)
         for name in ("kernel", "bias")
     }
-    layer = Dense(*arrays["kernel_mu"].shape, bias=bool(theirs.use_bias),
-                  frozen=not theirs.trainable, **priors)  # fmt: skip
-    builder.add(place, layer, arrays)
+    return arrays, {"bias": bool(theirs.use_bias), "frozen": not theirs.trainable, **options}
+
+
+def _dense(builder: Builder, place: str, theirs: Any, kl_weight: float | None) -> None:
+    arrays, options = _weights(place, theirs, kl_weight)
+    builder.add(place, Dense(*arrays["kernel_mu"].shape, **options), arrays)
 
 
 def _check_conv(place: str, layer: Any) -> None:
@@ -177,15 +181,8 @@ def _check_conv(place: str, layer: Any) -> None:
 
 def _conv(builder: Builder, place: str, theirs: Any, kl_weight: float | None) -> None:
     _check_conv(place, theirs)
-    arrays = {"kernel_mu": np.asarray(theirs.kernel)}
-    if theirs.use_bias:
-        arrays["bias_mu"] = np.asarray(theirs.bias)
-    priors = {
-        f"{name}_prior": _prior(place, getattr(theirs, f"{name}_regularizer"), kl_weight)
-        for name in ("kernel", "bias")
-    }
-    layer = Conv2D(theirs.filters, theirs.kernel_size, theirs.strides, theirs.padding,
-                   bias=bool(theirs.use_bias), frozen=not theirs.trainable, **priors)  # fmt: skip
+    arrays, options = _weights(place, theirs, kl_weight)
+    layer = Conv2D(theirs.filters, theirs.kernel_size, theirs.strides, theirs.padding, **options)
     builder.add(place, layer, arrays)
 
 

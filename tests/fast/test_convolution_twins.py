@@ -4,7 +4,8 @@ import needs_numba  # noqa: F401
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from tolerances import COMPILED_FLOAT32, COMPILED_FLOAT64, relative
+from tolerances import COMPILED_FLOAT64, relative
+from twins import DTYPES, LIMITS
 
 from bnn_ref import (
     Adam,
@@ -22,10 +23,6 @@ from bnn_ref.fast import compiled
 from bnn_ref.fast.members import is_compiled
 from bnn_ref.fast.twins import conv_flipout
 from bnn_ref.priors import LearnedNormalPrior, NormalPrior, ScaledPrior
-
-LIMITS = {"float32": COMPILED_FLOAT32, "float64": COMPILED_FLOAT64}
-# kernels are compiled for each dtype, in a third of a minute: quickly for one
-DTYPES = ["float64", pytest.param("float32", marks=pytest.mark.slow)]
 
 
 def network(seed=0):

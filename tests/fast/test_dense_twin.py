@@ -4,16 +4,14 @@ import needs_numba  # noqa: F401
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from tolerances import COMPILED_FLOAT32, COMPILED_FLOAT64, relative
+from tolerances import COMPILED_FLOAT64, relative
+from twins import DTYPES, LIMITS, assert_same_prediction
 
 from bnn_ref import Adam, Categorical, Dense, DenseFlipout, Network, Residual, State, reference
 from bnn_ref.activations import ACTIVATIONS, Activation
 from bnn_ref.fast import compiled
 from bnn_ref.fast.twins import dense
 
-LIMITS = {"float32": COMPILED_FLOAT32, "float64": COMPILED_FLOAT64}
-# kernels are compiled for each dtype: quickly for one
-DTYPES = ["float64", pytest.param("float32", marks=pytest.mark.slow)]
 LAPLACE = {"type": "laplace", "loc": 0.1, "scale": 0.7}
 ARRAYS = {"type": "normal", "loc": 0.1, "scale": np.linspace(0.5, 1.0, 33)}
 
@@ -72,12 +70,7 @@ def test_what_no_kernel_has_runs_in_numpy(monkeypatch):
 def test_a_prediction_is_the_references_and_a_row_its_own(dtype):
     net = network()
     p, x, _ = problem(net, dtype, 150)
-    for kind in ("weights", "flipout", "mean"):
-        found, exact = (back.draw_outputs(net, p, x, 4, 2, kind=kind)
-                        for back in (compiled, reference))  # fmt: skip
-        assert relative(found, exact) < LIMITS[dtype], kind
-        some = compiled.draw_outputs(net, p, x[131:], 4, 2, kind=kind, first_row=131)
-        assert_array_equal(some, found[131:])
+    assert_same_prediction(net, p, x, 131)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -4,7 +4,8 @@ import needs_numba  # noqa: F401
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from tolerances import COMPILED_FLOAT32, COMPILED_FLOAT64, relative
+from tolerances import relative
+from twins import DTYPES, LIMITS
 
 from bnn_ref import (
     Adam,
@@ -21,10 +22,6 @@ from bnn_ref import (
 from bnn_ref.activations import ACTIVATIONS, Activation
 from bnn_ref.fast import compiled, places
 from bnn_ref.fast.twin import TWINS, Twin
-
-LIMITS = {"float32": COMPILED_FLOAT32, "float64": COMPILED_FLOAT64}
-# kernels are compiled for each dtype: quickly for one
-DTYPES = ["float64", pytest.param("float32", marks=pytest.mark.slow)]
 
 
 def stack():
