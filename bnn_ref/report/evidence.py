@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..parameters import Parameters
 
 MOST_ROWS = 10_000  # of the part that is shown
-SWEEP_ROWS = 2_000  # where a whole curve of predictions is made
+SWEEP_ROWS = 1_000  # where a whole curve of predictions is made: no more work than the page's own
 SWEEP_DRAWS = 20
 
 

@@ -30,7 +30,8 @@ def split(prediction: Prediction) -> dict[str, NDArray[Any]]:
 def look(evidence: Evidence) -> tuple[str, list[Plot]]:
     """Return what is to be said of strange rows, and the figures, for class probabilities."""
     x, y = np.asarray(evidence.x[:ROWS]), evidence.y[:ROWS]
-    groups = {f"{evidence.part} rows": split(evidence.predict(x, draws=evidence.draws))}
+    own = split(evidence.prediction)
+    groups = {f"{evidence.part} rows": {name: rows[:ROWS] for name, rows in own.items()}}
     for name, rows in strangers(x, evidence.image, evidence.seed).items():
         groups[name] = split(evidence.predict(rows, draws=evidence.draws))
     plots = [

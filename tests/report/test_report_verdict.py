@@ -1,10 +1,12 @@
 """The verdict's sentences are true: each number worked out a second way."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from bnn_ref.report import mistakes, shifts, verdict, weights
+from bnn_ref.report import mistakes, shifts, uncertainty, verdict, weights
 
 
 def test_classes_in_words(digits_report):
@@ -119,6 +121,24 @@ def test_area_under_the_roc():
     assert shifts.area(np.array([1.0, 2]), np.array([3.0, 4])) == 0
     assert shifts.area(np.array([1.0, 1]), np.array([1.0, 1])) == 0.5
     assert shifts.area(np.array([1.0, 3]), np.array([2.0])) == 0.5
+
+
+def test_rows_that_were_predicted_are_not_predicted_again(digits_report):
+    """Of a large network the draws are most of a report's time."""
+    evidence = digits_report.evidence
+    asked = []
+
+    class Watched(type(evidence)):
+        def predict(self, x, *args, **options):
+            asked.append(np.asarray(x))
+            return super().predict(x, *args, **options)
+
+    watched = Watched(*(getattr(evidence, field.name) for field in fields(evidence)))
+    said, _ = uncertainty.look(watched)
+    fresh = evidence.predict(evidence.x, draws=evidence.draws).total_entropy[: shifts.ROWS]
+    assert f", {fresh.mean():.3g} for {evidence.part} rows)" in said
+    kinds = len(shifts.strangers(np.asarray(evidence.x[:2]), evidence.image))
+    assert len(asked) == kinds + len(shifts.ANGLES)
 
 
 def test_what_is_not_larger_is_said():
