@@ -182,7 +182,8 @@ ARGUMENTS = {
 }
 
 
-LONG = ("growth", "predict", "fit", "kernels", "threads")  # seconds each, several processes
+# Seconds each, several processes; tests/bench/test_bench_variance.py stands for the last.
+LONG = ("growth", "predict", "fit", "kernels", "threads", "variance")
 
 
 @pytest.mark.parametrize(

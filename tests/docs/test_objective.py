@@ -66,7 +66,7 @@ def test_training_goes_to_the_best_mean_field_posterior():
     _, mean, covariance = exact(x, y)
     rate = lambda step: 0.03 / (1 + step / 80)  # noqa: E731 (said where it is used)
     run = fit(network, (x, y[:, None]), steps=1200, learning_rate=rate, dtype="float64",
-              draws_per_step=4, backend="numpy")  # fmt: skip
+              draws_per_step=4)  # fmt: skip
     mu, sigma = mu_and_sigma(run.parameters)
     wanted = 1 / np.sqrt(np.diag(np.linalg.inv(covariance)))
     np.testing.assert_allclose(mu, mean, atol=0.02)

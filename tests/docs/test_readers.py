@@ -55,9 +55,11 @@ def test_a_readers_answers_are_accepted(reader, tmp_path, volume):
         assert check.agrees, (key, check.text())
 
 
-def test_of_version_2_the_common_part_is_answered_and_the_rest_declined(reader, tmp_path):
+def test_of_version_2_the_common_part_is_answered_and_the_rest_declined(reader, tmp_path, volume):
+    """Quickly every third vector, those that are answered among them."""
     answered = set()
-    for path in [path for path in suite.files((2,)) if path.name.startswith("agree")]:
+    asked = [path for path in suite.files((2,)) if path.name.startswith("agree")]
+    for path in asked[volume(1, 0) :: volume(3, 1)]:
         question = read_any(path).question()
         if question.dtype != "float64":
             continue

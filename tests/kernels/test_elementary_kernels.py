@@ -57,7 +57,7 @@ def cosine(x):
 def test_against_mpmath(name, dtype, volume):
     function, exact, low, high = RANGES[name]
     function = {"sin": sine, "cos": cosine}.get(name, function)
-    x = spread(np.random.default_rng(1), low, high, volume(500, 2000))
+    x = spread(np.random.default_rng(1), low, high, volume(250, 2000))
     if name.startswith("log near"):
         x = x[x >= 0.5]
     x = x.astype(dtype)

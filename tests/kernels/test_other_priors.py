@@ -46,7 +46,7 @@ def test_erf_against_mpmath(dtype):
 @pytest.mark.parametrize(("loc", "scale"), [(0.0, 1.0), (0.0, 0.03), (0.1, 0.4)])
 def test_laplace_against_mpmath(loc, scale, dtype, volume):
     loc, scale = (float(np.dtype(dtype).type(v)) for v in (loc, scale))
-    mu, sigma = points(loc, scale, dtype, volume(60, 2000))
+    mu, sigma = points(loc, scale, dtype, volume(30, 2000))
     found = [np.zeros_like(mu) for _ in range(3)]
     laplace(loc, scale, mu, sigma, np.ones_like(mu), *found)
     check(mu, sigma, loc, scale, found)

@@ -225,9 +225,13 @@ def test_false_alarms_keep_to_the_stated_probability(maker):
     assert count <= 16
 
 
-def test_our_own_layer_keeps_to_the_stated_probability():
-    """As above, for the layer of the package itself."""
-    assert len(calibrate_moments.alarms(OWN, 100, 100, 0.05)) <= 16
+def test_our_own_layer_keeps_to_the_stated_probability(volume):
+    """As above, for the layer of the package itself; quickly forty runs, each kind in each size.
+
+    Where .05 is met, 16 of 100 and 9 of 40 are exceeded once in 100,000 and in 48,000.
+    """
+    runs, most = volume((40, 9), (100, 16))
+    assert len(calibrate_moments.alarms(OWN, runs, 100, 0.05)) <= most
 
 
 @pytest.mark.slow

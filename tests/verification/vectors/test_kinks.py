@@ -32,7 +32,10 @@ def kink_question(dtype, near):
     ("dtype", "near"), [("float64", 0), ("float64", -2.3e-16), ("float32", -1.2e-7)]
 )
 @pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
-def test_a_unit_at_its_kink_is_undecided_and_hides_nothing_else(monkeypatch, dtype, near, slope):
+def test_a_unit_at_its_kink_is_undecided_and_hides_nothing_else(
+    monkeypatch, dtype, near, slope, volume
+):
+    """Quickly the other faults at one kink beside 0 and one slope of three."""
     question = kink_question(dtype, near)
     function = ACTIVATION_TABLE["relu"][0]
     eps = 10 * np.finfo(dtype).eps
@@ -47,6 +50,8 @@ def test_a_unit_at_its_kink_is_undecided_and_hides_nothing_else(monkeypatch, dty
     assert [unit[:22] for unit in check.comparison.undecided] == (
         [] if same else ["layer 0, row 0, unit 0"]
     )
+    if not volume(near == 0 or slope == 0.5, True):
+        return
     found["grad.layers.0.kernel_rho"] = found["grad.layers.0.kernel_rho"] * 1.03
     assert check_vector(question.answer(found, "a fault")).comparison.first.name == (
         "grad.layers.0.kernel_rho"
