@@ -85,6 +85,14 @@ def line(axis, name, label, points, scale=1e3):
     axis.errorbar(x, y, yerr=[low, high], label=label, capsize=2, **style(name))
 
 
+def ratios(axis, name, label, compared):
+    """Draw the ratios of (x, `Comparison`) with their intervals."""
+    points = sorted(compared, key=lambda point: point[0])
+    x, y = [point[0] for point in points], np.array([c.ratio for _, c in points])
+    error = [y - [c.low for _, c in points], [c.high for _, c in points] - y]
+    axis.errorbar(x, y, yerr=error, label=label, capsize=2, **style(name))
+
+
 def dots(axis, workloads, names, scale=1e3, unit="ms"):
     """Draw the median and its interval of every contender that a workload has, a row for each.
 
@@ -112,6 +120,16 @@ def plain_ticks(axis, values):
     """Put ticks at the values of x alone, written as numbers."""
     axis.set_xticks(values, [str(value) for value in values])
     axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+
+
+def plain_numbers(axis):
+    """Write a logarithmic y axis as numbers, at 1, 2 and 5 of each decade."""
+
+    def words(value, _):
+        return f"{value:g}" if f"{value:e}"[0] in "125" else ""
+
+    axis.yaxis.set_major_formatter(words)
+    axis.yaxis.set_minor_formatter(words)
 
 
 def legend(axis, **options):

@@ -1,7 +1,7 @@
 """A training step's growth with width, depth and batch size, 1 to 4,096."""
 
 from .. import plots
-from ..comparison import group, medians, timed, title_of
+from ..comparison import against_base, base_of, group, medians, timed, title_of
 from ..workloads import GROWN, GROWTH, growth_value, parse
 from . import step
 
@@ -9,6 +9,7 @@ HELP = "a training step's growth with width, depth and batch, the best form of e
 WORKLOADS = GROWN
 CONTENDERS = ["ours_numba", "jax_jit", "torch_manual", "torch_eager"]
 ROUNDS = 2
+UNTIMED = {"processes": [], "refusal": None}
 run = step.run
 
 
@@ -18,20 +19,33 @@ def tables(measured):
 
 
 def plot(measured, path):
-    """Draw the growth with width, depth and batch."""
-    names, workloads = plots.names_in(measured["cells"]), group(measured["cells"])
-    figure, axes = plots.panels(1, 3, "A training step: time against the network's size")
-    for axis, (what, members) in zip(axes, GROWTH.items(), strict=True):
-        members = [name for name in members if name in workloads]
+    """Draw a step's time against width, depth and batch, and below it each peer's over ours."""
+    cells = measured["cells"]
+    names, workloads = plots.names_in(cells), group(cells)
+    over_ours = against_base(cells)
+    figure, axes = plots.panels(2, 3, "A training step: time against the network's size")
+    for (what, members), axis, below in zip(GROWTH.items(), axes[:3], axes[3:], strict=True):
+        places = {name: growth_value(what, parse(name)) for name in members if name in workloads}
         for name in names:
-            cells = [(member, workloads[member].get(name)) for member in members]
-            points = [(growth_value(what, parse(member)), medians(cell))
-                      for member, cell in cells if cell and timed(cell)]  # fmt: skip
-            if points:
-                plots.line(axis, name, title_of(name), points)
-        axis.set(xlabel={"width": "hidden width", "depth": "hidden layers",
-                         "batch": "batch size"}[what], ylabel="a step, ms",
-                 xscale="log", yscale="log")  # fmt: skip
-        plots.plain_ticks(axis, sorted({growth_value(what, parse(member)) for member in members}))
+            times = {member: medians(workloads[member][name]) for member in places
+                     if timed(workloads[member].get(name, UNTIMED))}  # fmt: skip
+            if times:
+                plots.line(
+                    axis,
+                    name,
+                    title_of(name),
+                    [(places[member], samples) for member, samples in times.items()],
+                )
+            compared = [(places[member], over_ours[member, name]) for member in places
+                        if (member, name) in over_ours]  # fmt: skip
+            if compared:
+                plots.ratios(below, name, title_of(name), compared)
+        below.axhline(1, **plots.style(base_of(cells)) | {"marker": ""})
+        for each, label in ((axis, "a step, ms"), (below, "a peer's time over ours")):
+            each.set(xlabel={"width": "hidden width", "depth": "hidden layers",
+                             "batch": "batch size"}[what], ylabel=label,
+                     xscale="log", yscale="log")  # fmt: skip
+            plots.plain_ticks(each, sorted(set(places.values())))
+            plots.plain_numbers(each)
     plots.legend(axes[0])
     plots.save(figure, path)
