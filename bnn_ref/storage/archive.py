@@ -64,10 +64,11 @@ class Archive:
 
     names: tuple[str, ...]
     _members: dict[str, zipfile.ZipInfo]
+    _headers: dict[str, tuple[tuple[int, ...], np.dtype[Any], bool, int]]  # that were read
 
     def __init__(self, file: BinaryIO, limit: int) -> None:
         self._file, self._zip = file, zipfile.ZipFile(file)
-        self._members = {}
+        self._members, self._headers = {}, {}
         for info in self._zip.infolist():
             name, ending = info.filename[:-4], info.filename[-4:]
             if ending != ".npy" or not name:
@@ -148,8 +149,10 @@ class Archive:
 
     def _header(self, name):
         """Return (shape, dtype, fortran_order, bytes before the data)."""
-        with self._open(name) as member:
-            return _parse_header(show_name(name), member.read(12 + _HEADER))
+        if name not in self._headers:
+            with self._open(name) as member:
+                self._headers[name] = _parse_header(show_name(name), member.read(12 + _HEADER))
+        return self._headers[name]
 
 
 def _parse_header(thing, prefix):
