@@ -32,7 +32,7 @@ from .processor import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 
 DEPTH = 256  # of one stretch of the sum over k: a stretch of B's columns stays in the first cache
 PACKING_ROWS = 96  # from here on it pays to copy a stretch of B's columns, which all tiles read
-MOST_ROWS = TILE_ROWS * (17 if TILE_ROWS == 8 else 22)  # of an A read along its columns
+MOST_ROWS = -(-132 // TILE_ROWS) * TILE_ROWS  # of an A read along its columns: whole tiles
 PACKED = DEPTH * (TILE_VECTORS * VECTOR_BYTES // 4 + MOST_ROWS)  # numbers, of float32
 
 
