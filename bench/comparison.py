@@ -37,7 +37,7 @@ def medians(cell):
 
 def timed(cell):
     """Return True where a cell has times and was not refused."""
-    return not cell["refusal"] and bool(medians(cell))
+    return not cell["refusal"] and any(cell["processes"])
 
 
 def base_of(cells):

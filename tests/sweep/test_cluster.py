@@ -161,6 +161,7 @@ def test_a_sweep_loses_nothing_with_a_worker(own_client, tmp_path):
     assert len(list((tmp_path / "out" / "cells").iterdir())) == 30
 
 
+@pytest.mark.slow  # quickly a sweep that loses a worker stands for it
 def test_a_cell_that_kills_its_worker_is_reported(own_client, tmp_path):
     def task(cell, threads):
         if cell["n"] == 2:

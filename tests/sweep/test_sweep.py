@@ -167,8 +167,8 @@ def test_case_54_flipped_test_labels_are_other_cells(tmp_path, capsys):
     np = pytest.importorskip("numpy")
     path, rng = tmp_path / "d.npz", np.random.default_rng(54)
     x, x_test = rng.normal(size=(60, 2)), rng.normal(size=(40, 2))
-    words = ["sweep", "--out", tmp_path / "out", "--workers", "1", "--data", path, "steps=120",
-             "layers=6", "backend=numpy", "draws=2", "learning_rate=0.05"]  # fmt: skip
+    words = ["sweep", "--out", tmp_path / "out", "--workers", "1", "--data", path, "steps=40",
+             "layers=6", "backend=numpy", "draws=2", "learning_rate=0.1"]  # fmt: skip
     scores = []
     for flip in (0, 1, 0):
         labels = ((x_test[:, 0] > 0) + flip) % 2

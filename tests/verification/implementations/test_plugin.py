@@ -88,6 +88,7 @@ def test_every_question_is_answered_by_the_reference(question):
     assert_answer(question, OURS(question))
 
 
+@pytest.mark.slow  # quickly test_a_question_of_version_2_shrinks_to_what_fails
 def test_a_failing_network_shrinks():
     """A mistake in the second of two layers: what is found has two layers of one unit each."""
     small = find(questions(), lambda q: len(q.layers) > 1 and q.layers[0].bias == "normal",

@@ -62,8 +62,8 @@ def sampled(seed, off=0.0):
     return call
 
 
-def test_a_monte_carlo_kl_is_tested_for_its_mean():
-    for seed in range(20):
+def test_a_monte_carlo_kl_is_tested_for_its_mean(volume):
+    for seed in range(volume(5, 20)):
         report = check_kl(sampled(seed), MU, SIGMA, PRIOR, kind="monte_carlo")
         assert report.agrees, report
         assert report.error > 0
