@@ -8,9 +8,9 @@ import numpy as np
 
 from .addresses import view
 from .arrays import put
-from .elementary import exp_series, less_exponent
+from .elementary import exp_series, less_exponent, power_of_2
 from .jit import kernel
-from .machine import bits_float, multiply_add, select, use_whole_vectors
+from .machine import multiply_add, select, tiny_of, use_whole_vectors
 from .records import ADAM, ADD
 
 LARGE_RATE, SMALL_EPSILON = 1e6, 1e-30  # from here on an update may overflow, see `is_plain`
@@ -24,7 +24,7 @@ def _correction(log_beta, step):
         return 1.0
     n = np.floor(x * 1.4426950408889634 + 0.5)
     r = less_exponent(n, x)
-    power = bits_float(np.int64((np.int64(n) + np.int64(1023)) << np.int64(52)))
+    power = power_of_2(n)
     return multiply_add(-power, multiply_add(r * r, exp_series(r), r), 1.0 - power)
 
 
@@ -67,7 +67,7 @@ def adam(p, m, v, g, run):
     """
     use_whole_vectors()
     T = type(p[0])
-    tiny = np.finfo(p.dtype).tiny
+    tiny = tiny_of(p[0])
     rate, scale, epsilon = T(run.rate), T(run.scale), T(run.epsilon)
     beta_1, beta_2 = T(run.beta_1), T(run.beta_2)
     rest_1, rest_2 = T(run.rest_1), T(run.rest_2)

@@ -219,7 +219,7 @@ def backward(task, layers, run, memory, part):
     the weights are read along rows as they lie.
     """
     k = task.layer
-    layer, before = layers[k], layers[max(k - 1, 0)]
+    layer, before = layers[k], layers[k - 1 if k > 0 else 0]
     inputs, outputs, work = layer.inputs, layer.outputs, memory.work
     first, rows = task.begin, task.end - task.begin
     column, columns = task.first, task.last - task.first

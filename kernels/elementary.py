@@ -14,10 +14,10 @@ import math
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
 from .jit import inner
-from .machine import bits_float, float_bits, fused, multiply_add, select
+from .machine import constant, fused, multiply_add, select
 
 LOG2_HIGH = 0.693145751953125  # 16 bits: a whole number below 2^11 times it is exact in float64;
 LOG2_LOW = 1.42860682030941723212e-6  # ... times 8 bits of it in float32, see `_exponent`
@@ -58,66 +58,44 @@ _sin_series = series(lambda k: (-1) ** (k + 1) / math.factorial(2 * k + 3), 4, 8
 _cos_series = series(lambda k: (-1) ** k / math.factorial(2 * k + 4), 4, 8)
 
 
-def _by_dtype(single, double):
-    """Return a function of one number: `single` for float32, `double` for float64."""
+@intrinsic
+def power_of_2(typingctx, n):
+    """Return 2^n of a float that holds a whole number n, a normal number's exponent."""
+    digits, bias, _ = _layout(n)
 
-    def function(x):
-        raise TypeError("compiled code only")
+    def codegen(context, builder, signature, args):
+        whole = ir.IntType(n.bitwidth)
+        biased = builder.add(builder.fptosi(args[0], whole), ir.Constant(whole, bias))
+        return builder.bitcast(builder.shl(biased, ir.Constant(whole, digits)), args[0].type)
 
-    @overload(function, inline="always")
-    def choose(x):
-        if x == types.float32:
-            return lambda x: single(x)
-        return lambda x: double(x)
-
-    return function
+    return n(n), codegen
 
 
-@inner
-def _power_single(n):
-    return bits_float(np.int32((np.int32(n) + np.int32(127)) << np.int32(23)))
+@intrinsic
+def mantissa(typingctx, x):
+    """Return (n as a float, m) with x = 2^n m of a normal x > 0, m from sqrt(1/2) to sqrt(2)."""
+    digits, _, root = _layout(x)
+
+    def codegen(context, builder, signature, args):
+        kind, whole = args[0].type, ir.IntType(x.bitwidth)
+        bits = builder.bitcast(args[0], whole)
+        shift = ir.Constant(whole, digits)
+        n = builder.ashr(builder.sub(bits, ir.Constant(whole, root)), shift)
+        m = builder.bitcast(builder.sub(bits, builder.shl(n, shift)), kind)
+        pair = (builder.sitofp(n, kind), m)
+        return context.make_tuple(builder, signature.return_type, pair)
+
+    return types.UniTuple(x, 2)(x), codegen
 
 
-@inner
-def _power_double(n):
-    return bits_float(np.int64((np.int64(n) + np.int64(1023)) << np.int64(52)))
+def _layout(kind):
+    """Return a float type's bits of mantissa, its bias, and the bits of sqrt(1/2)."""
+    if kind == types.float32:
+        return 23, 127, 0x3F3504F3
+    return 52, 1023, 0x3FE6A09E667F3BCD
 
 
-power_of_2 = _by_dtype(_power_single, _power_double)  # 2^n of a float that holds a whole number n
-
-
-@inner
-def _mantissa_single(x):
-    bits = np.int32(float_bits(x) - np.int32(0x3F3504F3))  # from sqrt(1/2) up
-    n = np.int32(bits >> np.int32(23))
-    return np.float32(n), bits_float(np.int32(float_bits(x) - np.int32(n << np.int32(23))))
-
-
-@inner
-def _mantissa_double(x):
-    bits = np.int64(float_bits(x) - np.int64(0x3FE6A09E667F3BCD))
-    n = bits >> np.int64(52)
-    return np.float64(n), bits_float(float_bits(x) - (n << np.int64(52)))
-
-
-# x = 2^n m of a normal x > 0, with m from sqrt(1/2) to sqrt(2): (n as a float, m)
-mantissa = _by_dtype(_mantissa_single, _mantissa_double)
-
-_least_single = np.float32(-87.0)
-_least_double = np.float64(-708.0)
-
-
-@inner
-def _lowest_single(x):
-    return _least_single
-
-
-@inner
-def _lowest_double(x):
-    return _least_double
-
-
-_lowest = _by_dtype(_lowest_single, _lowest_double)
+_lowest = constant(-87.0, -708.0)
 
 
 @inner

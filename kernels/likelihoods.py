@@ -11,6 +11,7 @@ import numpy as np
 from .arrays import put, total
 from .elementary import exp, log, softplus_sigmoid
 from .jit import kernel
+from .machine import select
 
 CATEGORICAL, BERNOULLI, NORMAL, PREDICTED_NORMAL, GIVEN = range(5)  # GIVEN: see `nll_row`
 CODES = {
@@ -67,7 +68,7 @@ def _categorical(z, label, grad, factor):
         return np.nan
     largest = z[0]
     for o in range(1, z.size):
-        largest = max(largest, z[o])
+        largest = select(z[o] > largest, z[o], largest)
     for o in range(z.size):
         grad[o] = exp(z[o] - largest)
     mass = total(grad)

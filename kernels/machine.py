@@ -1,9 +1,11 @@
 """What NumPy code cannot say: single instructions, as Numba intrinsics.
 
-Vectors of 64 bytes, reinterpretation of bits, 32-bit products, sums of a fixed order; those of
-memory are in `addresses.py`. LLVM splits what a processor has no such instruction for.
+Vectors of 64 bytes, choices without a jump, constants of a type, 32-bit products, sums of a fixed
+order; those of memory are in `addresses.py`. LLVM splits what a processor has no such instruction
+for.
 """
 
+import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
@@ -28,26 +30,22 @@ def use_whole_vectors(typingctx):
     return types.void(), codegen
 
 
-@intrinsic
-def float_bits(typingctx, x):
-    """Return the bits of a float32 as int32, or of a float64 as int64."""
-    bits = types.int32 if x == types.float32 else types.int64
+def constant(single, double):
+    """Return an intrinsic of one number: a constant of its type, for float32 and for float64."""
 
-    def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], context.get_value_type(bits))
+    @intrinsic
+    def value(typingctx, like):
+        def codegen(context, builder, signature, args):
+            return ir.Constant(args[0].type, float(single if like == types.float32 else double))
 
-    return bits(x), codegen
+        return like(like), codegen
+
+    return value
 
 
-@intrinsic
-def bits_float(typingctx, bits):
-    """Return the float32 of an int32's bits, or the float64 of an int64's."""
-    x = types.float32 if bits == types.int32 else types.float64
-
-    def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], context.get_value_type(x))
-
-    return x(bits), codegen
+# of a number's type: the smallest normal number, and the largest
+tiny_of = constant(np.finfo(np.float32).tiny, np.finfo(np.float64).tiny)
+largest_of = constant(np.finfo(np.float32).max, np.finfo(np.float64).max)
 
 
 @intrinsic

@@ -23,7 +23,7 @@ from .elementary import (
 )
 from .jit import entry, inner, kernel
 from .laplace import laplace, point_laplace
-from .machine import select, use_whole_vectors
+from .machine import select, tiny_of, use_whole_vectors
 from .philox import normals
 from .priors import ARRAYS, LAPLACE, MIXTURE, NO_PRIOR
 from .records import DRAWN
@@ -54,7 +54,7 @@ def _spread(rho, shift, sigma, slope, kl):
     """
     use_whole_vectors()
     T = type(sigma[0])
-    tiny = np.finfo(sigma.dtype).tiny
+    tiny = tiny_of(sigma[0])
     log_tiny = log(T(tiny))
     for i in range(rho.size):
         soft, by_rho = softplus_sigmoid(rho[i])

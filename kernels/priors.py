@@ -12,7 +12,7 @@ import numpy as np
 
 from .elementary import less_exponent, log, log1p_gap, mantissa
 from .jit import kernel
-from .machine import multiply_add, select, use_whole_vectors
+from .machine import multiply_add, select, tiny_of, use_whole_vectors
 
 NORMAL, NO_PRIOR, LAPLACE, ARRAYS, MIXTURE, LEARNED = range(6)
 CODES = {
@@ -81,7 +81,7 @@ def _normal_variance(normal, rho, sigma, slope, kl, kl_rho):
     """
     use_whole_vectors()
     T = type(sigma[0])
-    s, tiny = T(normal.scale), np.finfo(sigma.dtype).tiny
+    s, tiny = T(normal.scale), tiny_of(sigma[0])
     log_s = log(s)
     inverse = T(1.0) / s
     s_exponent, s_mantissa = mantissa(s)  # sigma / s itself may be below the normal numbers

@@ -25,6 +25,7 @@ from .dense_flipout import (
 from .elementary import sigmoid, softplus
 from .jit import entry, kernel
 from .likelihoods import PREDICTED_NORMAL, nll_row
+from .machine import largest_of
 from .memory import memory_for
 from .predict import predict
 from .records import (
@@ -187,7 +188,7 @@ def run(tasks, parts, layers, settings, x, control, scratch, thread):
     if not come(control, thread):
         return
     memory = memory_for(this, x, scratch)
-    limit = np.sqrt(np.float64(np.finfo(scratch.dtype).max)) / 16.0  # a square is finite too
+    limit = np.sqrt(np.float64(largest_of(scratch[0]))) / 16.0  # a square is finite too
     count = tasks.size
     begin = phase = 0
     while begin < count:
