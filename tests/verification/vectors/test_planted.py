@@ -103,6 +103,7 @@ def test_what_has_no_name_in_torch_is_explained_by_its_parts(how, volume):
     assert found_of("torch", how, asked) == (0, asked)
 
 
+@pytest.mark.timeout(1800)  # ten networks of JAX, each compiled
 def test_mistakes_in_jax_are_caught_and_named(volume):
     pytest.importorskip("jax")
     asked, told, every = volume(1, 10), 0, [*BY_NAME, *PARTS][:: volume(60, 1)]
