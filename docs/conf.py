@@ -72,3 +72,15 @@ ALONE = ("index", "derivation", "failures", "libraries", "limits", "objective", 
          "vectors", "verify")  # fmt: skip
 html_sidebars = {page: [] for page in ALONE}  # without pages below them
 linkcheck_ignore = [r"https://doi\.org/.*", r"https?://.*"]  # the build has no network
+
+
+def give_sources_a_section(app, what, name, obj, options, lines):
+    """Part a closing "Source:" from the section before it, to which numpydoc would add it."""
+    start = next((k for k, line in enumerate(lines) if line.startswith("Source: ")), None)
+    if start is not None:
+        lines[start:start] = ["References", "----------"]
+
+
+def setup(app):
+    """Connect what is of this site alone; before numpydoc, whose priority is 500."""
+    app.connect("autodoc-process-docstring", give_sources_a_section, priority=100)

@@ -119,7 +119,7 @@ def sum_for_mean(layer, p, noise, t, grad_outputs, kl_weight, gradients,
     return backward(layer, p, noise, t, scaled, kl_weight, gradients)
 
 
-@pytest.mark.parametrize("small", [True, False])
+@pytest.mark.parametrize("small", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("where", "name", "mistake", "shows"),
     [

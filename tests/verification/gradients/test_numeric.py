@@ -71,7 +71,7 @@ def small_network(dtype, seed=0, *, activation="relu", kl_weight=1e-3, at_zero=F
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", ["relu", pytest.param("tanh", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kl_weight", [0.0, 1e-3])
 @pytest.mark.parametrize("at_zero", [False, True])
 def test_a_right_gradient_raises_no_alarm(dtype, method, activation, kl_weight, at_zero):
