@@ -61,6 +61,7 @@ def pytest_configure(config):
             raise pytest.UsageError(str(error)) from None
     _share_bytecode(config)
     config.addinivalue_line("markers", "slow: takes minutes; runs with --slow")
+    config.addinivalue_line("markers", "long: takes ten minutes and more, by hand alone")
     config.addinivalue_line("markers", "volume: does more of the same with --slow")
     # Whoever starts the tests in the background has these ignored, and so would every child have.
     for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):

@@ -235,6 +235,7 @@ def test_our_own_layer_keeps_to_the_stated_probability(volume):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", [OWN, "torch", "tfp"])
 def test_five_thousand_runs_at_one_in_a_thousand(name):
