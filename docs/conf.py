@@ -77,7 +77,7 @@ linkcheck_ignore = [r"https://doi\.org/.*", r"https?://.*"]  # the build has no 
 def give_sources_a_section(app, what, name, obj, options, lines):
     """Part a closing "Source:" from the section before it, to which numpydoc would add it."""
     start = next((k for k, line in enumerate(lines) if line.startswith("Source: ")), None)
-    if start is not None:
+    if start is not None and what != "module":  # whose text has no sections
         lines[start:start] = ["References", "----------"]
 
 

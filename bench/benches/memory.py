@@ -72,5 +72,7 @@ def plot(measured, path):
                 axis.plot(*zip(*points, strict=True), label=title_of(name), **plots.style(name))
         axis.set(xlabel={"width": "hidden width", "batch": "batch size"}[what], ylabel="MB",
                  xscale="log", yscale="log")  # fmt: skip
-        plots.legend(axis)
+        plots.plain_ticks(axis, sorted({growth_value(what, parse(name)) for name in GROWTH[what]}))
+        plots.plain_numbers(axis)
+    plots.legend(axes[-1], loc="upper left", bbox_to_anchor=(1.01, 1.0))
     plots.save(figure, path)
