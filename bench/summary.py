@@ -102,16 +102,17 @@ def machine_line(document):
     """Return what a run ran on, and how quiet it was."""
     threads = sorted({setting["threads"] for setting in document["settings"].values()})
     noise = "; ".join(f"{name}: {noise['words']}" for name, noise in document["noise"].items())
-    processes = {
+    processes = sorted({
         len(medians(cell))
         for measured in document["benches"].values()
         for cell in measured.get("cells", [])
         if timed(cell)
-    }
-    count = f"{min(processes)} to {max(processes)}" if len(processes) > 1 else f"{max(processes)}"
+    })  # fmt: skip
+    ends = dict.fromkeys([*processes[:1], *processes[-1:]])  # none where nothing was timed: memory
+    count = f", processes a contender: {' to '.join(map(str, ends))}" if ends else ""
     return (
         f"{label(document['machine'])}: {', '.join(map(str, threads))} threads for everyone, "
-        f"{document['started'][:10]}, processes a contender: {count}; {noise}."
+        f"{document['started'][:10]}{count}; {noise}."
     )
 
 

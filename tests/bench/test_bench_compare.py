@@ -314,3 +314,13 @@ def test_results_keep_no_folder_of_the_person_who_measured():
     words = ["step", "--json", "/home/a/x.json", "--out=/home/a/out", "--data", "mnist/here"]
     kept = ["step", "--json", "x.json", "--out=out", "--data", "mnist/here"]
     assert list(map(without_folders, words)) == kept
+
+
+def test_a_summary_of_a_run_without_times_says_its_machine_alone(tmp_path, capsys):
+    words = ["memory", "--contenders", "ours_numpy", "--workloads", "3-2/4", "--threads", "1"]
+    assert main([*words, "--json", str(tmp_path / "run.json")]) == 0
+    capsys.readouterr()
+    assert main(["summary", str(tmp_path / "run.json")]) == 0
+    found = capsys.readouterr().out
+    assert "1 threads for everyone" in found
+    assert "processes a contender" not in found
