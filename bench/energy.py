@@ -13,14 +13,14 @@ def counters(folder=FOLDER):
     folder : Path
         Of the kernel's powercap tree.
     """
-    counters = []
+    readable = []
     for place in sorted(Path(folder).glob("intel-rapl:?")):  # packages, not the zones in them
         try:
             int((place / "energy_uj").read_text())
-            counters.append((place / "energy_uj", int((place / "max_energy_range_uj").read_text())))
+            readable.append((place / "energy_uj", int((place / "max_energy_range_uj").read_text())))
         except (OSError, ValueError):
             continue
-    return counters
+    return readable
 
 
 class Meter:

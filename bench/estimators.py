@@ -26,13 +26,13 @@ def gradients(network, parameters, x, y, estimator, draws, seed):
 
     "kernel_mu" and "kernel_rho" hold all layers' entries, one after the other.
     """
-    gradients = {name: [] for name in TENSORS}
+    drawn = {name: [] for name in TENSORS}
     for draw in range(draws):
         gradient = gradient_of(network, parameters, x, y, estimator, seed, draw)
         for name in TENSORS:
             parts = [getattr(layer, name).ravel() for layer in gradient.layers]
-            gradients[name].append(np.concatenate(parts))
-    return {name: np.array(rows) for name, rows in gradients.items()}
+            drawn[name].append(np.concatenate(parts))
+    return {name: np.array(rows) for name, rows in drawn.items()}
 
 
 def squared_deviations(rows):

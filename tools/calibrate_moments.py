@@ -144,17 +144,17 @@ MAKERS = {"torch": torch, "tfp": tfp}
 
 def alarms(name, runs=5000, calls=200, probability=1e-3):
     """Return [(run, kind, finding)] of the runs in which a sound layer was contradicted."""
-    make, alarms = MAKERS[name]() if name in MAKERS else ours(name), []
+    make, contradicted = MAKERS[name]() if name in MAKERS else ours(name), []
     for run in range(runs):
         kind, given, x = case_of(name, run)
         expect = "independent" if kind.estimator == "local" else kind.estimator
         report = check_layer(make(run, kind, given), x=x, draws=calls, bias=kind.bias,
                              expect=expect, error_probability=probability, **given)  # fmt: skip
         if not report.agrees:
-            alarms.append((run, kind, report.tests[0].name))
+            contradicted.append((run, kind, report.tests[0].name))
         if run % 500 == 499:  # what is known so far, should it be stopped
-            print(f"{len(alarms)} alarms in {run + 1} runs", file=sys.stderr)
-    return alarms
+            print(f"{len(contradicted)} alarms in {run + 1} runs", file=sys.stderr)
+    return contradicted
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ HELP = "a training step's growth with width, depth and batch, the best form of e
 WORKLOADS = GROWN
 CONTENDERS = ["ours_numba", "jax_jit", "torch_manual", "torch_eager"]
 ROUNDS = 2
-UNTIMED = {"processes": [], "refusal": None}
 run = step.run
 
 
@@ -27,20 +26,17 @@ def plot(measured, path):
     for (what, members), axis, below in zip(GROWTH.items(), axes[:3], axes[3:], strict=True):
         places = {name: growth_value(what, parse(name)) for name in members if name in workloads}
         for name in names:
-            times = {member: medians(workloads[member][name]) for member in places
-                     if timed(workloads[member].get(name, UNTIMED))}  # fmt: skip
-            if times:
-                plots.line(
-                    axis,
-                    name,
-                    title_of(name),
-                    [(places[member], samples) for member, samples in times.items()],
-                )
-            compared = [(places[member], over_ours[member, name]) for member in places
+            shown = [member for member in places
+                     if name in workloads[member] and timed(workloads[member][name])]  # fmt: skip
+            if shown:
+                points = [(places[member], medians(workloads[member][name])) for member in shown]
+                plots.line(axis, name, title_of(name), points)
+            compared = [(places[member], over_ours[member, name]) for member in shown
                         if (member, name) in over_ours]  # fmt: skip
             if compared:
                 plots.ratios(below, name, title_of(name), compared)
-        below.axhline(1, **plots.style(base_of(cells)) | {"marker": ""})
+        if over_ours:
+            below.axhline(1, **plots.style(base_of(cells)) | {"marker": ""})
         for each, label in ((axis, "a step, ms"), (below, "a peer's time over ours")):
             each.set(xlabel={"width": "hidden width", "depth": "hidden layers",
                              "batch": "batch size"}[what], ylabel=label,

@@ -60,10 +60,10 @@ def blas() -> tuple[str, int]:
 def _blas_name():
     """Return name and version of the BLAS NumPy was built with."""
     try:
-        blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+        built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     except (KeyError, TypeError):
         return "unknown"
-    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
+    return f"{built.get('name', 'unknown')} {built.get('version', '')}".strip()
 
 
 @functools.cache

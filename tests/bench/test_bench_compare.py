@@ -8,7 +8,9 @@ import pytest
 pytest.importorskip("bench", reason="the bench is not in this checkout")
 
 from bench import cli, results, summary
+from bench.benches import growth
 from bench.cli import main
+from bench.comparison import timed
 from bench.crew import Cell
 from bench.results import cell_to_json
 from bench.tables import Table, seconds
@@ -324,3 +326,26 @@ def test_a_summary_of_a_run_without_times_says_its_machine_alone(tmp_path, capsy
     found = capsys.readouterr().out
     assert "1 threads for everyone" in found
     assert "processes a contender" not in found
+
+
+@pytest.mark.parametrize("names", [("ours_numba", "jax_jit"), ("jax_jit",)])
+def test_growth_draws_a_peers_time_over_ours_below_the_times(names, monkeypatch, tmp_path):
+    """JAX takes 2 and 3 times ours at two widths; without ours there is nothing to compare with."""
+    times = {"ours_numba": (0.001, 0.004), "jax_jit": (0.002, 0.012)}
+    workloads = ("784-32-32-10/128", "784-128-128-10/128")
+    cells = [cell_to_json(Cell(workload, name, processes=[[times[name][k]]] * 12))
+             for k, workload in enumerate(workloads) for name in names]  # fmt: skip
+    drawn = []
+    monkeypatch.setattr(growth.plots, "save", lambda figure, path: drawn.append(figure))
+    growth.plot({"cells": cells}, tmp_path / "growth.png")
+    above, below = drawn[0].axes[0], drawn[0].axes[3]
+    assert len(above.containers) == len(names)
+    ratios = [list(bars.lines[0].get_ydata()) for bars in below.containers]
+    assert ratios == ([pytest.approx([2, 3])] if len(names) == 2 else [])
+
+
+def test_a_cell_has_times_where_a_process_left_samples():
+    cell = {"refusal": None, "processes": [[], [0.5]]}
+    assert timed(cell)
+    assert not timed({**cell, "processes": [[]]})
+    assert not timed({**cell, "refusal": "a wrong loss"})

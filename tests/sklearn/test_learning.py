@@ -10,20 +10,14 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 pytest.importorskip("numba", reason="numba is not installed")
 
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_moons
+from sklearn.datasets import make_moons
 from sklearn.exceptions import ConvergenceWarning
+from small_fits import QUICK, SHORT, X, Y
 
 from bnn_ref import ObjectiveWarning, fit
 from bnn_ref.priors import LaplacePrior
 from bnn_ref.sklearn import FlipoutClassifier, FlipoutRegressor
 from bnn_ref.sklearn.passes import Rows
-
-QUICK = {"hidden_layer_sizes": (10,), "draws": 10, "random_state": 0}
-SHORT = pytest.mark.filterwarnings(
-    "ignore:training has not settled:sklearn.exceptions.ConvergenceWarning"
-)
-X, Y = load_iris(return_X_y=True)
-X = (X - X.mean(axis=0)) / X.std(axis=0)
 
 
 def sine_with_a_gap(seed=0):

@@ -7,19 +7,12 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 pytest.importorskip("numba", reason="numba is not installed")
 
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.metrics import log_loss
+from small_fits import QUICK, SHORT, X, Y
 
 from bnn_ref import predict
 from bnn_ref.sklearn import FlipoutClassifier, FlipoutRegressor
 from bnn_ref.sklearn.passes import best_temperature
-
-QUICK = {"hidden_layer_sizes": (10,), "draws": 10, "random_state": 0}
-SHORT = pytest.mark.filterwarnings(
-    "ignore:training has not settled:sklearn.exceptions.ConvergenceWarning"
-)
-X, Y = load_iris(return_X_y=True)
-X = (X - X.mean(axis=0)) / X.std(axis=0)
 
 
 @SHORT
