@@ -349,3 +349,10 @@ def test_a_cell_has_times_where_a_process_left_samples():
     assert timed(cell)
     assert not timed({**cell, "processes": [[]]})
     assert not timed({**cell, "refusal": "a wrong loss"})
+
+
+@pytest.mark.parametrize(("counts", "said"), [((3, 2), "2 to 3;"), ((3, 3), "3;")])
+def test_a_summary_says_the_fewest_and_the_most_processes(counts, said):
+    document = run_of(processes=counts[0])
+    document["benches"]["step"]["cells"] += run_of(processes=counts[1])["benches"]["step"]["cells"]
+    assert f"processes a contender: {said}" in summary.machine_line(document)
