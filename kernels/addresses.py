@@ -59,7 +59,7 @@ def view(typingctx, array, start, length):
     flat = types.Array(array.dtype, 1, "C", aligned=False)
 
     def codegen(context, builder, signature, args):
-        item = context.get_abi_sizeof(context.get_data_type(array.dtype))
+        item = array.dtype.bitwidth // 8
         out = cgutils.create_struct_proxy(flat)(context, builder)
         context.populate_array(
             out,

@@ -11,9 +11,10 @@ they are among others made a step 2 % slower. The rest is optimised where it end
 
 from numba.core import types
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
 from numba.core.typed_passes import AnnotateTypes
+
+from .compiler import KernelCompiler
 
 __all__ = ["LinkedCompiler", "take_no_literals"]
 
@@ -73,12 +74,12 @@ class _ChooseLibrary(AnalysisPass):
         return False
 
 
-class LinkedCompiler(CompilerBase):
-    """Numba's compiler, without machine code at its end."""
+class LinkedCompiler(KernelCompiler):
+    """The compiler of kernels, without machine code at its end."""
 
     def define_pipelines(self):
-        """Return Numba's passes, and one more before the last."""
-        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        """Return the passes of kernels, and one more before the last."""
+        (passes,) = super().define_pipelines()
         passes.add_pass_after(_ChooseLibrary, AnnotateTypes)
         passes.finalize()
         return [passes]

@@ -11,6 +11,7 @@ so that every processor gives the same bits.
 import numba
 
 from .cache import Cache
+from .compiler import KernelCompiler
 from .inside import LinkedCompiler, take_no_literals
 
 __all__ = ["entry", "inner", "kernel"]
@@ -32,6 +33,7 @@ kernel = _inside()
 
 def entry(function):
     """Return the function jitted as one that Python calls: compiled once, then kept on disk."""
-    dispatcher = numba.njit(**OPTIONS, fastmath=EXACT)(function)
+    jit = numba.njit(**OPTIONS, fastmath=EXACT, pipeline_class=KernelCompiler)
+    dispatcher = jit(function)
     dispatcher._cache = Cache(function)
     return dispatcher
