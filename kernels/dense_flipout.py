@@ -146,29 +146,29 @@ def forward(task, layers, run, memory, part):
     first, rows = task.begin, task.end - task.begin
     column, columns = task.first, task.last - task.first
     place = first * outputs + column
-    out, work = layer.output + place, memory.work
+    work, out = memory.work, memory.scratch  # where rows of the tile lie together
     packed_product(work, layer.flipped + first * inputs, inputs, 1,
                    work, layer.kernel.delta + column, outputs,
-                   work, out, outputs, rows, columns, inputs, False, memory.scratch)  # fmt: skip
+                   out, PACKED, columns, rows, columns, inputs, False, memory.scratch)  # fmt: skip
     shift = view(work, layer.bias_shift + column, columns)
     flip = view(work, layer.bias_flip + column, columns)
     for r in range(rows):
-        row = r * outputs
-        out_row, sign = (view(work, out + row, columns),
-                         view(work, layer.sign_output + place + row, columns))  # fmt: skip
+        out_row = view(out, PACKED + r * columns, columns)
+        sign = view(work, layer.sign_output + place + r * outputs, columns)
         if run.local == 1:
             _perturb_outputs(out_row, sign, shift, flip)
         else:
             flip_outputs(out_row, sign, shift, flip)
     packed_product(memory.x if k == 0 else work, layer.input + first * inputs, inputs, 1,
                    memory.parameters, layer.kernel.mu + column, outputs,
-                   work, out, outputs, rows, columns, inputs, True, memory.scratch)  # fmt: skip
+                   out, PACKED, columns, rows, columns, inputs, True, memory.scratch)  # fmt: skip
     magnitude = 0.0
     for r in range(rows):
         row = place + r * outputs
-        h = view(work, layer.output + row, columns)
+        h = view(out, PACKED + r * columns, columns)
         activate(h, view(work, layer.slope + row, columns), layer.activation, True,
                  layer.leak)  # fmt: skip
+        put(h, view(work, layer.output + row, columns), False)
         if k < layers.size - 1:
             after = layers[k + 1]
             if run.local == 1:
@@ -182,13 +182,12 @@ def forward(task, layers, run, memory, part):
 
 
 @kernel
-def transpose_grads(first, rows, column, columns, layer, run, memory):
+def transpose_grads(source, by_mu, by_delta, first, rows, column, columns, layer, run, memory):
     """Leave a tile of the gradients by a layer's pre-activations in transposed form too."""
-    source, target = first * layer.outputs + column, column * run.capacity + first
-    work = memory.work
-    transpose(work, layer.grad + source, layer.outputs,
+    work, target = memory.work, column * run.capacity + first
+    transpose(source, by_mu, columns,
               work, layer.grad_transposed + target, run.capacity, rows, columns)  # fmt: skip
-    transpose(work, layer.grad_flipped + source, layer.outputs,
+    transpose(source, by_delta, columns,
               work, layer.grad_flipped_transposed + target, run.capacity,
               rows, columns)  # fmt: skip
 
@@ -227,20 +226,21 @@ def backward(task, layers, run, memory, part):
     if k == 0:
         grad, flipped = run.grad_x, run.grad_x_flipped
     place = first * inputs + column
+    scratch, n = memory.scratch, rows * columns
+    by_mu, by_delta = PACKED + n, PACKED + 2 * n  # where rows of the tile lie together
     packed_product(memory.parameters, layer.kernel.mu + column * outputs, outputs, 1,
                    work, layer.grad_transposed + first, run.capacity,
-                   memory.scratch, PACKED, rows, columns, rows, outputs, False,
-                   memory.scratch)  # fmt: skip
-    transpose(memory.scratch, PACKED, rows, work, grad + place, inputs, columns, rows)
+                   scratch, PACKED, rows, columns, rows, outputs, False, scratch)  # fmt: skip
+    transpose(scratch, PACKED, rows, scratch, by_mu, columns, columns, rows)
     packed_product(work, layer.kernel.delta + column * outputs, outputs, 1,
                    work, layer.grad_flipped_transposed + first, run.capacity,
-                   memory.scratch, PACKED, rows, columns, rows, outputs, False,
-                   memory.scratch)  # fmt: skip
-    transpose(memory.scratch, PACKED, rows, work, flipped + place, inputs, columns, rows)
+                   scratch, PACKED, rows, columns, rows, outputs, False, scratch)  # fmt: skip
+    transpose(scratch, PACKED, rows, scratch, by_delta, columns, columns, rows)
     magnitude = 0.0
     for r in range(rows):
         row = place + r * inputs
-        grad_row, flipped_row = view(work, grad + row, columns), view(work, flipped + row, columns)
+        grad_row = view(scratch, by_mu + r * columns, columns)
+        flipped_row = view(scratch, by_delta + r * columns, columns)
         sign = view(work, layer.sign_input + row, columns)
         if k == 0:
             _add_flipped(grad_row, flipped_row, sign)
@@ -249,9 +249,12 @@ def backward(task, layers, run, memory, part):
                                 view(work, before.slope + row, columns),
                                 view(work, before.sign_output + row, columns))  # fmt: skip
             magnitude += total_magnitude(grad_row)
+        put(grad_row, view(work, grad + row, columns), False)
+        put(flipped_row, view(work, flipped + row, columns), False)
     part.grads = magnitude
     if k > 1 or (k == 1 and run.grad_x >= 0):
-        transpose_grads(first, rows, column, columns, before, run, memory)
+        transpose_grads(scratch, by_mu, by_delta, first, rows, column, columns, before, run,
+                        memory)  # fmt: skip
 
 
 @kernel

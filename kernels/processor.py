@@ -56,7 +56,10 @@ FORWARD_COLUMNS = 128
 BACKWARD_ROWS, BACKWARD_ROWS_WIDE = 32, 128  # the columns of its tiles, for it is transposed
 BACKWARD_COLUMNS = 128 if TILE_ROWS == 8 else 132
 UPDATE_WEIGHTS, UPDATE_COLUMNS = 4096, 256  # the most, so that Adam finds them in the cache
-UPDATE_ROWS, UPDATE_ROWS_LONG = 24, 128 if TILE_ROWS == 8 else 126  # at least; of a wide layer,
-LONG = 256  # ... where a batch has more rows than this, and the gradient is read from afar
+UPDATE_ROWS, UPDATE_ROWS_MOST = 24, 136 if TILE_ROWS == 8 else 132  # at least, at most
+# of a wide layer where a batch has more rows than LONG: all is read from afar, and the larger what
+# a task takes, the less often
+LONG = 256
+LARGE_ROWS, LARGE_COLUMNS = 256 if TILE_ROWS == 8 else 258, 256
 PREDICT_ROWS = 64 if TILE_ROWS == 8 else 66
 ADAM_WEIGHTS = 8192

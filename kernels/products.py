@@ -7,7 +7,8 @@ strides, so h and its transpose are the same function; B and C are read along ro
 What tiles of `packed_product` read again and again is copied together first, as GotoBLAS and BLIS
 do it (Goto and van de Geijn 2008): a stretch of a transposed A, whose columns would be a cache line
 and a page apart for each k, always; a stretch of B's columns where there are rows enough to share
-it. Rows of B a power of two apart would fall on a few sets of the first cache.
+it, and of A's rows where there are columns enough too. Rows a power of two apart would fall on a
+few sets of the first cache.
 
 Every entry of C is one chain of fused multiply-adds over k in order (in stretches of `DEPTH`,
 whose sums are then added in order). Its bits depend on nothing but its row of A and its column of
@@ -26,14 +27,17 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .addresses import numbers_in, pointer, view
+from .arrays import put
 from .jit import kernel
 from .machine import I32, I64, fused
 from .processor import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 
 DEPTH = 256  # of one stretch of the sum over k: a stretch of B's columns stays in the first cache
 PACKING_ROWS = 96  # from here on it pays to copy a stretch of B's columns, which all tiles read
-MOST_ROWS = -(-132 // TILE_ROWS) * TILE_ROWS  # of an A read along its columns: whole tiles
-PACKED = DEPTH * (TILE_VECTORS * VECTOR_BYTES // 4 + MOST_ROWS)  # numbers, of float32
+PACKING_COLUMNS = 256  # ... and a stretch of A's rows
+MOST_ROWS = -(-256 // TILE_ROWS) * TILE_ROWS  # of an A that is packed: whole tiles
+APART = 16  # numbers between packed tiles, whose rows would fall on one set of the first cache
+PACKED = DEPTH * (TILE_VECTORS * VECTOR_BYTES // 4 + MOST_ROWS) + APART * (MOST_ROWS // TILE_ROWS)
 
 
 def _tile(vectors, masked):
@@ -182,17 +186,21 @@ def _pack_columns(b, b_at, b_row, depth, wide, packed):
 
 
 @kernel
-def _pack_rows(a, a_at, a_k, rows, depth, packed, place):
-    """Lay a stretch of A's transpose together, tile by tile: (tile, k, row of the tile)."""
-    whole = rows // TILE_ROWS
+def _pack_rows(a, a_at, a_row, a_k, rows, depth, packed, place):
+    """Lay a stretch of A's rows together, `depth` apart; or tile by tile: (tile, k, row of it)."""
+    if a_k == 1:
+        for i in range(rows):
+            put(view(a, a_at + i * a_row, depth), view(packed, place + i * depth, depth), False)
+        return
+    whole, tile = rows // TILE_ROWS, TILE_ROWS * depth + APART
+    done = whole * TILE_ROWS
     for k in range(depth):
+        to = place + k * TILE_ROWS
         for t in range(whole):
-            _copy_tile_rows(a, a_at + k * a_k + t * TILE_ROWS,
-                            packed, place + (t * depth + k) * TILE_ROWS)  # fmt: skip
-        done = whole * TILE_ROWS
-        row, tile = view(a, a_at + k * a_k, rows), view(packed, place + done * depth, rows * depth)
+            _copy_tile_rows(a, a_at + k * a_k + t * TILE_ROWS, packed, to + t * tile)
+        row, last = view(a, a_at + k * a_k, rows), view(packed, to + whole * tile, TILE_ROWS)
         for i in range(done, rows):
-            tile[k * TILE_ROWS + i - done] = row[i]
+            last[i - done] = row[i]
 
 
 @kernel
@@ -241,7 +249,8 @@ def packed_product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, co
     Parameters
     ----------
     a, b, c, rows, columns, depth, add
-        As for `product`; one of a_row and a_k is 1, and rows at most `MOST_ROWS` where a_row is.
+        As for `product`; one of a_row and a_k is 1. Rows are at most `MOST_ROWS` where a_row is,
+        and where there are `PACKING_COLUMNS`.
     packed : as a and b, (PACKED,)
         Scratch.
     """
@@ -250,10 +259,13 @@ def packed_product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, co
         stretch = min(DEPTH, depth - k)
         tiles, tiles_at, tiles_row, tiles_k = a, a_at + k * a_k, a_row, a_k
         next_tile = TILE_ROWS * a_row
-        if a_k != 1:
-            tiles, tiles_at, tiles_row, tiles_k = packed, DEPTH * wide, 1, TILE_ROWS
-            next_tile = TILE_ROWS * stretch
-            _pack_rows(a, a_at + k * a_k, a_k, rows, stretch, packed, tiles_at)
+        if a_k != 1 or (rows >= PACKING_ROWS and columns >= PACKING_COLUMNS):
+            _pack_rows(a, tiles_at, a_row, a_k, rows, stretch, packed, DEPTH * wide)
+            tiles, tiles_at, next_tile = packed, DEPTH * wide, TILE_ROWS * stretch
+            tiles_row = stretch
+            if a_k != 1:
+                next_tile += APART
+                tiles_row, tiles_k = 1, TILE_ROWS
         for j in range(0, columns, wide):
             panel, panel_at, panel_row = b, b_at + k * b_row + j, b_row
             if rows >= PACKING_ROWS and columns - j >= wide:

@@ -85,8 +85,9 @@ def _loss(task, layers, run, memory, part):
         sums = view(memory.grad_scale, task.number * n, n)
         for o in range(n):
             sums[o] = grad_scale[o]
-    rows = task.end - task.begin
-    transpose_grads(task.begin, rows, 0, n, layer, run, memory)
+    place = task.begin * n
+    transpose_grads(work, layer.grad + place, layer.grad_flipped + place,
+                    task.begin, task.end - task.begin, 0, n, layer, run, memory)  # fmt: skip
 
 
 @kernel

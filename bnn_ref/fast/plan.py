@@ -34,16 +34,18 @@ from ..kernels.processor import (
     FORWARD_COLUMNS,
     FORWARD_ROWS,
     FORWARD_ROWS_WIDE,
+    LARGE_COLUMNS,
+    LARGE_ROWS,
     LONG,
     PREDICT_ROWS,
     TILE_ROWS,
     UPDATE_COLUMNS,
     UPDATE_ROWS,
-    UPDATE_ROWS_LONG,
+    UPDATE_ROWS_MOST,
     UPDATE_WEIGHTS,
     WIDE,
 )
-from ..kernels.products import MOST_ROWS, PACKED
+from ..kernels.products import PACKED
 from ..kernels.sample import SPARE, STRETCH
 from .places import SAMPLE_WEIGHTS, cut
 
@@ -97,6 +99,17 @@ def _sample(tasks, layers, kernels=True):
         tasks.add(at.SAMPLE_BIAS, k)
 
 
+def _evenly(total, most):
+    """Return how many rows each task takes: at most so many, whole tiles, all about the same."""
+    tasks = -(-total // most)
+    return -(-total // (tasks * TILE_ROWS)) * TILE_ROWS
+
+
+def _is_large(layer, rows):
+    """Return whether a layer's tasks are large, see `LONG`."""
+    return layer["outputs"] > WIDE and rows > LONG
+
+
 def _tiles(tasks, kind, k, rows, columns, height, width):
     """Add a phase's tasks that compute (rows, columns) in tiles."""
     tasks.next_phase()
@@ -115,10 +128,10 @@ def update_tile(layer, rows):
         B.
     """
     outputs = int(layer["outputs"])
-    if outputs > WIDE and rows > LONG:
-        return UPDATE_ROWS_LONG, UPDATE_COLUMNS
+    if _is_large(layer, rows):
+        return _evenly(int(layer["inputs"]), LARGE_ROWS), LARGE_COLUMNS
     columns = min(outputs, UPDATE_COLUMNS)
-    most = min(UPDATE_WEIGHTS // columns, MOST_ROWS)
+    most = min(UPDATE_WEIGHTS // columns, UPDATE_ROWS_MOST)
     return max(UPDATE_ROWS, most // TILE_ROWS * TILE_ROWS), columns
 
 
@@ -135,7 +148,10 @@ def _outputs(tasks, layers, rows):
     """Add the phases of every layer's outputs."""
     for k, layer in enumerate(layers):
         height = FORWARD_ROWS_WIDE if layer["outputs"] > WIDE else FORWARD_ROWS
-        _tiles(tasks, at.FORWARD, k, rows, layer["outputs"], height, FORWARD_COLUMNS)
+        width = FORWARD_COLUMNS
+        if _is_large(layer, rows):
+            height, width = _evenly(rows, LARGE_ROWS), LARGE_COLUMNS
+        _tiles(tasks, at.FORWARD, k, rows, layer["outputs"], height, width)
 
 
 def _backward(tasks, layers, rows, by_inputs):
@@ -144,7 +160,10 @@ def _backward(tasks, layers, rows, by_inputs):
         tasks.add(at.LOSS, len(layers) - 1, begin, end)
     for k in reversed(range(0 if by_inputs else 1, len(layers))):
         height = BACKWARD_ROWS_WIDE if layers[k]["outputs"] > WIDE else BACKWARD_ROWS
-        _tiles(tasks, at.BACKWARD, k, rows, layers[k]["inputs"], height, BACKWARD_COLUMNS)
+        inputs, width = int(layers[k]["inputs"]), BACKWARD_COLUMNS
+        if _is_large(layers[k], rows):
+            height, width = LARGE_COLUMNS, _evenly(inputs, LARGE_ROWS)
+        _tiles(tasks, at.BACKWARD, k, rows, inputs, height, width)
     tasks.next_phase()
 
 
@@ -253,5 +272,5 @@ def scratch_size(layers, capacity):
     if capacity == 0:
         return max(sampling, SPARE + 3 * PREDICT_ROWS * widest)
     updates = max(2 * math.prod(update_tile(layer, capacity)) for layer in layers)
-    products = PACKED + max(updates, BACKWARD_ROWS_WIDE * BACKWARD_COLUMNS)
+    products = PACKED + max(updates, 3 * LARGE_ROWS * LARGE_COLUMNS)
     return max(sampling, products, 3 * widest)

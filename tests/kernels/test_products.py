@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tolerances import PRODUCT, relative
 
-from bnn_ref.kernels.products import PACKED, packed_product, product
+from bnn_ref.kernels.products import MOST_ROWS, PACKED, packed_product, product
 
 
 @numba.njit
@@ -68,7 +68,8 @@ def test_an_entry_depends_on_its_row_and_column_alone(dtype):
 @pytest.mark.parametrize("across", [False, True])
 def test_packing_changes_no_bit(across, dtype):
     rng = np.random.default_rng(4)
-    for rows, depth, columns in ((130, 513, 77), (96, 257, 160), (95, 30, 33)):
+    shapes = ((130, 513, 77), (96, 257, 160), (95, 30, 33), (MOST_ROWS, 300, 256), (97, 513, 260))
+    for rows, depth, columns in shapes:
         a = rng.normal(size=(rows, depth)).astype(dtype)
         b = rng.normal(size=(depth, columns)).astype(dtype)
         start = rng.normal(size=(rows, columns)).astype(dtype)
