@@ -171,7 +171,7 @@ def _loss(sheet, subject, result):
     from ..verification.vectors import oracle
 
     vector = vector_of(subject)
-    loss = oracle.answer(vector.whole_meta, vector.arrays)["loss"]
+    loss = oracle.loss(vector.whole_meta, vector.arrays)
     sheet.check("the loss", result.loss, "mpmath, from the definition alone", loss, 1e-14)
 
 

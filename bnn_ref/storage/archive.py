@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import math
 import os
 import struct
@@ -155,6 +156,12 @@ class Archive:
         return self._headers[name]
 
 
+@functools.lru_cache(maxsize=256)  # most arrays of a file, and of a suite, have one of few headers
+def _literal(text):
+    """Return the Python literal that a header's bytes are."""
+    return ast.literal_eval(text.decode("utf-8").strip())
+
+
 def _parse_header(thing, prefix):
     """Return (shape, dtype, fortran_order, bytes before the data) of a `.npy` array's beginning."""
     if prefix[:6] != b"\x93NUMPY" or len(prefix) < 12:
@@ -164,7 +171,7 @@ def _parse_header(thing, prefix):
     length = struct.unpack("<I" if wide else "<H", prefix[8:start])[0]
     if prefix[6] not in (1, 2, 3) or length > len(prefix) - start:
         raise ArchiveError(f"{thing}: expected a .npy header, found a broken one")
-    header = ast.literal_eval(prefix[start : start + length].decode("utf-8").strip())
+    header = _literal(prefix[start : start + length])
     if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
         raise ArchiveError(f"{thing}: expected a .npy header, found {show(header)}")
     shape, descr = header["shape"], header["descr"]

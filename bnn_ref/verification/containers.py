@@ -20,7 +20,9 @@ def as_array(value: Any) -> NDArray[Any]:
         value = value.detach().cpu()
         value = value.float() if str(value.dtype) == "torch.bfloat16" else value
     value = np.asarray(value)
-    return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
+    # (the name of a dtype is slow to ask for, and NumPy's own are none of those)
+    is_bfloat16 = value.dtype.kind not in "fiub" and value.dtype.name == "bfloat16"
+    return value.astype(np.float32) if is_bfloat16 else value
 
 
 def like(given: Any, array: NDArray[Any]) -> Any:

@@ -82,7 +82,7 @@ class _Search:
         self.found = {name: np.asarray(value, np.float64) for name, value in vector.results.items()}
         self.expected = {row.name: row.expected for row in comparison.rows}
         self.reach = {row.name: row.limit for row in comparison.rows}
-        self.forwards, self.shifts = {}, {}
+        self.forwards, self.traces, self.shifts = {}, {}, {}
         self.others = OF_SIGNS if vector.meta.get("estimator") == "local" else OF_LOCAL
         self.whole32 = self.dtype == "float64" and all(
             np.array_equal(value, value.astype(np.float32)) for value in self.found.values()
@@ -95,11 +95,19 @@ class _Search:
 
     def outputs_agree(self, variant, limit):
         """Return whether the forward pass of a variant gives the answer's outputs."""
-        key = (*(getattr(variant, name) for name in FORWARD), limit)
-        if key not in self.forwards:
-            outputs = forward(self.problem, variant)[-1].h
-            self.forwards[key] = not self.off("outputs", outputs, limit)
-        return self.forwards[key]
+        way = tuple(getattr(variant, name) for name in FORWARD)
+        if (way, limit) not in self.forwards:
+            traces = forward(self.problem, variant)
+            agree = not self.off("outputs", traces[-1].h, limit)
+            self.forwards[way, limit] = agree
+            if agree:  # of few variants, and of these the rest is computed time and again
+                self.traces[way] = traces
+        return self.forwards[way, limit]
+
+    def compute(self, variant, slopes=None):
+        """Return everything that a variant computes, its forward pass taken from an earlier one."""
+        way = tuple(getattr(variant, name) for name in FORWARD)
+        return compute(self.problem, variant, slopes, self.traces.get(way))
 
     def fitted_shift(self, variant):
         """Return the shift that fits the answer's outputs, or None; it is looked for once."""
@@ -112,7 +120,7 @@ class _Search:
         """Return the factor on the nll that fits the answer's, None where none but 1 does."""
         if not self.outputs_agree(variant, self.limit):
             return None
-        right = compute(self.problem, variant).nll
+        right = self.compute(variant).nll
         factor = float(self.found["nll"] / right) if right else 0.0
         return factor if np.isfinite(factor) and abs(factor - 1) > self.limit else None
 
@@ -120,7 +128,7 @@ class _Search:
         """Return whether a variant with no number left to fit gives the whole answer."""
         if not self.outputs_agree(variant, limit):
             return False
-        out = compute(self.problem, variant)
+        out = self.compute(variant)
         named = results(out)
         if self.off("nll", out.nll, limit) and self.off("nll", out.nll_plain, limit):
             return False
@@ -132,7 +140,7 @@ class _Search:
             units = undecided(self.problem, out.traces, dtype)
             if units:
                 slopes = fit_slopes(self.problem, variant, self.found, units, dtype)
-                named = results(compute(self.problem, variant, slopes))
+                named = results(self.compute(variant, slopes))
                 wrong = [name for name in wrong if self.off(name, named[name], limit)]
         return not wrong and not self._is_truth(out, named)
 
@@ -176,7 +184,7 @@ class _Search:
             if change.get("kl_weight") is not FIT:
                 yield variant, details
             elif self.outputs_agree(variant, FLOAT32_LIMIT if self.whole32 else self.limit):
-                for weight in fit_kl_weight(compute(self.problem, variant), self.found):
+                for weight in fit_kl_weight(self.compute(variant), self.found):
                     name = kl_weight_name(weight, self.problem)
                     yield replace(variant, kl_weight=weight), {**details, "kl_weight": name}
 

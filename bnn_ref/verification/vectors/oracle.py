@@ -274,6 +274,12 @@ def step(
     return h, nll, kls, nll + mpf(meta["kl_weight"]) * mp.fsum(kls), before
 
 
+def loss(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Any:
+    """Return the loss of a test vector as an mpf, without the gradients; see `answer`."""
+    with mp.workdps(_WORKING):
+        return step(meta, {name: _numbers(array) for name, array in arrays.items()})[3]
+
+
 def answer(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """Return every result of a test vector as nested lists of mpf, by their names in the file.
 
@@ -294,8 +300,8 @@ def answer(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[
     with mp.workdps(_WORKING):
         values = {name: _numbers(array) for name, array in arrays.items()}
         chosen = {}
-        outputs, nll, kls, loss, before = step(meta, values, chosen=chosen)
-        results = {"outputs": outputs, "nll": nll, "kl": mp.fsum(kls), "loss": loss}
+        outputs, nll, kls, total, before = step(meta, values, chosen=chosen)
+        results = {"outputs": outputs, "nll": nll, "kl": mp.fsum(kls), "loss": total}
         results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
         if meta["version"] == 2:
             results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)

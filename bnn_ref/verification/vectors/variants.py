@@ -153,7 +153,10 @@ def _kl_shares(problem, variant):
 
 
 def compute(
-    problem: Problem, variant: Variant, slopes: Mapping[tuple[int, int, int], float] | None = None
+    problem: Problem,
+    variant: Variant,
+    slopes: Mapping[tuple[int, int, int], float] | None = None,
+    traces: list[SimpleNamespace] | None = None,
 ) -> SimpleNamespace:
     """Return everything a step computes under a variant, the KL's part of the gradients apart.
 
@@ -163,6 +166,8 @@ def compute(
     variant : Variant
     slopes : dict of (layer, row, unit) to number, optional
         Derivatives of ReLU units to be used in place of 0 or 1.
+    traces : list, optional
+        What `forward` returned for this variant, or one that differs from it behind the outputs.
 
     Returns
     -------
@@ -171,7 +176,7 @@ def compute(
         with the variant's averaging; weight: the factor on their sum; nll_grads and kl_grads,
         dicts by names of `docs/vectors.md`. The gradient is nll_grads + weight * kl_grads.
     """
-    traces = forward(problem, variant)
+    traces = forward(problem, variant) if traces is None else traces
     out = SimpleNamespace(traces=traces, outputs=traces[-1].h, nll_grads={}, kl_grads={})
     out.nll, out.nll_plain, grad_h, by_own = _nll(problem, variant, out.outputs)
     out.nll_grads |= {f"grad.likelihood.{name}": value for name, value in by_own.items()}
@@ -246,9 +251,10 @@ def _put(out, variant, key, grad_mu, grad_sigma, mu, sigma, chain, eps, prior, s
     for name, value in prior.kl_gradient_own(mu, sigma).items():
         out.nll_grads[f"{key}_prior_{name}"] = np.zeros_like(value)
         out.kl_grads[f"{key}_prior_{name}"] = share * value
-    if isinstance(prior, priors.NormalPrior) and variant != RIGHT:
+    if isinstance(prior, priors.NormalPrior):
         loc = 0.0 if variant.kl_form == "no_loc" else prior.loc
-        prior = priors.NormalPrior(loc, prior.scale**variant.prior_power)
+        if variant.kl_form == "no_loc" or variant.prior_power != 1:
+            prior = priors.NormalPrior(loc, prior.scale**variant.prior_power)
     forms = ("reverse",) if eps is None else ("reverse", "sampled")  # of no draw there is no sample
     if variant.kl_form in forms and isinstance(prior, priors.NormalPrior):
         kl, kl_mu, kl_sigma = _kl_of_form(variant.kl_form, mu, sigma, eps, loc, prior.scale)
