@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from inspect import signature
 from pathlib import Path
 from time import monotonic
@@ -31,7 +32,7 @@ from ..vectors.questions import new_question
 from ..vectors.random_questions import random_question
 from ..vectors.results import take_results
 from ..vectors.suite import files
-from .features import split
+from .features import features, split
 
 if TYPE_CHECKING:
     from ..vectors.files import Vector
@@ -122,9 +123,6 @@ def suite_questions(version: int = 1) -> list[tuple[str, Vector]]:
     version : 1 or 2
         2: those of version 2 besides.
     """
-    published = [(Path(str(path)).stem, read(path).question())
-                 for path in files(range(1, version + 1))
-                 if Path(str(path)).name.startswith("agree-")]  # fmt: skip
     own = [
         (f"priors-{bias}-{dtype}",
          new_question((5, 4, 4, 3), activation="tanh", bias=bias, rows=6, dtype=dtype,
@@ -132,7 +130,15 @@ def suite_questions(version: int = 1) -> list[tuple[str, Vector]]:
         for bias in BIASES
         for dtype in ("float64", "float32")
     ]  # fmt: skip
-    return published + own
+    return [*_published(version), *own]
+
+
+@cache  # a file that came with the package stays as it is, and a vector is not changed
+def _published(version):
+    """Return [(id, question)] of the published vectors that agree."""
+    return [(Path(str(path)).stem, read(path).question())
+            for path in files(range(1, version + 1))
+            if Path(str(path)).name.startswith("agree-")]  # fmt: skip
 
 
 def random_questions(
@@ -163,10 +169,16 @@ def random_questions(
             for k in range(seed, seed + count)]  # fmt: skip
 
 
-def _richest(asked, missing):
-    """Return the place of the question that has most of the missing features; None for none."""
-    gains = [sum(feature.has(question) for feature in missing) for _, question in asked]
-    return gains.index(max(gains)) if any(gains) else None
+def _richest_first(asked, answered, version):
+    """Yield the question that has most of what none of those answered has, until none has any."""
+    known = features(version)
+    waiting = [(pair, {f.name for f in known if f.has(pair[1])}) for pair in asked]
+    while waiting:
+        missing = {feature.name for feature in split(answered, version)[1]}
+        gains = [len(has & missing) for _, has in waiting]
+        if not max(gains):
+            return
+        yield waiting.pop(gains.index(max(gains)))[0]
 
 
 def check_implementation(
@@ -249,11 +261,8 @@ def check_implementation(
         except NotImplementedError as error:
             declined.append((key, str(error) or "no reason given"))
 
-    while asked:
-        place = _richest(asked, split(answered, version)[1]) if suite == "small" else 0
-        if place is None:
-            break
-        ask(*asked.pop(place))
+    for key, question in _richest_first(asked, answered, version) if suite == "small" else asked:
+        ask(key, question)
     for key, question in asked_last:
         ask(key, question)
     end = monotonic() + seconds
