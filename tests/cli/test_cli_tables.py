@@ -229,7 +229,6 @@ def test_the_command_that_a_sweep_ends_with_trains_its_winner(tmp_path, capsys):
     kept = [cell["result"]["heldout_nats"] for cell in cells]
     assert found["heldout_nats"] == max(kept)
     assert last_json(call(capsys, "evaluate", tmp_path / "run", "--json")).items() <= found.items()
-    good(call(capsys, "report", tmp_path / "run"))
     other = last_json(call(capsys, *words[:-2], "--split", 3, "--json"))
     assert other["heldout_nats"] != found["heldout_nats"]
 

@@ -43,8 +43,9 @@ def test_a_tutorial_has_five_exercises_with_folded_solutions(path):
     assert path.stem in (DOCS / "tutorials" / "index.md").read_text("utf-8")
 
 
+@pytest.mark.slow  # quickly test_tutorial, which runs a page's code just so
 def test_the_kl_terms_notebook_runs(monkeypatch):
-    """The first one in whole, as the quick run's sample of the others."""
+    """The first one in whole, a sample of the others, which the site's build runs."""
     pytest.importorskip("matplotlib").use("Agg")
     space = {}
     for _, code in cells(NOTEBOOKS[0]):

@@ -7,6 +7,7 @@ model for simulation of color vision deficiency", severity 1.
 import itertools
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -233,12 +234,15 @@ def hidden_labels(figure):
     return found
 
 
-def test_pngs_are_whole_pictures(line_report, tmp_path):
+def test_pngs_are_whole_pictures(line_report, tmp_path, volume):
+    """Quickly of every fourth figure."""
     import struct
 
-    paths = save_plots(line_report, tmp_path / "new" / "plots")
-    assert len(paths) == len(line_report.plots) == 15
-    for plot, path in zip(line_report.plots, paths, strict=True):
+    assert len(line_report.plots) == 15
+    plots = line_report.plots[:: volume(4, 1)]
+    paths = save_plots(SimpleNamespace(plots=plots), tmp_path / "new" / "plots")
+    assert len(paths) == len(plots)
+    for plot, path in zip(plots, paths, strict=True):
         with open(path, "rb") as file:
             data = file.read()
         assert data[:8] == b"\x89PNG\r\n\x1a\n"
