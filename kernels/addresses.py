@@ -41,6 +41,18 @@ def memory_of(typingctx, array):
 
 
 @intrinsic
+def call_at(typingctx, address, a, b, size, code, number):
+    """Call a function by its address with two pointers and three numbers, see `jit.by_address`."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(context.get_value_type(types.void), [x.type for x in args[1:]])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, a, b, types.int64, types.int64, types.float64), codegen
+
+
+@intrinsic
 def numbers_in(typingctx, size, array):
     """Return how many numbers of an array's or a pointer's dtype that many bytes hold."""
 

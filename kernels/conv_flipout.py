@@ -34,7 +34,7 @@ CONVOLUTION = np.dtype(
         *(
             (name, np.int64)
             for name in (
-                *("filters", "activation", "bias_kind"),
+                *("filters", "activation", "others", "bias_kind"),
                 *("rows", "chunk"),  # examples: of the batch, of a task
                 "tile",  # rows of places whose patches are taken together
                 "whole",  # whether mu is a whole draw, and no sign counts
@@ -105,7 +105,7 @@ def _forward(n, conv, these):
     if conv.slopes:
         slope = view(these.slope, n * count, count)
     activate(view(these.out, n * count, count), slope, conv.activation, conv.slopes == 1,
-             conv.leak)  # fmt: skip
+             conv.leak, conv.others)  # fmt: skip
 
 
 @entry

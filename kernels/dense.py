@@ -35,7 +35,7 @@ def _forward(task, layer, run, memory):
         slope = view(memory.scratch, 0, columns)
         if training:
             slope = view(memory.work, layer.slope + place + r * outputs, columns)
-        activate(h, slope, layer.activation, training, layer.leak)
+        activate(h, slope, layer.activation, training, layer.leak, layer.others)
 
 
 @kernel

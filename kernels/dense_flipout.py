@@ -167,7 +167,7 @@ def forward(task, layers, run, memory, part):
         row = place + r * outputs
         h = view(out, PACKED + r * columns, columns)
         activate(h, view(work, layer.slope + row, columns), layer.activation, True,
-                 layer.leak)  # fmt: skip
+                 layer.leak, layer.others)  # fmt: skip
         put(h, view(work, layer.output + row, columns), False)
         if k < layers.size - 1:
             after = layers[k + 1]

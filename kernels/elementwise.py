@@ -11,7 +11,7 @@ from .tasks import DONE, come, take, wait
 ELEMENTWISE = np.dtype(
     [
         ("leak", np.float64),
-        *((name, np.int64) for name in ("activation", "size", "chunk", "slopes")),
+        *((name, np.int64) for name in ("activation", "others", "size", "chunk", "slopes")),
     ]
 )
 
@@ -47,6 +47,7 @@ def elementwise(x, out, slope, settings, back, control, scratch, thread):
         else:
             put(a, h, False)
             room = view(slopes, begin, n) if this.slopes else view(memory_of(scratch), 0, n)
-            activate(h, room, this.activation, this.slopes == 1, this.leak)
+            activate(h, room, this.activation, this.slopes == 1, this.leak,
+                     this.others)  # fmt: skip
         fetch_add(control, DONE, 1)
     wait(control, DONE, count, -1)

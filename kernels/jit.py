@@ -9,20 +9,20 @@ so that every processor gives the same bits.
 """
 
 import numba
+from numba.core.ccallback import CFunc
 
 from .cache import Cache
 from .compiler import KernelCompiler
 from .inside import LinkedCompiler, take_no_literals
 
-__all__ = ["entry", "inner", "kernel"]
+__all__ = ["by_address", "entry", "inner", "kernel"]
 
-OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-EXACT = {"nsz"}
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz"}}
 
 
 def _inside(**more):
     """Return a decorator for functions called from compiled code only."""
-    jit = numba.njit(**OPTIONS, fastmath=EXACT, no_cpython_wrapper=True,
+    jit = numba.njit(**OPTIONS, no_cfunc_wrapper=True, no_cpython_wrapper=True,
                      pipeline_class=LinkedCompiler, **more)  # fmt: skip
     return lambda function: take_no_literals(jit(function))
 
@@ -33,7 +33,23 @@ kernel = _inside()
 
 def entry(function):
     """Return the function jitted as one that Python calls: compiled once, then kept on disk."""
-    jit = numba.njit(**OPTIONS, fastmath=EXACT, pipeline_class=KernelCompiler)
+    jit = numba.njit(**OPTIONS, no_cfunc_wrapper=True, pipeline_class=KernelCompiler)
     dispatcher = jit(function)
     dispatcher._cache = Cache(function)
     return dispatcher
+
+
+def by_address(function, arguments):
+    """Return a function that compiled code calls by its `address`: compiled once, kept on disk.
+
+    The code is there as long as what is returned.
+
+    Parameters
+    ----------
+    function : Python function that returns nothing
+    arguments : tuple of Numba's types
+    """
+    made = CFunc(function, (arguments, numba.types.void), {}, OPTIONS, KernelCompiler)
+    made._cache = Cache(function)
+    made.compile()
+    return made

@@ -77,5 +77,5 @@ def predict(task, layers, run, memory):
                            to, place, outputs, rows, outputs, inputs, True,
                            memory.scratch)  # fmt: skip
         activate(view(to, place, rows * outputs), view(memory.scratch, signs, rows * outputs),
-                 layer.activation, False, layer.leak)  # fmt: skip
+                 layer.activation, False, layer.leak, layer.others)  # fmt: skip
         h, h_at = to, place

@@ -34,6 +34,7 @@ LAYER = np.dtype(
         ("outputs", np.int64),  # O
         ("activation", np.int64),  # a code of `activations.py`
         ("leak", np.float64),  # its slope left of 0, where it is LEAKY_RELU
+        ("others", np.int64),  # an address, see `activations.address_of`
         ("bias_kind", np.int64),  # a code of `dense_flipout.py`
         ("scale_shift", np.float64),
         ("kernel", TENSOR),

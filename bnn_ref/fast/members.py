@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..activations import get_activation
-from ..kernels import activations, dense_flipout, priors
+from ..kernels import activations, dense_flipout, other_activations, priors
 from ..kernels import records as at
 from ..noise import TENSORS
 from .priors import describe_prior, place_prior, unscaled
@@ -41,8 +41,16 @@ def places_of(network):
 def code_of_activation(name):
     """Return the code of an activation's twin in `activations.py` under kernels/, or None."""
     if get_activation(name).leak is not None:
-        return activations.LEAKY_RELU
+        return other_activations.LEAKY_RELU
     return activations.CODES.get(name)
+
+
+def describe_activation(record, name, dtype):
+    """Set the fields of a record that say which activation kernels apply to numbers of a dtype."""
+    code = code_of_activation(name)
+    record["activation"] = code
+    record["leak"] = get_activation(name).leak or 0.0
+    record["others"] = activations.address_of(code, dtype)
 
 
 def is_compiled(layer, training, estimator="flipout"):
@@ -65,7 +73,7 @@ def is_compiled(layer, training, estimator="flipout"):
     return all(unscaled(prior)[0].type in priors.CODES for prior in asked.values())
 
 
-def describe(members, places, training=True, estimator="flipout"):
+def describe(members, places, dtype, training=True, estimator="flipout"):
     """Return the LAYER records of layers that `is_compiled`, as far as no buffer is in them.
 
     Parameters
@@ -73,6 +81,8 @@ def describe(members, places, training=True, estimator="flipout"):
     members : list of Member
     places : dict
         As `places_of`.
+    dtype : float32 or float64
+        Of the network.
     training : bool
         Describe priors too; a prediction asks for none.
     estimator : str
@@ -82,8 +92,7 @@ def describe(members, places, training=True, estimator="flipout"):
     layers = np.zeros(len(members), at.LAYER)
     for (layer, prefix, number), record in zip(members, layers, strict=True):
         record["inputs"], record["outputs"] = layer.inputs, layer.outputs
-        record["activation"] = code_of_activation(layer.activation)
-        record["leak"] = get_activation(layer.activation).leak or 0.0
+        describe_activation(record, layer.activation, dtype)
         record["bias_kind"] = dense_flipout.BIASES[layer.bias]
         record["sign_input_stream"] = TENSORS["sign_input"] << 24 | number
         record["sign_output_stream"] = TENSORS[of_outputs] << 24 | number

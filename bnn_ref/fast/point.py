@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from ..activations import get_activation
 from ..kernels import dense_flipout, priors
 from ..kernels import records as at
 from .crew import aligned
-from .members import code_of_activation
+from .members import code_of_activation, describe_activation
 from .places import Buffers
 from .priors import OtherPriors, describe_prior, place_prior, unscaled
 from .runner import Caller
@@ -58,8 +57,7 @@ class PointCaller(Caller):
         """Fill the LAYER record but for the places of what belongs to examples."""
         layer, prefix = member.layer, member.prefix
         record["inputs"], record["outputs"] = sizes
-        record["activation"] = code_of_activation(layer.activation)
-        record["leak"] = get_activation(layer.activation).leak or 0.0
+        describe_activation(record, layer.activation, site.crew.dtype)
         record["bias_kind"] = dense_flipout.BIASES["deterministic" if layer.bias else "none"]
         for tensor in TENSORS:
             fields, training = record[tensor], site.rows > 0

@@ -162,7 +162,7 @@ class Runner(Caller):
 
     def __init__(self, crew, members, places, capacity, likelihood=None, by_inputs=False,
                  estimator="flipout"):  # fmt: skip
-        layers = describe(members, places, capacity > 0, estimator)
+        layers = describe(members, places, crew.dtype, capacity > 0, estimator)
         super().__init__(crew, layers, scratch_size(layers, capacity))
         self.capacity, self.scale_shift = capacity, None
         this, inputs, outputs = self.this, layers["inputs"], layers["outputs"]

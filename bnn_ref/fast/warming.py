@@ -38,7 +38,7 @@ def _stacks() -> list[list[Layer]]:
         BatchNorm(),
         MaxPool2D(2),
         Flatten(),
-        Residual([LayerNorm(), Dense(2, 2), Dropout(0.5), Elementwise("relu")]),
+        Residual([LayerNorm(), Dense(2, 2), Dropout(0.5), Elementwise("tanh")]),
         DenseFlipout(2, 2, kernel_prior=LaplacePrior(1.0)),
     ]
     return [flipout, pieces]

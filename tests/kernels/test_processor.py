@@ -63,7 +63,7 @@ def test_tasks_take_whole_tiles():
         assert getattr(processor, name) % processor.TILE_ROWS == 0, name
     for outputs in (1, 10, 128, 700, 5000):
         network = Network([DenseFlipout(50, outputs)])
-        layers = describe_network(members_of(network), places_of(network))
+        layers = describe_network(members_of(network), places_of(network), "float32")
         for rows in (1, 128, 1000):
             assert update_tile(layers[0], rows)[0] % processor.TILE_ROWS == 0
 

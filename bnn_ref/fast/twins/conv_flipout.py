@@ -93,7 +93,7 @@ class ConvolutionTwin(Twin):
         canvas = int(np.prod(window.canvas)) * window.image[2]
         patches = tile * window.places[1] * length
         record["filters"], record["tile"] = filters, tile
-        for name in ("activation", "leak", "bias_kind"):
+        for name in ("activation", "leak", "others", "bias_kind"):
             record[name] = self.runner.layers[0][name]
         record["by_inputs"] = self.site.by_inputs and self.site.rows > 0
         record["part"] = 2 * (length + 1) * filters

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from ...activations import get_activation
 from ...kernels.elementwise import ELEMENTWISE, elementwise
 from ..crew import aligned, plain
-from ..members import code_of_activation
+from ..members import code_of_activation, describe_activation
 from ..places import SWEEP_NUMBERS, rows_of_task
 from ..twin import Twin, register_twin
 
@@ -18,13 +17,11 @@ class ElementwiseTwin(Twin):
 
     def __init__(self, member, site):
         super().__init__(member, site)
-        code, dtype = code_of_activation(self.layer.activation), site.crew.dtype
-        self.settings = None
-        if code is None:
+        dtype, self.settings = site.crew.dtype, None
+        if code_of_activation(self.layer.activation) is None:
             return
         self.settings = np.zeros(1, ELEMENTWISE)
-        self.settings["activation"] = code
-        self.settings["leak"] = get_activation(self.layer.activation).leak or 0.0
+        describe_activation(self.settings[0], self.layer.activation, dtype)
         size = site.rows * self.layer.inputs
         self._out, self._slope, self._grad_x = (aligned(max(size, 1), dtype) for _ in range(3))
         self.scratch = site.crew.scratch(SWEEP_NUMBERS)
