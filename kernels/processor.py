@@ -58,8 +58,8 @@ BACKWARD_COLUMNS = 128 if TILE_ROWS == 8 else 132
 UPDATE_WEIGHTS, UPDATE_COLUMNS = 4096, 256  # the most, so that Adam finds them in the cache
 UPDATE_ROWS, UPDATE_ROWS_MOST = 24, 136 if TILE_ROWS == 8 else 132  # at least, at most
 # of a wide layer where a batch has more rows than LONG: all is read from afar, and the larger what
-# a task takes, the less often
-LONG = 256
-LARGE_ROWS, LARGE_COLUMNS = 256 if TILE_ROWS == 8 else 258, 256
+# a task takes, the less often; but no larger than leaves that many tasks for the threads
+LONG, ENOUGH_TASKS = 256, 16
+LARGE = (256, 512) if TILE_ROWS == 8 else (258, 516)
 PREDICT_ROWS = 64 if TILE_ROWS == 8 else 66
 ADAM_WEIGHTS = 8192

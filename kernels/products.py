@@ -30,12 +30,12 @@ from .addresses import numbers_in, pointer, view
 from .arrays import put
 from .jit import kernel
 from .machine import I32, I64, fused
-from .processor import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
+from .processor import LARGE, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 
 DEPTH = 256  # of one stretch of the sum over k: a stretch of B's columns stays in the first cache
 PACKING_ROWS = 96  # from here on it pays to copy a stretch of B's columns, which all tiles read
 PACKING_COLUMNS = 256  # ... and a stretch of A's rows
-MOST_ROWS = -(-256 // TILE_ROWS) * TILE_ROWS  # of an A that is packed: whole tiles
+MOST_ROWS = LARGE[-1]  # of an A that is packed: whole tiles
 APART = 16  # numbers between packed tiles, whose rows would fall on one set of the first cache
 PACKED = DEPTH * (TILE_VECTORS * VECTOR_BYTES // 4 + MOST_ROWS) + APART * (MOST_ROWS // TILE_ROWS)
 

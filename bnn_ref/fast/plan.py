@@ -31,11 +31,11 @@ from ..kernels.processor import (
     BACKWARD_COLUMNS,
     BACKWARD_ROWS,
     BACKWARD_ROWS_WIDE,
+    ENOUGH_TASKS,
     FORWARD_COLUMNS,
     FORWARD_ROWS,
     FORWARD_ROWS_WIDE,
-    LARGE_COLUMNS,
-    LARGE_ROWS,
+    LARGE,
     LONG,
     PREDICT_ROWS,
     TILE_ROWS,
@@ -99,10 +99,12 @@ def _sample(tasks, layers, kernels=True):
         tasks.add(at.SAMPLE_BIAS, k)
 
 
-def _evenly(total, most):
-    """Return how many rows each task takes: at most so many, whole tiles, all about the same."""
-    tasks = -(-total // most)
-    return -(-total // (tasks * TILE_ROWS)) * TILE_ROWS
+def _large_tile(rows, columns):
+    """Return how many rows and columns each task takes of a large product; rows: whole tiles."""
+    few, many = LARGE
+    side = many if rows * columns >= ENOUGH_TASKS * many * many else few
+    tasks = -(-rows // side)
+    return -(-rows // (tasks * TILE_ROWS)) * TILE_ROWS, side // 64 * 64  # whole panels of B
 
 
 def _is_large(layer, rows):
@@ -129,7 +131,7 @@ def update_tile(layer, rows):
     """
     outputs = int(layer["outputs"])
     if _is_large(layer, rows):
-        return _evenly(int(layer["inputs"]), LARGE_ROWS), LARGE_COLUMNS
+        return _large_tile(int(layer["inputs"]), outputs)
     columns = min(outputs, UPDATE_COLUMNS)
     most = min(UPDATE_WEIGHTS // columns, UPDATE_ROWS_MOST)
     return max(UPDATE_ROWS, most // TILE_ROWS * TILE_ROWS), columns
@@ -150,7 +152,7 @@ def _outputs(tasks, layers, rows):
         height = FORWARD_ROWS_WIDE if layer["outputs"] > WIDE else FORWARD_ROWS
         width = FORWARD_COLUMNS
         if _is_large(layer, rows):
-            height, width = _evenly(rows, LARGE_ROWS), LARGE_COLUMNS
+            height, width = _large_tile(rows, int(layer["outputs"]))
         _tiles(tasks, at.FORWARD, k, rows, layer["outputs"], height, width)
 
 
@@ -162,7 +164,7 @@ def _backward(tasks, layers, rows, by_inputs):
         height = BACKWARD_ROWS_WIDE if layers[k]["outputs"] > WIDE else BACKWARD_ROWS
         inputs, width = int(layers[k]["inputs"]), BACKWARD_COLUMNS
         if _is_large(layers[k], rows):
-            height, width = LARGE_COLUMNS, _evenly(inputs, LARGE_ROWS)
+            width, height = _large_tile(inputs, rows)
         _tiles(tasks, at.BACKWARD, k, rows, inputs, height, width)
     tasks.next_phase()
 
@@ -272,5 +274,7 @@ def scratch_size(layers, capacity):
     if capacity == 0:
         return max(sampling, SPARE + 3 * PREDICT_ROWS * widest)
     updates = max(2 * math.prod(update_tile(layer, capacity)) for layer in layers)
-    products = PACKED + max(updates, 3 * LARGE_ROWS * LARGE_COLUMNS)
-    return max(sampling, products, 3 * widest)
+    tile = BACKWARD_ROWS_WIDE * BACKWARD_COLUMNS
+    if any(_is_large(layer, capacity) for layer in layers):
+        tile = LARGE[-1] ** 2
+    return max(sampling, PACKED + max(updates, 3 * tile), 3 * widest)

@@ -59,8 +59,9 @@ def test_apples_fast_cores_are_counted(monkeypatch, said, wanted):
 
 def test_tasks_take_whole_tiles():
     for name in ("FORWARD_ROWS", "FORWARD_ROWS_WIDE", "BACKWARD_COLUMNS", "UPDATE_ROWS",
-                 "UPDATE_ROWS_MOST", "LARGE_ROWS"):  # fmt: skip
+                 "UPDATE_ROWS_MOST"):  # fmt: skip
         assert getattr(processor, name) % processor.TILE_ROWS == 0, name
+    assert [side % processor.TILE_ROWS for side in processor.LARGE] == [0, 0]
     for outputs in (1, 10, 128, 700, 5000):
         network = Network([DenseFlipout(50, outputs)])
         layers = describe_network(members_of(network), places_of(network), "float32")
