@@ -20,6 +20,10 @@ import bnn_ref
 from bnn_ref import Adam, State, reference
 
 LIMIT = {"float32": 2e-4, "float64": 1e-9}  # replay, relative to the largest magnitude
+# Of a million hidden units of a batch some stand nearer to a ReLU's kink than float32 can tell, and
+# honest contenders find them on either side. One unit of one example (784-2400-2400-10 at batch
+# 1024: at 1e-6, where 2 is usual) moved an entry by 1e-2 of the largest, a tensor's norm by 5e-4.
+MANY_UNITS, AT_KINKS = 1_000_000, (5e-2, 2e-3)
 WIDE = 6.0  # standard errors: a chance of 2e-9 to refuse an honest contender
 SLACK = 0.1  # of the loss's fall in training: Adam's epsilon, other rounding
 SEED = 7
@@ -37,6 +41,9 @@ class Expected(NamedTuple):
     training : array (seeds, T)
         Losses of the first T steps.
     learning_rate : float
+    limits : (float, float)
+        How far an entry of a replayed gradient may be off, over the tensor's largest, and how far
+        the tensor, over its norm.
     """
 
     loss: float
@@ -44,6 +51,7 @@ class Expected(NamedTuple):
     rest: np.ndarray
     training: np.ndarray
     learning_rate: float
+    limits: tuple
 
 
 def replayed_noise(problem):
@@ -104,19 +112,31 @@ def expect(problem):
         np.array(rest),
         np.array(training),
         problem.learning_rate,
+        limits_of(problem.workload, str(problem.parameters.dtype)),
     )
+
+
+def limits_of(workload, dtype):
+    """Return how far an entry of a replayed gradient, and a whole tensor, may be off."""
+    units = workload.batch * sum(workload.sizes[1:-1])
+    many = dtype == "float32" and units >= MANY_UNITS
+    return AT_KINKS if many else (LIMIT[dtype], LIMIT[dtype])
 
 
 def check_replay(expected, measured, dtype):
     """Return what is wrong with a replay, in words, or None."""
-    limit = LIMIT[dtype]
     gap = abs(measured["loss"] - expected.loss) / abs(expected.loss)
-    if not gap <= limit:
+    if not gap <= LIMIT[dtype]:
         return f"loss on replayed noise {measured['loss']:.6f}, expected {expected.loss:.6f}"
+    of_entry, of_norm = expected.limits
     for name, wanted in expected.gradients.items():
-        gap = np.max(np.abs(measured["gradients"][name] - wanted)) / np.max(np.abs(wanted))
-        if not gap <= limit:
+        off = measured["gradients"][name] - wanted
+        gap = np.max(np.abs(off)) / np.max(np.abs(wanted))
+        if not gap <= of_entry:
             return f"gradient of {name} on replayed noise off by {gap:.1e} of its largest entry"
+        gap = np.linalg.norm(off) / np.linalg.norm(wanted)
+        if not gap <= of_norm:
+            return f"gradient of {name} on replayed noise off by {gap:.1e} of its norm"
     return None
 
 

@@ -136,6 +136,23 @@ def test_replay_refuses_a_gradient_wrong_in_one_entry(expected):
     assert "layers.0.kernel_rho" in equality.check_replay(wanted, answer, "float32")
 
 
+def test_a_unit_at_its_kink_is_no_mistake_where_there_are_a_million(expected):
+    """An entry off by some of the largest; a tensor off as a whole is refused all the same."""
+    _, wanted = expected
+    many = parse("784-1200-1200-10/1024")
+    large = wanted._replace(limits=equality.limits_of(many, "float32"))
+    name = "layers.1.kernel_mu"
+    gradients = {each: array.copy() for each, array in wanted.gradients.items()}
+    gradients[name].flat[3] += 1.5e-3 * np.linalg.norm(gradients[name])
+    answer = {"loss": wanted.loss, "gradients": gradients}
+    assert "of its largest entry" in equality.check_replay(wanted, answer, "float32")
+    assert equality.check_replay(large, answer, "float32") is None
+    gradients[name] *= 1.005
+    assert "of its norm" in equality.check_replay(large, answer, "float32")
+    assert equality.limits_of(many, "float64") == (1e-9, 1e-9)
+    assert wanted.limits == (2e-4, 2e-4)
+
+
 def test_a_contender_that_fails_says_why():
     with (
         Worker("ours_numpy") as worker,
