@@ -40,7 +40,6 @@ from ..step import (
 )
 from ..step import adam as adam_rule
 from ..step.statistics import put_statistics
-from . import twins  # noqa: F401, it registers them
 from .chain import Key
 from .gradients import Batch, differentiate
 from .streams import CompiledStream, check_blocks
@@ -70,6 +69,8 @@ def prepare(network: Network, rows: int, dtype: DTypeLike, threads: int | None =
     ValueError
         For another dtype or number.
     """
+    if any(layer.type != "DenseFlipout" for layer in network.layers):
+        from . import twins  # noqa: F401, they register themselves; without, a start is sooner
     return Workspace(network, check_size(rows, "rows", 0), dtype, threads)
 
 

@@ -20,7 +20,7 @@ from bnn_ref import (
     reference,
 )
 from bnn_ref.activations import ACTIVATIONS, Activation
-from bnn_ref.fast import compiled, places
+from bnn_ref.fast import compiled, places, twins  # noqa: F401, twins register themselves
 from bnn_ref.fast.twin import TWINS, Twin
 
 
