@@ -147,7 +147,11 @@ class Cache(FunctionCache):
                     return compiled
         if not Cache.announced:
             Cache.announced = True
-            print("bnn_ref: compiling kernels for this machine (once)", file=sys.stderr, flush=True)
+            print(
+                "bnn_ref: compiling kernels for this machine (once, some 10 s)",
+                file=sys.stderr,
+                flush=True,
+            )
         return None
 
     def save_overload(self, sig, data):

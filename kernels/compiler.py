@@ -9,42 +9,25 @@ from functools import cache
 
 from numba.core import types
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.typed_passes import (
-    DumpParforDiagnostics,
-    InlineOverloads,
-    NopythonRewrites,
-    NoPythonSupportedFeatureValidation,
-)
-from numba.core.untyped_passes import (
-    DeadBranchPrune,
-    FindLiterallyCalls,
-    InlineClosureLikes,
-    InlineInlinables,
-    LiteralPropagationSubPipelinePass,
-    LiteralUnroll,
-    MakeFunctionToJitFunction,
-    RewriteDynamicRaises,
-    RewriteSemanticConstants,
-    WithLifting,
-)
 
 __all__ = ["KernelCompiler"]
 
+# By their names: what a version of Numba has not is not there to be left out.
 UNUSED = {
-    DeadBranchPrune,  # branches on arguments that are None, ...
-    RewriteSemanticConstants,  # ... or on an array's dimensions
-    DumpParforDiagnostics,  # loops that Numba makes parallel
-    FindLiterallyCalls,  # literally(), ...
-    LiteralUnroll,  # ... literal_unroll() ...
-    LiteralPropagationSubPipelinePass,  # ... and what they make of constants
-    InlineClosureLikes,  # closures
-    MakeFunctionToJitFunction,
-    InlineInlinables,  # functions that are inlined before they are typed
-    InlineOverloads,
-    NopythonRewrites,  # expressions of whole arrays
-    NoPythonSupportedFeatureValidation,  # better messages for what is not supported
-    RewriteDynamicRaises,  # exceptions
-    WithLifting,  # with
+    "DeadBranchPrune",  # branches on arguments that are None, ...
+    "RewriteSemanticConstants",  # ... or on an array's dimensions
+    "DumpParforDiagnostics",  # loops that Numba makes parallel
+    "FindLiterallyCalls",  # literally(), ...
+    "LiteralUnroll",  # ... literal_unroll() ...
+    "LiteralPropagationSubPipelinePass",  # ... and what they make of constants
+    "InlineClosureLikes",  # closures
+    "MakeFunctionToJitFunction",
+    "InlineInlinables",  # functions that are inlined before they are typed
+    "InlineOverloads",
+    "NopythonRewrites",  # expressions of whole arrays
+    "NoPythonSupportedFeatureValidation",  # better messages for what is not supported
+    "RewriteDynamicRaises",  # exceptions
+    "WithLifting",  # with
 }
 
 
@@ -92,6 +75,6 @@ class KernelCompiler(CompilerBase):
     def define_pipelines(self):
         """Return the passes."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.passes = [(each, why) for each, why in passes.passes if each not in UNUSED]
+        passes.passes = [(each, why) for each, why in passes.passes if each.__name__ not in UNUSED]
         passes.finalize()
         return [passes]
