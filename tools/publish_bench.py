@@ -1,9 +1,10 @@
 """Writes what the bench's results say into the documents that show them.
 
 ``python tools/publish_bench.py``: `docs/bench/tables.md` from every JSON file beside it (that of
-``python -m bench calibrate`` is `ruler.json`), and the two lines of the README from the newest
-one. With ``--check`` it writes nothing and fails where a document says something else (a test runs
-that).
+``python -m bench calibrate`` is `ruler.json`), the two lines of the README from the newest runs of
+the machine of the newest step, and `docs/bench/processors.md` from the files in `processors/`, runs
+of one machine with all of its vectors and with half of them. With ``--check`` it writes nothing and
+fails where a document says something else (a test runs that).
 """
 
 import json
@@ -15,15 +16,44 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 FOLDER = ROOT / "docs" / "bench"
 RULER = FOLDER / "ruler.json"
+HALVED = """\
+# AVX-512 and AVX2 code on one machine
+
+The processor has AVX-512. For the rows called AVX2 everybody was held to half of it:
+`NUMBA_CPU_NAME=haswell` for Numba, `XLA_FLAGS=--xla_cpu_max_isa=AVX2` for JAX,
+`ATEN_CPU_CAPABILITY=avx2`, `MKL_ENABLE_INSTRUCTIONS=AVX2`, `ONEDNN_MAX_CPU_ISA=AVX2` for PyTorch.
+That shows the code, not a machine without AVX-512: clock, caches and memory are this one's.
+
+"""
 BLOCK = re.compile(r"(<!-- two lines of [^\n]*-->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
-def newest_first():
-    """Return the documents of results, the newest first."""
+def newest_first(folder=FOLDER):
+    """Return the documents of results in a folder, the newest first."""
     from bench import results
 
-    documents = [results.read(path) for path in FOLDER.glob("*.json") if path != RULER]
+    documents = [results.read(path) for path in folder.glob("*.json") if path != RULER]
     return sorted(documents, key=lambda document: document["started"], reverse=True)
+
+
+def current(documents):
+    """Return the documents without each bench that a newer one of the same machine has as well.
+
+    A newer one replaces it if it has as many contenders; `documents`: the newest first.
+    """
+    from bench.machines import label
+
+    most, kept = {}, []
+    for document in documents:
+        benches = {}
+        for name, measured in document["benches"].items():
+            place = label(document["machine"]), name
+            count = len({cell["contender"] for cell in measured.get("cells", [])})
+            if count > most.get(place, -1):
+                benches[name], most[place] = measured, count
+        if benches:
+            kept.append({**document, "benches": benches})
+    return kept
 
 
 def tables(documents):
@@ -61,18 +91,27 @@ def peers():
 
 def readme(documents, text):
     """Return the README's text with the two lines of the newest results that have a step."""
+    from bench.machines import label
     from bench.summary import two_lines
 
     newest = next(document for document in documents if "step" in document["benches"])
-    lines = "\n\n".join(two_lines(newest))
+    where, benches = label(newest["machine"]), {}
+    for document in documents:
+        if label(document["machine"]) == where:
+            benches |= document["benches"]
+    lines = "\n\n".join(two_lines({**newest, "benches": benches}))
     return BLOCK.sub(lambda match: f"{match[1]}{lines}\n{match[3]}", text)
 
 
 def main(arguments):
     """Write the documents, or check them; return the exit code."""
-    documents = newest_first()
+    from bench.summary import summarize
+
+    documents = current(newest_first())
+    halved = summarize(newest_first(FOLDER / "processors"))
     places = {
         FOLDER / "tables.md": tables(documents),
+        FOLDER / "processors.md": HALVED + "\n".join(halved) + "\n",
         ROOT / "README.md": readme(documents, (ROOT / "README.md").read_text("utf-8")),
     }
     stale = [
