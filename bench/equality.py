@@ -64,7 +64,7 @@ def replayed_noise(problem):
 def sizes_for(workload):
     """Return (D, T, seeds): fewer where the reference is slow."""
     work = workload.weights * max(workload.batch, 64)
-    return (24, 6, 2) if work > 30_000_000 else (64, 12, 3)
+    return (24, 6, 3) if work > 30_000_000 else (64, 12, 3)
 
 
 def expect(problem):
@@ -164,8 +164,10 @@ def check_training(expected, losses):
     ending = losses[-last:]
     fall = np.mean(expected.training[:, 0]) - np.mean(wanted)
     noise = np.std(expected.rest, ddof=1) * np.sqrt(1 / ending.size + 1 / wanted.size)
+    # where a step is far too long seeds part: 350 to 355 of 784-2400-2400-10 at batch 1024
+    seeds = np.std(np.mean(wanted, axis=1), ddof=1) * np.sqrt(1 + 1 / len(wanted))
     gap = np.mean(ending) - np.mean(wanted)
-    if not abs(gap) <= WIDE * noise + SLACK * abs(fall):
+    if not abs(gap) <= WIDE * np.hypot(noise, seeds) + SLACK * abs(fall):
         return (
             f"loss {np.mean(ending):.4f} after {len(losses)} steps, expected {np.mean(wanted):.4f}"
         )
