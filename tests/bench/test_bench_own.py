@@ -41,6 +41,7 @@ def test_the_templates_are_contenders_that_pass_every_check(kind, dtype, tmp_pat
     assert seen["replayed"]
 
 
+@pytest.mark.slow  # quickly test_planted_contender_is_refused
 def test_an_own_contender_that_forgets_the_kl_is_refused(tmp_path, capsys):
     main(["template"])
     text = capsys.readouterr().out.replace("return nll + kl_weight * kl,", "return nll,")

@@ -193,8 +193,9 @@ def test_the_scheduler_of_a_cluster_is_found_by_its_address(client, tmp_path):
 len_of_name = eval("lambda cell, threads: {'length': len(cell['name'])}", {})  # by value
 
 
-def test_an_example_of_the_documentation_predicts_a_dask_array_in_parallel(client):
-    """The code of docs/large-tables.md, run as it stands there."""
+def test_an_example_of_the_documentation_predicts_a_dask_array_in_parallel(request, volume):
+    """The code of docs/large-tables.md as it stands there: on threads, and slowly on a cluster."""
+    client = request.getfixturevalue("client") if volume(False, True) else None
     import re
     from pathlib import Path
 
