@@ -356,27 +356,3 @@ def test_a_summary_says_the_fewest_and_the_most_processes(counts, said):
     document = run_of(processes=counts[0])
     document["benches"]["step"]["cells"] += run_of(processes=counts[1])["benches"]["step"]["cells"]
     assert f"processes a contender: {said}" in summary.machine_line(document)
-
-
-def test_a_newer_run_replaces_a_bench_of_its_machine_if_it_has_as_many_contenders():
-    from publish_bench import current
-
-    def document(model, benches):
-        return {
-            "machine": {"cpu_model_name": model, "vector_bits": 512},
-            "benches": {
-                name: {"cells": [{"contender": str(k)} for k in range(count)]}
-                for name, count in benches.items()
-            },
-        }
-
-    documents = [
-        document("a", {"start": 3}),
-        document("b", {"start": 2}),
-        document("a", {"step": 5, "start": 3}),
-        document("a", {"start": 4, "step": 4}),
-        document("b", {"start": 2}),
-    ]
-    kept = [sorted(each["benches"]) for each in current(documents)]
-    assert kept == [["start"], ["start"], ["step"], ["start"]]
-    assert sorted(documents[2]["benches"]) == ["start", "step"]

@@ -31,7 +31,7 @@ from .mistakes import (
     PAIRS,
     TF32,
 )
-from .precision import rounding
+from .precision import format_of, rounding
 from .variants import FORWARD, Problem, Variant, compute, forward, is_known, results
 
 if TYPE_CHECKING:
@@ -249,25 +249,16 @@ class _Search:
         return None
 
 
-def _of_format(convert):
-    """Return a test of whether an array's numbers all survive a conversion."""
-    return lambda value: np.array_equal(convert(np.asarray(value, np.float32)), value)
-
-
-def _bfloat16(value):
-    """Return float32 numbers cut to bfloat16's 16 bits."""
-    return (value.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
-
-
-def _float16(value):
-    return value.astype(np.float16).astype(np.float32)
+def _is_float16(value):
+    """Return whether an array's numbers are all of float16 (of a few bits, bfloat16's too)."""
+    return np.array_equal(value.astype(np.float32).astype(np.float16), value)
 
 
 # The largest error that a step in a precision leaves, and what tells its numbers, finest first.
 FORMATS: dict[str, Any] = {
     FLOAT32: (FLOAT32_LIMIT, None),
-    BFLOAT16: (2e-1, _of_format(_bfloat16)),  # its few bits are float16 numbers as well
-    FLOAT16: (5e-2, _of_format(_float16)),
+    BFLOAT16: (2e-1, lambda value: format_of(value) == "bfloat16"),
+    FLOAT16: (5e-2, _is_float16),
 }
 # Between which errors the median lies where products alone are in a precision.
 PRODUCTS = {TF32: (3e-5, 3e-4), COARSE_PRODUCTS: (3e-4, 1.2e-3),
