@@ -1,10 +1,10 @@
 """A run as JSON: raw samples, machine, versions, command; reading it back, and giving it away."""
 
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
+
+from bnn_ref.storage.wholefile import whole_file
 
 from .schema import complaint, schema
 
@@ -29,16 +29,8 @@ def write(document, path):
     OSError
         Where the file cannot be written.
     """
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(document, stream, indent=1, allow_nan=False)
-            stream.write("\n")
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with whole_file(path) as file:
+        file.write((json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
 
 
 def read(path):

@@ -166,6 +166,12 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["run.json"]
 
 
+def test_others_may_read_a_run_as_they_may_any_new_file(tmp_path):
+    results.write(run_of(), tmp_path / "run.json")
+    (tmp_path / "plain").write_text("")
+    assert (tmp_path / "run.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_tables_align_and_become_markdown():
     table = Table("t", ["a", "b"], [["x", "1.5"], ["yy", "10"]], ["a note"])
     assert table.text().splitlines()[2:] == ["a     b", "--  ---", "x   1.5", "yy   10", "  a note"]
