@@ -47,7 +47,7 @@ def describe():
         memory_bytes=psutil.virtual_memory().total,
         python=sys.version.split()[0],
         cpu_flags=[flag for flag in flags if flag.startswith(("avx", "fma", "sse4", "amx"))],
-        vector_bits=vector_bits(flags),
+        vector_bits=vector_bits(asked_features() or flags),
         caches=caches(),
         governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         blas=blas(),
@@ -93,6 +93,12 @@ def cpu_flags(path="/proc/cpuinfo"):
             if line.startswith("flags"):
                 return line.partition(":")[2].split()
     return []
+
+
+def asked_features():
+    """Return the features to which `NUMBA_CPU_FEATURES` holds this project's code; none: all."""
+    words = os.environ.get("NUMBA_CPU_FEATURES", "").split(",")
+    return [word[1:] for word in words if word.startswith("+")]
 
 
 def vector_bits(flags):

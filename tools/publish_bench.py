@@ -20,8 +20,9 @@ HALVED = """\
 # AVX-512 and AVX2 code on one machine
 
 The processor has AVX-512. For the rows called AVX2 everybody was held to half of it:
-`NUMBA_CPU_NAME=haswell` for Numba, `XLA_FLAGS=--xla_cpu_max_isa=AVX2` for JAX,
-`ATEN_CPU_CAPABILITY=avx2`, `MKL_ENABLE_INSTRUCTIONS=AVX2`, `ONEDNN_MAX_CPU_ISA=AVX2` for PyTorch.
+`NUMBA_CPU_NAME=haswell` and `NUMBA_CPU_FEATURES=+sse2,+sse4.2,+avx,+avx2,+fma,+bmi,+bmi2` for
+Numba, `XLA_FLAGS=--xla_cpu_max_isa=AVX2` for JAX, `ATEN_CPU_CAPABILITY=avx2`,
+`MKL_ENABLE_INSTRUCTIONS=AVX2`, `ONEDNN_MAX_CPU_ISA=AVX2` for PyTorch, `OPENBLAS_CORETYPE=Haswell`.
 That shows the code, not a machine without AVX-512: clock, caches and memory are this one's.
 
 """

@@ -162,12 +162,14 @@ def test_joules_of_a_step_are_noted_and_shown_where_they_are_counted(monkeypatch
     assert step.energy_table({"cells": [vars(cell)]}) is None
 
 
-def test_what_a_machine_is_is_read_off_it(tmp_path):
+def test_what_a_machine_is_is_read_off_it(tmp_path, monkeypatch):
     (tmp_path / "cpuinfo").write_text("processor: 0\nflags : fma avx2 sse2\n")
     assert machine.vector_bits(machine.cpu_flags(tmp_path / "cpuinfo")) == 256
     assert machine.vector_bits(["avx512f", "avx2"]) == 512
     assert machine.cpu_flags(tmp_path / "absent") == []
     assert machine.vector_bits([]) is None
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", "-avx512f,+avx2,+fma")  # what a run was held to
+    assert machine.vector_bits(machine.asked_features()) == 256
     for k, (level, kind, size) in enumerate([("1", "Data", "48K"), ("1", "Instruction", "32K"),
                                              ("2", "Unified", "2048K")]):  # fmt: skip
         folder = tmp_path / "cache" / f"index{k}"
