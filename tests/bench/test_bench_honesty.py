@@ -153,6 +153,14 @@ def test_a_unit_at_its_kink_is_no_mistake_where_there_are_a_million(expected):
     assert wanted.limits == (2e-4, 2e-4)
 
 
+@pytest.mark.parametrize(("first", "refused"), [(2.0, True), (0.5, False)])
+def test_seeds_may_part_only_where_the_loss_of_the_reference_rises(expected, first, refused):
+    training = np.array([[first, 1.0, 1.0], [first, 1.1, 1.1], [first, 1.2, 1.2]])
+    wanted = expected[1]._replace(training=training, rest=np.array([1.0, 1.001, 1.002]))
+    found = equality.check_training(wanted, np.array([first, 1.4, 1.4]))
+    assert (found is not None) == refused
+
+
 def test_a_contender_that_fails_says_why():
     with (
         Worker("ours_numpy") as worker,

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 FLOAT32_LIMIT = 1e-5
 SECONDS = 5.0  # what a diagnosis may take
+KEPT = 4  # forward passes kept at once: a vector may hold a hundred megabytes
 
 
 @dataclass(frozen=True)
@@ -95,23 +96,25 @@ class _Search:
 
     def outputs_agree(self, variant, limit):
         """Return whether the forward pass of a variant gives the answer's outputs."""
-        way = tuple(getattr(variant, name) for name in FORWARD)
+        way = _forward_way(variant)
         if (way, limit) not in self.forwards:
             traces = forward(self.problem, variant)
             agree = not self.off("outputs", traces[-1].h, limit)
             self.forwards[way, limit] = agree
             if agree:  # of few variants, and of these the rest is computed time and again
                 self.traces[way] = traces
+                if len(self.traces) > KEPT:
+                    del self.traces[next(iter(self.traces))]
         return self.forwards[way, limit]
 
     def compute(self, variant, slopes=None):
         """Return everything that a variant computes, its forward pass taken from an earlier one."""
-        way = tuple(getattr(variant, name) for name in FORWARD)
+        way = _forward_way(variant)
         return compute(self.problem, variant, slopes, self.traces.get(way))
 
     def fitted_shift(self, variant):
         """Return the shift that fits the answer's outputs, or None; it is looked for once."""
-        key = tuple(getattr(variant, name) for name in FORWARD)
+        key = _forward_way(variant)
         if key not in self.shifts:
             self.shifts[key] = fit_shift(self.problem, variant, self.found)
         return self.shifts[key]
@@ -247,6 +250,11 @@ class _Search:
             if low < median <= high and max(behind) <= 30 * high:
                 return mistake
         return None
+
+
+def _forward_way(variant):
+    """Return what of a variant its forward pass depends on."""
+    return tuple(getattr(variant, name) for name in FORWARD)
 
 
 def _is_float16(value):
