@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from types import ModuleType
 
@@ -46,11 +47,15 @@ def get_backend(backend: str | ModuleType = "numba") -> ModuleType:
 def why_not_numba() -> str | None:
     """Return why the numba back end cannot be used, in a few words, or None where it can."""
     try:
-        import numba
-
-        if numba.config.DISABLE_JIT:
-            return "NUMBA_DISABLE_JIT is set"
         from .fast import compiled  # noqa: F401
+        from .kernels import cache
+        from .kernels.run import run
+
+        if "numba" in sys.modules or not cache.holds(run.py_func):
+            import numba  # which compiled code runs without, once it is kept
+
+            if numba.config.DISABLE_JIT:
+                return "NUMBA_DISABLE_JIT is set"
     except Exception as error:  # a broken or ill-matched installation raises what it likes
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return None

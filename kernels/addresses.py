@@ -4,10 +4,8 @@ Atomic counters and blocks transposed in registers, too. Numba intrinsics, as in
 """
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from .later import cgutils, intrinsic, types
 from .machine import I32, I64
 
 
@@ -42,10 +40,10 @@ def memory_of(typingctx, array):
 
 @intrinsic
 def call_at(typingctx, address, a, b, size, code, number):
-    """Call a function by its address with two pointers and three numbers, see `jit.by_address`."""
+    """Call the `Code` at an address with two pointers and three numbers, see `entries.load`."""
 
     def codegen(context, builder, signature, args):
-        kind = ir.FunctionType(context.get_value_type(types.void), [x.type for x in args[1:]])
+        kind = ir.FunctionType(I32, [x.type for x in args[1:]])
         builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
         return context.get_dummy_value()
 

@@ -1,10 +1,10 @@
 """Where compiled kernels are kept, and what is trusted of what lies there.
 
-The cache is Numba's, with another key and other places. Numba's key covers only the file that
-defines a function, so that an edited helper elsewhere would leave a stale caller, and its index
-file can be torn between processes that compile different signatures at once. Here a compiled
-function lies in one file named by a hash of everything it depends on: every file of this package,
-versions, processor and signature; it is written whole and then renamed.
+A compiled function lies in one file named by a hash of everything it depends on: every file of this
+package, versions, processor, settings and the kinds of its arguments; it is written whole and then
+renamed. (Numba's own cache has a key that covers only the file that defines a function, so that an
+edited helper elsewhere would leave a stale caller; an index that can be torn between processes; and
+it can be read by Numba alone.)
 
 What is read is run, so nothing is read, and nothing written, where somebody else could put code:
 see `trusted`. The installation's own folder is looked into first, so that what its owner compiled
@@ -15,41 +15,59 @@ written is passed over.
 
 import contextlib
 import hashlib
+import importlib.util
 import os
-import pickle
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
-import numba
+import llvmlite
 import numpy as np
-from numba.core.caching import FunctionCache
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
 
-from . import trusted
+from . import processor, trusted
 
-__all__ = ["Cache", "cache_folder", "source_hash"]
+__all__ = ["cache_folder", "holds", "load", "name_of", "save", "source_hash"]
 
 PACKAGE = Path(__file__).parent
 INSTALLED = PACKAGE / "__pycache__"
-LARGEST = 1 << 26  # bytes; the largest compiled function takes some 3 MB
+LARGEST = 1 << 26  # bytes; the largest compiled function takes some .2 MB
 
 
+def numba_version():
+    """Return what tells one version of Numba from another; it is imported where no file says it.
+
+    Raises
+    ------
+    ImportError
+        Where there is none.
+    """
+    found = importlib.util.find_spec("numba")
+    if found is None:
+        raise ModuleNotFoundError("No module named 'numba'", name="numba")
+    with contextlib.suppress(OSError):
+        return Path(found.origin).with_name("_version.py").read_text("utf-8")
+    import numba
+
+    return numba.__version__
+
+
+@cache
 def source_hash():
-    """Return a hash of every source file of this package and of the versions it runs on."""
+    """Return a hash of every source file of this package and of what else is compiled by."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(str(path.relative_to(PACKAGE)).encode() + path.read_bytes())
-    versions = (sys.version, numba.__version__, np.__version__, sys.platform)
-    digest.update(repr(versions).encode())
+    versions = sys.version, numba_version(), llvmlite.__version__, np.__version__, sys.platform
+    target = processor.TRIPLE, processor.NAME, processor.FEATURES, processor.settings()
+    digest.update(repr((versions, target)).encode())
     return digest.hexdigest()
 
 
 def _places():
     """Return the folders to look into, first to last; all but the first are the user's own."""
-    if numba.config.CACHE_DIR:
-        return [Path(numba.config.CACHE_DIR).absolute() / "bnn_ref"]
+    if named := os.environ.get("NUMBA_CACHE_DIR"):
+        return [Path(named).absolute() / "bnn_ref"]
     if not trusted.CAN_TELL:  # Windows: others are kept out of a user's profile by the system
         own = os.environ.get("LOCALAPPDATA")
         return [Path(own) / "bnn_ref"] if own and os.path.isabs(own) else []
@@ -88,80 +106,54 @@ def cache_folder():
     return None
 
 
-class Cache(FunctionCache):
-    """Numba's cache of one function, one file a signature, named by all it depends on.
+def _prefix(function):
+    """Return what the names of a function's files begin with, whatever it depends on."""
+    return f"{function.__name__}.{sys.implementation.cache_tag}-"
 
-    Parameters
-    ----------
-    function : Python function
-    """
 
-    announced = False
+def name_of(function, kinds):
+    """Return the name of the file of a function, compiled for arguments of those kinds."""
+    key = function.__module__, function.__qualname__, [(*kind[:1], str(kind[1]), kind[2])
+                                                       for kind in kinds]  # fmt: skip
+    digest = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+    return f"{_prefix(function)}{source_hash()[:16]}-{digest}.nbc"
 
-    def __init__(self, function):
-        self._py_func = function
-        self._sources = source_hash()[:16]
-        self._prefix = f"{function.__name__}.{sys.implementation.cache_tag}-"
-        self._used = None
 
-    @property
-    def cache_path(self):
-        """The folder that the last compiled function came from or went to; None: none did."""
-        return None if self._used is None else str(self._used)
+def holds(function):
+    """Return whether a function was compiled before, for any arguments, as it would be now."""
+    prefix = f"{_prefix(function)}{source_hash()[:16]}-"
+    for place in _places():
+        with contextlib.suppress(OSError), _to_read(place) as folder:
+            if any(name.startswith(prefix) for name in folder.names()):
+                return True
+    return False
 
-    def enable(self):
-        """Do nothing: this cache is always on."""
 
-    def disable(self):
-        """Do nothing, see `enable`."""
+def load(name):
+    """Return (content, folder) of a file, or (None, None) where it is to be made."""
+    for place in _places():
+        with contextlib.suppress(OSError), _to_read(place) as folder:
+            data = folder.read(name, LARGEST)
+            if hashlib.sha256(data[32:]).digest() == data[:32]:
+                return data[32:], place
+    return None, None
 
-    def flush(self):
-        """Remove this function's files wherever this process may write."""
-        for place in _places():
-            with contextlib.suppress(OSError), _to_write(place) as folder:
-                self._remove(folder, keep=None)
 
-    def _remove(self, folder, keep):
-        """Remove this function's files from a folder, but for those with `keep` in their names."""
-        for name in folder.names():
-            ours = name.startswith(self._prefix) and name.endswith(".nbc")
-            if ours and (keep is None or keep not in name):
-                folder.remove(name)
+def save(name, content):
+    """Keep a file, whole or not at all, in the first place that takes it; return that or None."""
+    for place in _places():
+        with contextlib.suppress(OSError), _to_write(place) as folder:
+            folder.write(name, hashlib.sha256(content).digest() + content)
+            if place == INSTALLED:  # nobody else's versions are here
+                _remove_others(folder, name)
+            return place
+    return None
 
-    def _name(self, signature, codegen):
-        key = (self._py_func.__qualname__, str(signature), codegen.magic_tuple())
-        digest = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
-        return f"{self._prefix}{self._sources}-{digest}.nbc"
 
-    def load_overload(self, sig, target_context):
-        """Return the compiled function for a signature, or None where it is to be compiled."""
-        target_context.refresh()
-        name = self._name(sig, target_context.codegen())
-        for place in _places():
-            # A pickle that fits no more raises what it likes: whatever it is, compiling helps.
-            with contextlib.suppress(Exception), _to_read(place) as folder:
-                data = folder.read(name, LARGEST)
-                if hashlib.sha256(data[32:]).digest() == data[:32]:
-                    compiled = CompileResult._rebuild(target_context, *pickle.loads(data[32:]))
-                    self._used = place
-                    return compiled
-        if not Cache.announced:
-            Cache.announced = True
-            print(
-                "bnn_ref: compiling kernels for this machine (once, some 10 s)",
-                file=sys.stderr,
-                flush=True,
-            )
-        return None
-
-    def save_overload(self, sig, data):
-        """Keep a compiled function, whole or not at all, in the first place that takes it."""
-        content = dumps(data._reduce())
-        content = hashlib.sha256(content).digest() + content
-        for place in _places():
-            with contextlib.suppress(OSError), _to_write(place) as folder:
-                folder.write(self._name(sig, data.codegen), content)
-                self._used = place
-                if place == INSTALLED:  # nobody else's versions are here
-                    self._remove(folder, keep=self._sources)
-                return
+def _remove_others(folder, name):
+    """Remove the files of a function that were compiled from other sources than the one named."""
+    prefix, sources, _ = name.rsplit("-", 2)
+    for other in folder.names():
+        ours = other.startswith(f"{prefix}-") and other.endswith(".nbc")
+        if ours and f"-{sources}-" not in other:
+            folder.remove(other)

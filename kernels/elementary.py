@@ -13,10 +13,9 @@ import math
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from .jit import inner
+from .later import intrinsic, types
 from .machine import constant, fused, multiply_add, select
 
 LOG2_HIGH = 0.693145751953125  # 16 bits: a whole number below 2^11 times it is exact in float64;

@@ -8,48 +8,35 @@ compiler likes: `arrays.total` says the order of a sum, `machine.multiply_add` w
 so that every processor gives the same bits.
 """
 
-import numba
-from numba.core.ccallback import CFunc
+from .entries import Entry
+from .later import Later
 
-from .cache import Cache
-from .compiler import KernelCompiler
-from .inside import LinkedCompiler, take_no_literals
-
-__all__ = ["by_address", "entry", "inner", "kernel"]
+__all__ = ["OPTIONS", "entry", "inner", "jitted", "kernel"]
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz"}}
 
 
-def _inside(**more):
-    """Return a decorator for functions called from compiled code only."""
+def jitted(function, **more):
+    """Return the function as Numba compiles it for compiled code alone, when that calls it."""
+    import numba
+
+    from .inside import LinkedCompiler, take_no_literals
+
     jit = numba.njit(**OPTIONS, no_cfunc_wrapper=True, no_cpython_wrapper=True,
                      pipeline_class=LinkedCompiler, **more)  # fmt: skip
-    return lambda function: take_no_literals(jit(function))
+    return take_no_literals(jit(function))
 
 
-inner = _inside(forceinline=True)  # small, called in loops
-kernel = _inside()
+def inner(function):
+    """Return a small function that compiled code calls in loops, and that is always inlined."""
+    return Later(function, lambda function: jitted(function, forceinline=True))
+
+
+def kernel(function):
+    """Return a function that compiled code calls."""
+    return Later(function, jitted)
 
 
 def entry(function):
-    """Return the function jitted as one that Python calls: compiled once, then kept on disk."""
-    jit = numba.njit(**OPTIONS, no_cfunc_wrapper=True, pipeline_class=KernelCompiler)
-    dispatcher = jit(function)
-    dispatcher._cache = Cache(function)
-    return dispatcher
-
-
-def by_address(function, arguments):
-    """Return a function that compiled code calls by its `address`: compiled once, kept on disk.
-
-    The code is there as long as what is returned.
-
-    Parameters
-    ----------
-    function : Python function that returns nothing
-    arguments : tuple of Numba's types
-    """
-    made = CFunc(function, (arguments, numba.types.void), {}, OPTIONS, KernelCompiler)
-    made._cache = Cache(function)
-    made.compile()
-    return made
+    """Return the function as one that Python calls: compiled once, then kept on disk."""
+    return Entry(function)

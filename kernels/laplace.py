@@ -6,13 +6,12 @@ Twin: `bnn_ref/priors/laplace.py`.
 import math
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
 from . import pairs
 from .elementary import exp, expm1, log, log_gap, mantissa, series
 from .error_function import erf
 from .jit import kernel
+from .later import choose, types
 from .machine import select, use_whole_vectors
 
 LEAST = 0.04841729471054514  # of the Laplace prior's KL, see its twin
@@ -50,12 +49,8 @@ def _near_zero_double(loc, scale, mu, sigma, grown):
         grown[i] = select(near, expm1(high) + exp(high) * low, grown[i])
 
 
+@choose
 def _near_zero(loc, scale, mu, sigma, grown):
-    raise TypeError("compiled code only")
-
-
-@overload(_near_zero)
-def _near_zero_by_dtype(loc, scale, mu, sigma, grown):
     near_zero = _near_zero_single if mu.dtype == types.float32 else _near_zero_double
     return lambda loc, scale, mu, sigma, grown: near_zero(loc, scale, mu, sigma, grown)
 

@@ -7,9 +7,8 @@ for.
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+
+from .later import cgutils, intrinsic, types
 
 I64 = ir.IntType(64)
 I32 = ir.IntType(32)

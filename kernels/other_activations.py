@@ -7,7 +7,6 @@ record.
 
 from functools import cache
 
-import numba
 import numpy as np
 
 from .addresses import view
@@ -20,7 +19,8 @@ from .elementary import (
     softplus_sigmoid,
     tanh,
 )
-from .jit import by_address, kernel
+from .entries import POINTER, REAL, WHOLE, Kind, load
+from .jit import kernel
 from .machine import select, use_whole_vectors
 
 CODES = {"tanh": 2, "sigmoid": 3, "softplus": 4, "elu": 5, "gelu": 6, "selu": 7, "silu": 8}
@@ -86,7 +86,6 @@ def other_activations(a, slope, n, code, leak):
 
 @cache
 def compiled_others(dtype):
-    """Return `other_activations` for a dtype, compiled or loaded; it holds the address."""
-    numbers = numba.types.CPointer(numba.from_dtype(np.dtype(dtype)))
-    whole = numba.types.int64
-    return by_address(other_activations, (numbers, numbers, whole, whole, numba.types.float64))
+    """Return `other_activations` for a dtype, compiled or loaded: a `Code`."""
+    numbers = Kind(POINTER, np.dtype(dtype))
+    return load(other_activations, (numbers, numbers, WHOLE, WHOLE, REAL))

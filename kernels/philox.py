@@ -9,7 +9,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from .addresses import as_words, view
+from .addresses import as_words, memory_of, view
 from .elementary import add_exponent, log1p_gap, mantissa, sin_cos
 from .jit import entry, inner, kernel
 from .machine import (
@@ -184,35 +184,48 @@ def sign_rows(out, columns, first_row, scratch, key):
                            view(out, row * columns + start, min(32, columns - start)))  # fmt: skip
 
 
+@inner
+def _key(words):
+    """Return the `Key` of an array of its five words."""
+    return Key(words[0], words[1], words[2], words[3], words[4])
+
+
 @entry
-def fill_normals(out, key):
+def fill_normals(out, scratch, key):
     """Fill a flat array with the normals of a stream.
 
     Parameters
     ----------
     out : array (n,), float32 or float64
+    scratch : array (64,) of out's dtype
     key : uint32 array (5,)
         The halves of the seed, low first; step; draw; purpose << 28 | tensor << 24 | layer.
     """
-    normals(out, 0, np.empty(GROUP, out.dtype), Key(key[0], key[1], key[2], key[3], key[4]))
+    normals(out, 0, scratch, _key(key))
 
 
 @entry
-def fill_signs(out, first_row, key):
+def fill_signs(out, first_row, scratch, key):
     """Fill an array (rows, columns) with signs, the first row being `first_row` of its stream."""
-    sign_rows(out.ravel(), out.shape[1], first_row, np.empty(GROUP, out.dtype),
-              Key(key[0], key[1], key[2], key[3], key[4]))  # fmt: skip
+    sign_rows(view(memory_of(out), 0, out.size), out.shape[1], first_row, scratch, _key(key))
 
 
 @entry
-def fill_keeps(out, first_row, least, key):
+def fill_keeps(out, first_row, least, words, key):
     """Fill an array (rows, columns) with 1, and 0 where a word is below `least`, an int64.
 
     A row has blocks of its own, a number a word. Twin: `noise.generator.keeps`.
+
+    Parameters
+    ----------
+    out : array (rows, columns), float32 or float64
+    first_row, least : int
+    words : uint32 array (64,)
+        Room.
+    key : uint32 array (5,)
     """
     columns = out.shape[1]
-    flat, words = out.ravel(), np.empty(GROUP, np.uint32)
-    own = Key(key[0], key[1], key[2], key[3], key[4])
+    flat, own = view(memory_of(out), 0, out.size), _key(key)
     one = type(flat[0])(1.0)
     blocks = (columns + 3) // 4  # of a row
     total = out.shape[0] * blocks

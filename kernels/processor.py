@@ -5,9 +5,10 @@ here end no sum. Those that do (a stretch of weights whose KL is added up, of ro
 of a product's depth) stand where the sum does, and are the same everywhere.
 """
 
+import os
 from typing import NamedTuple
 
-from numba.core.registry import cpu_target
+from llvmlite import binding
 
 
 class Processor(NamedTuple):
@@ -41,8 +42,38 @@ def describe(triple, features):
     return Processor(32 if {"+avx", "+avx2"} & set(features) else 16, 16)
 
 
-# Of the processor that code is compiled for; part of every cache key.
-TRIPLE, NAME, FEATURES = cpu_target.target_context.codegen().magic_tuple()
+# where Numba leaves AVX out, whatever the processor says: `numba.core.config`, `avx_default`
+WITHOUT_AVX = {"corei7-avx", "core-avx-i", "sandybridge", "ivybridge", "nocona"}
+
+
+def settings():
+    """Return the environment variables that tell Numba how to compile, by name."""
+    return {
+        name: os.environ[name]
+        for name in sorted(os.environ)
+        if name.startswith("NUMBA_") and name != "NUMBA_CACHE_DIR"
+    }
+
+
+def compiled_for():
+    """Return (triple, name, features), LLVM's, of the processor that Numba compiles for.
+
+    Numba is asked where something is set that it looks at; else it would ask LLVM, as is done here:
+    importing Numba takes longer than all else that a process does before its first step.
+    """
+    name = binding.get_host_cpu_name()
+    if settings() or os.path.isfile(".numba_config.yaml") or name in WITHOUT_AVX:
+        from numba.core.registry import cpu_target
+
+        return cpu_target.target_context.codegen().magic_tuple()
+    try:
+        features = binding.get_host_cpu_features().flatten()
+    except RuntimeError:  # LLVM cannot tell on this system
+        features = ""
+    return binding.get_process_triple(), name, features
+
+
+TRIPLE, NAME, FEATURES = compiled_for()  # part of the name of what is kept on disk
 VECTOR_BYTES, VECTOR_REGISTERS = describe(TRIPLE, FEATURES)
 
 # a tile of a product: its sums stay in registers, beside the vectors that feed them

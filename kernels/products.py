@@ -22,13 +22,11 @@ of the sweeps' way, in this process or a forked one.
 from typing import NamedTuple
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from .addresses import numbers_in, pointer, view
 from .arrays import put
 from .jit import kernel
+from .later import cgutils, intrinsic, types
 from .machine import I32, I64, fused
 from .processor import LARGE, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..border import check_word
-from ..kernels.philox import fill_keeps, fill_normals, fill_signs
+from ..kernels.philox import GROUP, fill_keeps, fill_normals, fill_signs
 from ..noise import PURPOSES, TENSORS, Stream
 
 
@@ -24,21 +24,22 @@ class CompiledStream(Stream):
         """Return the tensor's standard normals; as `Stream.normals`."""
         out = np.empty(shape, self.dtype)
         check_blocks(-(-out.size // 4))
-        fill_normals(out.reshape(-1), self._words(tensor))
+        fill_normals(out.reshape(-1), np.empty(GROUP, self.dtype), self._words(tensor))
         return out
 
     def signs(self, rows, columns, tensor):
         """Return the tensor's -1 and +1; as `Stream.signs`."""
         check_blocks((self.first_row + rows) * -(-columns // 128))
         out = np.empty((rows, columns), self.dtype)
-        fill_signs(out, self.first_row, self._words(tensor))
+        fill_signs(out, self.first_row, np.empty(GROUP, self.dtype), self._words(tensor))
         return out
 
     def keeps(self, rows, columns, rate):
         """Return 1 and 0, the latter with probability `rate`; as `Stream.keeps`."""
         check_blocks((self.first_row + rows) * -(-columns // 4))
         out = np.empty((rows, columns), self.dtype)
-        fill_keeps(out, self.first_row, round(rate * 2**32), self._words("keep"))
+        least, words = round(rate * 2**32), np.empty(GROUP, np.uint32)
+        fill_keeps(out, self.first_row, least, words, self._words("keep"))
         return out
 
 

@@ -1,0 +1,194 @@
+"""Compiled functions that Python calls: compiled once, then loaded, and called without Numba.
+
+The machine code of an entry is one object file with one C function, which takes arrays as Python
+has them and whole numbers, and lets other Python threads run meanwhile. `cache.py` keeps the file;
+LLVM loads it; ctypes calls it. Numba is imported where there is none yet: `boundary.py`.
+"""
+
+import ctypes
+import os
+import sys
+import threading
+from typing import NamedTuple
+
+import numpy as np
+from llvmlite import binding
+
+from . import cache
+
+__all__ = ["SYMBOL", "Array", "Code", "Entry", "Kind", "load"]
+
+SYMBOL = "bnn_ref_entry"  # the C function's name in its object file
+NUMBER, ARRAY, POINTER = "number", "array", "pointer"
+
+
+class Kind(NamedTuple):
+    """What an argument is.
+
+    Attributes
+    ----------
+    form : "array", "pointer" or "number"
+    dtype : numpy.dtype
+    dimensions : int
+        Of an array.
+    """
+
+    form: str
+    dtype: np.dtype
+    dimensions: int = 0
+
+
+WHOLE = Kind(NUMBER, np.dtype(np.int64))
+REAL = Kind(NUMBER, np.dtype(np.float64))
+
+
+class Array(ctypes.Structure):
+    """A NumPy array's object in memory, as NumPy's own macros read it: ``PyArrayObject_fields``."""
+
+    _fields_ = (
+        ("head", ctypes.c_char * object.__basicsize__),
+        ("data", ctypes.c_void_p),
+        ("dimensions", ctypes.c_int),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("base", ctypes.c_void_p),
+        ("dtype", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+    )
+
+
+def check_layout():
+    """Raise a `RuntimeError` where arrays do not lie in memory as compiled code reads them."""
+    array = np.zeros((2, 3))
+    found = Array.from_address(id(array))
+    if (found.data, found.dimensions, found.flags) != (array.ctypes.data, 2, array.flags.num):
+        raise RuntimeError("NumPy's arrays lie in memory otherwise than they did up to NumPy 2")
+
+
+class Code:
+    """Machine code in memory, there as long as this is.
+
+    Parameters
+    ----------
+    content : bytes
+        An object file.
+    place : pathlib.Path or None
+        The folder it was found in or went to.
+
+    Attributes
+    ----------
+    address : int
+        Of its C function.
+    """
+
+    def __init__(self, content, place):
+        self.place = place
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        target = binding.Target.from_triple(binding.get_process_triple())
+        self._engine = binding.create_mcjit_compiler(
+            binding.parse_assembly(""), target.create_target_machine()
+        )
+        self._engine.add_object_file(binding.object_file.ObjectFileRef.from_data(content))
+        self._engine.finalize_object()
+        self.address = self._engine.get_function_address(SYMBOL)
+
+
+_lock = threading.RLock()  # one thread loads or compiles
+_announced = False
+
+
+def _new_lock():
+    global _lock
+    _lock = threading.RLock()  # another thread may have held it when the process was forked
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
+
+
+def load(function, kinds):
+    """Return the `Code` of a function for arguments of those kinds, compiled where there is none.
+
+    Parameters
+    ----------
+    function : Python function that returns nothing
+    kinds : sequence of Kind
+    """
+    global _announced
+    name = cache.name_of(function, kinds)
+    content, place = cache.load(name)
+    if content is None:
+        if not _announced:
+            _announced = True
+            print(
+                "bnn_ref: compiling kernels for this machine (once, some 10 s)",
+                file=sys.stderr,
+                flush=True,
+            )
+        from .boundary import compile_object
+
+        content = compile_object(function, kinds)
+        place = cache.save(name, content)
+    return Code(content, place)
+
+
+class Entry:
+    """A compiled function that Python calls, for arrays of any dtypes: one version for each.
+
+    Parameters
+    ----------
+    function : Python function
+        Of arrays and whole numbers; returns nothing. Arrays must be contiguous, aligned and
+        writable.
+
+    Attributes
+    ----------
+    versions : dict
+        The dtypes of the arguments (None: a number) to the `Code` for them.
+    """
+
+    def __init__(self, function):
+        self.py_func, self.versions, self._calls = function, {}, {}
+        self.__name__, self.__doc__ = function.__name__, function.__doc__
+        self.__module__ = function.__module__
+
+    def __call__(self, *arguments):
+        """Call the version for these arguments.
+
+        Raises
+        ------
+        TypeError
+            For anything but arrays and whole numbers.
+        ValueError
+            For an array that is strided, read-only, not aligned, or of other dimensions.
+        """
+        dtypes = tuple([getattr(argument, "dtype", None) for argument in arguments])
+        call = self._calls.get(dtypes)
+        if call is None:
+            call = self._prepare(dtypes, arguments)
+        refused = call(*arguments)
+        if refused:
+            array = arguments[refused - 1]
+            raise ValueError(
+                f"{self.__name__}: expected argument {refused} contiguous, aligned, writable and of "
+                f"as many dimensions as before, found {array.shape}, {str(array.flags).split()}"
+            )
+
+    def _prepare(self, dtypes, arguments):
+        with _lock:
+            if dtypes not in self._calls:
+                check_layout()
+                kinds = [self._kind(argument) for argument in arguments]
+                code = self.versions[dtypes] = load(self.py_func, kinds)
+                forms = {ARRAY: ctypes.py_object, NUMBER: ctypes.c_int64}
+                form = ctypes.CFUNCTYPE(ctypes.c_int, *(forms[kind.form] for kind in kinds))
+                self._calls[dtypes] = form(code.address)
+        return self._calls[dtypes]
+
+    def _kind(self, argument):
+        if isinstance(argument, np.ndarray):
+            return Kind(ARRAY, argument.dtype, argument.ndim)
+        if isinstance(argument, int):
+            return WHOLE
+        raise TypeError(f"{self.__name__}: expected arrays and whole numbers, found {argument!r}")
