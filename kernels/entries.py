@@ -74,6 +74,8 @@ class Code:
         An object file.
     place : pathlib.Path or None
         The folder it was found in or went to.
+    was_kept : bool
+        It was found.
 
     Attributes
     ----------
@@ -81,8 +83,8 @@ class Code:
         Of its C function.
     """
 
-    def __init__(self, content, place):
-        self.place = place
+    def __init__(self, content, place, was_kept):
+        self.place, self.was_kept = place, was_kept
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         target = binding.Target.from_triple(binding.get_process_triple())
@@ -118,7 +120,8 @@ def load(function, kinds):
     global _announced
     name = cache.name_of(function, kinds)
     content, place = cache.load(name)
-    if content is None:
+    was_kept = content is not None
+    if not was_kept:
         if not _announced:
             _announced = True
             print(
@@ -130,7 +133,7 @@ def load(function, kinds):
 
         content = compile_object(function, kinds)
         place = cache.save(name, content)
-    return Code(content, place)
+    return Code(content, place, was_kept)
 
 
 class Entry:

@@ -74,10 +74,10 @@ def test_a_kernel_is_right_for_each_kind_of_number(x):
 
     @jit.entry
     def both(a, b, x):
-        sum_and_product(a, x)
-        sum_and_product(b, x)
+        sum_and_product(a, x[0])
+        sum_and_product(b, x[0])
 
     a, b = np.arange(3.0), np.arange(3)
-    both(a, b, x)
+    both(a, b, np.array([x]))
     np.testing.assert_array_equal(a, (np.arange(3.0) + x) * x - 2 * x)
     np.testing.assert_array_equal(b, ((np.arange(3) + x) * x - 2 * x).astype(np.int64))

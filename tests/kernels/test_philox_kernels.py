@@ -39,7 +39,7 @@ def test_known_answers(counter, key, answer):
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 1000, 300_000])
 def test_normals_are_the_twins(count, dtype):
     out = np.empty(count, dtype)
-    philox.fill_normals(out, KEY)
+    philox.fill_normals(out, np.empty(philox.GROUP, dtype), KEY)
     exact = noise.normals((count,), tensor="kernel_eps", **SAME_KEY)
     unit = np.spacing(np.abs(exact.astype(dtype))).astype(np.float64)
     assert np.max(np.abs(out - exact) / unit) <= NORMAL_ULP[dtype]
@@ -51,7 +51,7 @@ def test_normals_are_the_twins(count, dtype):
 @pytest.mark.parametrize("shape", [(1, 1), (3, 10), (128, 784), (5, 129), (4, 256), (2, 31)])
 def test_signs_are_the_twins(shape, dtype):
     out = np.empty(shape, dtype)
-    philox.fill_signs(out, 9, KEY)
+    philox.fill_signs(out, 9, np.empty(philox.GROUP, dtype), KEY)
     assert np.array_equal(out, noise.signs(*shape, tensor="kernel_eps", first_row=9, **SAME_KEY))
 
 
@@ -84,7 +84,7 @@ def test_extreme_words_give_finite_normals():
 @pytest.fixture(scope="module")
 def ten_million():
     out = np.empty(10_000_000, np.float32)
-    philox.fill_normals(out, KEY)
+    philox.fill_normals(out, np.empty(philox.GROUP, np.float32), KEY)
     return out.astype(np.float64)
 
 
@@ -119,7 +119,7 @@ def test_streams_are_independent(ten_million):
         key = KEY.copy()
         key[word] += np.uint32(change)
         out = np.empty(n, np.float32)
-        philox.fill_normals(out, key)
+        philox.fill_normals(out, np.empty(philox.GROUP, np.float32), key)
         others.append(out.astype(np.float64))
     for other in others:
         assert abs(np.mean(first * other)) < 5 / np.sqrt(n)

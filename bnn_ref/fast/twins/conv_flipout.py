@@ -65,6 +65,7 @@ class ConvolutionTwin(Twin):
         self._learns = any(prior.parameter_shapes for prior in self.layer.priors.values())
         self._places = self.layer.outputs // self._filters
         self.settings = np.zeros(1, CONVOLUTION)
+        self._no_x = np.zeros((1, 1), site.crew.dtype)
         self.scratch = site.crew.scratch(self._describe(self.settings[0]))
         self.out = self.slope = np.zeros(1, site.crew.dtype)
         self.grad_x = self._transposed = self.out
@@ -119,7 +120,7 @@ class ConvolutionTwin(Twin):
             runner.take_noise([eps._replace(sign_input=None, sign_output=None)])
         drawn = kind != at.MEAN
         plan = runner.planned(("sample", drawn), lambda: sample_tasks(runner.layers, drawn))
-        (runner.run_step if kind == at.TRAINING else runner.run)(plan, 1, self.out)
+        (runner.run_step if kind == at.TRAINING else runner.run)(plan, 1, self._no_x)
         layer, place = runner.layers[0], runner.part
         delta = place(int(layer["kernel"]["delta"]), (self._length * self._filters,))
         return delta, *(place(int(layer[name]), (self._filters,))
@@ -174,7 +175,8 @@ class ConvolutionTwin(Twin):
         work = self._seconds(rows) * (2 if self.site.by_inputs else 1)
         self.site.crew.run(convolve_back, arguments, 3, self.scratch, work)
         if self._learns:
-            runner.run(runner.planned("priors", lambda: prior_tasks(runner.layers)), 1, self.out)
+            plan = runner.planned("priors", lambda: prior_tasks(runner.layers))
+            runner.run(plan, 1, self._no_x)
         if not self.site.by_inputs:
             return None
         return self.grad_x[: rows * self.layer.inputs].reshape(rows, -1)
