@@ -29,10 +29,11 @@ class _Whole(JITCodeLibrary):
 
     def _optimize_final_module(self):
         leave_as_called(self._final_module)
+        super()._optimize_final_module()
+        # Not before: what is seen from inside alone and called once is always inlined, and slowly.
         for thing in (*self._final_module.functions, *self._final_module.global_variables):
             if not thing.is_declaration and thing.name != SYMBOL:
                 thing.linkage = "internal"
-        super()._optimize_final_module()
 
     def _finalize_final_module(self):
         self._finalized = True

@@ -22,10 +22,11 @@ __all__ = ["LinkedCompiler", "leave_as_called", "take_no_literals"]
 def leave_as_called(module):
     """Have LLVM call C's functions as they are, not another library's version for vectors.
 
-    What is compiled is run without that library, which Numba loads where it finds it.
+    What is compiled is run without that library, which Numba loads where it finds it. Square roots
+    are single instructions, of vectors too.
     """
     for function in module.functions:
-        if function.is_declaration and not function.name.startswith("llvm."):
+        if function.is_declaration and not function.name.startswith(("llvm.", "sqrt")):
             function.add_function_attribute("nobuiltin")
 
 

@@ -5,7 +5,7 @@ without a zero check, or no loop with one is vectorised) and fastmath as far as 
 depend on it in kind: the sign of a zero. Flags that assume that no NaN occurs are left out, for a
 NaN must reach the loss; so are those that reorder sums and that fuse a product with a sum where the
 compiler likes: `arrays.total` says the order of a sum, `machine.multiply_add` what is rounded once,
-so that every processor gives the same bits.
+so that every processor gives the same bits. References are not counted: kernels own no memory.
 """
 
 from .entries import Entry
@@ -13,7 +13,7 @@ from .later import Later
 
 __all__ = ["OPTIONS", "entry", "inner", "jitted", "kernel"]
 
-OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz"}}
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz"}, "_nrt": False}
 
 
 def jitted(function, **more):
