@@ -10,7 +10,8 @@ import numpy as np
 
 from .addresses import fetch_add, memory_of, view
 from .arrays import fill
-from .jit import entry, kernel
+from .entries import entry
+from .jit import kernel
 from .machine import multiply_add, use_whole_vectors
 from .normalising import add_parts, add_products, fold, spread, width_of
 from .tasks import DONE, come, take, wait

@@ -14,9 +14,9 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
-from .entries import ARRAY, POINTER, SYMBOL, Array
 from .inside import leave_as_called
 from .jit import jitted
+from .kinds import ARRAY, POINTER, SYMBOL, Array
 
 __all__ = ["compile_object"]
 
@@ -47,11 +47,17 @@ class _Whole(JITCodeLibrary):
             Where a function is called that is not there in every process.
         """
         for function in self._final_module.functions:
-            name = function.name
-            if function.is_declaration and not name.startswith("llvm."):
-                if name.startswith(("NRT_", "numba_", "Py")) or not binding.address_of_symbol(name):
-                    raise RuntimeError(f"{self.name}: expected code by itself, found a call: {name}")
+            if function.is_declaration and not _is_everywhere(function.name):
+                wanted = "code that stands by itself"
+                raise RuntimeError(f"{self.name}: expected {wanted}, found a call: {function.name}")
         return self._codegen._tm.emit_object(self._final_module)
+
+
+def _is_everywhere(name):
+    """Return whether a function is there in every process: LLVM's own, or the C library's."""
+    if name.startswith(("NRT_", "numba_", "Py")):  # here because Numba is
+        return False
+    return name.startswith("llvm.") or binding.address_of_symbol(name) is not None
 
 
 def _number_type(dtype):

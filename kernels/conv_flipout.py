@@ -17,7 +17,8 @@ from .activations import activate
 from .addresses import fetch_add, memory_of, view
 from .arrays import column_sums, fill, multiply, put, transpose
 from .dense_flipout import DETERMINISTIC, NONE, NORMAL_FLIPPED
-from .jit import entry, kernel
+from .entries import entry
+from .jit import kernel
 from .machine import use_whole_vectors
 from .memory import memory_for
 from .products import product

@@ -8,7 +8,8 @@ from .activations import activate
 from .addresses import fetch_add, view
 from .arrays import multiply, put, transpose
 from .dense_flipout import DETERMINISTIC, update_bias
-from .jit import entry, kernel
+from .entries import entry
+from .jit import kernel
 from .memory import memory_for
 from .products import PACKED, packed_product
 from .records import BACKWARD, FORWARD, LOSS, TRAINING, UPDATE

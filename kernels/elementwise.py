@@ -5,7 +5,7 @@ import numpy as np
 from .activations import activate
 from .addresses import fetch_add, memory_of, view
 from .arrays import multiply, put
-from .jit import entry
+from .entries import entry
 from .tasks import DONE, come, take, wait
 
 ELEMENTWISE = np.dtype(

@@ -9,60 +9,14 @@ import ctypes
 import os
 import sys
 import threading
-from typing import NamedTuple
 
 import numpy as np
 from llvmlite import binding
 
 from . import cache
+from .kinds import ARRAY, NUMBER, SYMBOL, WHOLE, Kind, check_layout
 
-__all__ = ["SYMBOL", "Array", "Code", "Entry", "Kind", "load"]
-
-SYMBOL = "bnn_ref_entry"  # the C function's name in its object file
-NUMBER, ARRAY, POINTER = "number", "array", "pointer"
-
-
-class Kind(NamedTuple):
-    """What an argument is.
-
-    Attributes
-    ----------
-    form : "array", "pointer" or "number"
-    dtype : numpy.dtype
-    dimensions : int
-        Of an array.
-    """
-
-    form: str
-    dtype: np.dtype
-    dimensions: int = 0
-
-
-WHOLE = Kind(NUMBER, np.dtype(np.int64))
-REAL = Kind(NUMBER, np.dtype(np.float64))
-
-
-class Array(ctypes.Structure):
-    """A NumPy array's object in memory, as NumPy's own macros read it: ``PyArrayObject_fields``."""
-
-    _fields_ = (
-        ("head", ctypes.c_char * object.__basicsize__),
-        ("data", ctypes.c_void_p),
-        ("dimensions", ctypes.c_int),
-        ("shape", ctypes.c_void_p),
-        ("strides", ctypes.c_void_p),
-        ("base", ctypes.c_void_p),
-        ("dtype", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-    )
-
-
-def check_layout():
-    """Raise a `RuntimeError` where arrays do not lie in memory as compiled code reads them."""
-    array = np.zeros((2, 3))
-    found = Array.from_address(id(array))
-    if (found.data, found.dimensions, found.flags) != (array.ctypes.data, 2, array.flags.num):
-        raise RuntimeError("NumPy's arrays lie in memory otherwise than they did up to NumPy 2")
+__all__ = ["Code", "Entry", "entry", "load"]
 
 
 class Code:
@@ -174,8 +128,8 @@ class Entry:
         if refused:
             array = arguments[refused - 1]
             raise ValueError(
-                f"{self.__name__}: expected argument {refused} contiguous, aligned, writable and of "
-                f"as many dimensions as before, found {array.shape}, {str(array.flags).split()}"
+                f"{self.__name__}: expected argument {refused} contiguous, aligned, writable and "
+                f"of as many dimensions as before, found {array.shape}, {str(array.flags).split()}"
             )
 
     def _prepare(self, dtypes, arguments):
@@ -195,3 +149,8 @@ class Entry:
         if isinstance(argument, int):
             return WHOLE
         raise TypeError(f"{self.__name__}: expected arrays and whole numbers, found {argument!r}")
+
+
+def entry(function):
+    """Return the function as one that Python calls: compiled once, then kept on disk."""
+    return Entry(function)

@@ -1,17 +1,17 @@
-"""The one place that fixes how kernels are compiled; `cache.py` says where they are kept.
+"""The one place that fixes how kernels are compiled; `entries.py` has those that Python calls.
 
 Options: ``nogil`` (sweeps run on several Python threads), ``error_model="numpy"`` (a division
 without a zero check, or no loop with one is vectorised) and fastmath as far as no result can
 depend on it in kind: the sign of a zero. Flags that assume that no NaN occurs are left out, for a
 NaN must reach the loss; so are those that reorder sums and that fuse a product with a sum where the
 compiler likes: `arrays.total` says the order of a sum, `machine.multiply_add` what is rounded once,
-so that every processor gives the same bits. References are not counted: kernels own no memory.
+so that every processor gives the same bits. References to arrays are not counted: kernels own no
+memory, and return no arrays.
 """
 
-from .entries import Entry
 from .later import Later
 
-__all__ = ["OPTIONS", "entry", "inner", "jitted", "kernel"]
+__all__ = ["inner", "jitted", "kernel"]
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz"}, "_nrt": False}
 
@@ -35,8 +35,3 @@ def inner(function):
 def kernel(function):
     """Return a function that compiled code calls."""
     return Later(function, jitted)
-
-
-def entry(function):
-    """Return the function as one that Python calls: compiled once, then kept on disk."""
-    return Entry(function)

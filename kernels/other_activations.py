@@ -19,8 +19,9 @@ from .elementary import (
     softplus_sigmoid,
     tanh,
 )
-from .entries import POINTER, REAL, WHOLE, Kind, load
+from .entries import load
 from .jit import kernel
+from .kinds import POINTER, REAL, WHOLE, Kind
 from .machine import select, use_whole_vectors
 
 CODES = {"tanh": 2, "sigmoid": 3, "softplus": 4, "elu": 5, "gelu": 6, "selu": 7, "silu": 8}

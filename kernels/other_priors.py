@@ -21,7 +21,8 @@ from .elementary import (
     softplus,
     softplus_sigmoid,
 )
-from .jit import entry, inner, kernel
+from .entries import entry
+from .jit import kernel
 from .laplace import laplace, point_laplace
 from .machine import select, tiny_of, use_whole_vectors
 from .philox import normals
@@ -158,12 +159,6 @@ def _times(a, factor):
         a[i] *= type(a[0])(factor)
 
 
-@inner
-def _part_of(memory, j):
-    """Return one of a thread's arrays of STRETCH numbers."""
-    return view(memory, j * STRETCH, STRETCH)
-
-
 @kernel
 def _stretch(tensor, start, n, shift, key, drawn, parameters, work, scratch, part):
     """Do a stretch of up to STRETCH weights of a tensor, and add to the task's part."""
@@ -171,10 +166,10 @@ def _stretch(tensor, start, n, shift, key, drawn, parameters, work, scratch, par
     mu = view(parameters, tensor.mu + start, n)
     kl_mu = view(work, tensor.kl_mu + start, n)
     kl_rho = view(work, tensor.kl_rho + start, n)
-    kl = view(_part_of(scratch, 0), 0, n)
-    sigma, slope = view(_part_of(scratch, 1), 0, n), view(_part_of(scratch, 2), 0, n)
-    a, b = view(_part_of(scratch, 3), 0, n), view(_part_of(scratch, 4), 0, n)
-    c, eps = view(_part_of(scratch, 5), 0, n), view(_part_of(scratch, 6), 0, n)
+    kl = view(scratch, 0, n)
+    sigma, slope = view(scratch, 1 * STRETCH, n), view(scratch, 2 * STRETCH, n)
+    a, b = view(scratch, 3 * STRETCH, n), view(scratch, 4 * STRETCH, n)
+    c, eps = view(scratch, 5 * STRETCH, n), view(scratch, 6 * STRETCH, n)
     code, size, T = prior.code, prior.count, type(kl[0])
     locs = view(work, prior.values + start, n)
     scales = view(work, prior.values + size + start, n)

@@ -11,7 +11,8 @@ import numpy as np
 
 from .addresses import as_words, memory_of, view
 from .elementary import add_exponent, log1p_gap, mantissa, sin_cos
-from .jit import entry, inner, kernel
+from .entries import entry
+from .jit import inner, kernel
 from .machine import (
     add32,
     and32,

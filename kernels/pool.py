@@ -7,7 +7,8 @@ import numpy as np
 
 from .addresses import fetch_add, memory_of, view
 from .arrays import fill
-from .jit import entry, kernel
+from .entries import entry
+from .jit import kernel
 from .machine import select, use_whole_vectors
 from .tasks import DONE, come, take, wait
 from .window import WINDOW

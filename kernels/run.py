@@ -23,7 +23,8 @@ from .dense_flipout import (
     update_kernel,
 )
 from .elementary import sigmoid, softplus
-from .jit import entry, kernel
+from .entries import entry
+from .jit import kernel
 from .likelihoods import PREDICTED_NORMAL, nll_row
 from .machine import largest_of
 from .memory import memory_for

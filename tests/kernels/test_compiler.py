@@ -7,7 +7,7 @@ from numba.core import types
 from numba.core.compiler import DefaultPassBuilder, Flags, StateDict
 from numba.core.registry import cpu_target
 
-from bnn_ref.kernels import compiler, jit
+from bnn_ref.kernels import compiler, entries, jit
 
 
 class Counting:
@@ -72,7 +72,7 @@ def test_a_kernel_is_right_for_each_kind_of_number(x):
         for i in range(a.size):
             a[i] = (a[i] + x) * x - (x + x)
 
-    @jit.entry
+    @entries.entry
     def both(a, b, x):
         sum_and_product(a, x[0])
         sum_and_product(b, x[0])

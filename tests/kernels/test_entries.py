@@ -1,5 +1,6 @@
 """Compiled functions that Python calls: their arguments, and that they run without Numba."""
 
+import ctypes
 import math
 import sys
 import threading
@@ -10,11 +11,11 @@ import processes
 import pytest
 from numba.core.errors import TypingError
 
-from bnn_ref.kernels import cache, entries, jit, later, processor
+from bnn_ref.kernels import cache, entries, kinds, later, processor
 from bnn_ref.kernels.run import run
 
 
-@jit.entry
+@entries.entry
 def double(a, b, n):
     for i in range(n):
         for j in range(b.shape[1]):
@@ -81,7 +82,7 @@ def test_a_thousand_calls_hold_no_reference():
 
 
 def test_threads_that_meet_at_a_first_call_get_one_version():
-    @jit.entry
+    @entries.entry
     def fill_up(a):
         for i in range(a.size):
             a[i] = 7.0
@@ -97,7 +98,7 @@ def test_threads_that_meet_at_a_first_call_get_one_version():
 
 
 def test_memory_of_its_own_is_refused_when_it_is_compiled():
-    @jit.entry
+    @entries.entry
     def with_memory_of_its_own(a):
         b = np.empty(a.size)
         for i in range(a.size):
@@ -110,24 +111,24 @@ def test_memory_of_its_own_is_refused_when_it_is_compiled():
 
 
 def test_code_that_needs_numbas_library_is_refused_when_it_is_compiled():
-    @jit.entry
+    @entries.entry
     def with_a_function_of_numbas(a):
         for i in range(a.size):
             a[i] = math.gamma(a[i])
 
-    with pytest.raises(RuntimeError, match="expected code by itself, found a call: numba_gamma"):
+    with pytest.raises(RuntimeError, match="stands by itself, found a call: numba_gamma"):
         with_a_function_of_numbas(np.arange(3.0))
 
 
 def test_arrays_that_lie_otherwise_are_refused(monkeypatch):
-    class Other(entries.Array):
-        _fields_ = (("more", entries.ctypes.c_void_p),)
+    class Other(kinds.Array):
+        _fields_ = (("more", ctypes.c_void_p),)
 
-    monkeypatch.setattr(entries, "Array", Other)
-    entries.check_layout()  # one field more at the end is no matter
-    monkeypatch.setattr(entries.Array, "flags", 0)
+    monkeypatch.setattr(kinds, "Array", Other)
+    kinds.check_layout()  # one field more at the end is no matter
+    monkeypatch.setattr(kinds.Array, "flags", 0)
     with pytest.raises(RuntimeError, match="arrays lie in memory otherwise"):
-        entries.check_layout()
+        kinds.check_layout()
 
 
 def test_a_choice_by_type_is_for_compiled_code_alone():
@@ -172,23 +173,23 @@ def test_the_processor_is_the_one_that_numba_compiles_for(settings):
 
 
 def test_settings_of_numba_have_code_of_their_own(monkeypatch):
-    name = cache.name_of(run.py_func, [entries.WHOLE])
+    name = cache.name_of(run.py_func, [kinds.WHOLE])
     cache.source_hash.cache_clear()
     monkeypatch.setenv("NUMBA_OPT", "1")
     try:
         assert processor.settings()["NUMBA_OPT"] == "1"
         assert "NUMBA_CACHE_DIR" not in processor.settings()
-        assert cache.name_of(run.py_func, [entries.WHOLE]) != name
+        assert cache.name_of(run.py_func, [kinds.WHOLE]) != name
     finally:
         cache.source_hash.cache_clear()
 
 
 def test_kinds_of_arguments_have_names_of_their_own():
-    kinds = [
-        entries.WHOLE, entries.REAL, entries.Kind("array", np.dtype("f4"), 1),
-        entries.Kind("array", np.dtype("f8"), 1), entries.Kind("array", np.dtype("f8"), 2),
-        entries.Kind("pointer", np.dtype("f8")), entries.Kind("array", np.dtype([("a", "f8")]), 1),
+    its = [
+        kinds.WHOLE, kinds.REAL, kinds.Kind("array", np.dtype("f4"), 1),
+        kinds.Kind("array", np.dtype("f8"), 1), kinds.Kind("array", np.dtype("f8"), 2),
+        kinds.Kind("pointer", np.dtype("f8")), kinds.Kind("array", np.dtype([("a", "f8")]), 1),
     ]  # fmt: skip
-    names = {cache.name_of(run.py_func, [kind]) for kind in kinds}
-    assert len(names) == len(kinds)
-    assert len(names | {cache.name_of(double.py_func, [kinds[0]])}) == len(kinds) + 1
+    names = {cache.name_of(run.py_func, [kind]) for kind in its}
+    assert len(names) == len(its)
+    assert len(names | {cache.name_of(double.py_func, its[:1])}) == len(its) + 1

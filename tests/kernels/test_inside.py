@@ -4,7 +4,7 @@ import needs_numba  # noqa: F401
 import numpy as np
 import pytest
 
-from bnn_ref.kernels import jit
+from bnn_ref.kernels import entries, jit
 
 
 @jit.inner
@@ -35,9 +35,9 @@ def found(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NUMBA_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         a = np.zeros(5)
-        entry = jit.entry(both)
+        entry = entries.entry(both)
         entry(a, 7)
-        again = jit.entry(both)
+        again = entries.entry(both)
         again(a, 7)
     return entry, again, a
 

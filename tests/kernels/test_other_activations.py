@@ -6,9 +6,9 @@ import needs_numba  # noqa: F401
 import numpy as np
 import pytest
 
-from bnn_ref.kernels import activations, entries, jit
+from bnn_ref.kernels import activations, entries
 from bnn_ref.kernels.addresses import call_at, memory_of, view
-from bnn_ref.kernels.entries import POINTER, REAL, WHOLE, Kind
+from bnn_ref.kernels.kinds import POINTER, REAL, WHOLE, Kind
 
 NUMBERS = Kind(POINTER, np.dtype(np.float64))
 ARGUMENTS = (NUMBERS, NUMBERS, WHOLE, WHOLE, REAL)
@@ -27,7 +27,7 @@ def empty_cache(tmp_path, monkeypatch):
 
 
 def test_it_gets_its_arguments_and_is_compiled_once(empty_cache):
-    @jit.entry
+    @entries.entry
     def call(address, a, b):
         call_at(address, memory_of(a), memory_of(b), a.size, 3, 0.5)
 
@@ -61,7 +61,7 @@ def test_an_address_is_of_a_dtype():
     assert single != double
     assert single == activations.address_of(code, np.float32)
 
-    @jit.entry
+    @entries.entry
     def apply(a, slope, code, others):
         activations.activate(view(a, 0, a.size), view(slope, 0, a.size), code, True, 0.0, others)
 
