@@ -175,6 +175,11 @@ class Layer:
         """Name ("bias") to prior of each point estimate that has one: its -log p joins the KL."""
         return {}
 
+    def _check_priors(self):
+        """Raise where a prior's arrays do not fit its tensor; once the sizes are known."""
+        for tensor, prior in {**self.priors, **self.point_priors}.items():
+            prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
+
     def bound(self, name: str, prior: Prior, p: LayerParameters, noise: Any) -> Prior:
         """Return a tensor's prior as this step sees it: with its draw and what it has learned.
 

@@ -1,28 +1,23 @@
 """Conv2D: a convolution without a posterior, trained by maximum likelihood or with a prior.
 
-Patches, shapes and padding are those of `Conv2DFlipout`.
+Patches, shapes and padding are those of `Convolution`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ..activations import get_activation
-from ..border import check_size
-from ..errors import expected
 from ..priors import Prior
 from .base import register
-from .blocks import BLOCK_ROWS
-from .conv_flipout import Conv2DFlipout
-from .images import OverImages
+from .blocks import row_blocks
+from .convolution import Convolution
 from .point import PointLayer
 from .records import LayerTrace
-from .window import check_padding, check_sizes
 
 if TYPE_CHECKING:
     from ..noise import Stream
@@ -31,7 +26,7 @@ if TYPE_CHECKING:
 
 @register
 @dataclass(frozen=True)
-class Conv2D(OverImages, PointLayer):
+class Conv2D(Convolution, PointLayer):
     """A convolution of images (H, W, C) by a kernel (kh, kw, C, F) of point estimates.
 
     Parameters
@@ -60,28 +55,6 @@ class Conv2D(OverImages, PointLayer):
     input_shape: tuple[int, ...] | None = None
 
     type = "Conv2D"
-    window = Conv2DFlipout.window
-    output_shape = Conv2DFlipout.output_shape
-    kernel_shape = Conv2DFlipout.kernel_shape
-    channels = Conv2DFlipout.channels
-    units = Conv2DFlipout.units
-    sizes_to_json = Conv2DFlipout.sizes_to_json
-    describe_sizes = Conv2DFlipout.describe_sizes
-    _places, _matrix = Conv2DFlipout._places, Conv2DFlipout._matrix
-    _patches, _gather = Conv2DFlipout._patches, Conv2DFlipout._gather
-    _over_places = Conv2DFlipout._over_places
-
-    def __post_init__(self) -> None:
-        self._settle(
-            filters=check_size(self.filters, "filters"),
-            kernel_size=check_sizes(self.kernel_size, "kernel_size", 2),
-            strides=check_sizes(self.strides, "strides", 2),
-            padding=check_padding(self.padding),
-        )
-        self._settle_options()
-        if self.input_shape is not None:
-            self._check_priors()
-            self.window  # noqa: B018, it refuses a kernel that does not fit
 
     def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: inputs, patches (B, P, K), pre_activation (B, P, F), outputs.
@@ -125,25 +98,6 @@ class Conv2D(OverImages, PointLayer):
         Arguments as for `Conv2DFlipout.draw_outputs`.
         """
         outputs = np.empty((len(h), self.outputs), h.dtype)
-        for start in range(0, len(h), BLOCK_ROWS):
-            part = slice(start, start + BLOCK_ROWS)
+        for part in row_blocks(len(h)):
             outputs[part] = self.forward(p, None, h[part]).outputs  # E60
         return outputs
-
-    def describe(self) -> str:
-        """Return the layer in one line, for `repr` of the network."""
-        return f"{self.describe_sizes()} {self.describe_options()}"
-
-    def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
-        """Return the layer's description; arguments as for `DenseFlipout.to_json`."""
-        return {"type": "Conv2D", **self.sizes_to_json(), **self.options_to_json(dtype)}
-
-    @classmethod
-    def from_json(cls, description: Mapping[str, Any], inputs: int) -> Conv2D:
-        """Return the layer of what `to_json` wrote; arguments as for `SameSize.from_json`."""
-        options = {key: value for key, value in description.items() if key != "type"}
-        try:
-            return cls(**options)
-        except TypeError:
-            known = ["type", *cls.__dataclass_fields__]
-            raise expected("layer Conv2D", f"keys of {known}", sorted(description)) from None

@@ -13,39 +13,30 @@ Source: Wen, Vicol, Ba, Tran and Grosse (2018), section 3.2; padding, signs and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..activations import get_activation
-from ..border import check_size
 from ..errors import expected
 from ..priors import Prior
 from .base import register
-from .blocks import BLOCK_ROWS
-from .images import OverImages
+from .blocks import row_blocks
+from .convolution import Convolution
 from .posterior import STANDARD_NORMAL, FlipoutLayer
 from .records import LayerTrace
 from .sigmas import sigma
-from .window import Window, check_padding, check_sizes
 
 if TYPE_CHECKING:
     from ..noise import LayerNoise, Stream
     from .records import LayerParameters
 
 
-def _blocks(rows):
-    """Yield slices of `BLOCK_ROWS` rows."""
-    for start in range(0, rows, BLOCK_ROWS):
-        yield slice(start, start + BLOCK_ROWS)
-
-
 @register
 @dataclass(frozen=True)
-class Conv2DFlipout(OverImages, FlipoutLayer):
+class Conv2DFlipout(Convolution, FlipoutLayer):
     """A convolution of images (H, W, C) with a Normal posterior over its kernel (kh, kw, C, F).
 
     For example n at the place (u, v), with delta = sigma * kernel_eps and sigma = scale_shift +
@@ -94,50 +85,6 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
     input_shape: tuple[int, ...] | None = None
 
     type = "Conv2DFlipout"
-    sizes: ClassVar[tuple[str, ...]] = (
-        "filters",
-        "kernel_size",
-        "strides",
-        "padding",
-        "input_shape",
-    )
-
-    def __post_init__(self) -> None:
-        self._settle(
-            filters=check_size(self.filters, "filters"),
-            kernel_size=check_sizes(self.kernel_size, "kernel_size", self.dims),
-            strides=check_sizes(self.strides, "strides", self.dims),
-            padding=check_padding(self.padding),
-        )
-        self._settle_options()
-        if self.input_shape is not None:
-            self._check_priors()
-            self.window  # noqa: B018, it refuses a kernel that does not fit
-
-    @property
-    def window(self) -> Window:
-        """The kernel's places over the image, a `Window`."""
-        return self._window(self.kernel_size, self.strides, self.padding, "kernel_size")
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """(OH, OW, F), or (OT, F) for signals."""
-        return *self.window.places[2 - self.dims :], self.filters
-
-    @property
-    def kernel_shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        """(kh, kw, C, F), or (k, C, F) for signals."""
-        return *self.kernel_size, self.channels, self.filters
-
-    @property
-    def channels(self) -> int:  # type: ignore[override]
-        """C: each channel of an example has a sign, the same at all places."""
-        return self.input_shape[-1]
-
-    @property
-    def units(self) -> int:  # type: ignore[override]
-        """F."""
-        return self.filters
 
     def draw_noise(self, stream: Stream, rows: int, estimator: str = "flipout") -> LayerNoise:
         """Return the `LayerNoise` of so many rows.
@@ -250,30 +197,6 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
         self.kl_backward(p, noise, t, kl_weight, gradients)  # E13 to E15
         return t.grad_inputs
 
-    def _patches(self, images):
-        """Return the patches of images (B, H, W, C) as rows of a product, (B, P, K)."""
-        return self.window.patches(images).reshape(len(images), self._places, -1)  # E30
-
-    def _gather(self, grad_patches):
-        """Return the gradient by the images, (B, H, W, C), of that by the patches (B, P, K)."""
-        window = self.window
-        shape = (len(grad_patches), *window.places, -1, window.image[2])
-        return window.gather(grad_patches.reshape(shape))  # E31
-
-    @property
-    def _places(self):
-        """P."""
-        return int(np.prod(self.window.places))
-
-    def _matrix(self, kernel):
-        """Return a kernel (kh, kw, C, F) as (K, F)."""
-        return kernel.reshape(-1, self.filters)
-
-    def _over_places(self, patches, grad_a):
-        """Return the sum over examples and places of patch times gradient, (K, F)."""
-        rows = patches.reshape(-1, patches.shape[-1])  # (B P, K)
-        return rows.T @ grad_a.reshape(-1, self.filters)  # E33
-
     def draw_outputs(
         self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
     ) -> NDArray[Any]:
@@ -296,7 +219,7 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
             kernel, bias = self.draw_weights(p, stream)  # E21
         noise = self.draw_noise(stream, len(h)) if kind == "flipout" else None
         outputs = np.empty((len(h), self.outputs), h.dtype)
-        for part in _blocks(len(h)):
+        for part in row_blocks(len(h)):
             images = self._images(h[part])  # (rows, H, W, C)
             a = self._patches(images) @ self._matrix(kernel)  # E21; with kernel_mu E32
             if noise is not None:
@@ -311,32 +234,3 @@ class Conv2DFlipout(OverImages, FlipoutLayer):
             h_part = get_activation(self.activation).function(a)  # E3
             outputs[part] = h_part.reshape(len(images), -1)
         return outputs
-
-    def describe_sizes(self) -> str:
-        """Return the sizes as `describe` shows them."""
-        size = "x".join(map(str, self.kernel_size))
-        stride = "" if set(self.strides) == {1} else f", strides {self.strides}"
-        shapes = "" if self.input_shape is None else f"{self.input_shape} -> {self.output_shape} "
-        return f"{shapes}{self.filters} {size} {self.padding}{stride}"
-
-    def sizes_to_json(self) -> dict[str, Any]:
-        """Return the sizes that a description holds."""
-        return {"filters": self.filters, "kernel_size": list(self.kernel_size),
-                "strides": list(self.strides), "padding": self.padding,
-                **self._shape_to_json()}  # fmt: skip
-
-    @classmethod
-    def of_sizes(
-        cls, sizes: Mapping[str, Any], inputs: int, options: Mapping[str, Any]
-    ) -> Conv2DFlipout:
-        """Return the layer of what `sizes_to_json` wrote.
-
-        Parameters
-        ----------
-        sizes : dict
-        inputs : int
-            Of no account: the shape says it.
-        options : dict
-            Every other argument by its name.
-        """
-        return cls(**sizes, **options)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ..activations import get_activation
-from ..border import check_size
-from ..errors import expected
 from ..priors import Prior
 from .base import register
 from .blocks import in_blocks
 from .point import PointLayer
 from .records import LayerTrace
+from .rows import OverRows
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 @register
 @dataclass(frozen=True)
-class Dense(PointLayer):
+class Dense(OverRows, PointLayer):
     """a = h kernel_mu + bias_mu,  outputs = f(a): point estimates, no noise, no KL.
 
     Parameters
@@ -59,22 +57,6 @@ class Dense(PointLayer):
     frozen: bool = False
 
     type = "Dense"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "inputs", check_size(self.inputs, "inputs"))
-        object.__setattr__(self, "outputs", check_size(self.outputs, "outputs"))
-        self._settle_options()
-        self._check_priors()
-
-    @property
-    def kernel_shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        """(I, O)."""
-        return (self.inputs, self.outputs)
-
-    @property
-    def units(self) -> int:  # type: ignore[override]
-        """O."""
-        return self.outputs
 
     def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace`: inputs, pre_activation, outputs; as for `DenseFlipout`'s."""
@@ -111,22 +93,3 @@ class Dense(PointLayer):
         if self.bias:
             a = a + p.bias_mu  # E60
         return get_activation(self.activation).function(a)  # E3
-
-    def describe(self) -> str:
-        """Return the layer in one line, for `repr` of the network."""
-        return f"{self.inputs} -> {self.outputs} {self.describe_options()}"
-
-    def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
-        """Return the layer's description; arguments as for `DenseFlipout.to_json`."""
-        return {"type": "Dense", "units": self.outputs, **self.options_to_json(dtype)}
-
-    @classmethod
-    def from_json(cls, description: Mapping[str, Any], inputs: int) -> Dense:
-        """Return the layer of what `to_json` wrote; arguments as for `SameSize.from_json`."""
-        options = {key: value for key, value in description.items() if key != "type"}
-        try:
-            units = options.pop("units")
-            return cls(inputs, check_size(units, "units"), **options)
-        except (KeyError, TypeError):
-            known = ["type", "units", *list(cls.__dataclass_fields__)[2:]]
-            raise expected("layer Dense", f"keys of {known}", sorted(description)) from None

@@ -9,7 +9,6 @@ perturbations on mini-batches", equations 3 and 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..activations import get_activation
-from ..border import check_size
 from ..noise import ESTIMATORS, IndependentLayerNoise, LocalLayerNoise
 from ..priors import Prior
 from . import independent, local
@@ -25,6 +23,7 @@ from .base import register
 from .blocks import in_blocks
 from .posterior import STANDARD_NORMAL, FlipoutLayer
 from .records import LayerTrace
+from .rows import OverRows
 from .sigmas import sigma
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ _OTHER_ESTIMATORS: dict[type, Any] = {LocalLayerNoise: local, IndependentLayerNo
 
 @register
 @dataclass(frozen=True)
-class DenseFlipout(FlipoutLayer):
+class DenseFlipout(OverRows, FlipoutLayer):
     """A dense layer with a Normal posterior over its kernel, perturbed by Flipout.
 
     For example n of a batch, with delta = sigma * kernel_eps and sigma = scale_shift +
@@ -93,29 +92,7 @@ class DenseFlipout(FlipoutLayer):
 
     type = "DenseFlipout"
     estimators: ClassVar[tuple[str, ...]] = ESTIMATORS
-    sizes: ClassVar[tuple[str, ...]] = ("units",)
     explained = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "inputs", check_size(self.inputs, "inputs"))
-        object.__setattr__(self, "outputs", check_size(self.outputs, "outputs"))
-        self._settle_options()
-        self._check_priors()
-
-    @property
-    def kernel_shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        """(I, O)."""
-        return self.inputs, self.outputs
-
-    @property
-    def channels(self) -> int:  # type: ignore[override]
-        """I: each input has a sign of its own."""
-        return self.inputs
-
-    @property
-    def units(self) -> int:  # type: ignore[override]
-        """O."""
-        return self.outputs
 
     def noise_shapes(self, noise: Any, rows: int) -> dict[str, tuple[int, ...] | None]:
         """Return name to shape (None: absent) of the arrays that this kind of noise holds.
@@ -273,27 +250,3 @@ class DenseFlipout(FlipoutLayer):
         if bias is not None:
             a = a + bias  # E3
         return get_activation(self.activation).function(a)  # E3
-
-    def describe_sizes(self) -> str:
-        """Return the sizes as `describe` shows them."""
-        return f"{self.inputs} -> {self.outputs}"
-
-    def sizes_to_json(self) -> dict[str, Any]:
-        """Return the sizes that a description holds: the layer before has the inputs."""
-        return {"units": self.outputs}
-
-    @classmethod
-    def of_sizes(
-        cls, sizes: Mapping[str, Any], inputs: int, options: dict[str, Any]
-    ) -> DenseFlipout:
-        """Return the layer of what `sizes_to_json` wrote.
-
-        Parameters
-        ----------
-        sizes : dict
-        inputs : int
-            I.
-        options : dict
-            Every other argument by its name.
-        """
-        return cls(inputs, check_size(sizes["units"], "units"), **options)

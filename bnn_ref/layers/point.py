@@ -6,6 +6,7 @@ a convolution's (kh, kw, C, F).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import DTypeLike, NDArray
@@ -33,11 +34,17 @@ class PointLayer(Layer):
     kernel_shape : tuple of int
         The last is ``units``, the bias's length.
     units : int
+    sizes : tuple of str
+        The keys of its JSON that say its sizes.
     """
 
     tensors: ClassVar[tuple[str, ...]] = ("kernel_mu", "bias_mu")
+    sizes: ClassVar[tuple[str, ...]] = ()
     kernel_shape: tuple[int, ...]
     units: int
+    describe_sizes: Callable[[], str]
+    sizes_to_json: Callable[[], dict[str, Any]]
+    of_sizes: ClassVar[Callable[..., PointLayer]]
     activation: str
     bias: bool
     kernel_prior: Any
@@ -61,11 +68,6 @@ class PointLayer(Layer):
                 raise expected(f"{tensor}_prior", "a prior with a density", prior.describe())
         tensors = ("kernel", "bias") if self.bias else ("kernel",)
         settle(self, "initializer", settle_initializer(self.initializer, tensors))
-
-    def _check_priors(self):
-        """Raise where a prior's arrays do not fit its tensor, whose shape is known by now."""
-        for tensor, prior in self.point_priors.items():
-            prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -133,3 +135,23 @@ class PointLayer(Layer):
         whole = {"initializer": plain(self.initializer)} if dtype is None else {}
         return {"activation": self.activation, "bias": self.bias, **priors, "frozen": self.frozen,
                 **whole}  # fmt: skip
+
+    def describe(self) -> str:
+        """Return the layer in one line, for `repr` of the network."""
+        return f"{self.describe_sizes()} {self.describe_options()}"
+
+    def to_json(self, dtype: DTypeLike | None = None) -> dict[str, Any]:
+        """Return the layer's description; arguments as for `FlipoutLayer.to_json`."""
+        return {"type": self.type, **self.sizes_to_json(), **self.options_to_json(dtype)}
+
+    @classmethod
+    def from_json(cls, description: Mapping[str, Any], inputs: int) -> PointLayer:
+        """Return the layer of what `to_json` wrote; arguments as for `SameSize.from_json`."""
+        options = {key: value for key, value in description.items() if key != "type"}
+        try:
+            sizes = {key: options.pop(key) for key in cls.sizes if key in options}
+            return cls.of_sizes(sizes, inputs, options)
+        except (KeyError, TypeError):
+            fields = [key for key in cls.__dataclass_fields__ if key not in ("inputs", "outputs")]
+            known = ["type", *(key for key in cls.sizes if key not in fields), *fields]
+            raise expected(f"layer {cls.type}", f"keys of {known}", sorted(description)) from None

@@ -113,11 +113,6 @@ class FlipoutLayer(Layer):
         settle(self, "initializer", settle_initializer(self.initializer, self._tensors()))
         settle(self, "initial_sigma", settle_sigma(self.initial_sigma, self.priors))
 
-    def _check_priors(self):
-        """Raise where a prior's arrays do not fit its tensor; once the sizes are known."""
-        for tensor, prior in {**self.priors, **self.point_priors}.items():
-            prior.check_shape(self.parameter_shapes[f"{tensor}_mu"], f"{tensor}_prior")
-
     def _tensors(self):
         """Return the names of the tensors that have a mean."""
         return ("kernel",) if self.bias == "none" else ("kernel", "bias")

@@ -21,8 +21,8 @@ FILES = ("reference", "layers.base", "layers.sigmas", "layers.posterior",
          "priors.normal", "priors.laplace", "priors.mixture", "priors.learned", "step.adam",
          "activations", "elementary", "prediction.predicting", "layers.dense", "layers.dropout",
          "layers.elementwise", "layers.normalising", "layers.layer_norm", "layers.batch_norm",
-         "layers.residual", "layers.conv_flipout", "layers.pool", "layers.window",
-         "priors.scaled", "layers.point", "layers.conv")  # fmt: skip
+         "layers.residual", "layers.convolution", "layers.conv_flipout", "layers.pool",
+         "layers.window", "priors.scaled", "layers.point", "layers.conv")  # fmt: skip
 OF_THE_STEP = ("reference", "layers.base", "layers.sigmas", "layers.posterior",
                "layers.dense_flipout", "layers.local", "layers.independent", "layers.conv_flipout",
                "layers.pool")  # fmt: skip
