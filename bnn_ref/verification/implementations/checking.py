@@ -27,10 +27,10 @@ from ...layers import BIASES
 from ..vectors import read
 from ..vectors.checking import Check, compare_vector
 from ..vectors.comparison import check_limit, compare_results
-from ..vectors.meta import result_shapes
 from ..vectors.questions import new_question
 from ..vectors.random_questions import random_question
 from ..vectors.results import take_results
+from ..vectors.shapes import result_shapes
 from ..vectors.suite import files
 from .features import features, split
 

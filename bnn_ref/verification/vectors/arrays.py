@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ...border.text import show, show_name
-from . import version_2
-from .meta import input_shapes, optional_shapes, result_shapes
+from .refusal import VectorError
+from .shapes import input_shapes, network_of, optional_shapes, result_shapes
 
 _CHUNK = 2**20  # entries looked at together, so that a check needs no second array
-
-
-class VectorError(ValueError):
-    """A file or a `Vector` that `docs/vectors.md` refuses; the message is one line."""
 
 
 def wanted_arrays(meta, x_shape, names):
@@ -80,7 +78,7 @@ def _check_targets(meta, y, inputs):
     """Refuse class ids that are none and what is neither 0 nor 1."""
     likelihood = meta["likelihood"]["type"]
     if likelihood == "categorical":
-        last = _outputs(meta, inputs) - 1
+        last = network_of(meta, inputs).outputs - 1
         bad, wanted = (y < 0) | (y > last), f"class ids from 0 to {last}"
     elif likelihood == "bernoulli":
         bad, wanted = (y != 0) & (y != 1), "0 or 1"
@@ -91,19 +89,33 @@ def _check_targets(meta, y, inputs):
         raise VectorError(f"y: expected {wanted}, found {y[bad][0]} in row {row}")
 
 
-def _outputs(meta, inputs):
-    """Return O of the last layer."""
-    if meta["version"] == 1:
-        return meta["layers"][-1]["units"]
-    return version_2.network_of(meta, inputs).outputs
-
-
 def _check_version_2(meta, arrays):
     """Refuse what version 2 alone refuses."""
-    try:
-        version_2.network_of(meta, arrays["x"].shape[1], arrays)
-    except ValueError as error:
-        raise VectorError(str(error)) from None
-    fault = version_2.estimator_fault(meta, arrays) or version_2.weight_fault(arrays)
+    network_of(meta, arrays["x"].shape[1], arrays)
+    fault = _estimator_fault(meta, arrays) or _weight_fault(arrays)
     if fault:
         raise VectorError(fault)
+
+
+def _estimator_fault(meta, arrays):
+    """Return what the noise has, or a prior needs, that the estimator has not; None where none."""
+    if meta["estimator"] == "local":
+        layers = network_of(meta, np.shape(arrays["x"])[1]).layers
+        sampled = [f"layers[{k}].{tensor}_prior" for k, layer in enumerate(layers)
+                   for tensor, prior in getattr(layer, "priors", {}).items()
+                   if prior.is_sampled]  # fmt: skip
+        return f'{sampled[0]}: "local" draws no weights for its KL' if sampled else None
+    if meta["estimator"] != "shared":
+        return None
+    for name, array in arrays.items():
+        if name.rpartition(".")[2].startswith("sign_") and np.any(np.asarray(array) != 1):
+            return f'{name}: expected +1 for the estimator "shared", found -1'
+    return None
+
+
+def _weight_fault(arrays):
+    """Return what is wrong with the sample weights, None where nothing is."""
+    weights = arrays.get("sample_weight")
+    if weights is None or (np.all(np.asarray(weights) >= 0) and math.fsum(np.ravel(weights)) > 0):
+        return None
+    return "sample_weight: expected numbers of at least 0, one above"

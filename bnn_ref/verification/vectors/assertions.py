@@ -11,8 +11,8 @@ from ...errors import expected
 from ..vectors import Vector, read
 from .checking import check_vector
 from .comparison import compare_results
-from .meta import result_shapes
 from .results import take_results
+from .shapes import result_shapes
 
 
 def assert_agrees(

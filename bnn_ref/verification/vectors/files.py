@@ -21,13 +21,11 @@ from ...network import Network
 from ...noise import LayerNoise, LocalNoise, Noise
 from ...storage.archive import LIMIT, ArchiveError, open_archive, write_archive
 from . import version_2
-from .arrays import VectorError, check_form, check_values, check_x, wanted_arrays
-from .meta import (
-    MetaError,
-    check_meta,
-    input_shapes,
-    parse_meta,
-)
+from .arrays import check_form, check_values, check_x, wanted_arrays
+from .meta import check_meta, parse_meta
+from .naming import below, named_results
+from .refusal import VectorError
+from .shapes import input_shapes
 
 if TYPE_CHECKING:
     from ...parameters import Parameters
@@ -60,19 +58,16 @@ class Vector:
     results: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        try:
-            check_meta(self.meta)
-            if "x" not in self.arrays:
-                raise VectorError("x: expected such an array, found none")
-            x = np.asarray(self.arrays["x"])
-            check_x(x.shape, x.dtype, self.meta)
-            given = {**self.arrays, **(self.results or {})}
-            wanted = wanted_arrays(self.meta, x.shape, set(given))
-            for name, (shape, kinds) in wanted.items():
-                check_form(name, np.shape(given[name]), np.asarray(given[name]).dtype, shape, kinds)
-            check_values(self.meta, self.arrays)
-        except MetaError as error:
-            raise VectorError(str(error)) from None
+        check_meta(self.meta)
+        if "x" not in self.arrays:
+            raise VectorError("x: expected such an array, found none")
+        x = np.asarray(self.arrays["x"])
+        check_x(x.shape, x.dtype, self.meta)
+        given = {**self.arrays, **(self.results or {})}
+        wanted = wanted_arrays(self.meta, x.shape, set(given))
+        for name, (shape, kinds) in wanted.items():
+            check_form(name, np.shape(given[name]), np.asarray(given[name]).dtype, shape, kinds)
+        check_values(self.meta, self.arrays)
 
     @property
     def dtype(self) -> str:
@@ -129,16 +124,11 @@ class Vector:
                     setattr(layer, name, (prior["loc"], prior["scale"]))
             for name in (*PARAMETERS, *LayerNoise._fields):
                 setattr(layer, name, None)
-            for name, value in self._below(f"layers.{k}.").items():
+            for name, value in below(self.arrays, f"layers.{k}.").items():
                 if not hasattr(layer, name) or getattr(layer, name) is None:
                     setattr(layer, name, value)
             described.append(layer)
         return tuple(described)
-
-    def _below(self, prefix, dtype=None):
-        """Return the arrays whose names start so by the rest of them, in their dtype or another."""
-        return {name.removeprefix(prefix): value if dtype is None else np.asarray(value, dtype)
-                for name, value in self.arrays.items() if name.startswith(prefix)}  # fmt: skip
 
     def parameters(self, dtype: DTypeLike | None = None) -> Parameters:
         """Return the file's `Parameters`, in its own dtype or another."""
@@ -150,7 +140,8 @@ class Vector:
         """Return the file's `Noise`, or `LocalNoise`, in its own dtype or another."""
         network, layers = self.network, []
         for k, layer in enumerate(network.layers):
-            stored = self._below(f"layers.{k}.", dtype or self.dtype)
+            stored = {name: np.asarray(value, dtype or self.dtype)
+                      for name, value in below(self.arrays, f"layers.{k}.").items()}  # fmt: skip
             others = (*layer.parameter_shapes, *(n for n in stored if "_prior." in n))
             layers.append(layer.noise_of({n: v for n, v in stored.items() if n not in others}))
         kind = LocalNoise if self.meta.get("estimator") == "local" else Noise
@@ -186,14 +177,13 @@ def results_of(result: Result) -> dict[str, NDArray[Any]]:
     ----------
     result : Result
     """
-    named = {"outputs": result.outputs, "nll": result.nll, "kl": result.kl, "loss": result.loss}
-    named |= {f"layers.{k}.kl": kl for k, kl in enumerate(result.kl_layers)}
-    for k, t in enumerate(result.trace or ()):
-        if hasattr(result.gradients.network.layers[k], "activation"):
-            before = getattr(t, "pre_activation", t.inputs)
-            named[f"layers.{k}.pre_activation"] = before.reshape(len(t.inputs), -1)
-    named |= {f"grad.{name}": value for name, value in result.gradients.items()}
-    return named | {"grad.x": result.grad_x}
+    before = []
+    for layer, t in zip(result.gradients.network.layers, result.trace or (), strict=False):
+        a = getattr(t, "pre_activation", t.inputs) if hasattr(layer, "activation") else None
+        before.append(None if a is None else a.reshape(len(t.inputs), -1))
+    gradients = {**result.gradients, "x": result.grad_x}
+    return named_results(result.outputs, result.nll, result.kl, result.kl_layers, result.loss,
+                         gradients, before)  # fmt: skip
 
 
 def read(path: str | PathLike[str], limit: int = LIMIT) -> Vector:
@@ -214,7 +204,7 @@ def read(path: str | PathLike[str], limit: int = LIMIT) -> Vector:
     try:
         with open_archive(path, limit) as archive:
             return _read(archive)
-    except (ArchiveError, MetaError, VectorError) as error:
+    except (ArchiveError, VectorError) as error:
         raise VectorError(f"{path}: {error}") from None
 
 

@@ -18,8 +18,10 @@ from ...border.files import open_file
 from ...border.text import show
 from ...storage.archive import LIMIT
 from ...storage.wholefile import whole_file
-from .files import Vector, VectorError, read, write
-from .meta import MetaError, check_meta, input_shapes, optional_shapes, result_shapes
+from .files import Vector, read, write
+from .meta import check_meta
+from .refusal import VectorError
+from .shapes import input_shapes, optional_shapes, result_shapes
 
 
 def to_json(vector: Vector, key: str | None = None, comment: str | None = None) -> str:
@@ -70,11 +72,9 @@ def from_json(text: str | bytes) -> Vector:
         if results is not None:
             shapes = result_shapes(meta, x_shape) | optional_shapes(meta, x_shape)
             results = _taken(results, shapes, "results")
-    except MetaError as error:
-        raise VectorError(str(error)) from None
+    except VectorError:
+        raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        if isinstance(error, VectorError):
-            raise
         what = f"{type(error).__name__}: {error}"
         raise VectorError(f"expected a vector as JSON, found none ({show(what)})") from None
     return Vector(meta, arrays, results)

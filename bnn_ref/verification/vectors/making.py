@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...noise import LocalNoise, estimator_of
 from . import version_2
-from .files import Vector, VectorError
-from .meta import MetaError, check_meta
+from .files import Vector
+from .meta import check_meta
+from .refusal import VectorError
 
 if TYPE_CHECKING:
     from ...network import Network
@@ -116,6 +117,6 @@ def _is_version_1(meta, local, sample_weight, told):
         return False
     try:
         check_meta(meta)
-    except MetaError:
+    except VectorError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""The `meta` of a test vector: parsed and checked, and the shapes that follow from it.
+"""The `meta` of a test vector, parsed and checked.
 
 `docs/vectors.md` in code; what is version 2's own stands in `version_2.py`. Everything here comes
 from a stranger's file: nothing is converted, guessed or ignored, and a message never repeats more
@@ -8,7 +8,6 @@ than a few characters of what was found.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from ...border.schema import parse_object
 from ...border.text import show
 from ...layers import BIASES
 from . import version_2
+from .refusal import VectorError
 
 _META = version_2.KEYS - {"estimator", "sample_weight"}
 _LAYER = {"type", "units", "activation", "scale_shift", "kernel_prior", "bias", "bias_prior"}
@@ -31,42 +31,38 @@ _LAYERS = 1000
 _UNITS = 2**31
 
 
-class MetaError(ValueError):
-    """A `meta` that `docs/vectors.md` refuses; the message is one line."""
-
-
 def parse_meta(text: NDArray[Any]) -> dict[str, Any]:
     """Return the checked `meta` of a file's text array (0-d, unicode).
 
     Raises
     ------
-    MetaError
+    VectorError
         Where it is no JSON object as specified.
     """
     try:
         plain = text.tobytes().decode("utf-32-le").rstrip("\0")  # item() trusts every code point
         return check_meta(parse_object(plain, "meta"))
     except UnicodeDecodeError:
-        raise MetaError("meta: expected text, found other data") from None
+        raise VectorError("meta: expected text, found other data") from None
     except ValueError as error:
-        raise MetaError(str(error)) from None
+        raise VectorError(str(error)) from None
 
 
 def check_meta(meta: Any) -> dict[str, Any]:
-    """Return `meta` as it is, or raise `MetaError` naming the first key that is wrong."""
+    """Return `meta` as it is, or raise `VectorError` naming the first key that is wrong."""
     version = meta.get("version", 1) if isinstance(meta, dict) else 1
     if type(version) is not int or version not in VERSIONS:
-        raise MetaError(f"meta.version: expected 1 or 2, found {show(version)}")
+        raise VectorError(f"meta.version: expected 1 or 2, found {show(version)}")
     told = {*version_2.TOLD, "catches"} & set(meta) if version == 2 else set()
     _keys(meta, "meta", _META if version == 1 else version_2.KEYS | told)
     _choice(meta["format"], "meta.format", ("bnn-ref-vectors",))
     if not isinstance(meta["source"], str):
-        raise MetaError(f"meta.source: expected a text, found {show(meta['source'])}")
+        raise VectorError(f"meta.source: expected a text, found {show(meta['source'])}")
     _choice(meta["dtype"], "meta.dtype", ("float64", "float32"))
     _number(meta["kl_weight"], "meta.kl_weight", least=0)
     layers = meta["layers"]
     if not isinstance(layers, list) or not 1 <= len(layers) <= _LAYERS:
-        raise MetaError(f"meta.layers: expected a list of 1 to {_LAYERS} layers, found "
+        raise VectorError(f"meta.layers: expected a list of 1 to {_LAYERS} layers, found "
                         f"{len(layers) if isinstance(layers, list) else show(layers)}")  # fmt: skip
     if version == 2:
         _check_version_2(meta)
@@ -86,15 +82,12 @@ def _check_version_2(meta):
     """Refuse what can be told without the inputs' width: texts, flags, nested arrays."""
     fault = version_2.texts_fault(meta)
     if fault:
-        raise MetaError(fault)
+        raise VectorError(fault)
     _choice(meta["estimator"], "meta.estimator", version_2.ESTIMATORS)
     if not isinstance(meta["sample_weight"], bool):
-        raise MetaError(f"meta.sample_weight: expected true or false, "
+        raise VectorError(f"meta.sample_weight: expected true or false, "
                         f"found {show(meta['sample_weight'])}")  # fmt: skip
-    try:
-        version_2.array_shapes(meta["layers"])
-    except ValueError as error:
-        raise MetaError(str(error)) from None
+    version_2.array_shapes(meta["layers"])
 
 
 def _check_layer(layer, name):
@@ -102,7 +95,7 @@ def _check_layer(layer, name):
     _choice(layer["type"], f"{name}.type", ("DenseFlipout",))
     units = layer["units"]
     if type(units) is not int or not 1 <= units < _UNITS:
-        raise MetaError(f"{name}.units: expected a whole number from 1, found {show(units)}")
+        raise VectorError(f"{name}.units: expected a whole number from 1, found {show(units)}")
     _choice(layer["activation"], f"{name}.activation", IN_VECTORS)
     _number(layer["scale_shift"], f"{name}.scale_shift", least=0)
     _choice(layer["bias"], f"{name}.bias", BIASES)
@@ -110,7 +103,7 @@ def _check_layer(layer, name):
     if layer["bias"] in ("normal", "normal_flipped"):
         priors.append("bias_prior")
     elif layer["bias_prior"] is not None:
-        raise MetaError(f"{name}.bias_prior: expected null for a bias without a posterior, "
+        raise VectorError(f"{name}.bias_prior: expected null for a bias without a posterior, "
                         f"found {show(layer['bias_prior'])}")  # fmt: skip
     for prior in priors:
         _keys(layer[prior], f"{name}.{prior}", {"loc", "scale"})
@@ -118,95 +111,20 @@ def _check_layer(layer, name):
         _number(layer[prior]["scale"], f"{name}.{prior}.scale", above=0)
 
 
-def input_shapes(
-    meta: Mapping[str, Any], x_shape: tuple[int, ...]
-) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
-    """Return name to (shape, admitted dtypes) of a question's arrays, x (B, I) among them."""
-    if meta["version"] == 2:
-        return _of_version_2(version_2.input_shapes, meta, x_shape)
-    rows, inputs = x_shape
-    floats = (meta["dtype"],)
-    shapes = {"x": ((rows, inputs), floats)}
-    units = meta["layers"][-1]["units"]
-    shapes["y"] = {
-        "categorical": ((rows,), ("integer",)),
-        "bernoulli": ((rows, units), (*floats, "integer")),
-        "normal": ((rows, units), floats),
-    }[meta["likelihood"]["type"]]
-    for k, layer in enumerate(meta["layers"]):
-        for name, shape in _parameter_shapes(layer, inputs).items():
-            shapes[f"layers.{k}.{name}"] = (shape, floats)
-        units = layer["units"]
-        noise = {"kernel_eps": (inputs, units), "sign_input": (rows, inputs),
-                 "sign_output": (rows, units)}  # fmt: skip
-        if layer["bias"] in ("normal", "normal_flipped"):
-            noise["bias_eps"] = (units,)
-        for name, shape in noise.items():
-            shapes[f"layers.{k}.{name}"] = (shape, floats)
-        inputs = units
-    return shapes
-
-
-def result_shapes(
-    meta: Mapping[str, Any], x_shape: tuple[int, ...]
-) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
-    """Return name to (shape, admitted dtypes) of an answer's results, in the order computed."""
-    if meta["version"] == 2:
-        return _of_version_2(version_2.result_shapes, meta, x_shape)
-    rows, inputs = x_shape
-    shapes = {"outputs": (rows, meta["layers"][-1]["units"]), "nll": ()}
-    shapes |= {f"layers.{k}.kl": () for k in range(len(meta["layers"]))}
-    shapes |= {"kl": (), "loss": ()}
-    for k, layer in enumerate(meta["layers"]):
-        for name, shape in _parameter_shapes(layer, inputs).items():
-            shapes[f"grad.layers.{k}.{name}"] = shape
-        inputs = layer["units"]
-    shapes["grad.x"] = x_shape
-    return {name: (tuple(shape), (meta["dtype"],)) for name, shape in shapes.items()}
-
-
-def optional_shapes(
-    meta: Mapping[str, Any], x_shape: tuple[int, ...]
-) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
-    """Return name to (shape, admitted dtypes) of results that an answer has all of, or none."""
-    if meta["version"] == 1:
-        return {}
-    return _of_version_2(version_2.optional_shapes, meta, x_shape)
-
-
-def _of_version_2(shapes, meta, x_shape):
-    """Return what a function of version 2 says, its refusal as a `MetaError`."""
-    try:
-        return shapes(meta, x_shape)
-    except ValueError as error:
-        raise MetaError(str(error)) from None
-
-
-def _parameter_shapes(layer, inputs):
-    """Return name to shape of one layer's parameters."""
-    units = layer["units"]
-    shapes = {"kernel_mu": (inputs, units), "kernel_rho": (inputs, units)}
-    if layer["bias"] != "none":
-        shapes["bias_mu"] = (units,)
-    if layer["bias"] in ("normal", "normal_flipped"):
-        shapes["bias_rho"] = (units,)
-    return shapes
-
-
 def _keys(value, name, wanted):
     if not isinstance(value, dict):
-        raise MetaError(f"{name}: expected an object, found {show(value)}")
+        raise VectorError(f"{name}: expected an object, found {show(value)}")
     missing, extra = sorted(wanted - set(value)), sorted(set(value) - wanted)
     if missing:
-        raise MetaError(f"{name}: expected the key {missing[0]}, found none")
+        raise VectorError(f"{name}: expected the key {missing[0]}, found none")
     if extra:
-        raise MetaError(f"{name}: expected no key {show(extra[0])}")
+        raise VectorError(f"{name}: expected no key {show(extra[0])}")
 
 
 def _choice(value, name, choices):
     if not isinstance(value, str) or value not in choices:
         wanted = " or ".join(f'"{choice}"' for choice in choices)
-        raise MetaError(f"{name}: expected {wanted}, found {show(value)}")
+        raise VectorError(f"{name}: expected {wanted}, found {show(value)}")
 
 
 def _number(value, name, above=None, least=None):
@@ -221,4 +139,4 @@ def _number(value, name, above=None, least=None):
     except OverflowError:
         sound = False
     if not sound or (above is not None and value <= above) or (least is not None and value < least):
-        raise MetaError(f"{name}: expected {wanted}, found {show(value)}")
+        raise VectorError(f"{name}: expected {wanted}, found {show(value)}")

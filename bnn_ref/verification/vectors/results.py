@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import expected
 from ..containers import as_array
-from .meta import optional_shapes, result_shapes
+from .shapes import optional_shapes, result_shapes
 
 if TYPE_CHECKING:
     from .files import Vector
