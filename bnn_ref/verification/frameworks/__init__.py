@@ -80,8 +80,8 @@ class Framework(NamedTuple):
     own_kl : callable or None, (vector) -> float
         The KL in the framework's own, documented, other convention.
     random_layer : callable or None
-        (kernel_mu, kernel_sigma, bias_mu, bias_sigma) -> a function from inputs to the
-        pre-activations of the framework's own layer with fresh noise at each call.
+        (kernel_mu, kernel_sigma) -> a function from inputs to the pre-activations of the
+        framework's own layer, without a bias, with fresh noise at each call.
     """
 
     name: str

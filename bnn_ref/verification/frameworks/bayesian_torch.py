@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch.overrides import TorchFunctionMode
 
 from ...step.adam import Adam
+from ..vectors.naming import named_results
 from . import CannotAnswer, Framework, refuse_kinds
 from .draws import Fed, of_layer
 from .torch import ACTIVATIONS, nll_and_loss
@@ -173,10 +174,8 @@ def answer(vector: Vector) -> dict[str, NDArray[Any]]:
     x = torch.from_numpy(np.array(vector.x)).requires_grad_(True)
     total, outputs, fit, kls, _ = _loss(vector, layers, x)
     total.backward()
-    results = {"outputs": outputs, "nll": fit, "kl": sum(kls)}
-    results["loss"] = fit + vector.kl_weight * sum(kls)
-    results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
-    results["grad.x"] = x.grad
+    loss = fit + vector.kl_weight * sum(kls)
+    results = named_results(outputs, fit, sum(kls), kls, loss, {"x": x.grad})
     results = {name: value.detach().numpy() for name, value in results.items()}
     transposed = {f"grad.{name}": parameter.grad.numpy().T for name, parameter in named.items()}
     return results | transposed
@@ -201,16 +200,12 @@ def train(vectors: Sequence[Vector], learning_rate: float) -> dict[str, NDArray[
 
 
 def random_layer(
-    kernel_mu: ArrayLike,
-    kernel_sigma: ArrayLike,
-    bias_mu: ArrayLike | None = None,
-    bias_sigma: ArrayLike | None = None,
+    kernel_mu: NDArray[Any], kernel_sigma: NDArray[Any]
 ) -> Callable[[ArrayLike], NDArray[Any]]:
     """Return a function from inputs to pre-activations: their own layer, its own draws."""
-    layer = LinearFlipout(*kernel_mu.shape, bias=bias_mu is not None).double()
-    given = {"kernel_mu": kernel_mu.T, "kernel_rho": _rho(kernel_sigma).T}
-    if bias_mu is not None:
-        given |= {"bias_mu": bias_mu, "bias_rho": _rho(bias_sigma)}
+    layer = LinearFlipout(*kernel_mu.shape, bias=False).double()
+    rho = kernel_sigma + np.log(-np.expm1(-kernel_sigma))
+    given = {"kernel_mu": kernel_mu.T, "kernel_rho": rho.T}
     for name, parameter in variables(layer).items():
         parameter.data.copy_(torch.from_numpy(np.array(given[name])))
 
@@ -219,10 +214,6 @@ def random_layer(
             return layer(torch.from_numpy(np.array(x, np.float64)), return_kl=False).numpy()
 
     return call
-
-
-def _rho(sigma):
-    return sigma + np.log(-np.expm1(-sigma))
 
 
 def framework(name: str) -> Framework:

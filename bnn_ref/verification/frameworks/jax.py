@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...step.adam import Adam
+from ..vectors.naming import below, named_results
 from . import CannotAnswer, Framework, FrameworkMissing, jax_layers
 
 if TYPE_CHECKING:
@@ -165,11 +166,6 @@ def _reduced(each, weights):
     return jnp.mean(rows if weights is None else weights * rows)
 
 
-def _below(arrays, prefix):
-    """Return the arrays whose names start so, by the rest of them."""
-    return {name[len(prefix) :]: v for name, v in arrays.items() if name.startswith(prefix)}
-
-
 def loss(
     free: Mapping[str, Any], fixed: Mapping[str, Any], meta: Mapping[str, Any]
 ) -> tuple[Any, tuple[Any, Any, list[Any], list[Any]]]:
@@ -186,11 +182,11 @@ def loss(
     """
     h, kls, before = free["x"], [], []
     for k, layer in enumerate(meta["layers"]):
-        p = _below({**free, **fixed}, f"layers.{k}.")
+        p = below({**free, **fixed}, f"layers.{k}.")
         before.append(LAYERS[layer["type"]](layer, p, h))
         h = ACTIVATIONS[layer.get("activation", "linear")](before[-1])
         kls.append(layer_kl(layer, p))
-    own, weights = _below(free, "likelihood."), fixed.get("sample_weight")
+    own, weights = below(free, "likelihood."), fixed.get("sample_weight")
     nll, differentiated = _nll(meta["likelihood"], own, h, fixed["y"], weights)
     return differentiated + meta["kl_weight"] * sum(kls), (h, nll, kls, before)
 
@@ -231,13 +227,10 @@ def answer(vector: Vector) -> dict[str, NDArray[Any]]:
         free, fixed = _split(vector)
         step = jax.jit(jax.value_and_grad(partial(loss, meta=vector.whole_meta), has_aux=True))
         (_, (outputs, nll, kls, before)), gradients = step(free, fixed)
-        results = {"outputs": outputs, "nll": nll, "kl": sum(kls)}
-        results["loss"] = nll + vector.kl_weight * sum(kls)
-        results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
-        results |= {f"grad.{name}": value for name, value in gradients.items()}
-        if vector.version == 2:
-            results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)
-                        if "activation" in vector.meta["layers"][k]}  # fmt: skip
+        total = nll + vector.kl_weight * sum(kls)
+        activated = [a if vector.version == 2 and "activation" in layer else None
+                     for a, layer in zip(before, vector.meta["layers"], strict=True)]  # fmt: skip
+        results = named_results(outputs, nll, sum(kls), kls, total, gradients, activated)
         return {name: np.asarray(value) for name, value in results.items()}
 
 

@@ -57,15 +57,10 @@ def framework(name: str) -> Framework:
             update(settings, step, parameters.flat, gradients.flat, one.flat, two.flat)
         return dict(parameters)
 
-    def random_layer(kernel_mu, kernel_sigma, bias_mu=None, bias_sigma=None):
-        bias = "none" if bias_mu is None else "deterministic" if bias_sigma is None else "normal"
-        network = Network([DenseFlipout(*kernel_mu.shape, bias=bias, scale_shift=0.0)])
-        given = {"kernel_mu": kernel_mu, "kernel_rho": softplus_inverse(kernel_sigma)}
-        if bias_mu is not None:
-            given["bias_mu"] = bias_mu
-        if bias_sigma is not None:
-            given["bias_rho"] = softplus_inverse(bias_sigma)
-        given = {f"layers.0.{key}": np.asarray(value, float) for key, value in given.items()}
+    def random_layer(kernel_mu, kernel_sigma):
+        network = Network([DenseFlipout(*kernel_mu.shape, bias="none", scale_shift=0.0)])
+        given = {"layers.0.kernel_mu": kernel_mu,
+                 "layers.0.kernel_rho": softplus_inverse(kernel_sigma)}  # fmt: skip
         parameters, draws, backend = network.parameters(given), count(), _backend(name)
         return lambda x: backend.draw_outputs(network, parameters, np.asarray(x, float), 1,
                                               next(draws), kind="flipout")  # fmt: skip

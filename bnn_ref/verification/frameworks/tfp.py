@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...step.adam import Adam
+from ..vectors.naming import named_results
 from . import CannotAnswer, Framework, refuse_kinds, tfp_layers
 from .draws import Fed, of_layer
 from .tensorflow import tf, tf_keras, tfp, without_warnings
@@ -229,9 +230,7 @@ def answer(vector: Vector) -> dict[str, NDArray[Any]]:
         tape.watch(x)
         total, outputs, fit, kls = _loss(vector, layers, x)
     gradients = tape.gradient(total, {"x": x, **named})
-    results = {"outputs": outputs, "nll": fit, "kl": tf.add_n(kls), "loss": total}
-    results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
-    results |= {f"grad.{name}": gradient for name, gradient in gradients.items()}
+    results = named_results(outputs, fit, tf.add_n(kls), kls, total, gradients)
     return {name: np.asarray(value) for name, value in results.items()}
 
 
@@ -248,25 +247,16 @@ def train(vectors: Sequence[Vector], learning_rate: float) -> dict[str, NDArray[
 
 
 def random_layer(
-    kernel_mu: ArrayLike,
-    kernel_sigma: ArrayLike,
-    bias_mu: ArrayLike | None = None,
-    bias_sigma: ArrayLike | None = None,
+    kernel_mu: NDArray[Any], kernel_sigma: NDArray[Any]
 ) -> Callable[[ArrayLike], NDArray[Any]]:
     """Return a function from inputs to pre-activations: TFP's own layer, its own draws."""
-    prior = {"loc": 0.0, "scale": 1.0}
-    bias = "none" if bias_mu is None else "deterministic" if bias_sigma is None else "normal"
     description = {"type": "DenseFlipout", "units": kernel_mu.shape[1], "activation": "linear",
-                   "scale_shift": 0.0, "kernel_prior": prior, "bias": bias,
-                   "bias_prior": prior}  # fmt: skip
+                   "scale_shift": 0.0, "kernel_prior": {"loc": 0.0, "scale": 1.0},
+                   "bias": "none", "bias_prior": None}  # fmt: skip
     layer = make_layer(description, len(kernel_mu), "float64")
     named = variables(layer)
     named["kernel_mu"].assign(kernel_mu)
     named["kernel_rho"].assign(kernel_sigma + np.log(-np.expm1(-kernel_sigma)))
-    if bias_mu is not None:
-        named["bias_mu"].assign(bias_mu)
-    if bias_sigma is not None:
-        named["bias_rho"].assign(bias_sigma + np.log(-np.expm1(-bias_sigma)))
     run = tf.function(lambda rows: layer(rows), reduce_retracing=True)  # 10 times as fast
     return lambda x: run(tf.constant(x, tf.float64)).numpy()
 

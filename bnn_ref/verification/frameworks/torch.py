@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...step.adam import Adam
+from ..vectors.naming import below, named_results
 from . import CannotAnswer, Framework
 from .torch_layers import layers
 
@@ -159,7 +160,7 @@ def _layer(layer, p, h):
     if layer["type"] == "Residual":
         x, total = h, torch.zeros((), dtype=h.dtype)
         for j, inner in enumerate(layer["layers"]):
-            x, kl, _ = _layer(inner, _below(p, f"layers.{j}."), x)
+            x, kl, _ = _layer(inner, below(p, f"layers.{j}."), x)
             total = total + kl
         return (h + x if layer["add"] else x), total, None
     a = LAYERS[layer["type"]](layer, p, h)
@@ -214,16 +215,11 @@ def _reduced(each, weights):
     return torch.mean(rows if weights is None else weights * rows)
 
 
-def _below(tensors, prefix):
-    """Return the tensors whose names start so, by the rest of them."""
-    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
-
-
 def forward(meta: Mapping[str, Any], t: Mapping[str, Any]) -> tuple[Any, list[Any], list[Any]]:
     """Return (outputs, kl of each layer, pre-activations) for a vector file's tensors, by name."""
     h, kls, before = t["x"], [], []
     for k, layer in enumerate(meta["layers"]):
-        h, kl, a = _layer(layer, _below(t, f"layers.{k}."), h)
+        h, kl, a = _layer(layer, below(t, f"layers.{k}."), h)
         kls.append(kl)
         before.append(a)
     return h, kls, before
@@ -268,7 +264,7 @@ def _refused(described, thing):
 def _loss(vector, meta, t):
     """Return (what is differentiated, nll, outputs, kl of each layer, pre-activations)."""
     outputs, kls, before = forward(meta, t)
-    own = _below(t, "likelihood.")
+    own = below(t, "likelihood.")
     fit, differentiated = nll_and_loss(meta["likelihood"], outputs, t["y"], own,
                                        t.get("sample_weight"))  # fmt: skip
     return differentiated + vector.kl_weight * sum(kls), fit, outputs, kls, before
@@ -282,16 +278,13 @@ def answer(vector: Vector) -> dict[str, NDArray[Any]]:
     t = tensors(vector)
     total, fit, outputs, kls, before = _loss(vector, vector.whole_meta, t)
     total.backward()
-    results = {"outputs": outputs, "nll": fit, "kl": sum(kls)}
-    results["loss"] = fit + vector.kl_weight * sum(kls)
-    results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
+    gradients = {}
     for name in t:
         if t[name].requires_grad:
             grad = t[name].grad  # None where nothing depends on it
-            results[f"grad.{name}"] = torch.zeros_like(t[name]) if grad is None else grad
-    if vector.version == 2:
-        results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)
-                    if a is not None}  # fmt: skip
+            gradients[name] = torch.zeros_like(t[name]) if grad is None else grad
+    loss, before = fit + vector.kl_weight * sum(kls), before if vector.version == 2 else ()
+    results = named_results(outputs, fit, sum(kls), kls, loss, gradients, before)
     return {name: value.detach().numpy() for name, value in results.items()}
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..containers import as_array
 from ..frameworks.bayesian_torch import LinearFlipout, TakenOver, counted_kl, framework, variables
 from ..frameworks.torch import nll as own_nll
+from ..vectors.naming import named_results
 from .seen import Seen, plain
 from .torch_images import (
     POOLS,
@@ -141,13 +143,12 @@ def record_call(
     total = fit + kl_weight * sum(kls)
     named = {f"layers.{k}.{name}": parameter for k, call in enumerate(seen)
              for name, parameter in variables_of(call.layer).items()}  # fmt: skip
-    gradients = torch.autograd.grad(total, [seen[0].inputs, *named.values()])
-    results = {"outputs": outputs, "nll": fit, "kl": sum(kls), "loss": total}
-    results |= {f"layers.{k}.kl": value for k, value in enumerate(kls)}
-    results = {name: value.detach().numpy() for name, value in results.items()}
-    results["grad.x"] = flat(gradients[0])
-    for name, gradient in zip(named, gradients[1:], strict=True):
+    by_x, *others = torch.autograd.grad(total, [seen[0].inputs, *named.values()])
+    gradients = {"x": flat(by_x)}
+    for name, gradient in zip(named, others, strict=True):
         order = orders[int(name.split(".")[1])]
-        results[f"grad.{name}"] = turned(gradient.numpy(), order if "kernel" in name else None)
+        gradients[name] = turned(gradient.numpy(), order if "kernel" in name else None)
+    results = named_results(outputs, fit, sum(kls), kls, total, gradients)
+    results = {name: as_array(value) for name, value in results.items()}
     told = [_seen(k, *call) for k, call in enumerate(zip(seen, orders, strict=True))]
     return told, results, framework("").source()

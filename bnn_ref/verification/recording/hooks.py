@@ -12,6 +12,7 @@ from ...elementary import sigmoid, softplus_inverse
 from ...errors import expected
 from ..containers import as_array
 from ..frameworks.torch import nll as own_nll
+from ..vectors.naming import named_results
 from .hook import FORMS, LayerHook
 from .seen import Seen
 from .watching import Chain, Draws, watch
@@ -209,15 +210,14 @@ def record_hooked(
     read = [_seen(k, of[id(call.layer)], call) for k, call in enumerate(calls)]
     named = {f"layers.{k}.{name}": leaf for k, (_, leaves) in enumerate(read)
              for name, leaf in leaves.items()}  # fmt: skip
-    gradients = torch.autograd.grad(
+    by_x, *others = torch.autograd.grad(
         total, [calls[0].inputs, *(leaf for leaf, _ in named.values())], allow_unused=True
     )
-    results = {"outputs": outputs, "nll": fit, "kl": sum(kls), "loss": total}
-    results |= {f"layers.{k}.kl": value for k, value in enumerate(kls)}
-    results = {name: as_array(torch.as_tensor(value)) for name, value in results.items()}
-    results["grad.x"] = as_array(gradients[0])
-    for (name, (leaf, turn)), gradient in zip(named.items(), gradients[1:], strict=True):
+    gradients = {"x": by_x}
+    for (name, (leaf, turn)), gradient in zip(named.items(), others, strict=True):
         value = torch.zeros_like(leaf) if gradient is None else gradient
-        results[f"grad.{name}"] = turn(as_array(value))
+        gradients[name] = turn(as_array(value))
+    results = named_results(outputs, fit, sum(kls), kls, total, gradients)
+    results = {name: as_array(value) for name, value in results.items()}
     roots = sorted({hook.kind.__module__.partition(".")[0] for hook in of.values()})
     return [seen for seen, _ in read], results, f"{', '.join(roots)}, torch {torch.__version__}"

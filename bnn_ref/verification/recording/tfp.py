@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..frameworks.tensorflow import tf, tf_keras, tfp
 from ..frameworks.tfp import framework, taken_over, variables
 from ..frameworks.tfp import nll as own_nll
+from ..vectors.naming import named_results
 from .seen import Seen, activation_of, plain, shift_of
 
 if TYPE_CHECKING:
@@ -208,9 +209,8 @@ def record_call(
         for name, variable in variables(call.layer).items()
     }
     gradients = tape.gradient(total, {"x": seen[0].inputs, **named})
-    results = {"outputs": outputs, "nll": fit, "kl": tf.add_n(kls), "loss": total}
-    results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
-    results |= {f"grad.{name}": _dense(gradient) for name, gradient in gradients.items()}
+    gradients = {name: _dense(gradient) for name, gradient in gradients.items()}
+    results = named_results(outputs, fit, tf.add_n(kls), kls, total, gradients)
     told = [_seen(k, call.layer, call) for k, call in enumerate(seen)]
     return told, {name: np.asarray(v) for name, v in results.items()}, framework("tfp").source()
 

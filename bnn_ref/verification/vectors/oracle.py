@@ -22,6 +22,7 @@ try:
 except ImportError:
     raise missing("the oracle", "mpmath", "all") from None
 
+from .naming import below, named_results
 from .oracle_images import PLAIN, convolution
 
 DIGITS = 50
@@ -231,11 +232,6 @@ def _kl(description, p):
     return total
 
 
-def _below(values, prefix):
-    """Return the values whose names start so, by the rest of them."""
-    return {name[len(prefix) :]: v for name, v in values.items() if name.startswith(prefix)}
-
-
 def step(
     meta: Mapping[str, Any],
     values: Mapping[str, Any],
@@ -263,13 +259,13 @@ def step(
             kls.append(mpf(0))
             before.append(None)
             continue
-        p = _below(values, f"layers.{k}.")
+        p = below(values, f"layers.{k}.")
         before.append(LAYERS[description["type"]](description, p, h))
         activation = ACTIVATIONS[description["activation"]]
         h = [[activation(a) for a in row] for row in before[-1]]
         kls.append(_kl(description, p))
     weights = values.get("sample_weight", [mpf(1)] * len(h))
-    own = _below(values, "likelihood.")
+    own = below(values, "likelihood.")
     nll = _nll(meta["likelihood"], own, h, values["y"], weights, frozen)
     return h, nll, kls, nll + mpf(meta["kl_weight"]) * mp.fsum(kls), before
 
@@ -301,20 +297,15 @@ def answer(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[
         values = {name: _numbers(array) for name, array in arrays.items()}
         chosen = {}
         outputs, nll, kls, total, before = step(meta, values, chosen=chosen)
-        results = {"outputs": outputs, "nll": nll, "kl": mp.fsum(kls), "loss": total}
-        results |= {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
-        if meta["version"] == 2:
-            results |= {f"layers.{k}.pre_activation": a for k, a in enumerate(before)
-                        if a is not None}  # fmt: skip
         frozen = _frozen(meta["likelihood"], outputs)
 
         def loss_now():
             return step(meta, values, frozen, chosen)[3]
 
-        for name in values:
-            if name == "x" or name.endswith(("_mu", "_rho", "_loc")):
-                results[f"grad.{name}"] = _gradient(loss_now, values, name)
-    return results
+        free = [name for name in values if name == "x" or name.endswith(("_mu", "_rho", "_loc"))]
+        gradients = {name: _gradient(loss_now, values, name) for name in free}
+        before = before if meta["version"] == 2 else ()
+        return named_results(outputs, nll, mp.fsum(kls), kls, total, gradients, before)
 
 
 def _gradient(loss, place, key):
@@ -324,8 +315,8 @@ def _gradient(loss, place, key):
         return [_gradient(loss, kept, k) for k in range(len(kept))]
     h = mpf(10) ** -_STEP
     place[key] = kept + h
-    above = loss()
+    higher = loss()
     place[key] = kept - h
-    below = loss()
+    lower = loss()
     place[key] = kept
-    return (above - below) / (2 * h)
+    return (higher - lower) / (2 * h)
