@@ -89,9 +89,7 @@ class Likelihood:
     ``slope(z, y, own)``
         d nll_n / d z_n, shape (B, O);
     ``score(z, y)``
-        a batch's sum over rows of hits or squared errors (see ``metric``);
-    ``to_json()``
-        the description of `docs/vectors.md`.
+        a batch's sum over rows of hits or squared errors (see ``metric``).
 
     Attributes
     ----------
@@ -129,7 +127,6 @@ class Likelihood:
     nll_rows: Callable[[NDArray[Any], NDArray[Any], Mapping[str, NDArray[Any]]], NDArray[Any]]
     slope: Callable[[NDArray[Any], NDArray[Any], Mapping[str, NDArray[Any]]], NDArray[Any]]
     score: Callable[[NDArray[Any], NDArray[Any]], float]
-    to_json: Callable[[], dict[str, Any]]
 
     def targets_of(self, outputs: int) -> int:
         """Return how many targets a row has for so many outputs, or raise for a number unfit."""
@@ -209,6 +206,10 @@ class Likelihood:
             nll = total(self.nll_rows(z.astype(np.float64), y, wide), weight)  # E4
         grad_z = self.slope(z, y, own) * share(z, weight)  # E7
         return nll, grad_z, self.gradient_own(z, y, weight, own)  # E18
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the description of `docs/vectors.md`: the type, and every field by its name."""
+        return {"type": self.type, **{key.name: getattr(self, key.name) for key in fields(self)}}
 
     @classmethod
     def from_json(cls, options: dict[str, Any]) -> Likelihood:

@@ -98,7 +98,3 @@ class Bernoulli(Likelihood):
         p : array (N, O)
         """
         return (p > 0.5).astype(np.int64), np.maximum(p, 1 - p)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"type": "bernoulli"}``."""
-        return {"type": "bernoulli"}

@@ -105,7 +105,3 @@ class Categorical(Likelihood):
         p : array (N, O)
         """
         return np.argmax(p, axis=-1), np.max(p, axis=-1)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"type": "categorical"}``."""
-        return {"type": "categorical"}

@@ -170,7 +170,3 @@ class PredictedNormal(Likelihood):
         """
         mean, _, _ = self.parts(z)
         return Normal().score(mean, y)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"type": "predicted_normal", "floor": ..., "beta": ...}``."""
-        return {"type": "predicted_normal", "floor": self.floor, "beta": self.beta}

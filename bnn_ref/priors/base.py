@@ -47,8 +47,8 @@ class Prior:
     """A prior: a frozen dataclass that answers what is asked here.
 
     Each has ``kl(mu, sigma)``, elementwise and in nats; ``kl_gradient(mu, sigma)``, its
-    derivatives by mu and sigma; ``describe()``, a few letters for people; and ``to_json()``. One
-    that may stand on a point estimate has ``penalty(mu)``, -log p(mu) with its constant, and
+    derivatives by mu and sigma; and ``describe()``, a few letters for people. One that may stand on
+    a point estimate has ``penalty(mu)``, -log p(mu) with its constant, and
     ``penalty_gradient(mu)``.
 
     Attributes
@@ -72,7 +72,6 @@ class Prior:
     penalty: Callable[[NDArray[Any]], NDArray[Any]]
     penalty_gradient: Callable[[NDArray[Any]], NDArray[Any]]
     describe: Callable[[], str]
-    to_json: Callable[[], dict[str, Any]]
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -123,6 +122,10 @@ class Prior:
         Arguments as for `NormalPrior.kl`.
         """
         return KLParts(0.0, 0.0, 0.0, float(np.sum(self.kl(mu, sigma), dtype=np.float64)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the description of `docs/vectors.md`: the type, and every field by its name."""
+        return {"type": self.type, **{key.name: getattr(self, key.name) for key in fields(self)}}
 
     @classmethod
     def from_json(cls, description: dict[str, Any]) -> Prior:

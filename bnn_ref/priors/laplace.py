@@ -78,10 +78,6 @@ class LaplacePrior(Prior):
         """Return "Laplace(m, b)"."""
         return f"Laplace({self.loc:g}, {self.scale:g})"
 
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"type": "laplace", "loc": m, "scale": b}``."""
-        return {"type": "laplace", "loc": self.loc, "scale": self.scale}
-
     def _width(self, sigma):
         """Return u = sigma / (b sqrt(pi/2)), and u - 1 with its digits near 1."""
         real = sigma.real.dtype.type

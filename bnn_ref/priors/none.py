@@ -32,7 +32,3 @@ class NoPrior(Prior):
     def describe(self) -> str:
         """Return "none"."""
         return "none"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"type": "none"}``."""
-        return {"type": "none"}
