@@ -93,17 +93,17 @@ def read_json(
     return value
 
 
-def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a dict of numbers with None for what is not finite, which JSON cannot say.
+def plain(value: Any) -> Any:
+    """Return a value with NumPy's numbers made Python's, and None for what is not finite.
 
     Parameters
     ----------
-    values : dict of str to number, text or None
+    value : dict of such, number, text or None
     """
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }
+    if isinstance(value, dict):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _check_size(path, content):

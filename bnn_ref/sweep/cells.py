@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -150,16 +149,3 @@ def cell_text(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     return ("+" if any(isinstance(part, str) for part in value) else "x").join(map(str, value))
-
-
-def plain(value: Any) -> Any:
-    """Return a result with NumPy's numbers made Python's, and None for what is not finite.
-
-    Parameters
-    ----------
-    value : dict, list, array, number or str
-    """
-    if isinstance(value, dict):
-        return {str(name): plain(inner) for name, inner in value.items()}
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value

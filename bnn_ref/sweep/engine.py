@@ -17,8 +17,9 @@ from typing import Any
 from ..border import check_size
 from ..errors import expected, missing
 from ..runs import environment
+from ..storage.jsonfile import plain
 from ..storage.lock import sole_writer
-from .cells import Outcome, Store, key_of, name_of, plain
+from .cells import Outcome, Store, key_of, name_of
 from .scheduler import PATIENCE, find_scheduler, parse_address
 
 MOST = 1024  # threads of a cell, and worker processes started here
