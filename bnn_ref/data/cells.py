@@ -153,5 +153,10 @@ def any_of(names: Sequence[str]) -> str:
     ----------
     names : list of str
     """
-    more = f" and {len(names) - 12} more" if names[12:] else ""
-    return "one of " + ", ".join(names[:12]) + more
+    return "one of " + some(names)
+
+
+def some(names: Sequence[object], most: int = 12) -> str:
+    """Return names as text with commas, the first of them where they are more than so many."""
+    more = f" and {len(names) - most} more" if names[most:] else ""
+    return ", ".join(map(str, names[:most])) + more

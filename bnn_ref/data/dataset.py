@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from ..border import refuse_not_finite
 from ..errors import expected, one_line
 from ..likelihoods import LIKELIHOODS, Categorical, Normal
-from .cells import sort_names
+from .cells import some, sort_names
 from .encoding import Encoding, check_task, is_whole, moments, value_range
 from .rows import Examples
 from .split import split
@@ -287,11 +287,5 @@ def _warn_of_classes(source, encoding, trained, others):
     unseen = sorted(set().union(*(np.unique(y).tolist() for y in others)) - set(trained.tolist()))
     if unseen:
         names = unseen if encoding.classes is None else [encoding.classes[k] for k in unseen]
-        more = f" and {len(names) - 6} more" if names[6:] else ""
-        warnings.warn(
-            one_line(
-                f"{source}: no training row has the class {', '.join(map(str, names[:6]))}{more}"
-            )
-            + ": only held-out or test rows have it",
-            stacklevel=4,
-        )
+        said = one_line(f"{source}: no training row has the class {some(names, 6)}")
+        warnings.warn(f"{said}: only held-out or test rows have it", stacklevel=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .cells import is_number
+from .cells import is_number, some
 
 if TYPE_CHECKING:
     from .columns import Table
@@ -28,7 +28,7 @@ def say_task(dataset: Dataset) -> str | None:
         return f"{name}: {encoding.targets.describe(dataset.outputs)} ({other})"
     if not all(is_number(name) for name in classes):
         other = "some are text, so no likelihood takes them as numbers"
-    return f"{name}: {len(classes)} classes, {_some(classes)} ({other})"
+    return f"{name}: {len(classes)} classes, {some(classes)} ({other})"
 
 
 def say_columns(table: Table, reading: Reading) -> list[str]:
@@ -41,14 +41,14 @@ def say_columns(table: Table, reading: Reading) -> list[str]:
     """
     layout, shape = table.layout, table.shape
     encoded = [f"{name} ({len(values)} values)" for name, values in layout.levels.items()]
-    words = f"columns: inputs {_some(layout.columns)}" + (f", {table.how}" if table.how else "")
+    words = f"columns: inputs {some(layout.columns)}" + (f", {table.how}" if table.how else "")
     if encoded:
-        words += f"; one-hot encoded {_some(encoded)}"
+        words += f"; one-hot encoded {some(encoded)}"
     lines = [words]
     for why in dict.fromkeys(table.left.values()):
         names = [name or "the first, without a name"
                  for name, reason in table.left.items() if reason == why]  # fmt: skip
-        lines[0] += f"; {why}: {_some(names)}"
+        lines[0] += f"; {why}: {some(names)}"
     if table.dropped:
         lines[0] += f"; {table.dropped} rows left out for a missing cell"
     between = SEPARATORS.get(shape.separator, repr(shape.separator))
@@ -58,9 +58,3 @@ def say_columns(table: Table, reading: Reading) -> list[str]:
     elif reading.header is None:
         lines.append(f"first line: names (--header no takes it as a row); {between} between cells")
     return lines
-
-
-def _some(names):
-    """Return names as text, the first twelve of them."""
-    more = f" and {len(names) - 12} more" if names[12:] else ""
-    return ", ".join(names[:12]) + more
