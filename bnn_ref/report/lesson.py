@@ -17,7 +17,7 @@ import numpy as np
 from ..noise import normals, signs
 from ..storage.wholefile import whole_file
 from .figure import escape
-from .page import STYLE
+from .page import STYLE, document
 
 if TYPE_CHECKING:
     from ..explain.sheet import Sheet
@@ -150,16 +150,14 @@ def page(sheet: Sheet, *, moving: bool = False, seed: int = 0) -> str:
         code = files(__package__).joinpath("lesson.js").read_text("utf-8")
         script = f"<script>const LESSON = {json.dumps(lesson(seed))};\n{code}</script>"
     title = escape(sheet.title)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="icon" href="data:,"><title>{title}</title>'
-        f"<style>{STYLE}{LESSON_STYLE}</style></head><body><h1>{title}</h1>{panel}"
+    body = (
+        f"<h1>{title}</h1>{panel}"
         f"<section><h2>Every array as a picture</h2><p>Blue is below 0, red above, white is 0; "
         f"each on a scale of its own.</p>{pictures}</section>"
         f'<section><h2>The whole text</h2><pre tabindex="0">{escape(sheet.text())}</pre></section>'
-        f"{script}</body></html>\n"
+        f"{script}"
     )
+    return document(sheet.title, STYLE + LESSON_STYLE, body)
 
 
 def _picture(name, array):

@@ -165,6 +165,16 @@ def _section(section):
     )
 
 
+def document(title: str, style: str, body: str) -> str:
+    """Return a whole HTML document of a plain title, a style sheet and a body."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title><style>{style}</style></head><body>{body}</body></html>\n"
+    )
+
+
 def render(title: str, lead: str, head: str, sections: Sequence[Section], footer: str) -> str:
     """Return the whole page as text.
 
@@ -178,12 +188,10 @@ def render(title: str, lead: str, head: str, sections: Sequence[Section], footer
     """
     links = "".join(f'<a href="#{s.anchor}">{escape(s.title)}</a>' for s in sections)
     body = "".join(_section(section) for section in sections)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" href="data:,">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
+    return document(
+        title,
+        STYLE,
         f"<header><h1>{escape(title)}</h1><p>{escape(lead)}</p>"
         f'<nav aria-label="Sections">{links}</nav>{head}</header>'
-        f"<main>{body}</main><footer><p>{escape(footer)}</p></footer></body></html>\n"
+        f"<main>{body}</main><footer><p>{escape(footer)}</p></footer>",
     )
