@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 # Units of the hidden layers: of rows that are images, and of a table's, whose few hundred rows tell
@@ -46,6 +47,20 @@ def hidden_of(shape: tuple[int, ...]) -> list[int]:
         Of a row: (I,), or (H, W, C) of an image.
     """
     return OF_TABLES if len(shape) == 1 else OF_IMAGES
+
+
+def total_steps(settings: Mapping[str, Any], rows: int) -> int:
+    """Return the steps in all that the settings ``steps`` or ``epochs`` ask for.
+
+    Parameters
+    ----------
+    settings : mapping
+    rows : int
+        Trained on.
+    """
+    if settings["epochs"] is None:
+        return settings["steps"]
+    return settings["epochs"] * -(-rows // settings["batch_size"])
 
 
 # That `dense_stack` takes by name.

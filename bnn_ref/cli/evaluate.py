@@ -43,13 +43,9 @@ def open_run(folder):
         Where the folder holds none.
     """
     from ..data import Encoding
-    from ..runs.run import Run
+    from ..runs.run import trained_run
 
-    stored = Run(folder)
-    if not stored.has_checkpoint:
-        raise ValueError(f"{folder}: expected a run's folder, found no checkpoint.npz in it")
-    config = stored.config()
-    checkpoint, _ = stored.load()
+    _, config, checkpoint, _ = trained_run(folder)
     return config, checkpoint, Encoding.from_json(config["data"]["encoding"])
 
 

@@ -4,14 +4,14 @@ import os
 import warnings
 
 from ..activations import ACTIVATIONS
-from ..defaults import OF_TRAINER, SETTINGS, hidden_of
+from ..defaults import OF_TRAINER, SETTINGS, hidden_of, total_steps
 from ..errors import expected
 from ..networks import NAMED
 from ..noise import ESTIMATORS
 from ..priors import prior_names
 from ..runs.schema import FREE
 from ..stacks import likelihood_named, likelihood_names, network_of, without_use
-from .reading import OPTIONS, add_reading
+from .reading import OPTIONS, add_reading, option
 
 SAME_LIKELIHOOD = {"normal": "normal:learned", "predicted_normal": "normal:predicted"}
 DEFAULTS = {"data": "digits", "target": None, **SETTINGS, **dict.fromkeys(OPTIONS)}
@@ -108,9 +108,8 @@ def resolve(args, config=None, run=None):
     recorded = {} if config is None else config["settings"]
     for name, value in given.items():
         if name in recorded and name not in FREE and _canonical(name, value) != recorded[name]:
-            option = "--" + name.replace("_", "-")
             wanted = f"{recorded[name]}, as {run} records"
-            raise ValueError(f"{option}: expected {wanted}, found {value}")
+            raise ValueError(f"{option(name)}: expected {wanted}, found {value}")
     settings = {**DEFAULTS, **recorded, **given}
     if "steps" in given:
         settings["epochs"] = None
@@ -118,8 +117,7 @@ def resolve(args, config=None, run=None):
         settings["steps"] = None
     for name in without_use(settings["network"]):
         if name in given and name not in recorded:
-            option = "--" + name.replace("_", "-")
-            raise ValueError(f"--network and {option}: expected one of the two, found both")
+            raise ValueError(f"--network and {option(name)}: expected one of the two, found both")
     for name in ("batch_size", "draws", "draws_per_step", "holdout", "steps", "epochs", "seed",
                  "split"):  # fmt: skip
         _check_whole(name, settings[name], least=name in ("batch_size", "draws", "draws_per_step"))
@@ -131,8 +129,9 @@ def resolve(args, config=None, run=None):
 
 def _check_whole(name, value, least):
     if value is not None and value < least:
-        option = "--" + name.replace("_", "-")
-        raise ValueError(f"{option}: expected a whole number, at least {int(least)}, found {value}")
+        raise ValueError(
+            f"{option(name)}: expected a whole number, at least {int(least)}, found {value}"
+        )
 
 
 def _canonical(name, value):
@@ -183,7 +182,7 @@ def make_trainer(settings, network, dataset, threads, state=None):
     from ..training.trainer import Trainer
 
     chosen = {name: settings[name] for name in (*OF_TRAINER, "backend")}
-    steps = total_steps(settings, dataset)
+    steps = total_steps(settings, len(dataset.train.x))
     return Trainer(
         network, len(dataset.train.x), **chosen, threads=threads, state=state, steps=steps
     )
@@ -206,13 +205,6 @@ def check_threads(threads, backend):
 def name_of(backend):
     """Return "numpy" or "numba" for a back end's module."""
     return "numpy" if backend.__name__.endswith("reference") else "numba"
-
-
-def total_steps(settings, dataset):
-    """Return the steps in all that --steps or --epochs ask for."""
-    if settings["epochs"] is None:
-        return settings["steps"]
-    return settings["epochs"] * -(-len(dataset.train.x) // settings["batch_size"])
 
 
 def refuse_other_data(config, dataset, run):

@@ -2,6 +2,7 @@
 
 import time
 
+from ..defaults import total_steps
 from . import settings as choices
 from .printing import Printer, print_end, print_next, print_scores
 from .reading import given_reading
@@ -73,6 +74,7 @@ def _run(args, folder):
         reading=Reading.from_settings(settings),
     )
     settings["holdout"] = dataset.holdout
+    steps = total_steps(settings, len(dataset.train.x))
     network = None  # the checkpoint's, whatever has become of the file that described it
     if not resume or args.network is not None or settings["network"] is None:
         network = choices.make_network(settings, dataset)
@@ -80,14 +82,13 @@ def _run(args, folder):
         choices.refuse_other_data(config, dataset, args.out)
     if resume:
         trainer, history = _load(folder, network, settings, dataset, args.threads)
-        if trainer.state.step >= choices.total_steps(settings, dataset):
+        if trainer.state.step >= steps:
             print(f"{args.out}: finished at step {trainer.state.step}, nothing to train")
             return _finish(args, settings, dataset, trainer, history, folder, 0.0)
     else:
         trainer, history = choices.make_trainer(settings, network, dataset, args.threads), None
     settings["backend"] = choices.name_of(trainer.backend)
     choices.check_threads(args.threads, settings["backend"])
-    steps = choices.total_steps(settings, dataset)
     if folder:
         write = folder.go_on if resume else folder.create
         write(_config(settings, dataset, trainer))

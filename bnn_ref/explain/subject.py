@@ -110,15 +110,12 @@ class Subject:
         ----------
         result : Result
         """
-        state, old, step = self.state.copy(), self.state, self.state.step + 1
-        adam_rule.update(self.adam, step, state.parameters.flat, result.gradients.flat,
-                         state.moment_1.flat, state.moment_2.flat)  # fmt: skip
-        for name in self.network.fixed:
-            for new, its in zip((state.parameters, state.moment_1, state.moment_2),
-                                (old.parameters, old.moment_1, old.moment_2),
-                                strict=True):  # fmt: skip
-                new[name][...] = its[name]
-        put_statistics(step, self.network, state.parameters.flat, [result.statistics])
+        state, step = self.state.copy(), self.state.step + 1
+        fixed = [self.network.places[name] for name in self.network.fixed]
+        new = adam_rule.after(self.adam, step, state.parameters.flat, result.gradients.flat,
+                              state.moment_1.flat, state.moment_2.flat, fixed)  # fmt: skip
+        put_statistics(step, self.network, new[0], [result.statistics])
+        state.take(*new)
         return state
 
     def in_float64(self) -> Subject:

@@ -9,14 +9,13 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..data import Dataset, Encoding, Reading, load
-from ..defaults import OF_TRAINER
+from ..defaults import OF_TRAINER, total_steps
 from ..errors import expected
 from ..stacks import without_use
-from ..training.convergence import convergence
 from ..training.history import History
 from ..training.trainer import Trainer
 from .checkpoints import Checkpoint
-from .run import Run
+from .run import trained_run
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -70,21 +69,15 @@ class OpenedRun(NamedTuple):
     @property
     def steps(self) -> int:
         """How many steps the run was to take in all."""
-        if self.settings["epochs"] is None:
-            return self.settings["steps"]
-        rows, batch_size = len(self.dataset.train.x), self.settings["batch_size"]
-        return self.settings["epochs"] * -(-rows // batch_size)
+        return total_steps(self.settings, len(self.dataset.train.x))
 
     @property
     def convergence(self) -> Convergence | None:
         """The `Convergence` that its records show, None where they hold no drift."""
-        records = [record for record in self.history.records if "drift" in record]
         constant = not isinstance(self.settings["learning_rate"], str)
-        return convergence(
-            [record["drift"] for record in records],
-            [record["loss"] for record in records],
-            is_constant=constant and not self.settings.get("kl_warm_up"),
-        ) if records else None  # fmt: skip
+        constant = constant and not self.settings.get("kl_warm_up")
+        found = self.history.convergence(is_constant=constant)
+        return None if found.drift is None else found
 
     @property
     def command(self) -> str:
@@ -134,11 +127,7 @@ def open_run(
     OSError
         Where a file cannot be read.
     """
-    run = Run(folder)
-    if not run.has_checkpoint:
-        raise expected(folder, "a run's folder", "no checkpoint.npz in it")
-    config = run.config()
-    checkpoint, history = run.load()
+    run, config, checkpoint, history = trained_run(folder)
     settings = config["settings"]
     source = settings["data"] if data is None else data
     dataset = load(

@@ -279,3 +279,19 @@ class Run:
         """
         remove_leftovers(self.folder)
         write_json(self.path("results.json"), plain(results))
+
+
+def trained_run(
+    folder: str | PathLike[str],
+) -> tuple[Run, dict[str, Any], Checkpoint, History]:
+    """Return a `Run` with its configuration, checkpoint and history.
+
+    Raises
+    ------
+    ValueError
+        Where the folder holds no checkpoint, or `Run.load` refuses it.
+    """
+    run = Run(folder)
+    if not run.has_checkpoint:
+        raise expected(folder, "a run's folder", "no checkpoint.npz in it")
+    return run, run.config(), *run.load()

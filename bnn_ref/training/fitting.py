@@ -18,7 +18,7 @@ from ..noise import permutation
 from ..parameters import Parameters
 from ..prediction import predict
 from ..step.adam import Adam
-from .convergence import Convergence, convergence, drift
+from .convergence import Convergence, drift
 from .examples import refuse_small_batches, take_examples, take_held_out
 from .guards import warn_of_reach
 from .history import History, batch_score
@@ -63,14 +63,9 @@ class Fit(NamedTuple):
     @property
     def convergence(self) -> Convergence:
         """The `Convergence` that the records show: whether training has settled, and a line."""
-        records = [record for record in self.history.records if "drift" in record]
         trainer = self.trainer
-        return convergence(
-            [record["drift"] for record in records],
-            [record["loss"] for record in records],
-            trainer.adam.beta_1,
-            trainer.is_constant and not trainer.kl_warm_up and not callable(trainer.kl_weight),
-        )
+        constant = not trainer.kl_warm_up and not callable(trainer.kl_weight)
+        return self.history.convergence(trainer.adam.beta_1, trainer.is_constant and constant)
 
 
 class _Interrupt:

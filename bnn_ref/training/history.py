@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .convergence import Convergence, convergence
+
 if TYPE_CHECKING:
     from ..likelihoods.base import Likelihood
     from ..step.results import Metrics
@@ -53,6 +55,12 @@ class History:
         ]
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         return f"<p>{escape(repr(self))}</p><table><tr>{head}</tr>{body}</table>"
+
+    def convergence(self, beta_1: float = 0.9, is_constant: bool = False) -> Convergence:
+        """Return the `Convergence` that the records show; arguments as for `convergence`."""
+        records = [record for record in self.records if "drift" in record]
+        drifts, losses = ([record[name] for record in records] for name in ("drift", "loss"))
+        return convergence(drifts, losses, beta_1, is_constant)
 
     def add(self, metrics: Metrics, kl_weight: float, rows: int, score: float) -> None:
         """Add one step's metrics; `score` is its sum over rows (hits, or squared errors).
