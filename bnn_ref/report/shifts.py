@@ -78,11 +78,10 @@ def area(strange: NDArray[Any], usual: NDArray[Any]) -> float:
     ----------
     strange, usual : arrays (N,), (M,)
     """
-    from scipy.stats import rankdata
+    from scipy.stats import mannwhitneyu
 
-    ranks = rankdata(np.concatenate([strange, usual]))
-    n, m = len(strange), len(usual)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+    pairs = len(strange) * len(usual)  # U counts those in which the strange row has more
+    return float(mannwhitneyu(strange, usual, method="asymptotic").statistic / pairs)
 
 
 def noticed(groups: Mapping[str, NDArray[Any]]) -> str:

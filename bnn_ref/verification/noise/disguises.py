@@ -121,15 +121,12 @@ def is_whole_draw(
 ) -> float:
     """Return the p-value of one-input rows' residuals (T, n, M) being x (mu + sigma eps)."""
     from scipy.special import ndtr
-    from scipy.stats import kstwo
 
     inputs = np.argmax(rows, axis=1)
     mu, sigma = layer.mu[inputs][:, chosen], layer.sigma[inputs][:, chosen]
     size = np.abs(residual) / rows.max(axis=1)[:, None]
-    uniform = np.sort(np.ravel(ndtr((size - mu) / sigma) - ndtr((-size - mu) / sigma)))
-    ranks = np.arange(uniform.size + 1) / uniform.size
-    distance = max(np.max(ranks[1:] - uniform), np.max(uniform - ranks[:-1]))
-    return float(kstwo.sf(distance, uniform.size))
+    uniform = ndtr((size - mu) / sigma) - ndtr((-size - mu) / sigma)
+    return exact.kolmogorov_smirnov(uniform, lambda values: values)
 
 
 def student(z: NDArray[Any], scaled: bool = True) -> str:

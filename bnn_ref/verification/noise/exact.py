@@ -54,14 +54,9 @@ def kolmogorov_smirnov(
 ) -> float:
     """Return the p-value of the largest distance to a distribution, by default N(0, 1)."""
     from scipy.special import ndtr
-    from scipy.stats import kstwo
+    from scipy.stats import ks_1samp
 
-    values = np.sort(np.ravel(z))
-    n = values.size
-    probability = ndtr(values) if cdf is None else cdf(values)
-    ranks = np.arange(n + 1) / n
-    distance = max(np.max(ranks[1:] - probability), np.max(probability - ranks[:-1]))
-    return float(kstwo.sf(distance, n))
+    return float(ks_1samp(np.ravel(z), ndtr if cdf is None else cdf, method="exact").pvalue)
 
 
 def agreement(values: NDArray[Any], axis: int) -> tuple[int, int]:
