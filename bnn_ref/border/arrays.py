@@ -54,7 +54,6 @@ def take_array(
     shape: Sequence[int | None] | None = None,
     kinds: str = NUMBERS,
     finite: bool = True,
-    first_row: int = 0,
 ) -> NDArray[Any]:
     """Return a value from outside as an array of numbers, checked; nothing is scaled or clipped.
 
@@ -73,8 +72,6 @@ def take_array(
         The kinds of dtype taken, as NumPy letters them.
     finite : bool
         Refuse a NaN, an infinity, and a number that overflows in `dtype`.
-    first_row : int
-        The place of row 0 in the person's table, for messages.
 
     Returns
     -------
@@ -102,7 +99,7 @@ def take_array(
         with np.errstate(over="ignore"):
             cast = array.astype(dtype)
     if finite:
-        refuse_not_finite(array, thing, cast=cast, first_row=first_row)
+        refuse_not_finite(array, thing, cast=cast)
     return cast
 
 

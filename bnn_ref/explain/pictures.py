@@ -19,7 +19,7 @@ TWICE = 12  # images up to so wide have two letters a pixel, as letters are high
 WIDEST = LONGEST - 6
 
 
-def picture(sheet: Sheet, name: str, tiles: NDArray[Any], note: str = "") -> None:
+def picture(sheet: Sheet, name: str, tiles: NDArray[Any]) -> None:
     """Add tiles side by side to a sheet, as many as fit, each pixel a letter.
 
     Parameters
@@ -27,7 +27,6 @@ def picture(sheet: Sheet, name: str, tiles: NDArray[Any], note: str = "") -> Non
     sheet : Sheet
     name : str
     tiles : array (n, h, w)
-    note : str
     """
     n, height, width = tiles.shape
     letters = 2 if width <= TWICE else 1
@@ -38,7 +37,7 @@ def picture(sheet: Sheet, name: str, tiles: NDArray[Any], note: str = "") -> Non
     levels = np.minimum((shown - low) / span * len(SHADES), len(SHADES) - 1).astype(int)
     few = f", {n} of {len(tiles)}" if n < len(tiles) else ""
     sheet.lines += ["", f"    {name}{few}: '{SHADES[0]}' {number(low, 3)} to '{SHADES[-1]}' "
-                    f"{number(high, 3)}" + (f", {note}" if note else "")]  # fmt: skip
+                    f"{number(high, 3)}"]  # fmt: skip
     for row in range(height):
         parts = ("".join(SHADES[k] * letters for k in tile[row]) for tile in levels)
         sheet.lines.append("      " + "  ".join(parts).rstrip())

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from ..errors import expected
 
 
-def check_epsilon(value: Any, thing: str = "epsilon") -> float:
+def check_epsilon(value: Any) -> float:
     """Return epsilon as a float above 0, or raise."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise expected(thing, "a number above 0", repr(value))
+        raise expected("epsilon", "a number above 0", repr(value))
     if not 0 < value < np.inf:
-        raise expected(thing, "a finite number above 0", value)
+        raise expected("epsilon", "a finite number above 0", value)
     return float(value)
 
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from .base import Likelihood
 
 
-def entropy(p: NDArray[Any], axis: int = -1) -> NDArray[Any]:
-    """Return -sum p log p over an axis, in nats, with 0 log 0 = 0."""
-    return -np.sum(p * np.log(np.where(p > 0, p, 1)), axis=axis)
+def entropy(p: NDArray[Any]) -> NDArray[Any]:
+    """Return -sum p log p over the last axis, in nats, with 0 log 0 = 0."""
+    return -np.sum(p * np.log(np.where(p > 0, p, 1)), axis=-1)
 
 
 def binary_entropy(p: NDArray[Any]) -> NDArray[Any]:

@@ -85,14 +85,13 @@ class OpenedRun(NamedTuple):
         return train_command(self.settings)
 
 
-def train_command(settings: Mapping[str, Any], out: str = "RUN") -> str:
+def train_command(settings: Mapping[str, Any]) -> str:
     """Return the command line that trains with settings, each of them spelled out and quoted.
 
     Parameters
     ----------
     settings : mapping
         By the names that a run records; what is None, or without use, is left out.
-    out : str
     """
     words = ["bnn-ref", "train"]
     skipped = without_use(settings.get("network"))
@@ -102,7 +101,7 @@ def train_command(settings: Mapping[str, Any], out: str = "RUN") -> str:
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         option = "--" + name.replace("_", "-")
         words += [f"{option}={text}"] if text.startswith("-") else [option, text]
-    return shlex.join([*words, "--out", out])
+    return shlex.join([*words, "--out", "RUN"])
 
 
 def open_run(

@@ -103,7 +103,7 @@ def test_a_sign_turned_is_refused_and_located(reader, tmp_path, capsys):
 def test_json_keeps_every_bit(dtype, tmp_path, capsys):
     for seed in range(10):
         question = random_question(seed, dtype)
-        again = from_json(to_json(question, key="a", comment="b"))
+        again = from_json(to_json(question, key="a"))
         assert again.meta == question.meta
         for name, value in question.arrays.items():
             assert again.arrays[name].dtype == np.asarray(value).dtype

@@ -210,11 +210,11 @@ def test_a_sweeps_cell_is_of_the_files_content_and_its_command_is_taken(
     with pytest.raises(ValueError, match="setting prior: expected none beside network"):
         train_cell({**cell, "prior": "laplace"}, 1, source=table, target="y")
     whole = {"data": table, "target": "y", **DEFAULTS, **cell}
-    words = train_command(whole, str(tmp_path / "run")).split()[1:]
-    called = call(capsys, *words)
+    words = train_command(whole).split()[1:-1]
+    called = call(capsys, *words, tmp_path / "run")
     assert called.code == 0, called.err
     for option in ("--layers", "--prior", "--activation"):
-        called = call(capsys, *words[:-1], tmp_path / "other", option, "8")
+        called = call(capsys, *words, tmp_path / "other", option, "8")
         assert (called.code, called.out) == (2, "")
         assert f"--network and {option}: expected one of the two" in called.err
 

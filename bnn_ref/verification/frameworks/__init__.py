@@ -100,7 +100,6 @@ def refuse_kinds(
     owner: str,
     *,
     likelihoods: Sequence[str] | None = None,
-    local: bool = False,
     types: Sequence[str] = ("DenseFlipout",),
 ) -> str | None:
     """Return why an owner of some layers cannot express a version 2 `meta`, None where it can.
@@ -114,8 +113,6 @@ def refuse_kinds(
         What the message calls it.
     likelihoods : sequence of str, optional
         Those that it has where not all are.
-    local : bool
-        Whether it has local reparameterisation.
     types : sequence of str
         The layers that it has.
     """
@@ -131,7 +128,7 @@ def refuse_kinds(
             kind = (layer[part] or {}).get("type", "normal")
             if kind not in priors:
                 return f"layers[{k}].{part}: {owner} has no prior of kind {kind}"
-    if meta.get("estimator") == "local" and not local:
+    if meta.get("estimator") == "local":
         return f"estimator: {owner} has no local reparameterisation"
     kind = meta["likelihood"]["type"]
     if likelihoods is not None and kind not in likelihoods:

@@ -122,7 +122,7 @@ def _law_tests(answers, view, layer, singles):
     return tests
 
 
-def repeated(answers: Answers, view: View, tolerance: float = 1.0) -> tuple[int, float]:
+def repeated(answers: Answers, view: View) -> tuple[int, float]:
     """Return how many pairs of calls have the same magnitudes, and how many chance would allow.
 
     The second is an upper bound of the expected number: calls (calls - 1) / 2 times, for each
@@ -130,7 +130,7 @@ def repeated(answers: Answers, view: View, tolerance: float = 1.0) -> tuple[int,
     """
     part = answers.probes.singles
     size = np.abs(view.residual[:, 0, part]).reshape(answers.calls, -1)
-    close = tolerance * view.close[part].ravel()
+    close = view.close[part].ravel()
     order = np.argsort(size[:, 0])
     same = np.all(np.abs(np.diff(size[order], axis=0)) <= close, axis=1)
     chance = np.minimum(1.0, 1.6 * close / view.sigma[part].ravel())

@@ -156,10 +156,10 @@ class Check:
         }
 
 
-def printable(text: str, length: int = 200) -> str:
-    """Return a stranger's text without control characters, shortened."""
+def printable(text: str) -> str:
+    """Return a stranger's text without control characters, shortened to 200."""
     text = "".join(c if c.isprintable() else "?" for c in text)
-    return text if len(text) <= length else text[: length - 3] + "..."
+    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def compare_vector(vector: Vector, path: str = "vector", limit: float | None = None) -> Check:

@@ -24,17 +24,16 @@ from .refusal import VectorError
 from .shapes import input_shapes, optional_shapes, result_shapes
 
 
-def to_json(vector: Vector, key: str | None = None, comment: str | None = None) -> str:
+def to_json(vector: Vector, key: str | None = None) -> str:
     """Return a vector as JSON text.
 
     Parameters
     ----------
     vector : Vector
-    key, comment : str, optional
-        Written as ``id`` and ``comment``.
+    key : str, optional
+        Written as ``id``.
     """
-    named = {"id": key, "comment": comment}
-    document = {name: value for name, value in named.items() if value is not None}
+    document = {} if key is None else {"id": key}
     document |= {"meta": vector.meta, "arrays": _arrays(vector.arrays)}
     if vector.results is not None:
         document["results"] = _arrays(vector.results)

@@ -17,7 +17,6 @@ import numpy as np
 
 from ...storage.archive import write_archive
 from ..vectors import read, write
-from .comparison import truth
 from .variants import Problem, Variant, compute, results
 
 if TYPE_CHECKING:
@@ -43,24 +42,19 @@ PLANTED = (
 )
 
 
-def plant(vector: Vector, change: Mapping[str, Any], report: str = "wrong") -> Vector:
-    """Return a vector answered under a mistake.
+def plant(vector: Vector, change: Mapping[str, Any]) -> Vector:
+    """Return a vector answered under a mistake, the reported kl as wrong as the loss.
 
     Parameters
     ----------
     vector : Vector
     change : dict
         Fields of `Variant`.
-    report : "wrong" or "right"
-        The reported kl: as wrong as the loss, or right while only the loss and gradients are wrong.
     """
     problem = Problem(vector)
     out = compute(problem, Variant(**change))
     scale = out.weight / problem.kl_weight if problem.kl_weight else 1.0
     kls = out.kl_used * scale
-    if report == "right":
-        right = truth(vector)
-        kls = [right[f"layers.{k}.kl"] for k in range(len(kls))]
     named = results(out) | {f"layers.{k}.kl": kl for k, kl in enumerate(kls)}
     if vector.version == 2:
         named |= {f"layers.{k}.pre_activation": t.a for k, t in enumerate(out.traces)}

@@ -274,12 +274,11 @@ def _put(out, variant, key, grad_mu, grad_sigma, mu, sigma, chain, eps, prior, s
     out.kl_sum = float(np.sum(kl))
 
 
-def results(out: SimpleNamespace, weight: float | None = None) -> dict[str, NDArray[Any]]:
+def results(out: SimpleNamespace) -> dict[str, NDArray[Any]]:
     """Return outputs, nll, loss and every gradient of an outcome, by name; kl is not among them."""
-    weight = out.weight if weight is None else weight
     named = {"outputs": out.outputs, "nll": out.nll}
-    named["loss"] = out.nll + weight * np.sum(out.kl_used)
+    named["loss"] = out.nll + out.weight * np.sum(out.kl_used)
     for name, value in out.nll_grads.items():
         kl = out.kl_grads.get(name)
-        named[name] = value if kl is None else value + weight * kl
+        named[name] = value if kl is None else value + out.weight * kl
     return named
