@@ -47,10 +47,10 @@ def test_another_seed_is_another_small_network(capsys):
 
 
 def test_a_disagreement_is_told_and_the_exit_code_is_1(capsys, monkeypatch):
-    def always_up(adam, step, p, g, m, v):
-        p += adam.learning_rate
+    def always_up(adam, step, p, g, m, v, fixed=()):
+        return p + adam.learning_rate, m, v
 
-    monkeypatch.setattr(adam_rule, "update", always_up)
+    monkeypatch.setattr(adam_rule, "after", always_up)
     called = call(capsys, "explain", "adam")
     assert called.code == 1
     assert "DISAGREES" in called.out

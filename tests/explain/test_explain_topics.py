@@ -93,23 +93,23 @@ def test_the_update_by_hand_is_the_update(convention):
         np.testing.assert_allclose(p, wanted, rtol=0, atol=1e-15 + 1e-15 * np.abs(p).max())
 
 
-def epsilon_in_the_root(adam, step, p, g, m, v):
+def epsilon_in_the_root(adam, step, p, g, m, v, fixed=()):
     rate, scale = adam.factors(step)
-    m[...] = adam.beta_1 * m + (1 - adam.beta_1) * g
-    v[...] = adam.beta_2 * v + (1 - adam.beta_2) * g * g
-    p -= rate * m / np.sqrt(v * scale**2 + adam.epsilon)
+    m = adam.beta_1 * m + (1 - adam.beta_1) * g
+    v = adam.beta_2 * v + (1 - adam.beta_2) * g * g
+    return p - rate * m / np.sqrt(v * scale**2 + adam.epsilon), m, v
 
 
-def no_correction(adam, step, p, g, m, v):
-    m[...] = adam.beta_1 * m + (1 - adam.beta_1) * g
-    v[...] = adam.beta_2 * v + (1 - adam.beta_2) * g * g
-    p -= adam.learning_rate * m / (np.sqrt(v) + adam.epsilon)
+def no_correction(adam, step, p, g, m, v, fixed=()):
+    m = adam.beta_1 * m + (1 - adam.beta_1) * g
+    v = adam.beta_2 * v + (1 - adam.beta_2) * g * g
+    return p - adam.learning_rate * m / (np.sqrt(v) + adam.epsilon), m, v
 
 
 @pytest.mark.parametrize("topic", ["adam", "step"])
 @pytest.mark.parametrize("mistake", [epsilon_in_the_root, no_correction])
 def test_a_planted_mistake_in_the_update(monkeypatch, topic, mistake):
-    monkeypatch.setattr(adam_rule, "update", mistake)
+    monkeypatch.setattr(adam_rule, "after", mistake)
     assert disagreeing(explain(topic))
 
 
