@@ -25,6 +25,14 @@ def as_array(value: Any) -> NDArray[Any]:
     return value.astype(np.float32) if is_bfloat16 else value
 
 
+def one_number(value: Any, thing: str) -> float:
+    """Return the one finite number that an array or tensor holds, or raise a `ValueError`."""
+    value = as_array(value)
+    if value.size != 1 or not np.all(np.isfinite(value)):
+        raise expected(thing, "one finite number", f"{value!r}")
+    return float(value.reshape(()))
+
+
 def like(given: Any, array: NDArray[Any]) -> Any:
     """Return an array as what was given is: a tensor of PyTorch on its device, else as it is."""
     if not hasattr(given, "detach"):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import expected
-from ..containers import as_array
+from ..containers import as_array, one_number
 
 REDUCTIONS = {
     "sum": "summed over weights",
@@ -141,7 +141,9 @@ def check_kl(
     loc, scale = (float(number) for number in prior)
     if scale <= 0 or any(np.any(s <= 0) for s in sigmas):
         raise expected("sigma and prior scale", "values above 0", "others")
-    values = np.array([_asked(call) for _ in range(draws if kind == "monte_carlo" else 2)])
+    values = np.array(
+        [one_number(call(), "KL") for _ in range(draws if kind == "monte_carlo" else 2)]
+    )
     still = bool(np.all(values == values[0]))
     if still != (kind == "exact"):
         wanted = "the same value" if kind == "exact" else "another value"
@@ -167,13 +169,6 @@ def check_kl(
 def _tensors(values):
     parts = values if isinstance(values, (list, tuple)) else [values]
     return [np.asarray(as_array(part), np.float64) for part in parts]
-
-
-def _asked(call):
-    value = as_array(call())
-    if value.size != 1 or not np.all(np.isfinite(value)):
-        raise expected("KL", "one finite number", f"{value!r}")
-    return float(value.reshape(()))
 
 
 def _allowed(value, error, limit, error_probability):

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from ...errors import expected
 from ...likelihoods import Categorical
-from ..containers import as_array
+from ..containers import as_array, one_number
 from .describing import Objective, describe
 from .naming import known_weights
 
@@ -112,10 +112,14 @@ def check_objective(
     z = np.asarray(as_array(outputs(x)), np.float64)
     forms = _forms(likelihood, z, y)
     picked = [rng.choice(len(x), size, replace=False) for _ in range(BATCHES)]
-    values = [_ask(loss, x[rows], y[rows]) for rows in picked]
-    if values[0] != _ask(loss, x[picked[0]], y[picked[0]]):
+
+    def ask(rows):
+        return one_number(loss(x[rows], y[rows]), "loss")
+
+    values = [ask(rows) for rows in picked]
+    if values[0] != ask(picked[0]):
         raise expected("loss", "the same value for the same rows", "another (hold the noise)")
-    twice = [_ask(loss, x[np.tile(rows, 2)], y[np.tile(rows, 2)]) for rows in picked]
+    twice = [ask(np.tile(rows, 2)) for rows in picked]
     for name, each in forms.items():
         means = np.array([np.mean(each[rows]) for rows in picked])
         once, again = _line(means, values), _line(means, twice)
@@ -124,13 +128,6 @@ def check_objective(
                            num_weights, kl, batch_size)  # fmt: skip
     raise expected("loss", "a fit of these outputs and targets plus the KL", "another function "
                    "(are outputs logits? is the noise the same?)")  # fmt: skip
-
-
-def _ask(loss, x, y):
-    value = as_array(loss(x, y))
-    if value.size != 1 or not np.all(np.isfinite(value)):
-        raise expected("loss", "one finite number", f"{value!r}")
-    return float(value.reshape(()))
 
 
 def _forms(likelihood, z, y):
