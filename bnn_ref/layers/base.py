@@ -32,10 +32,9 @@ LayerClass = TypeVar("LayerClass", bound="type[Layer]")
 class Layer:
     """A layer: a frozen dataclass with `inputs` and `outputs` that answers what is asked here.
 
-    Besides these, each layer has ``forward``, ``backward``, ``draw_outputs``, ``to_json`` and
-    ``from_json``, and where it has any ``initial`` values and ``draw_noise``, ``noise_shapes``: see
-    `DenseFlipout`. ``forward`` and ``backward`` are a training step, ``draw_outputs`` is a
-    prediction.
+    Besides these, each layer has ``forward``, ``backward``, ``to_json`` and ``from_json``, and
+    where it has any ``initial`` values and ``draw_noise``, ``noise_shapes``: see `DenseFlipout`.
+    ``forward`` and ``backward`` are a training step, ``draw_outputs`` is a prediction.
 
     Attributes
     ----------
@@ -57,7 +56,6 @@ class Layer:
     outputs: int
     forward: Callable[[LayerParameters, Any, NDArray[Any]], LayerTrace]
     backward: Callable[..., NDArray[Any]]
-    draw_outputs: Callable[..., NDArray[Any]]
     to_json: Callable[..., dict[str, Any]]
     from_json: ClassVar[Callable[..., Layer]]
 
@@ -80,6 +78,15 @@ class Layer:
     def fixed(self) -> tuple[str, ...]:
         """Names of the tensors that the optimiser leaves alone: statistics, and what is frozen."""
         return ()
+
+    def draw_outputs(
+        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
+    ) -> NDArray[Any]:
+        """Return the outputs (rows, O) of one draw: those of training, where there is no noise.
+
+        Arguments as for `DenseFlipout.draw_outputs`.
+        """
+        return self.forward(p, None, h).outputs  # E3, E35, E36, E62
 
     def statistics_after(self, p: LayerParameters, trace: LayerTrace) -> dict[str, NDArray[Any]]:
         """Return name to next value of each tensor that no gradient reaches: running statistics.

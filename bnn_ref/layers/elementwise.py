@@ -13,7 +13,6 @@ from .records import LayerTrace
 from .same_size import SameSize
 
 if TYPE_CHECKING:
-    from ..noise.draws import Stream
     from .records import LayerParameters
 
 
@@ -56,9 +55,3 @@ class Elementwise(SameSize):
         slope = get_activation(self.activation).derivative(t.inputs, t.outputs)  # E8
         t.grad_inputs = grad_outputs * slope  # E8
         return t.grad_inputs
-
-    def draw_outputs(
-        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
-    ) -> NDArray[Any]:
-        """Return the outputs (rows, I): as in training; arguments as for `DenseFlipout`'s."""
-        return get_activation(self.activation).function(h)  # E3

@@ -84,9 +84,3 @@ class LayerNorm(SameSize):
         t.grad_inputs = normalise_backward(grad * p.scale, t.normalised, t.inverse, 1)  # E63
         t.grad_inputs = t.grad_inputs.reshape(t.inputs.shape)
         return t.grad_inputs
-
-    def draw_outputs(
-        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
-    ) -> NDArray[Any]:
-        """Return the outputs (rows, I): as in training; arguments as for `DenseFlipout`'s."""
-        return self.forward(p, None, h).outputs  # E62

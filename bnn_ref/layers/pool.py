@@ -20,18 +20,11 @@ from .records import LayerTrace
 from .window import Window, check_padding, check_sizes
 
 if TYPE_CHECKING:
-    from ..noise import Stream
     from .records import LayerParameters
 
 
 class _Plain(OverImages, Layer):
     """A layer of images that is its shape and its options."""
-
-    def draw_outputs(
-        self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
-    ) -> NDArray[Any]:
-        """Return the outputs (rows, O), the same in every draw; arguments as for `Layer`."""
-        return self.forward(p, None, h).outputs  # E35, E36
 
     def describe(self) -> str:
         """Return the layer in one line, for `repr` of the network."""

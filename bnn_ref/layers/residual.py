@@ -102,6 +102,12 @@ class Residual(Layer):
             for name, value in of(j, layer).items()
         }
 
+    def _parted(self, named):
+        """Return, for each layer, the values of its nested names by its own names for them."""
+        starts = [f"layers.{j}." for j in range(len(self.layers))]
+        return [{name.removeprefix(start): value for name, value in named.items()
+                 if name.startswith(start)} for start in starts]  # fmt: skip
+
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Nested name ("layers.0.kernel_mu") to shape."""
@@ -128,12 +134,9 @@ class Residual(Layer):
 
     def parameters(self, scale_shift: Any, views: Mapping[str, NDArray[Any]]) -> LayerParameters:
         """Return `LayerParameters` that hold the layers'; arguments as for `Layer.parameters`."""
-        inside = []
-        for j, layer in enumerate(self.layers):
-            start = f"layers.{j}."
-            own = {n.removeprefix(start): v for n, v in views.items() if n.startswith(start)}
-            inside.append(layer.parameters(scale_shift[j], own))
-        return LayerParameters(scale_shift=scale_shift, layers=tuple(inside))
+        each = zip(self.layers, scale_shift, self._parted(views), strict=True)
+        inside = tuple(layer.parameters(shift, own) for layer, shift, own in each)
+        return LayerParameters(scale_shift=scale_shift, layers=inside)
 
     def walk(self, p: LayerParameters | None, name: str) -> Iterator[tuple[str, Layer, Any]]:
         """Yield (name, layer, its parameters) of every layer that has none inside it."""
@@ -153,12 +156,8 @@ class Residual(Layer):
 
     def noise_of(self, arrays: Mapping[str, NDArray[Any]]) -> NestedNoise:
         """Return the `NestedNoise` of nested names; arguments as for `Layer.noise_of`."""
-        inside = []
-        for j, layer in enumerate(self.layers):
-            start = f"layers.{j}."
-            own = {n.removeprefix(start): v for n, v in arrays.items() if n.startswith(start)}
-            inside.append(layer.noise_of(own))
-        return NestedNoise(tuple(inside))
+        each = zip(self.layers, self._parted(arrays), strict=True)
+        return NestedNoise(tuple(layer.noise_of(own) for layer, own in each))
 
     def check_noise(self, noise: Any, rows: int, dtype: np.dtype[Any], thing: str) -> None:
         """Raise where a layer's noise does not fit it; arguments as for `Layer.check_noise`."""
