@@ -7,13 +7,10 @@ Memory does not grow with the number of draws. What comes out are the arrays of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from .base import Likelihood
 
 
 def entropy(p: NDArray[Any]) -> NDArray[Any]:
@@ -48,7 +45,7 @@ class Reduction:
     mean: Any
     squares: Any
 
-    def __init__(self, likelihood: Likelihood, own: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, likelihood: Any, own: Mapping[str, NDArray[Any]]) -> None:
         self.likelihood, self.own = likelihood, own
         self.draws, self.mean, self.squares = 0, 0.0, 0.0
 
@@ -75,7 +72,7 @@ class ProbabilityReduction(Reduction):
     aleatoric: Any
     entropy: Any
 
-    def __init__(self, likelihood: Likelihood, own: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, likelihood: Any, own: Mapping[str, NDArray[Any]]) -> None:
         super().__init__(likelihood, own)
         self.aleatoric = self.entropy = 0.0
 

@@ -9,13 +9,10 @@ while every KL, which has no product, agrees.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from .comparison import Row
 
 _LEAST = 6  # entries of a tensor whose errors are read
 _SLANT = 0.85  # correlation with the tensor above which errors are no rounding; a factor has 1
@@ -86,12 +83,12 @@ def _of_row(row):
     return rounding(np.asarray(row.found), np.asarray(row.expected))
 
 
-def of_products(rows: Sequence[Row]) -> dict[str, list[str]]:
+def of_products(rows: Sequence[Any]) -> dict[str, list[str]]:
     """Return {precision: names} of matrix products, by the errors of all that is behind one.
 
     Parameters
     ----------
-    rows : sequence of Row
+    rows : sequence of `comparison.Row`
     """
     named = {row.name: row for row in rows}
     if "outputs" not in named or not _of_row(named["outputs"]):
@@ -103,12 +100,12 @@ def of_products(rows: Sequence[Row]) -> dict[str, list[str]]:
     return {name: list(sizes) for name, low, high in _SIZES if low < middle < high}
 
 
-def of_formats(rows: Sequence[Row], dtype: str) -> dict[str, list[str]]:
+def of_formats(rows: Sequence[Any], dtype: str) -> dict[str, list[str]]:
     """Return {format: names} of the tensors that do not agree and whose numbers are all of one.
 
     Parameters
     ----------
-    rows : sequence of Row
+    rows : sequence of `comparison.Row`
     dtype : "float64" or "float32"
         The file's.
     """
