@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from ..errors import expected
 from ..network import shortened
-from ..reference import sigma
 from .axes import new_axes, new_figure
 from .model import model_of
 from .theme import PRINT, SERIES, legend, logarithmic
@@ -45,12 +44,12 @@ def posterior(model: Any, *, image: tuple[int, int] | None = None) -> Figure:
         Where the inputs do not make such an image.
     """
     model = model_of(model)
+    parameters = model.parameters.astype("float64")
     layers = [
-        (f"layer {shortened(place)}", np.asarray(p.kernel_mu, np.float64),
-         sigma(p.scale_shift, np.asarray(p.kernel_rho, np.float64)))
-        for place, layer, p in model.parameters.walk()
+        (f"layer {shortened(place)}", p.kernel_mu, parameters.sigma(f"{place}.kernel"))
+        for place, layer, p in parameters.walk()
         if "kernel" in layer.priors
-    ]  # fmt: skip
+    ]
     if image is not None and math.prod(image) != model.network.inputs:
         raise expected("image", f"a shape of {model.network.inputs} pixels", image)
     figure, axes = new_figure(3, 3.2, [2.6] if image is None else [2.6, 0.85, 0.85])

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ..noise import draw_noise
 from ..reference import kl, kl_parts
-from ..stacks import network_of
 from ..training import prior_line
 from .page import Section, beside, command, counted, folded, table
 
@@ -101,17 +100,6 @@ def _asked(evidence):
     return steps if evidence.opened.checkpoint.state.step < steps else None
 
 
-def _is_repeatable(opened):
-    """Return whether the command line makes this network, of its options or of the file named."""
-    network, settings = opened.network, opened.settings
-    targets = network.likelihood.targets_of(network.outputs)
-    try:
-        plain = network_of(settings, opened.dataset.shape, targets, network.likelihood)
-    except (OSError, ValueError):  # the file is gone, or is another's by now
-        return False
-    return plain.to_json("float32") == network.to_json("float32")
-
-
 def run_section(evidence: Evidence) -> Section:
     """Return the section on configuration, command and layers."""
     opened = evidence.opened
@@ -125,7 +113,7 @@ def run_section(evidence: Evidence) -> Section:
         "end."
     )
     repeat = command(opened.command)
-    if not _is_repeatable(opened):
+    if not opened.is_repeatable:
         why = (
             "The network was made in Python, with layers that the command line has no options for"
             if opened.settings["network"] is None

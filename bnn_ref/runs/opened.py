@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..data import Dataset, Encoding, Reading, load
 from ..defaults import OF_TRAINER, total_steps
 from ..errors import expected
-from ..stacks import without_use
+from ..stacks import network_of, without_use
 from ..training.history import History
 from ..training.trainer import Trainer
 from .checkpoints import Checkpoint
@@ -80,8 +80,19 @@ class OpenedRun(NamedTuple):
         return None if found.drift is None else found
 
     @property
+    def is_repeatable(self) -> bool:
+        """Whether the command line makes this network, of its options or of the file named."""
+        network = self.network
+        targets = network.likelihood.targets_of(network.outputs)
+        try:
+            made = network_of(self.settings, self.dataset.shape, targets, network.likelihood)
+        except (OSError, ValueError):  # the file is gone, or is another's by now
+            return False
+        return made.to_json("float32") == network.to_json("float32")
+
+    @property
     def command(self) -> str:
-        """The command that repeats the run, every setting spelled out."""
+        """The command that repeats the run, every setting spelled out; see `is_repeatable`."""
         return train_command(self.settings)
 
 
