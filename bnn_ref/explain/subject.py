@@ -186,7 +186,6 @@ def run_subject(opened: OpenedRun) -> Subject:
     ----------
     opened : OpenedRun
     """
-    from ..border.rows import take
     from ..noise import permutation
 
     trainer, (x, y) = opened.trainer(), opened.dataset.train
@@ -199,7 +198,7 @@ def run_subject(opened: OpenedRun) -> Subject:
         name=f"the run in {opened.folder} after step {at}, {trainer.dtype}",
         network=trainer.network,
         state=trainer.state,
-        x=take(x, index),
+        x=x[index],
         y=y[index],
         num_examples=rows,
         batch_size=batch_size,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..backends import get_backend
 from ..prediction import Prediction, predict
 from ..reference import draw_outputs
 from ..runs.evaluation import score_parts
@@ -99,7 +97,7 @@ class Evidence:
             draws=1 if kind == "mean" else draws,
             seed=self.seed,
             kind=kind,
-            backend=backend_of(self.opened),
+            backend=self.opened.settings["backend"],
         )
 
     def outputs(self, x: Any) -> NDArray[np.float64]:
@@ -125,7 +123,7 @@ class Evidence:
             return recorded
         return now | score_parts(
             opened.network, opened.parameters, opened.dataset, draws=self.draws, seed=self.seed,
-            backend=backend_of(opened),
+            backend=opened.settings["backend"],
         )  # fmt: skip
 
     def score(self, prediction: Prediction) -> float:
@@ -134,14 +132,6 @@ class Evidence:
             return prediction.accuracy
         wrong = self.opened.dataset.encoding.decode_scale(prediction.mean - prediction.targets)
         return float(np.sqrt(np.mean(wrong * wrong)))
-
-
-def backend_of(opened: OpenedRun) -> ModuleType:
-    """Return the run's back end, or NumPy's where it cannot be had."""
-    try:
-        return get_backend(opened.settings["backend"])
-    except ImportError:
-        return get_backend("numpy")
 
 
 def gather(opened: OpenedRun, draws: int | None = None) -> Evidence:
@@ -165,6 +155,6 @@ def gather(opened: OpenedRun, draws: int | None = None) -> Evidence:
         y,
         draws=opened.settings["draws"] if draws is None else draws,
         seed=opened.settings["seed"],
-        backend=backend_of(opened),
+        backend=opened.settings["backend"],
     )
     return Evidence(opened, part, x, y, prediction)
