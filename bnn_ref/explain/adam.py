@@ -79,15 +79,8 @@ def _one_weight(sheet, subject):
         subject.network, subject.parameters, subject.x, subject.y, noise, subject.kl_weight
     )
     adam, t = subject.adam, subject.state.step + 1
-    name = subject.shown_tensor
-    index = np.unravel_index(
-        np.argmax(np.abs(result.gradients[name])), result.gradients[name].shape
-    )
-    place = f"{name}[{', '.join(str(int(i)) for i in index)}]"
-    p, g = float(subject.parameters[name][index]), float(result.gradients[name][index])
-    m, v = (
-        float(moment[name][index]) for moment in (subject.state.moment_1, subject.state.moment_2)
-    )
+    name, (index, p, g, m, v) = subject.shown_tensor, subject.shown_weight(result)
+    place = f"{name}[{', '.join(map(str, index))}]"
     new_m, new_v = (
         adam.beta_1 * m + (1 - adam.beta_1) * g,
         adam.beta_2 * v + (1 - adam.beta_2) * g * g,

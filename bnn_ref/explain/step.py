@@ -239,11 +239,8 @@ def _update(sheet, subject, result):
     )
     for name in before:
         sheet.array(f"new {name}", after[name])
-    name = subject.shown_tensor
-    index = np.unravel_index(np.argmax(np.abs(result.gradients[name])), before[name].shape)
-    moments = (subject.state.moment_1, subject.state.moment_2)
-    p, g, m, v = (float(tensors[name][index]) for tensors in (before, result.gradients, *moments))
-    place = ", ".join(str(int(i)) for i in index)
+    name, (index, p, g, m, v) = subject.shown_tensor, subject.shown_weight(result)
+    place = ", ".join(map(str, index))
     exact = one_update(adam, step, p, g, m, v)
     scale = max(abs(p), adam.learning_rate)
     sheet.check(f"new {name}[{place}]", after[name][index], IN_DECIMALS, exact, 1e-13, scale)

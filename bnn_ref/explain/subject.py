@@ -103,6 +103,20 @@ class Subject:
         kernels = [name for name in trained if name.endswith(("kernel_mu", "kernel_rho"))]
         return (kernels or trained)[0]
 
+    def shown_weight(self, result: Result) -> tuple[tuple[int, ...], float, float, float, float]:
+        """Return (index, p, g, m, v) of the shown tensor's weight with the largest gradient.
+
+        Parameters
+        ----------
+        result : Result
+        """
+        name = self.shown_tensor
+        gradient = result.gradients[name]
+        at = np.unravel_index(np.argmax(np.abs(gradient)), gradient.shape)
+        moments = (self.state.moment_1[name], self.state.moment_2[name])
+        p, g, m, v = (float(array[at]) for array in (self.parameters[name], gradient, *moments))
+        return tuple(int(i) for i in at), p, g, m, v
+
     def state_after(self, result: Result) -> State:
         """Return the arrays that the step ends with, of a result's gradients and statistics.
 
