@@ -14,7 +14,6 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
-from .inside import leave_as_called
 from .jit import jitted
 from .kinds import ARRAY, POINTER, SYMBOL, Array
 
@@ -28,7 +27,6 @@ class _Whole(JITCodeLibrary):
     """All the code of an entry, with one function that is seen from outside."""
 
     def _optimize_final_module(self):
-        leave_as_called(self._final_module)
         super()._optimize_final_module()
         # Not before: what is seen from inside alone and called once is always inlined, and slowly.
         for thing in (*self._final_module.functions, *self._final_module.global_variables):
@@ -55,7 +53,7 @@ class _Whole(JITCodeLibrary):
 
 def _is_everywhere(name):
     """Return whether a function is there in every process: LLVM's own, or the C library's."""
-    if name.startswith(("NRT_", "numba_", "Py")):  # here because Numba is
+    if name.startswith(("NRT_", "numba_", "Py", "__svml")):  # here because Numba is
         return False
     return name.startswith("llvm.") or binding.address_of_symbol(name) is not None
 

@@ -1,9 +1,9 @@
 """exp, log and their kin, sine and cosine, written so that the compiler vectorises them.
 
-Every function is elementwise on one number, float32 or float64, and calls no library; choices are
-selections, not jumps. Polynomials are Taylor series on reduced arguments, so that their
-coefficients can be read; float32 needs fewer terms. Oracles: mpmath, and the twins in
-`bnn_ref/elementary.py`.
+Every function is elementwise on one number, float32 or float64, and calls no library (but `erfc`,
+which is C's); choices are selections, not jumps. Polynomials are Taylor series on reduced
+arguments, so that their coefficients can be read; float32 needs fewer terms. Oracles: mpmath, and
+the twins in `bnn_ref/elementary.py`.
 
 A NaN passes through. exp of anything below -87 (float64: -708) is 0: what is smaller than the
 smallest normal number is of no use here and slows every operation on it.
@@ -15,7 +15,7 @@ import numpy as np
 from llvmlite import ir
 
 from .jit import inner
-from .later import intrinsic, types
+from .later import cgutils, intrinsic, types
 from .machine import constant, fused, multiply_add, select
 
 LOG2_HIGH = 0.693145751953125  # 16 bits: a whole number below 2^11 times it is exact in float64;
@@ -217,11 +217,27 @@ def sin_cos(x):
     return sine, multiply_add(z * z, _cos_series(z), T(1.0) - T(0.5) * z)
 
 
+@intrinsic
+def erfc(typingctx, x):
+    """Return erfc(x) as the C library computes it, whatever others there are for vectors."""
+
+    def codegen(context, builder, signature, args):
+        kind = args[0].type
+        name = "erfcf" if x == types.float32 else "erfc"
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind, [kind]), name
+        )
+        set.add(function.attributes, "nobuiltin")
+        return builder.call(function, args)
+
+    return x(x), codegen
+
+
 @inner
 def normal_cdf(x):
     """Return Phi(x) = erfc(-x / sqrt(2)) / 2. Twin: `elementary.normal_cdf`; not vectorised."""
     T = type(x)
-    return T(0.5) * T(math.erfc(-x * T(0.7071067811865476)))
+    return T(0.5) * erfc(-x * T(0.7071067811865476))
 
 
 @inner

@@ -16,18 +16,7 @@ from numba.core.typed_passes import AnnotateTypes
 
 from .compiler import KernelCompiler
 
-__all__ = ["LinkedCompiler", "leave_as_called", "take_no_literals"]
-
-
-def leave_as_called(module):
-    """Have LLVM call C's functions as they are, not another library's version for vectors.
-
-    What is compiled is run without that library, which Numba loads where it finds it. Square roots
-    are single instructions, of vectors too.
-    """
-    for function in module.functions:
-        if function.is_declaration and not function.name.startswith(("llvm.", "sqrt")):
-            function.add_function_attribute("nobuiltin")
+__all__ = ["LinkedCompiler", "take_no_literals"]
 
 
 class _Linked(JITCodeLibrary):
@@ -59,7 +48,6 @@ class _Linked(JITCodeLibrary):
         return 0
 
     def _optimize_final_module(self):
-        leave_as_called(self._final_module)
         called = [library for library in self._linking_libraries if isinstance(library, _Linked)]
         if not self.inlined and all(library.inlined for library in called):
             super()._optimize_final_module()

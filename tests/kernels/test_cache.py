@@ -110,6 +110,25 @@ def test_a_file_that_cannot_be_read_is_a_miss(tmp_path, damage, monkeypatch):
     assert sorted(tmp_path.rglob("*")) == [file.parent, file]
 
 
+@with_owners
+def test_the_installations_folder_keeps_what_is_compiled_from_its_own_sources(
+    open_place, monkeypatch
+):
+    """Where others' versions may lie, nothing is removed."""
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(cache, "INSTALLED", open_place / "installed")
+    names = ["one.cpython-311-aaaa-1.nbc", "one.cpython-311-bbbb-1.nbc",
+             "two.cpython-311-aaaa-1.nbc", "one.cpython-312-aaaa-1.nbc",
+             "one.cpython-311-bbbb-2.nbc"]  # fmt: skip
+    for name in names:
+        assert cache.save(name, b"code") == cache.INSTALLED
+    assert sorted(os.listdir(cache.INSTALLED)) == sorted(names[1:])
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(open_place / "own"))
+    for name in names:
+        cache.save(name, b"code")
+    assert sorted(os.listdir(open_place / "own" / "bnn_ref")) == sorted(names)
+
+
 @pytest.fixture
 def kept(open_place):
     """A trusted folder that holds one file."""

@@ -193,3 +193,35 @@ def test_kinds_of_arguments_have_names_of_their_own():
     names = {cache.name_of(run.py_func, [kind]) for kind in its}
     assert len(names) == len(its)
     assert len(names | {cache.name_of(double.py_func, its[:1])}) == len(its) + 1
+
+
+@pytest.mark.parametrize("name", ["numba_version", "np.__version__", "llvmlite.__version__"])
+def test_another_version_of_what_compiles_has_code_of_its_own(name, monkeypatch):
+    before = cache.source_hash()
+    monkeypatch.setattr(f"{cache.__name__}.{name}", "0" if "." in name else lambda: "0")
+    cache.source_hash.cache_clear()
+    try:
+        assert cache.source_hash() != before
+    finally:
+        cache.source_hash.cache_clear()
+
+
+BROKEN = """
+import sys, warnings
+sys.path.insert(0, sys.argv[1])
+from bnn_ref.backends import get_backend
+with warnings.catch_warnings(record=True) as said:
+    print(get_backend().__name__)
+print(said[0].message if said else "")
+"""
+
+
+def test_a_numba_that_cannot_be_imported_is_found_before_a_step_asks_for_it(tmp_path):
+    (tmp_path / "numba").mkdir()
+    (tmp_path / "numba" / "__init__.py").write_text("raise ImportError('made for another NumPy')\n")
+    (tmp_path / "numba" / "_version.py").write_text("version = '99'\n")
+    process = processes.start(f"import sys; sys.argv[1:] = [{str(tmp_path)!r}]\n" + BROKEN)
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    assert out.splitlines()[0] == "bnn_ref.reference"
+    assert "made for another NumPy" in out
