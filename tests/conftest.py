@@ -1,5 +1,6 @@
 """What every test may use: where the data is, and one clear line where the package is not whole."""
 
+import gc
 import importlib.util
 import os
 import signal
@@ -37,18 +38,13 @@ def pytest_addoption(parser):
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # it compiles more than it runs
 
 
-def _share_bytecode(config):
+def _keep_bytecode():
     """Keep compiled Python for the hundreds of processes to come where it is not kept at all.
 
     Where PYTHONDONTWRITEBYTECODE is set, as in many an image, each would compile the package anew
-    (a short `train` takes .38 s of CPU time for .29), and every worker the tests. The checkout
-    still sees none of it.
+    (a short `train` takes .38 s of CPU time for .29), and every worker the tests. What is written
+    lies where it usually does, as the kernels do, so that what pip has compiled is read.
     """
-    if not sys.dont_write_bytecode or not hasattr(config, "cache"):
-        return
-    sys.pycache_prefix = os.environ.setdefault(
-        "PYTHONPYCACHEPREFIX", str(config.cache.mkdir("bytecode"))
-    )
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -59,7 +55,7 @@ def pytest_configure(config):
             in_part("", part)
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None
-    _share_bytecode(config)
+    _keep_bytecode()
     config.addinivalue_line("markers", "slow: takes minutes; runs with --slow")
     config.addinivalue_line("markers", "long: takes ten minutes and more, by hand alone")
     config.addinivalue_line("markers", "volume: does more of the same with --slow")
@@ -91,6 +87,12 @@ def pytest_sessionstart(session):
         for dtype in ("float32", "float64")
     ]:
         job.wait()  # without numba there is nothing to compile, and it says so
+
+
+def pytest_collection_finish():
+    """Leave what is there by now, which stays, out of every later collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
@@ -126,6 +128,17 @@ def frameworks():
     found = Frameworks(Path(__file__).parents[1] / "tools")
     yield found
     found.close()
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """The address of a Dask scheduler whose one worker is a thread of the tests' own process."""
+    distributed = pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, host="127.0.0.1", protocol="tcp",
+        dashboard_address="127.0.0.1:0", silence_logs=50,
+    ) as cluster:  # fmt: skip
+        yield cluster.scheduler_address
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,18 +32,6 @@ def place(trained, tmp_path):
     """The same, for one test to spoil; the run still names the first folder's table."""
     shutil.copytree(trained, tmp_path / "copy")
     return tmp_path / "copy"
-
-
-@pytest.fixture
-def words_alone(monkeypatch):
-    """A report whose figures are their words: drawing takes three seconds, which one test spends.
-
-    Whole PNG files are held by `tests/report/test_report_page.py`.
-    """
-    monkeypatch.setattr("bnn_ref.report.page.to_svg", lambda plot: f"<svg>{plot.alt}</svg>")
-    monkeypatch.setattr(
-        "bnn_ref.report.report.save_png", lambda plot, path: Path(path).write_text(plot.alt)
-    )
 
 
 def refused(called, *words):

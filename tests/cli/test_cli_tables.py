@@ -2,12 +2,14 @@
 
 import json
 import shlex
+import shutil
 
 import numpy as np
 import pytest
 from command import SMALL, call
 
 from bnn_ref import Normal
+from bnn_ref.cli import main
 
 QUICK = (*SMALL, "--steps", "60")
 RNG = np.random.default_rng(2)
@@ -36,15 +38,21 @@ def predicted(path):
     return [line.split(",")[0] for line in lines[1:]]
 
 
-@pytest.fixture
-def run(tmp_path, capsys):
-    """A run trained on a, b, c, y."""
-    data = write(tmp_path / "t.csv", a=A, b=B, c=C, y=Y)
-    folder = tmp_path / "run"
-    called = call(capsys, "train", *QUICK, "--steps", 400, "--data", data, "--target", "y", "--out",
-                  folder)  # fmt: skip
-    good(called)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a table a, b, c, y and a run trained on it."""
+    folder = tmp_path_factory.mktemp("tables")
+    data = write(folder / "t.csv", a=A, b=B, c=C, y=Y)
+    words = ["train", *QUICK, "--steps", "400", "--data", str(data), "--target", "y"]
+    assert main([*words, "--out", str(folder / "run")]) == 0
     return folder
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """The same run and table, in one test's own folder."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "run"
 
 
 def test_case_43_a_turned_table_has_the_same_scores(run, tmp_path, capsys):
@@ -83,6 +91,7 @@ def test_case_44_the_header_is_said_and_can_be_asked_for(tmp_path, capsys):
     assert "columns: inputs 0, 1\n" in called.out
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_options_are_recorded_and_serve_all_commands(tmp_path, capsys):
     color = np.array(["red", "blue", "green"])[np.arange(60) % 3]
     decimal = [str(a).replace(".", ",") for a in A]
@@ -202,24 +211,24 @@ def test_arrays_of_other_names(tmp_path, capsys):
               tmp_path / "p.csv"))  # fmt: skip
 
 
-def test_a_sweep_reads_tables_the_same_way(tmp_path, capsys):
+def test_a_sweep_reads_tables_the_same_way(tmp_path, capsys, scheduler):
     path = write(tmp_path / "t.csv", ";", a=[str(a).replace(".", ",") for a in A], b=["x"] * 60,
                  y=np.arange(60) % 2)  # fmt: skip
     called = good(call(capsys, "sweep", "--data", path, "--target", "y", "--decimal", ",", "--drop",
-                       "b", "--out", tmp_path / "sweep", "--workers", 1, "layers=4", "steps=5",
-                       "backend=numpy", "likelihood=categorical"))  # fmt: skip
+                       "b", "--out", tmp_path / "sweep", "--scheduler", scheduler, "layers=4",
+                       "steps=5", "backend=numpy", "likelihood=categorical"))  # fmt: skip
     assert "target y: 2 classes, 0, 1" in called.out
     assert "dropped: b" in called.out
     assert (tmp_path / "sweep" / "table.csv").read_text().count("\n") == 2
 
 
-def test_the_command_that_a_sweep_ends_with_trains_its_winner(tmp_path, capsys):
+def test_the_command_that_a_sweep_ends_with_trains_its_winner(tmp_path, capsys, scheduler):
     """The same scores to the bit, from a table whose target is what a shell would run."""
     name = "-t$(touch X)"
     path = write(tmp_path / "my t.csv", ";", **{"a": A, name: np.arange(60) % 2, "b": B})
     called = good(call(capsys, "sweep", "--data", path, f"--target={name}", "--out", tmp_path / "s",
-                       "--workers", 1, "layers=4,3x3", "steps=20", "backend=numpy", "seed=4",
-                       "split=2", "likelihood=categorical", "draws=3"))  # fmt: skip
+                       "--scheduler", scheduler, "layers=4,3x3", "steps=20", "backend=numpy",
+                       "seed=4", "split=2", "likelihood=categorical", "draws=3"))  # fmt: skip
     best, command = called.out.splitlines()[-2:]
     words = shlex.split(command.removeprefix("next: bnn-ref "))
     words[words.index("RUN")] = tmp_path / "run"

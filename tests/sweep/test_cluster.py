@@ -37,16 +37,23 @@ def two_workers():
 
 @pytest.fixture
 def own_client():
-    """A client of workers that may be killed."""
+    """A client of workers and a scheduler for one test alone, which changes the scheduler too."""
     with two_workers() as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def client():
-    """A client of workers that outlive the tests."""
+def shared_client():
+    """The client that `client` hands on."""
     with two_workers() as client:
         yield client
+
+
+@pytest.fixture
+def client(shared_client):
+    """A client of two workers that serve every test: one that a test killed is started anew."""
+    shared_client.wait_for_workers(2, timeout=60)
+    return shared_client
 
 
 class KillAWorker(threading.Thread):
@@ -147,12 +154,12 @@ def make_task(folder):
     return task
 
 
-def test_a_sweep_loses_nothing_with_a_worker(own_client, tmp_path):
+def test_a_sweep_loses_nothing_with_a_worker(client, tmp_path):
     pytest.importorskip("threadpoolctl", reason="threadpoolctl is not installed")
     (tmp_path / "ran").mkdir()
     cells = [{"n": n} for n in range(30)]
-    killer = KillAWorker(own_client, tmp_path / "ran", 6)
-    outcomes = sweep(make_task(str(tmp_path / "ran")), cells, tmp_path / "out", client=own_client)
+    killer = KillAWorker(client, tmp_path / "ran", 6)
+    outcomes = sweep(make_task(str(tmp_path / "ran")), cells, tmp_path / "out", client=client)
     killer.join(60)
     assert killer.killed is not None
     assert killer.after < 30

@@ -81,10 +81,11 @@ def test_a_failing_cell_is_reported_and_stops_no_other(tmp_path, capsys):
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_other_data_are_other_cells(tmp_path, capsys):
+def test_other_data_are_other_cells(tmp_path, capsys, scheduler):
     path = tmp_path / "rows.csv"
-    words = ["sweep", "--out", tmp_path / "out", "--workers", "1", "--data", path, "--target", "y",
-             "steps=5", "layers=4", "backend=numpy", "draws=2", "split=0-1"]  # fmt: skip
+    words = ["sweep", "--out", tmp_path / "out", "--scheduler", scheduler, "--data", path,
+             "--target", "y", "steps=5", "layers=4", "backend=numpy", "draws=2",
+             "split=0-1"]  # fmt: skip
     for slope in (1, 2):
         path.write_text("x,y\n" + "".join(f"{n}.5,{slope * n}.5\n" for n in range(30)))
         found = call(capsys, *words)
@@ -163,12 +164,12 @@ def test_a_file_that_is_not_the_cell_is_computed_anew_with_a_line(tmp_path, name
     assert store.get(key_of(cell), cell).result == {"score": 1.5}
 
 
-def test_case_54_flipped_test_labels_are_other_cells(tmp_path, capsys):
+def test_case_54_flipped_test_labels_are_other_cells(tmp_path, capsys, scheduler):
     np = pytest.importorskip("numpy")
     path, rng = tmp_path / "d.npz", np.random.default_rng(54)
     x, x_test = rng.normal(size=(60, 2)), rng.normal(size=(40, 2))
-    words = ["sweep", "--out", tmp_path / "out", "--workers", "1", "--data", path, "steps=40",
-             "layers=6", "backend=numpy", "draws=2", "learning_rate=0.1"]  # fmt: skip
+    words = ["sweep", "--out", tmp_path / "out", "--scheduler", scheduler, "--data", path,
+             "steps=40", "layers=6", "backend=numpy", "draws=2", "learning_rate=0.1"]  # fmt: skip
     scores = []
     for flip in (0, 1, 0):
         labels = ((x_test[:, 0] > 0) + flip) % 2
@@ -197,9 +198,10 @@ def test_a_key_is_of_the_versions_that_compute(monkeypatch):
     assert key_of({"n": 1}) != before
 
 
-def test_case_59_where_every_cell_failed_there_is_no_plot(tmp_path, capsys):
-    found = call(capsys, "sweep", "--out", tmp_path, "--workers", "1", "estimator=none,other",
-                 "steps=5", "layers=4", "backend=numpy", "draws=2")  # fmt: skip
+def test_case_59_where_every_cell_failed_there_is_no_plot(tmp_path, capsys, scheduler):
+    found = call(capsys, "sweep", "--out", tmp_path, "--scheduler", scheduler,
+                 "estimator=none,other", "steps=5", "layers=4", "backend=numpy",
+                 "draws=2")  # fmt: skip
     assert found.code == 1
     assert "2 of 2 cells failed" in found.err
     assert (tmp_path / "table.csv").exists()

@@ -130,10 +130,10 @@ def test_the_command_goes_on_where_it_was(folder, tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_column_for_each_kind_of_scale(folder, capsys):
-    words = ["uci", folder, "--sets", "yacht", "--splits", "1", "--backend", "numpy", "--workers",
-             "1", "--set", "steps=20", "--set", "draws=3", "--scale", "learned,predicted",
-             "--json"]  # fmt: skip
+def test_a_column_for_each_kind_of_scale(folder, capsys, scheduler):
+    words = ["uci", folder, "--sets", "yacht", "--splits", "1", "--backend", "numpy",
+             "--scheduler", scheduler, "--set", "steps=20", "--set", "draws=3", "--scale",
+             "learned,predicted", "--json"]  # fmt: skip
     found = call(capsys, *words)
     assert found.code == 0, found.err
     assert "| splits | learned scale | predicted scale | VI |" in found.out
