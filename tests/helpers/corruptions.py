@@ -89,80 +89,94 @@ def metas(meta):
     yield "escape", json.dumps({**meta, "\x1b[31m\n": 1})
 
 
+def packed(*arguments, **options):
+    """Return a function that packs: a test that leaves most files out need not make them."""
+    return lambda: pack(*arguments, **options)
+
+
 def corruptions(good):
-    """Yield (name, bytes) of corrupted files made from the bytes of a good answer."""
+    """Yield (name, function that returns the bytes) of files made from those of a good answer."""
+    for name, data in _corruptions(good):
+        yield name, data if callable(data) else lambda data=data: data
+
+
+def _corruptions(good):
+    """Yield (name, bytes or such a function)."""
     with np.load(io.BytesIO(good)) as file:
         arrays = dict(file)
     meta = json.loads(arrays["meta"].item())
     for cut in np.linspace(0, len(good) - 1, 40).astype(int):
         yield f"truncated-{cut}", good[:cut]
     for name, text in metas(meta):
-        yield f"meta-{name}", pack({**arrays, "meta": np.array(text)})
-    yield "meta-bytes", pack({**arrays, "meta": np.array(json.dumps(meta).encode())})
-    yield "meta-1d", pack({**arrays, "meta": np.array([json.dumps(meta)])})
-    yield "meta-large", pack({**arrays, "meta": np.array(json.dumps(meta) + " " * 2**19)})
+        yield f"meta-{name}", packed({**arrays, "meta": np.array(text)})
+    yield "meta-bytes", packed({**arrays, "meta": np.array(json.dumps(meta).encode())})
+    yield "meta-1d", packed({**arrays, "meta": np.array([json.dumps(meta)])})
+    yield "meta-large", packed({**arrays, "meta": np.array(json.dumps(meta) + " " * 2**19)})
     yield (
         "meta-surrogate",
-        pack({**arrays, "meta": header("()", "<U1") + struct.pack("<I", 0x7FFFFFFF)}),
+        packed({**arrays, "meta": header("()", "<U1") + struct.pack("<I", 0x7FFFFFFF)}),
     )
     tensors = [name for name in arrays if name not in ("meta", "y")]
     inputs = [name for name in tensors if "grad" not in name
               and name.rpartition(".")[2] not in ("outputs", "nll", "kl", "loss")]  # fmt: skip
     for name in arrays:
-        yield f"missing-{name}", pack({k: v for k, v in arrays.items() if k != name})
+        yield f"missing-{name}", packed({k: v for k, v in arrays.items() if k != name})
     for name in tensors:
         value = arrays[name]
-        yield f"shape-{name}", pack({**arrays, name: np.zeros((*value.shape, 2))})
-        yield f"big-endian-{name}", pack({**arrays, name: value.astype(">f8")})
-        yield f"objects-{name}", pack({**arrays, name: value.astype(object)}, pickle=True)
+        yield f"shape-{name}", packed({**arrays, name: np.zeros((*value.shape, 2))})
+        yield f"big-endian-{name}", packed({**arrays, name: value.astype(">f8")})
+        yield f"objects-{name}", packed({**arrays, name: value.astype(object)}, pickle=True)
     for name in tensors[::3]:
-        yield f"float32-{name}", pack({**arrays, name: arrays[name].astype(np.float32)})
-        yield f"structured-{name}", pack({**arrays, name: np.zeros(2, [("a", "<f8")])})
+        yield f"float32-{name}", packed({**arrays, name: arrays[name].astype(np.float32)})
+        yield f"structured-{name}", packed({**arrays, name: np.zeros(2, [("a", "<f8")])})
         at = good.index(f"{name}.npy".encode()) + len(name) + 134  # ending, header
         yield f"flipped-{name}", good[:at] + bytes([good[at] ^ 0x40]) + good[at + 1 :]
     for name in inputs:
         for bad in (np.nan, np.inf):
             value = arrays[name].copy()
             value.flat[-1] = bad
-            yield f"{bad}-{name}", pack({**arrays, name: value})
+            yield f"{bad}-{name}", packed({**arrays, name: value})
         if name.endswith(SIGNS):
             for bad in (0.0, 0.5, -1.0000000000000002):
                 value = arrays[name].copy()
                 value.flat[0] = bad
-                yield f"sign-{bad}-{name}", pack({**arrays, name: value})
+                yield f"sign-{bad}-{name}", packed({**arrays, name: value})
     for bad in (-1, 2, 10**6):
-        yield f"label-{bad}", pack({**arrays, "y": np.full_like(arrays["y"], bad)})
-    yield "label-float", pack({**arrays, "y": arrays["y"].astype(float)})
-    yield "rows-0", pack({**arrays, "x": arrays["x"][:0]})
+        yield f"label-{bad}", packed({**arrays, "y": np.full_like(arrays["y"], bad)})
+    yield "label-float", packed({**arrays, "y": arrays["y"].astype(float)})
+    yield "rows-0", packed({**arrays, "x": arrays["x"][:0]})
     for name in ("extra", "layers.9.kernel_mu", "\x1b[2J\n", "x" * 5000, "../../x"):
-        yield f"extra-{name[:5]!r}", pack({**arrays, name: np.zeros(2)})
-    yield "question-and-loss", pack({k: arrays[k] for k in [*inputs, "y", "meta", "loss"]})
-    yield "question", pack({k: arrays[k] for k in [*inputs, "y", "meta"]})
+        yield f"extra-{name[:5]!r}", packed({**arrays, name: np.zeros(2)})
+    yield "question-and-loss", packed({k: arrays[k] for k in [*inputs, "y", "meta", "loss"]})
+    yield "question", packed({k: arrays[k] for k in [*inputs, "y", "meta"]})
     yield from _archives(good, arrays)
 
 
 def _archives(good, arrays):
     """Yield files that are wrong as archives, bombs among them."""
-    zeros = bytes(2**20)
-    bomb = header((2**25,)) + zeros * 256
-    yield "bomb", pack({**arrays, "x": bomb}, zipfile.ZIP_DEFLATED)
-    yield "bomb-shape", pack({**arrays, "x": header((2**23,)) + zeros * 64}, zipfile.ZIP_DEFLATED)
-    yield "bomb-bzip2", pack({**arrays, "x": bomb[: 2**24]}, zipfile.ZIP_BZIP2)
-    yield "bomb-lzma", pack({**arrays, "x": bomb[: 2**24]}, zipfile.ZIP_LZMA)
+
+    def bomb(compression, entries=2**25, size=2**28 + 128):
+        x = (header((entries,)) + bytes(2**28))[:size]
+        return pack({**arrays, "x": x}, compression)
+
+    yield "bomb", lambda: bomb(zipfile.ZIP_DEFLATED)
+    yield "bomb-shape", lambda: bomb(zipfile.ZIP_DEFLATED, 2**23, 2**26 + 128)
+    yield "bomb-bzip2", lambda: bomb(zipfile.ZIP_BZIP2, size=2**24)
+    yield "bomb-lzma", lambda: bomb(zipfile.ZIP_LZMA, size=2**24)
     at = good.index(b"PK\x01\x02") + 24
     for size in (0, 1, 2**26, 2**31 - 1, 2**32 - 1):
         yield f"claims-{size}", good[:at] + struct.pack("<I", size) + good[at + 4 :]
     for shape in ("(2**60,)", "(-1, 4)", "(5, 4", "(5.0, 4)", "5", "(10**30, 0)", f"{(1,) * 40}"):
-        yield f"header-shape-{shape[:8]}", pack({**arrays, "x": header(shape)})
+        yield f"header-shape-{shape[:8]}", packed({**arrays, "x": header(shape)})
     for descr in ("|O", "|V8", "<f2", "<c16", "<M8[ns]", "f8,f8", "<U999999999999", "<f800"):
-        yield f"header-descr-{descr}", pack({**arrays, "x": header((5, 4), descr)})
-    yield "header-call", pack({**arrays, "x": header(0, text="__import__('os').getpid()")})
-    yield "header-deep", pack({**arrays, "x": header(0, text="(" * 5000)})
-    yield "header-length", pack({**arrays, "x": b"\x93NUMPY\x02\x00\xff\xff\xff\xff"})
-    yield "header-none", pack({**arrays, "x": b"hello"})
-    yield "header-empty", pack({**arrays, "x": b""})
-    yield "names", pack({f"m{i}": b"" for i in range(5000)})
-    yield "twice", _twice(arrays)
+        yield f"header-descr-{descr}", packed({**arrays, "x": header((5, 4), descr)})
+    yield "header-call", packed({**arrays, "x": header(0, text="__import__('os').getpid()")})
+    yield "header-deep", packed({**arrays, "x": header(0, text="(" * 5000)})
+    yield "header-length", packed({**arrays, "x": b"\x93NUMPY\x02\x00\xff\xff\xff\xff"})
+    yield "header-none", packed({**arrays, "x": b"hello"})
+    yield "header-empty", packed({**arrays, "x": b""})
+    yield "names", packed({f"m{i}": b"" for i in range(5000)})
+    yield "twice", lambda: _twice(arrays)
     yield "folder", good.replace(b"x.npy", b"x/npy")
     yield "html", b"<!DOCTYPE html><title>Not found</title>"
     yield "prefixed", b"hello" + good

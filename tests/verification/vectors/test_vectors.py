@@ -122,9 +122,9 @@ def test_a_result_that_is_not_finite_is_not_refused(tmp_path):
 def test_every_corrupted_file_is_refused(tmp_path, good, capsys, volume):
     """One line, exit 2, under a second and 200 MB each, for 200 and more; quickly an eighth."""
     count, least = 0, volume(25, 200)
-    for name, data in itertools.islice(corruptions(good), 0, None, volume(8, 1)):
+    for name, made in itertools.islice(corruptions(good), 0, None, volume(8, 1)):
         path = tmp_path / "bad.npz"
-        path.write_bytes(data)
+        path.write_bytes(made())
         tracemalloc.start()
         start = time.process_time()
         found = call(capsys, "check", path)
