@@ -7,6 +7,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import pytest
+
 FOLDER = Path(__file__).resolve().parents[2] / "bench"
 
 if "bench" not in sys.modules and (FOLDER / "__init__.py").exists():
@@ -15,3 +17,20 @@ if "bench" not in sys.modules and (FOLDER / "__init__.py").exists():
     )
     sys.modules["bench"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["bench"])
+
+
+@pytest.fixture
+def speed_made_up(monkeypatch):
+    """What the machine does, said and not measured: that takes as long as a small bench.
+
+    Measured by `test_every_bench_of_the_list_runs` and `test_bench_yardstick.py`.
+    """
+    from bench.crew import Crew
+    from bench.workloads import parse
+
+    def measure(crew):
+        sizes = {parse(cell.workload).adam_working_set(crew.dtype) for cell in crew.cells}
+        bandwidth = {str(size): 1e10 for size in sizes}
+        crew.yardsticks.append({"fma": 5e10, "blas": 4e10, "bandwidth": bandwidth})
+
+    monkeypatch.setattr(Crew, "measure_yardstick", measure)

@@ -45,6 +45,7 @@ def test_planted_contender_is_refused(kind, expected):
     assert PLANTED[kind] in refusal
 
 
+@pytest.mark.usefixtures("speed_made_up")
 def test_refused_contender_is_never_timed():
     said = []
     with Crew(["ours_numpy", "no-kl:ours_numpy"], "float32", 1, said.append) as crew:

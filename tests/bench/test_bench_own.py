@@ -167,6 +167,7 @@ def test_versus_finds_the_slower_commit_and_nothing_in_the_same(commits, monkeyp
     assert "versus: git rev-parse" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("speed_made_up")
 def test_versus_takes_an_environment_for_a_side(tmp_path, capsys):
     command = ["versus", sys.executable, sys.executable, "--contender", "ours_numpy",
                "--workloads", SMALL, "--threads", "1", "--burst", "0.002", "--processes", "2",
@@ -213,6 +214,7 @@ def test_every_bench_of_the_list_runs(name, tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out.startswith(f"{name}: ")
 
 
+@pytest.mark.usefixtures("speed_made_up")
 def test_regressions_and_bernoulli_networks_are_checked_and_timed_too(tmp_path):
     workloads = "6-5-1/8/normal/tanh/dense,6-5-3/8/bernoulli"
     command = ["step", *QUICK, "--workloads", workloads, "--contenders", "ours_numpy", "--json",

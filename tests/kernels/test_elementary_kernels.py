@@ -1,5 +1,7 @@
 """Elementary functions against mpmath, over the ranges that the kernels give them."""
 
+import functools
+
 import mpmath
 import needs_numba  # noqa: F401
 import numba
@@ -31,6 +33,7 @@ RANGES = {
 }
 
 
+@functools.cache  # compiled once for each dtype
 def elementwise(function):
     """A function from an array to an array, compiled."""
 
