@@ -16,10 +16,11 @@ from bnn_ref.verification.vectors.json_files import from_json, read_any, to_json
 from bnn_ref.verification.vectors.random_questions import random_question
 
 FOLDER = Path(__file__).parents[2] / "docs" / "readers"
+# Program and options: the page's own with --slow, quickly those that compile soonest.
 COMPILERS = {
-    "answer.js": ("node", lambda source, built: ["node", source]),
-    "answer.cpp": ("g++", lambda source, built: ["g++", "-std=c++17", "-O1", "-o", built, source]),
-    "answer.rs": ("rustc", lambda source, built: ["rustc", "-O", "-o", built, source]),
+    "answer.js": ("node", [], []),
+    "answer.cpp": ("g++", ["-std=c++17", "-O0"], ["-std=c++17", "-O2"]),
+    "answer.rs": ("rustc", ["-C", "opt-level=0"], ["-O"]),
 }
 PRESENT = [name for name in COMPILERS if (FOLDER / name).exists()]
 
@@ -31,16 +32,15 @@ def run(words):
 
 
 @pytest.fixture(scope="module", params=PRESENT)
-def reader(request, tmp_path_factory):
+def reader(request, tmp_path_factory, volume):
     """Words that start a reader, built."""
-    compiler, command = COMPILERS[request.param]
+    compiler, quick, whole = COMPILERS[request.param]
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
-    built = tmp_path_factory.mktemp("built") / "answer"
-    words = command(FOLDER / request.param, built)
+    source, built = FOLDER / request.param, tmp_path_factory.mktemp("built") / "answer"
     if compiler == "node":
-        return words
-    run(words)
+        return [compiler, source]
+    run([compiler, *volume(quick, whole), "-o", built, source])
     return [built]
 
 

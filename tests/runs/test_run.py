@@ -49,7 +49,7 @@ def is_sound(folder):
 
 
 @pytest.mark.parametrize(
-    ("kills", "different"), [(3, 0), pytest.param(20, 5, marks=pytest.mark.slow)]
+    ("kills", "different"), [(2, 0), pytest.param(20, 5, marks=pytest.mark.slow)]
 )
 def test_killed_at_random_moments(tmp_path, capsys, kills, different):
     """The moments are random within the run; the bits afterwards are not."""

@@ -15,7 +15,7 @@ pytestmark = SHORT
 LEARN = ("check_classifiers_train", "check_classifiers_classes", "check_regressors_train",
          "check_regressors_int", "check_class_weight_classifiers", "check_fit_idempotent",
          "check_methods_sample_order_invariance")  # fmt: skip
-SMALL = {"hidden_layer_sizes": (10,), "max_iter": 60, "draws": 5, "learning_rate": 0.03}
+SMALL = {"hidden_layer_sizes": (10,), "max_iter": 20, "draws": 5, "learning_rate": 0.06}
 
 
 def checks(**settings):

@@ -4,6 +4,7 @@ from itertools import count
 
 import numpy as np
 import pytest
+from random_signs import random_signs
 
 from bnn_ref.layers import Conv2DFlipout
 from bnn_ref.network import Network
@@ -30,7 +31,7 @@ def layer(rng, *, anew=False, signs=True, scale=1.0, weights="one"):
             parts = [convolved(one[None], MU + SIGMA * rng.normal(size=MU.shape)) for one in x]
             return np.concatenate(parts)
         size = (x.shape[1:3], mean.shape[1:3]) if anew else ((1, 1), (1, 1))
-        one, two = (rng.choice([-1.0, 1.0], (len(x), *places, n))
+        one, two = (random_signs(rng, (len(x), *places, n))
                     for places, n in zip(size, (2, 4), strict=True))  # fmt: skip
         if not signs:
             one = two = 1.0

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from random_signs import random_signs
 
 from bnn_ref.verification import check_layer
 
@@ -36,7 +37,7 @@ def in_precision(kind, seed):
     rng, cast = np.random.default_rng(seed), ROUNDED[kind]
 
     def call(x):
-        signs = rng.choice([-1.0, 1.0], x.shape), rng.choice([-1.0, 1.0], (len(x), 4))
+        signs = random_signs(rng, x.shape), random_signs(rng, (len(x), 4))
         delta = SIGMA * rng.normal(size=MU.shape)
         a, b, c, d = (np.float64(cast(v)) for v in (x, MU, x * signs[0], delta))
         outputs = a @ b + (c @ d) * signs[1]
@@ -53,7 +54,7 @@ def with_fault(kind, seed, bias=False):
         rows = len(x)
         eps = rng.standard_t(4, MU.shape) if kind.startswith("t") else rng.normal(size=MU.shape)
         eps = eps / np.sqrt(2) if kind == "t of variance 1" else eps
-        si, so = rng.choice([-1.0, 1.0], x.shape), rng.choice([-1.0, 1.0], (rows, 4))
+        si, so = random_signs(rng, x.shape), random_signs(rng, (rows, 4))
         delta = SIGMA * eps + (MU if kind == "mean as noise" else 0)
         a = x @ (1.01 * MU if kind == "mean off" else MU) + ((x * si) @ delta) * so
         if bias:

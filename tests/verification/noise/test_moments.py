@@ -11,6 +11,7 @@ from pathlib import Path
 import calibrate_moments
 import numpy as np
 import pytest
+from random_signs import random_signs
 
 from bnn_ref.verification.frameworks import installed
 from bnn_ref.verification.noise import exact
@@ -38,10 +39,6 @@ def make_arrays(seed=0, inputs=INPUTS, outputs=OUTPUTS, dtype=np.float64):
     }
 
 
-def signs(rng, shape):
-    return rng.choice(np.array([-1.0, 1.0]), shape)
-
-
 def plain_layer(arrays, rng, **change):
     """A Flipout layer's call; ``change`` replaces one thing it draws or does."""
     mu, sigma, bias = (arrays[name] for name in ("kernel_mu", "kernel_sigma", "bias_mu"))
@@ -51,8 +48,10 @@ def plain_layer(arrays, rng, **change):
     def call(x):
         rows = len(x)
         eps = change.get("eps", lambda shape: rng.normal(size=shape))(sigma.shape)
-        sign_input = change.get("sign_input", lambda shape: signs(rng, shape))((rows, len(mu)))
-        sign_output = change.get("sign_output", lambda shape: signs(rng, shape))(
+        sign_input = change.get("sign_input", lambda shape: random_signs(rng, shape))(
+            (rows, len(mu))
+        )
+        sign_output = change.get("sign_output", lambda shape: random_signs(rng, shape))(
             (rows, mu.shape[1])
         )
         noise = (x * sign_input) @ (scale(sigma) * eps)
