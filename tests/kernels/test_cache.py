@@ -284,6 +284,7 @@ TWO_USERS = """
 import os, stat, sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True  # which would make the folder of the kernels, closed to others
 os.umask(0o077)
 from kernels import cache, entries, philox
 
