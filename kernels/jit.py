@@ -1,19 +1,18 @@
 """The one place that fixes how kernels are compiled; `entries.py` has those that Python calls.
 
-Options: ``nogil`` (sweeps run on several Python threads), ``error_model="numpy"`` (a division
-without a zero check, or no loop with one is vectorised) and fastmath as far as no result can
-depend on it in kind: the sign of a zero. Flags that assume that no NaN occurs are left out, for a
-NaN must reach the loss; so are those that reorder sums and that fuse a product with a sum where the
-compiler likes: `arrays.total` says the order of a sum, `machine.multiply_add` what is rounded once,
-so that every processor gives the same bits. References to arrays are not counted: kernels own no
-memory, and return no arrays.
+Options: ``error_model="numpy"`` (a division without a zero check, or no loop with one is
+vectorised) and fastmath as far as no result can depend on it in kind: the sign of a zero. Flags
+that assume that no NaN occurs are left out, for a NaN must reach the loss; so are those that
+reorder sums and that fuse a product with a sum where the compiler likes: `arrays.total` says the
+order of a sum, `machine.multiply_add` what is rounded once, so that every processor gives the same
+bits. References to arrays are not counted: kernels own no memory, and return no arrays.
 """
 
 from .later import Later
 
 __all__ = ["inner", "jitted", "kernel"]
 
-OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz"}, "_nrt": False}
+OPTIONS = {"error_model": "numpy", "fastmath": {"nsz"}, "_nrt": False}
 
 
 def jitted(function, **more):
