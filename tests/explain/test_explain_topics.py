@@ -21,7 +21,12 @@ def few_draws(monkeypatch):
     monkeypatch.setattr(kl_topic, "ESTIMATE_DRAWS", 50)
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+LONG = ("elbo",)  # thousands of draws; quickly the next test, by fewer
+
+
+@pytest.mark.parametrize(
+    "topic", [pytest.param(one, marks=pytest.mark.slow) if one in LONG else one for one in TOPICS]
+)
 def test_the_small_network_agrees_as_it_is_printed(topic):
     assert disagreeing(explain(topic)) == []
 

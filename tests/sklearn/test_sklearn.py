@@ -162,7 +162,7 @@ def test_early_stopping_keeps_the_best_parameters(iris):
 
 def test_regressor_gives_back_units_and_parts(line):
     x, y = line
-    model = FlipoutRegressor(max_iter=400, **QUICK).fit(x, y)
+    model = FlipoutRegressor(max_iter=250, **QUICK).fit(x, y)
     mean, std = model.predict(x, return_std=True)
     again, total, aleatoric, epistemic = model.predict(x, return_parts=True)
     np.testing.assert_array_equal(mean, model.predict(x))
