@@ -54,13 +54,12 @@ def numba_version():
 
 @cache
 def source_hash():
-    """Return a hash of every source file of this package and of what else is compiled by."""
+    """Return a hash of every source file of this package and of the versions it runs on."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(str(path.relative_to(PACKAGE)).encode() + path.read_bytes())
     versions = sys.version, numba_version(), llvmlite.__version__, np.__version__, sys.platform
-    target = processor.TRIPLE, processor.NAME, processor.FEATURES, processor.settings()
-    digest.update(repr((versions, target)).encode())
+    digest.update(repr(versions).encode())
     return digest.hexdigest()
 
 
@@ -106,22 +105,27 @@ def cache_folder():
     return None
 
 
+def _digest(key):
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+
+
 def _prefix(function):
-    """Return what the names of a function's files begin with, whatever it depends on."""
-    return f"{function.__name__}.{sys.implementation.cache_tag}-"
+    """Return what the names of a function's files begin with, whatever its arguments."""
+    target = processor.TRIPLE, processor.NAME, processor.FEATURES, processor.settings()
+    name = f"{function.__name__}.{sys.implementation.cache_tag}"
+    return f"{name}-{source_hash()[:16]}-{_digest(target)}-"
 
 
 def name_of(function, kinds):
     """Return the name of the file of a function, compiled for arguments of those kinds."""
-    key = function.__module__, function.__qualname__, [(*kind[:1], str(kind[1]), kind[2])
-                                                       for kind in kinds]  # fmt: skip
-    digest = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
-    return f"{_prefix(function)}{source_hash()[:16]}-{digest}.nbc"
+    kinds = [(kind.form, str(kind.dtype), kind.dimensions) for kind in kinds]
+    key = function.__module__, function.__qualname__, kinds
+    return f"{_prefix(function)}{_digest(key)}.nbc"
 
 
 def holds(function):
     """Return whether a function was compiled before, for any arguments, as it would be now."""
-    prefix = f"{_prefix(function)}{source_hash()[:16]}-"
+    prefix = _prefix(function)
     for place in _places():
         with contextlib.suppress(OSError), _to_read(place) as folder:
             if any(name.startswith(prefix) for name in folder.names()):
@@ -151,8 +155,11 @@ def save(name, content):
 
 
 def _remove_others(folder, name):
-    """Remove the files of a function that were compiled from other sources than the one named."""
-    prefix, sources, _ = name.rsplit("-", 2)
+    """Remove the files of a function that were compiled from other sources than the one named.
+
+    Another processor's may be there as well, where machines share an installation.
+    """
+    prefix, sources, *_ = name.rsplit("-", 3)
     for other in folder.names():
         ours = other.startswith(f"{prefix}-") and other.endswith(".nbc")
         if ours and f"-{sources}-" not in other:

@@ -46,13 +46,14 @@ def describe(triple, features):
 WITHOUT_AVX = {"corei7-avx", "core-avx-i", "sandybridge", "ivybridge", "nocona"}
 
 
+# what says where and by whom code is run, and nothing of the code
+SILENT = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER"}
+
+
 def settings():
     """Return the environment variables that tell Numba how to compile, by name."""
-    return {
-        name: os.environ[name]
-        for name in sorted(os.environ)
-        if name.startswith("NUMBA_") and name != "NUMBA_CACHE_DIR"
-    }
+    names = (name for name in sorted(os.environ) if name.startswith("NUMBA_"))
+    return {name: os.environ[name] for name in names if name not in SILENT}
 
 
 def compiled_for():

@@ -117,9 +117,9 @@ def test_the_installations_folder_keeps_what_is_compiled_from_its_own_sources(
     """Where others' versions may lie, nothing is removed."""
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr(cache, "INSTALLED", open_place / "installed")
-    names = ["one.cpython-311-aaaa-1.nbc", "one.cpython-311-bbbb-1.nbc",
-             "two.cpython-311-aaaa-1.nbc", "one.cpython-312-aaaa-1.nbc",
-             "one.cpython-311-bbbb-2.nbc"]  # fmt: skip
+    names = ["one.cpython-311-aaaa-pc-1.nbc", "one.cpython-311-bbbb-pc-1.nbc",
+             "two.cpython-311-aaaa-pc-1.nbc", "one.cpython-312-aaaa-pc-1.nbc",
+             "one.cpython-311-bbbb-pc-2.nbc", "one.cpython-311-bbbb-arm-1.nbc"]  # fmt: skip
     for name in names:
         assert cache.save(name, b"code") == cache.INSTALLED
     assert sorted(os.listdir(cache.INSTALLED)) == sorted(names[1:])

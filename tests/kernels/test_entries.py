@@ -174,14 +174,21 @@ def test_the_processor_is_the_one_that_numba_compiles_for(settings):
 
 def test_settings_of_numba_have_code_of_their_own(monkeypatch):
     name = cache.name_of(run.py_func, [kinds.WHOLE])
-    cache.source_hash.cache_clear()
+    for silent in ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER"):
+        monkeypatch.setenv(silent, "1")
+    assert cache.name_of(run.py_func, [kinds.WHOLE]) == name
     monkeypatch.setenv("NUMBA_OPT", "1")
-    try:
-        assert processor.settings()["NUMBA_OPT"] == "1"
-        assert "NUMBA_CACHE_DIR" not in processor.settings()
-        assert cache.name_of(run.py_func, [kinds.WHOLE]) != name
-    finally:
-        cache.source_hash.cache_clear()
+    assert cache.name_of(run.py_func, [kinds.WHOLE]) != name
+
+
+def test_what_is_held_is_what_would_be_compiled_now(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert not cache.holds(run.py_func)
+    cache.save(cache.name_of(run.py_func, [kinds.REAL]), b"code")
+    assert cache.holds(run.py_func)
+    assert not cache.holds(double.py_func)
+    monkeypatch.setattr(processor, "NAME", "another")
+    assert not cache.holds(run.py_func)
 
 
 def test_kinds_of_arguments_have_names_of_their_own():
