@@ -3,7 +3,7 @@
 ``python tools/publish_bench.py``: `docs/bench/tables.md` from every JSON file beside it (that of
 ``python -m bench calibrate`` is `ruler.json`), the two lines of the README from the newest runs of
 the machine of the newest step, and `docs/bench/processors.md` from the files in `processors/`, runs
-of one machine with all of its vectors and with half of them. With ``--check`` it writes nothing and
+of a machine with all of its vectors and with half of them. With ``--check`` it writes nothing and
 fails where a document says something else (a test runs that).
 """
 
@@ -17,13 +17,13 @@ sys.path.insert(0, str(ROOT))
 FOLDER = ROOT / "docs" / "bench"
 RULER = FOLDER / "ruler.json"
 HALVED = """\
-# AVX-512 and AVX2 code on one machine
+# AVX-512 and AVX2 code on the same machine
 
-The processor has AVX-512. For the rows called AVX2 everybody was held to half of it:
+These processors have AVX-512. For the rows called AVX2 everybody was held to half of it:
 `NUMBA_CPU_NAME=haswell` and `NUMBA_CPU_FEATURES=+sse2,+sse4.2,+avx,+avx2,+fma,+bmi,+bmi2` for
 Numba, `XLA_FLAGS=--xla_cpu_max_isa=AVX2` for JAX, `ATEN_CPU_CAPABILITY=avx2`,
 `MKL_ENABLE_INSTRUCTIONS=AVX2`, `ONEDNN_MAX_CPU_ISA=AVX2` for PyTorch, `OPENBLAS_CORETYPE=Haswell`.
-That shows the code, not a machine without AVX-512: clock, caches and memory are this one's.
+That shows the code, not a machine without AVX-512: clock, caches and memory are the same ones.
 
 """
 BLOCK = re.compile(r"(<!-- two lines of [^\n]*-->\n)(.*?)(<!-- end -->)", re.DOTALL)

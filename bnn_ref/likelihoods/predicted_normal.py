@@ -41,6 +41,9 @@ class PredictedReduction(Reduction):
         return {**moments, "aleatoric": aleatoric, "variance": aleatoric + moments["epistemic"]}
 
 
+TARGETS = Normal()  # of another scale in every row; what they may be is the same
+
+
 @register
 @dataclass(frozen=True)
 class PredictedNormal(Likelihood):
@@ -111,7 +114,7 @@ class PredictedNormal(Likelihood):
         outputs : int
             2 D.
         """
-        return Normal().check_targets(y, leading, self.targets_of(outputs))
+        return TARGETS.check_targets(y, leading, self.targets_of(outputs))
 
     def parts(self, z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return mean, scale and rho of the outputs, each (B, D).
