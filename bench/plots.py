@@ -112,6 +112,7 @@ def dots(axis, workloads, names, scale=1e3, unit="ms"):
         axis.plot([], [], label=title_of(name), **mark(name))
     axis.set_yticks(ticks, list(workloads), fontsize=7)
     axis.set(xscale="log", xlabel=f"median and its interval, {unit}", ylim=(1 - top, 1))
+    plain_numbers(axis.xaxis)
     axis.grid(False, axis="y")
     legend(axis, loc="upper left", bbox_to_anchor=(1, 1))
 
@@ -123,13 +124,13 @@ def plain_ticks(axis, values):
 
 
 def plain_numbers(axis):
-    """Write a logarithmic y axis as numbers, at 1, 2 and 5 of each decade."""
+    """Write a logarithmic `xaxis` or `yaxis` as numbers, at 1, 2 and 5 of each decade."""
 
     def words(value, _):
         return f"{value:g}" if f"{value:e}"[0] in "125" else ""
 
-    axis.yaxis.set_major_formatter(words)
-    axis.yaxis.set_minor_formatter(words)
+    axis.set_major_formatter(words)
+    axis.set_minor_formatter(words)
 
 
 def legend(axis, **options):

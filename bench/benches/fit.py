@@ -119,5 +119,6 @@ def plot(measured, path):
                 axis.plot(seconds, nats, label=title_of(name), **plots.style(name))
         axis.axhline(measured["targets"][workload], color="#444444", linestyle=":", linewidth=1)
         axis.set(title=workload, xlabel="seconds", ylabel="nats", xscale="log")
+        plots.plain_numbers(axis.xaxis)
         plots.legend(axis)
     plots.save(figure, path)

@@ -42,6 +42,6 @@ def plot(measured, path):
                              "batch": "batch size"}[what], ylabel=label,
                      xscale="log", yscale="log")  # fmt: skip
             plots.plain_ticks(each, sorted(set(places.values())))
-            plots.plain_numbers(each)
+            plots.plain_numbers(each.yaxis)
     plots.legend(axes[0])
     plots.save(figure, path)

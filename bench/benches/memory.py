@@ -73,6 +73,6 @@ def plot(measured, path):
         axis.set(xlabel={"width": "hidden width", "batch": "batch size"}[what], ylabel="MB",
                  xscale="log", yscale="log")  # fmt: skip
         plots.plain_ticks(axis, sorted({growth_value(what, parse(name)) for name in GROWTH[what]}))
-        plots.plain_numbers(axis)
+        plots.plain_numbers(axis.yaxis)
     plots.legend(axes[-1], loc="upper left", bbox_to_anchor=(1.01, 1.0))
     plots.save(figure, path)
