@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from functools import cache
 from types import ModuleType
 
 from .errors import expected
@@ -48,10 +49,8 @@ def why_not_numba() -> str | None:
     """Return why the numba back end cannot be used, in a few words, or None where it can."""
     try:
         from .fast import compiled  # noqa: F401
-        from .kernels import cache
-        from .kernels.run import run
 
-        if "numba" in sys.modules or not cache.holds(run.py_func):
+        if "numba" in sys.modules or not _is_compiled():
             import numba  # which compiled code runs without, once it is kept
 
             if numba.config.DISABLE_JIT:
@@ -59,3 +58,12 @@ def why_not_numba() -> str | None:
     except Exception as error:  # a broken or ill-matched installation raises what it likes
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return None
+
+
+@cache
+def _is_compiled():
+    """Return whether an earlier process compiled a step; looked up once, for it opens folders."""
+    from .kernels.cache import holds
+    from .kernels.run import run
+
+    return holds(run.py_func)
