@@ -126,6 +126,29 @@ def transpose_block(typingctx, a, a_at, a_row, b, b_at, b_row):
     return types.void(a, number, number, b, number, number), codegen
 
 
+def copier(count):
+    """Return an intrinsic that copies as many numbers as `count` says for their size in bytes."""
+
+    @intrinsic
+    def copy(typingctx, a, a_at, b, b_at):
+        size = a.dtype.bitwidth // 8
+        number = types.int64
+
+        def codegen(context, builder, signature, args):
+            vector = ir.VectorType(context.get_value_type(a.dtype), count(size)).as_pointer()
+
+            def place(j):
+                memory = pointer(context, builder, signature, args, j)
+                return builder.bitcast(builder.gep(memory, [args[j + 1]]), vector)
+
+            builder.store(builder.load(place(0), align=size), place(2), align=size)
+            return context.get_dummy_value()
+
+        return types.void(a, number, b, number), codegen
+
+    return copy
+
+
 @intrinsic
 def as_words(typingctx, array):
     """Return the memory of a flat array of floats as uint32 words, as many as it has entries."""

@@ -19,10 +19,10 @@ from .addresses import view
 from .arrays import column_sums, fill, multiply, multiply_into, put, total_magnitude, transpose
 from .jit import kernel
 from .machine import multiply_add, select, use_whole_vectors
-from .philox import GROUP, normals, sign_rows
+from .philox import GROUP, ROOM, normals, sign_rows
 from .products import PACKED, packed_product
 from .records import DRAWN, MEAN, ONES, WEIGHTS
-from .sample import SPARE, key_of, sample, take_kl
+from .sample import key_of, sample, take_kl
 from .update import update_point, update_tensor
 
 CODES = {"DenseFlipout": 0}  # the one layer of which chains are made
@@ -57,7 +57,7 @@ def put_signs(to, place, first, rows, columns, stream, run, memory):
     """Put the signs of some rows in (rows, columns) from a place on, unless they are given."""
     out = view(to, place, rows * columns)
     if run.signs == DRAWN:
-        spare = view(memory.scratch, 0, SPARE)
+        spare = view(memory.scratch, 0, GROUP)
         sign_rows(out, columns, run.first_row + first, spare, key_of(run, stream))
     elif run.signs == ONES:
         fill(out, 1.0)
@@ -81,7 +81,7 @@ def _draw_local(task, layers, run, memory):
         width = (n + GROUP - 1) // GROUP * GROUP  # each row starts at a group of its own
         for r in range(task.begin, task.end if run.eps == DRAWN else task.begin):
             normals(view(memory.work, layer.sign_output + r * n, n), (run.first_row + r) * width,
-                    view(memory.scratch, 0, SPARE), key)  # fmt: skip
+                    view(memory.scratch, 0, ROOM), key)  # fmt: skip
     start = task.begin * layers[0].inputs
     n = task.end * layers[0].inputs - start
     _square(view(memory.x, start, n), view(memory.work, layers[0].sign_input + start, n),

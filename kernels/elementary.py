@@ -182,8 +182,13 @@ def softplus(x):
 @inner
 def softplus_sigmoid(x):
     """Return (softplus(x), sigmoid(x)), which share one exp."""
+    return softplus_sigmoid_of(x, exp(-abs(x)))
+
+
+@inner
+def softplus_sigmoid_of(x, e):
+    """Return (softplus(x), sigmoid(x)) with e = exp(-|x|)."""
     T = type(x)
-    e = exp(-abs(x))
     positive = x > T(0.0)
     return (
         select(positive, x, T(0.0)) + log1p_unit(e),

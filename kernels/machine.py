@@ -42,6 +42,19 @@ def constant(single, double):
     return value
 
 
+def constant_word(single, double):
+    """Return an intrinsic of one number: a uint32, for float32 and for float64."""
+
+    @intrinsic
+    def value(typingctx, like):
+        def codegen(context, builder, signature, args):
+            return I32(single if like == types.float32 else double)
+
+        return types.uint32(like), codegen
+
+    return value
+
+
 # of a number's type: the smallest normal number, and the largest
 tiny_of = constant(np.finfo(np.float32).tiny, np.finfo(np.float64).tiny)
 largest_of = constant(np.finfo(np.float32).max, np.finfo(np.float64).max)

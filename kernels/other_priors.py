@@ -25,14 +25,14 @@ from .entries import entry
 from .jit import kernel
 from .laplace import laplace, point_laplace
 from .machine import select, tiny_of, use_whole_vectors
-from .philox import normals
+from .philox import ROOM, normals
 from .priors import ARRAYS, LAPLACE, MIXTURE, NO_PRIOR
 from .records import DRAWN
-from .sample import SPARE, key_of
+from .sample import key_of
 from .tasks import DONE, come, take, wait
 
 STRETCH = 512  # weights whose KL is added up first
-ARRAYS_OF_SCRATCH = 7  # of STRETCH numbers, before SPARE
+ARRAYS_OF_SCRATCH = 7  # of STRETCH numbers, before normals' ROOM
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 # where a task's tensor is, and its stretch of weights
@@ -198,7 +198,7 @@ def _stretch(tensor, start, n, shift, key, drawn, parameters, work, scratch, par
             _densities(constants, means, deviations, mu, a, b, kl_mu, kl)
         else:
             if drawn:
-                normals(eps, start, view(scratch, ARRAYS_OF_SCRATCH * STRETCH, SPARE), key)
+                normals(eps, start, view(scratch, ARRAYS_OF_SCRATCH * STRETCH, ROOM), key)
             else:
                 given = view(work, tensor.delta + start, n)
                 for i in range(n):

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from llvmlite import ir
 
-from .addresses import numbers_in, pointer, view
+from .addresses import copier, numbers_in, pointer, view
 from .arrays import put
 from .jit import kernel
 from .later import cgutils, intrinsic, types
@@ -149,31 +149,8 @@ _edge = _tile(TILE_VECTORS, masked=True)
 _narrow = _tile(1, masked=True)
 
 
-def _copy(count):
-    """Return an intrinsic that copies as many numbers as `count` says for their size in bytes."""
-
-    @intrinsic
-    def copy(typingctx, a, a_at, b, b_at):
-        size = a.dtype.bitwidth // 8
-        number = types.int64
-
-        def codegen(context, builder, signature, args):
-            vector = ir.VectorType(context.get_value_type(a.dtype), count(size)).as_pointer()
-
-            def place(j):
-                memory = pointer(context, builder, signature, args, j)
-                return builder.bitcast(builder.gep(memory, [args[j + 1]]), vector)
-
-            builder.store(builder.load(place(0), align=size), place(2), align=size)
-            return context.get_dummy_value()
-
-        return types.void(a, number, b, number), codegen
-
-    return copy
-
-
-_copy_tile_rows = _copy(lambda size: TILE_ROWS)
-_copy_tile_columns = _copy(lambda size: TILE_VECTORS * VECTOR_BYTES // size)
+_copy_tile_rows = copier(lambda size: TILE_ROWS)
+_copy_tile_columns = copier(lambda size: TILE_VECTORS * VECTOR_BYTES // size)
 
 
 @kernel

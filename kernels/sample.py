@@ -10,15 +10,14 @@ import numpy as np
 
 from .addresses import view
 from .arrays import put, total, total_magnitude
-from .elementary import softplus, softplus_sigmoid
+from .elementary import exp, softplus, softplus_sigmoid_of
 from .jit import inner, kernel
 from .machine import use_whole_vectors
-from .philox import Key, normals
+from .philox import ROOM, Key, normals
 from .priors import NORMAL, kl_terms, largest_kl_mu
 from .records import DRAWN, TRAINING
 
 STRETCH = 512  # weights whose KL is added up first
-SPARE = 64  # entries of scratch that drawing noise takes
 U = np.uint32
 
 
@@ -29,11 +28,19 @@ def key_of(run, stream):
 
 
 @kernel
-def _spread(rho, shift, sigma, slope):
-    """Set sigma = shift + softplus(rho) and slope = d sigma / d rho."""
+def _decay(rho, out):
+    """Set out = exp(-|rho|)."""
     use_whole_vectors()
     for i in range(rho.size):
-        soft, slope[i] = softplus_sigmoid(rho[i])
+        out[i] = exp(-abs(rho[i]))
+
+
+@kernel
+def _spread(rho, shift, sigma, slope):
+    """Set sigma, which holds exp(-|rho|), to shift + softplus(rho), and slope to its derivative."""
+    use_whole_vectors()
+    for i in range(rho.size):
+        soft, slope[i] = softplus_sigmoid_of(rho[i], sigma[i])
         sigma[i] = shift + soft
 
 
@@ -96,7 +103,7 @@ def sample(tensor, scale_shift, begin, end, whole, run, memory, part):
     it.
     """
     sigma, kl = view(memory.scratch, 0, STRETCH), view(memory.scratch, STRETCH, STRETCH)
-    spare = view(memory.scratch, 2 * STRETCH, SPARE)
+    room = view(memory.scratch, 2 * STRETCH, ROOM)
     shift = type(sigma[0])(scale_shift)
     key = key_of(run, tensor.stream)
     sum_kl = sum_slopes = 0.0
@@ -110,7 +117,7 @@ def sample(tensor, scale_shift, begin, end, whole, run, memory, part):
         kl_mu = view(memory.work, tensor.kl_mu + s, n if tensor.kl_mu >= 0 else 0)
         sigma_s, kl_s = view(sigma, 0, n), view(kl, 0, n)
         if run.eps == DRAWN and run.local == 0:
-            normals(delta, s, spare, key)
+            normals(delta, s, room, key)
         if run.kind != TRAINING:
             if run.sigmas == 0:
                 _settle(rho, shift, factor)
@@ -118,6 +125,7 @@ def sample(tensor, scale_shift, begin, end, whole, run, memory, part):
             if whole:
                 put(mu, delta, True)
             continue
+        _decay(rho, sigma_s)
         _spread(rho, shift, sigma_s, factor)
         if tensor.prior.code == NORMAL:
             kl_terms(tensor.prior, mu, rho, sigma_s, factor, kl_s, kl_mu, kl_rho)

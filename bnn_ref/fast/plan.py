@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels import records as at
+from ..kernels.philox import GROUP, ROOM
 from ..kernels.processor import (
     ADAM_WEIGHTS,
     BACKWARD_COLUMNS,
@@ -46,7 +47,7 @@ from ..kernels.processor import (
     WIDE,
 )
 from ..kernels.products import PACKED
-from ..kernels.sample import SPARE, STRETCH
+from ..kernels.sample import STRETCH
 from .places import SAMPLE_WEIGHTS, cut
 
 LOSS_ROWS = 32  # of one task, which adds up their nll
@@ -270,9 +271,9 @@ def predict_tasks(layers, rows, kernels):
 def scratch_size(layers, capacity):
     """Return how many numbers a thread needs for itself; capacity 0 is a prediction."""
     widest = int(max(layers["inputs"].max(), layers["outputs"].max()))
-    sampling = 2 * STRETCH + SPARE
+    sampling = 2 * STRETCH + ROOM
     if capacity == 0:
-        return max(sampling, SPARE + 3 * PREDICT_ROWS * widest)
+        return max(sampling, GROUP + 3 * PREDICT_ROWS * widest)
     updates = max(2 * math.prod(update_tile(layer, capacity)) for layer in layers)
     tile = BACKWARD_ROWS_WIDE * BACKWARD_COLUMNS
     if any(_is_large(layer, capacity) for layer in layers):

@@ -7,6 +7,7 @@ is found by `kernels/other_priors.py` just before a step's run; it is compiled w
 import numpy as np
 
 from ..kernels import priors as kernels
+from ..kernels.philox import ROOM
 from .places import SAMPLE_WEIGHTS, cut
 
 
@@ -109,7 +110,7 @@ class OtherPriors:
 
         if self._plan is None:
             tasks = np.array(self.rows, other_priors.TASK)
-            size = other_priors.ARRAYS_OF_SCRATCH * other_priors.STRETCH + other_priors.SPARE
+            size = other_priors.ARRAYS_OF_SCRATCH * other_priors.STRETCH + ROOM
             self._plan = tasks, np.zeros(len(tasks), other_priors.PART), crew.scratch(size)
         tasks, parts, scratch = self._plan
         seconds = self.weights * 1e-8

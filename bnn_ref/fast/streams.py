@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..border import check_word
-from ..kernels.philox import GROUP, fill_keeps, fill_normals, fill_signs
+from ..kernels.philox import GROUP, ROOM, fill_keeps, fill_normals, fill_signs
 from ..noise import PURPOSES, TENSORS, Stream
 
 
@@ -24,7 +24,7 @@ class CompiledStream(Stream):
         """Return the tensor's standard normals; as `Stream.normals`."""
         out = np.empty(shape, self.dtype)
         check_blocks(-(-out.size // 4))
-        fill_normals(out.reshape(-1), np.empty(GROUP, self.dtype), self._words(tensor))
+        fill_normals(out.reshape(-1), np.empty(ROOM, self.dtype), self._words(tensor))
         return out
 
     def signs(self, rows, columns, tensor):
