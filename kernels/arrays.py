@@ -9,6 +9,17 @@ total, total_magnitude = lane_sum(magnitudes=False), lane_sum(magnitudes=True)
 
 
 @kernel
+def stretches(rows, columns, width):
+    """Return how many stretches a tile's rows make in an array (n, width), and each one's length.
+
+    Whole rows are one: a call a row would take longer than the work on a short one.
+    """
+    if columns == width:
+        return 1, rows * columns
+    return rows, columns
+
+
+@kernel
 def fill(a, value):
     """Set every entry of a to a value."""
     use_whole_vectors()

@@ -16,7 +16,16 @@ import numpy as np
 
 from .activations import activate
 from .addresses import view
-from .arrays import column_sums, fill, multiply, multiply_into, put, total_magnitude, transpose
+from .arrays import (
+    column_sums,
+    fill,
+    multiply,
+    multiply_into,
+    put,
+    stretches,
+    total_magnitude,
+    transpose,
+)
 from .jit import kernel
 from .machine import multiply_add, select, use_whole_vectors
 from .philox import GROUP, ROOM, normals, sign_rows
@@ -163,20 +172,20 @@ def forward(task, layers, run, memory, part):
                    memory.parameters, layer.kernel.mu + column, outputs,
                    out, PACKED, columns, rows, columns, inputs, True, memory.scratch)  # fmt: skip
     magnitude = 0.0
-    for r in range(rows):
-        row = place + r * outputs
-        h = view(out, PACKED + r * columns, columns)
-        activate(h, view(work, layer.slope + row, columns), layer.activation, True,
+    count, n = stretches(rows, columns, outputs)
+    for r in range(count):
+        at = place + r * outputs
+        h = view(out, PACKED + r * n, n)
+        activate(h, view(work, layer.slope + at, n), layer.activation, True,
                  layer.leak, layer.others)  # fmt: skip
-        put(h, view(work, layer.output + row, columns), False)
+        put(h, view(work, layer.output + at, n), False)
         if k < layers.size - 1:
             after = layers[k + 1]
             if run.local == 1:
-                _square(h, view(work, after.sign_input + row, columns),
-                        view(work, after.flipped + row, columns))  # fmt: skip
+                _square(h, view(work, after.sign_input + at, n),
+                        view(work, after.flipped + at, n))  # fmt: skip
                 continue
-            multiply(h, view(work, after.sign_input + row, columns),
-                     view(work, after.flipped + row, columns))  # fmt: skip
+            multiply(h, view(work, after.sign_input + at, n), view(work, after.flipped + at, n))
             magnitude += total_magnitude(h)
     part.inputs = magnitude
 
@@ -194,7 +203,7 @@ def transpose_grads(source, by_mu, by_delta, first, rows, column, columns, layer
 
 @kernel
 def _add_flipped(grad, flipped, sign):
-    """Set grad = grad + flipped * sign for a row: the gradient by a layer's inputs."""
+    """Set grad = grad + flipped * sign: the gradient by a layer's inputs."""
     use_whole_vectors()
     for i in range(grad.size):
         grad[i] = grad[i] + flipped[i] * sign[i]
@@ -226,8 +235,8 @@ def backward(task, layers, run, memory, part):
     if k == 0:
         grad, flipped = run.grad_x, run.grad_x_flipped
     place = first * inputs + column
-    scratch, n = memory.scratch, rows * columns
-    by_mu, by_delta = PACKED + n, PACKED + 2 * n  # where rows of the tile lie together
+    scratch, size = memory.scratch, rows * columns
+    by_mu, by_delta = PACKED + size, PACKED + 2 * size  # where rows of the tile lie together
     packed_product(memory.parameters, layer.kernel.mu + column * outputs, outputs, 1,
                    work, layer.grad_transposed + first, run.capacity,
                    scratch, PACKED, rows, columns, rows, outputs, False, scratch)  # fmt: skip
@@ -237,20 +246,22 @@ def backward(task, layers, run, memory, part):
                    scratch, PACKED, rows, columns, rows, outputs, False, scratch)  # fmt: skip
     transpose(scratch, PACKED, rows, scratch, by_delta, columns, columns, rows)
     magnitude = 0.0
-    for r in range(rows):
-        row = place + r * inputs
-        grad_row = view(scratch, by_mu + r * columns, columns)
-        flipped_row = view(scratch, by_delta + r * columns, columns)
-        sign = view(work, layer.sign_input + row, columns)
+    count, n = stretches(rows, columns, inputs)
+    for r in range(count):
+        at = place + r * inputs
+        grad_here, flipped_here = (
+            view(scratch, by_mu + r * n, n),
+            view(scratch, by_delta + r * n, n),
+        )
+        sign = view(work, layer.sign_input + at, n)
         if k == 0:
-            _add_flipped(grad_row, flipped_row, sign)
+            _add_flipped(grad_here, flipped_here, sign)
         else:
-            _add_flipped_before(grad_row, flipped_row, sign,
-                                view(work, before.slope + row, columns),
-                                view(work, before.sign_output + row, columns))  # fmt: skip
-            magnitude += total_magnitude(grad_row)
-        put(grad_row, view(work, grad + row, columns), False)
-        put(flipped_row, view(work, flipped + row, columns), False)
+            _add_flipped_before(grad_here, flipped_here, sign, view(work, before.slope + at, n),
+                                view(work, before.sign_output + at, n))  # fmt: skip
+            magnitude += total_magnitude(grad_here)
+        put(grad_here, view(work, grad + at, n), False)
+        put(flipped_here, view(work, flipped + at, n), False)
     part.grads = magnitude
     if k > 1 or (k == 1 and run.grad_x >= 0):
         transpose_grads(scratch, by_mu, by_delta, first, rows, column, columns, before, run,
@@ -274,11 +285,12 @@ def update_kernel(task, layers, run, memory):
                    memory.work, layer.grad_flipped + column, outputs,
                    memory.scratch, PACKED + n, columns, rows, columns, run.rows, False,
                    memory.scratch)  # fmt: skip
-    together = n if columns == outputs else columns  # what lies together in the parameters
-    for at in range(0, n, together):
-        update_tensor(layer.kernel, first * outputs + column + at // columns * outputs,
-                      view(memory.scratch, PACKED + at, together),
-                      view(memory.scratch, PACKED + n + at, together), run, memory)  # fmt: skip
+    count, length = stretches(rows, columns, outputs)
+    for r in range(count):
+        update_tensor(layer.kernel, first * outputs + column + r * outputs,
+                      view(memory.scratch, PACKED + r * length, length),
+                      view(memory.scratch, PACKED + n + r * length, length),
+                      run, memory)  # fmt: skip
 
 
 @kernel

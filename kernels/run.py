@@ -65,7 +65,7 @@ def _loss(task, layers, run, memory, part):
         for o in range(n):
             scale[o] = softplus(scale_rho[o])
         fill(grad_scale, 0.0)
-    nll = magnitude = 0.0
+    nll = 0.0
     targets = n // 2 if run.likelihood == PREDICTED_NORMAL else n
     for r in range(task.begin, task.end):
         row = r * n
@@ -77,16 +77,16 @@ def _loss(task, layers, run, memory, part):
             T(weight * T(run.share)), scale, grad_scale, run.noise_floor, run.noise_beta,
         )  # fmt: skip
         nll += row_nll * weight
-        multiply_into(grad, view(work, layer.slope + row, n))
-        multiply(grad, view(work, layer.sign_output + row, n),
-                 view(work, layer.grad_flipped + row, n))  # fmt: skip
-        magnitude += total_magnitude(grad)
-    part.nll, part.grads = nll, magnitude
+    place, size = task.begin * n, (task.end - task.begin) * n
+    grads = view(work, layer.grad + place, size)
+    multiply_into(grads, view(work, layer.slope + place, size))
+    multiply(grads, view(work, layer.sign_output + place, size),
+             view(work, layer.grad_flipped + place, size))  # fmt: skip
+    part.nll, part.grads = nll, total_magnitude(grads)
     if learned:
         sums = view(memory.grad_scale, task.number * n, n)
         for o in range(n):
             sums[o] = grad_scale[o]
-    place = task.begin * n
     transpose_grads(work, layer.grad + place, layer.grad_flipped + place,
                     task.begin, task.end - task.begin, 0, n, layer, run, memory)  # fmt: skip
 
