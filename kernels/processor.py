@@ -87,7 +87,7 @@ FORWARD_ROWS, FORWARD_ROWS_WIDE = (32, 128) if TILE_ROWS == 8 else (36, 132)
 FORWARD_COLUMNS = 128
 BACKWARD_ROWS, BACKWARD_ROWS_WIDE = 32, 128  # the columns of its tiles, for it is transposed
 BACKWARD_COLUMNS = 128 if TILE_ROWS == 8 else 132
-UPDATE_WEIGHTS = 4096  # the most of a narrow layer, so that Adam finds them in the cache
+UPDATE_WEIGHTS = 6144  # the most of a narrow layer, so that Adam finds them in the cache
 UPDATE_ROWS, UPDATE_ROWS_MOST = 24, 136 if TILE_ROWS == 8 else 132  # at least, at most
 # whole rows, as far as that goes: what Adam reads from memory lies together, a tenth of a step
 UPDATE_COLUMNS = 4096
