@@ -82,7 +82,8 @@ def _two_turns(c, k0, k1, turn):
 
 
 _copy_lanes = copier(lambda size: LANES)
-_from_root = constant_word(0xB504F281, 0xB504F334)  # the least word whose u is sqrt(1/2) or more
+FROM_ROOT = 0xB504F281, 0xB504F334  # the least words whose u is sqrt(1/2) or more, by dtype
+_from_root = constant_word(*FROM_ROOT)
 
 
 @inner

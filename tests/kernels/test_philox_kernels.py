@@ -125,3 +125,12 @@ def test_streams_are_independent(millions):
     for other in others:
         assert abs(np.mean(first * other)) < 5 / np.sqrt(n)
         assert abs(np.mean(first**2 * other**2) - 1) < 5 * np.sqrt(8 / n)
+
+
+@pytest.mark.parametrize(("place", "dtype"), [(0, np.float32), (1, np.float64)])
+def test_from_the_root_of_a_half_on_a_logarithm_is_of_the_gap_to_1(place, dtype):
+    """There a mantissa's exponent becomes 0: that of u, rounded as the kernel rounds it."""
+    word = philox.FROM_ROOT[place]
+    words = np.array([word - 1, word], np.uint32)
+    u = (words.astype(dtype) + dtype(0.5)) * dtype(2.0**-32)
+    assert list(u >= dtype(np.sqrt(0.5))) == [False, True]
