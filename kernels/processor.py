@@ -80,6 +80,7 @@ VECTOR_BYTES, VECTOR_REGISTERS = describe(TRIPLE, FEATURES)
 # a tile of a product: its sums stay in registers, beside the vectors that feed them
 TILE_VECTORS = 2
 TILE_ROWS = 8 if VECTOR_REGISTERS == 32 else 6
+PANEL = 32  # columns that are whole tiles, whatever the vectors and the dtype
 
 # what one task takes: whole tiles, so that none computes rows that are not there
 WIDE = 256  # outputs of a wide layer, whose weights are read once, by all rows

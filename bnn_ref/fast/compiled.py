@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import check_dtype, check_size, check_word
 from ..kernels.adam import LARGE_RATE, SMALL_EPSILON
-from ..likelihoods import Categorical
+from ..likelihoods import Categorical, Normal, PredictedNormal
 from ..network import Network
 from ..noise import (
     IndependentNoise,
@@ -171,11 +171,27 @@ def loss_and_gradients(
     )
 
 
-def _ids_to_look_at(y, leading, outputs):
-    """Return class ids of which a run looks at each (see `nll_row`), or those checked here."""
-    if type(y) is np.ndarray and y.dtype.kind in "biu" and y.shape == leading:
-        return y if len(leading) == 1 else y.reshape(-1)
-    return Categorical().check_targets(y, leading, outputs)
+# of dtypes that are taken as they are: those of class ids, and of numbers
+LOOKED_AT = {Categorical: "?bBhHiIlLqQ", Normal: "fd", PredictedNormal: "fd"}
+
+
+def _targets_to_look_at(likelihood):
+    """Return a check that leaves to the run what it finds itself, or None where it finds nothing.
+
+    A class id that is none, or a number that is not finite, makes the run's nll a NaN (see
+    `nll_row`), and no step is taken: then they are checked as usual.
+    """
+    codes = LOOKED_AT.get(type(likelihood))
+    if codes is None:
+        return None
+
+    def check(y, leading, outputs):
+        one = () if codes != "fd" else (likelihood.targets_of(outputs),)
+        if type(y) is np.ndarray and y.dtype.char in codes and y.shape == leading + one:
+            return y if len(leading) == 1 else y.reshape(-1, *one)
+        return likelihood.check_targets(y, leading, outputs)
+
+    return check
 
 
 def train_step(
@@ -206,7 +222,7 @@ def train_step(
     network = parameters.network
     check_estimator(estimator)
     draws, seed = check_size(draws, "draws"), check_word(seed, "seed", 64)
-    check = _ids_to_look_at if type(network.likelihood) is Categorical else None
+    check = _targets_to_look_at(network.likelihood)
     x, taken, weight, leading = check_batch(network, parameters, x, y, sample_weight, check)
     kl_weight, step = check_kl_weight(kl_weight), check_word(state.step, "step")
     workspace = _workspace(workspace, network, len(x), parameters.dtype)

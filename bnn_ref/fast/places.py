@@ -9,6 +9,23 @@ def cut(total, size):
     return [(begin, min(begin + size, total)) for begin in range(0, total, size)]
 
 
+def cut_evenly(total, size, whole):
+    """Return stretches (begin, end) of at most that size and of nearly as many whole tiles each.
+
+    Their number is even, where there is more than one: two threads then have as much to do.
+
+    Parameters
+    ----------
+    total, size : int
+    whole : int
+        Of a tile; size is a multiple.
+    """
+    tiles, count = -(-total // whole), -(-total // size)
+    count = min(tiles, count + count % 2) if count > 1 else count
+    bounds = [tiles * k // count * whole for k in range(count)]
+    return list(zip(bounds, [*bounds[1:], total], strict=True))
+
+
 def rows_of_task(rows, length):
     """Return how many rows of that many numbers one task of a sweep over all of them takes.
 

@@ -38,6 +38,7 @@ from ..kernels.processor import (
     FORWARD_ROWS_WIDE,
     LARGE,
     LONG,
+    PANEL,
     PREDICT_ROWS,
     TILE_ROWS,
     UPDATE_COLUMNS,
@@ -48,7 +49,7 @@ from ..kernels.processor import (
 )
 from ..kernels.products import PACKED
 from ..kernels.sample import STRETCH
-from .places import SAMPLE_WEIGHTS, cut
+from .places import SAMPLE_WEIGHTS, cut, cut_evenly
 
 LOSS_ROWS = 32  # of one task, which adds up their nll
 FLIP_ROWS = 16
@@ -113,11 +114,11 @@ def _is_large(layer, rows):
     return layer["outputs"] > WIDE and rows > LONG
 
 
-def _tiles(tasks, kind, k, rows, columns, height, width):
-    """Add a phase's tasks that compute (rows, columns) in tiles."""
+def _tiles(tasks, kind, k, rows, columns):
+    """Add a phase's tasks that compute tiles: of some stretches of rows, and of columns."""
     tasks.next_phase()
-    for begin, end in cut(rows, height):
-        for first, last in cut(columns, width):
+    for begin, end in rows:
+        for first, last in columns:
             tasks.add(kind, k, begin, end, first, last)
 
 
@@ -150,11 +151,15 @@ def _forward(tasks, layers, rows):
 def _outputs(tasks, layers, rows):
     """Add the phases of every layer's outputs."""
     for k, layer in enumerate(layers):
-        height = FORWARD_ROWS_WIDE if layer["outputs"] > WIDE else FORWARD_ROWS
-        width = FORWARD_COLUMNS
+        outputs = int(layer["outputs"])
         if _is_large(layer, rows):
-            height, width = _large_tile(rows, int(layer["outputs"]))
-        _tiles(tasks, at.FORWARD, k, rows, layer["outputs"], height, width)
+            height, width = _large_tile(rows, outputs)
+            tiles = cut(rows, height), cut(outputs, width)
+        else:
+            height = FORWARD_ROWS_WIDE if outputs > WIDE else FORWARD_ROWS
+            tiles = (cut_evenly(rows, height, TILE_ROWS),
+                     cut_evenly(outputs, FORWARD_COLUMNS, PANEL))  # fmt: skip
+        _tiles(tasks, at.FORWARD, k, *tiles)
 
 
 def _backward(tasks, layers, rows, by_inputs):
@@ -162,11 +167,15 @@ def _backward(tasks, layers, rows, by_inputs):
     for begin, end in cut(rows, LOSS_ROWS):
         tasks.add(at.LOSS, len(layers) - 1, begin, end)
     for k in reversed(range(0 if by_inputs else 1, len(layers))):
-        height = BACKWARD_ROWS_WIDE if layers[k]["outputs"] > WIDE else BACKWARD_ROWS
-        inputs, width = int(layers[k]["inputs"]), BACKWARD_COLUMNS
+        inputs = int(layers[k]["inputs"])
         if _is_large(layers[k], rows):
             width, height = _large_tile(inputs, rows)
-        _tiles(tasks, at.BACKWARD, k, rows, inputs, height, width)
+            tiles = cut(rows, height), cut(inputs, width)
+        else:
+            height = BACKWARD_ROWS_WIDE if layers[k]["outputs"] > WIDE else BACKWARD_ROWS
+            tiles = (cut_evenly(rows, height, PANEL),
+                     cut_evenly(inputs, BACKWARD_COLUMNS, TILE_ROWS))  # fmt: skip
+        _tiles(tasks, at.BACKWARD, k, *tiles)
     tasks.next_phase()
 
 

@@ -207,7 +207,7 @@ class Runner(Caller):
         if this.likelihood == likelihoods.CATEGORICAL:
             self.labels[:rows] = y
         else:
-            self.part(this.targets, y.shape)[...] = y
+            self.targets(y.shape)[...] = y
         this.weight = -1
         if weight is not None:
             this.weight = self.weight_place
@@ -257,6 +257,13 @@ class Runner(Caller):
     def part(self, place, shape):
         """Return the view of `work` from a place on."""
         return self.work[place : place + math.prod(shape)].reshape(shape)
+
+    def targets(self, shape):
+        """Return the view of the targets that are numbers, or the gradient by the outputs."""
+        name = "targets", shape
+        if name not in self.views:
+            self.views[name] = self.part(self.this.targets, shape)
+        return self.views[name]
 
     def outputs(self, leading):
         """Return the view of the last layer's outputs, (*leading, O), made once."""

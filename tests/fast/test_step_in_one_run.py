@@ -1,11 +1,19 @@
-"""What a step in one run does by itself: it looks at class ids, and finds Adam's factors."""
+"""What a step in one run does by itself: it looks at targets, and finds Adam's factors."""
 
 import mpmath
 import needs_numba  # noqa: F401
 import numpy as np
 import pytest
 
-from bnn_ref import Adam, Categorical, DenseFlipout, Network, Trainer
+from bnn_ref import (
+    Adam,
+    Categorical,
+    DenseFlipout,
+    Network,
+    Normal,
+    PredictedNormal,
+    Trainer,
+)
 
 
 def small(**settings):
@@ -32,6 +40,36 @@ def test_an_id_that_is_no_class_is_named_and_changes_nothing(ids, found, shape):
     assert trainer.state.step == 1
     assert np.array_equal(trainer.parameters.flat, before[0])
     assert np.array_equal(trainer.state.moment_2.flat, before[1])
+
+
+@pytest.mark.parametrize("likelihood", [Normal(), PredictedNormal()], ids=["normal", "predicted"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("weight", [None, np.array([1.0, 0.0, 1.0])], ids=["alike", "without it"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_target_that_is_not_finite_is_named_and_changes_nothing(likelihood, bad, weight, dtype):
+    outputs = likelihood.outputs_of(1)
+    trainer = Trainer(Network([DenseFlipout(3, outputs)], likelihood), 20, dtype=dtype)
+    x, y = np.ones((3, 3), dtype), np.zeros((3, 1), dtype)
+    trainer.step(x, y, weight)
+    before = trainer.parameters.flat.copy()
+    y[1] = bad
+    with pytest.raises(ValueError, match=f"y: expected finite numbers, found {bad} in row 1"):
+        trainer.step(x, y, weight)
+    assert trainer.state.step == 1
+    assert np.array_equal(trainer.parameters.flat, before)
+
+
+@pytest.mark.parametrize("likelihood", [Normal(), PredictedNormal()], ids=["normal", "predicted"])
+@pytest.mark.parametrize("given", ["float32", ">f4", "float64", "float16", "int8", "list"])
+@pytest.mark.parametrize("shape", [(4, 2), (2, 2, 2)])
+def test_targets_of_any_dtype_are_the_same_numbers(likelihood, given, shape):
+    numbers, states = np.arange(8.0).reshape(shape), []
+    for y in (numbers, numbers.tolist() if given == "list" else numbers.astype(given)):
+        network = Network([DenseFlipout(3, likelihood.outputs_of(2))], likelihood)
+        trainer = Trainer(network, 20)
+        trainer.step(np.ones((*shape[:-1], 3), np.float32), y)
+        states.append(trainer.parameters.flat.tobytes())
+    assert states[0] == states[1]
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int32, np.int64, np.float32])

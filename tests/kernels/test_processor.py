@@ -1,6 +1,7 @@
 """What kernels take from the processor and the platform, both simulated."""
 
 import subprocess
+from itertools import pairwise
 from types import SimpleNamespace
 
 import needs_numba  # noqa: F401
@@ -10,6 +11,7 @@ from bnn_ref import DenseFlipout, Network
 from bnn_ref.fast import threads
 from bnn_ref.fast.members import describe as describe_network
 from bnn_ref.fast.members import members_of, places_of
+from bnn_ref.fast.places import cut_evenly
 from bnn_ref.fast.plan import update_tile
 from bnn_ref.fast.workspace import Workspace
 from bnn_ref.kernels import processor
@@ -62,11 +64,26 @@ def test_tasks_take_whole_tiles():
                  "UPDATE_ROWS_MOST"):  # fmt: skip
         assert getattr(processor, name) % processor.TILE_ROWS == 0, name
     assert [side % processor.TILE_ROWS for side in processor.LARGE] == [0, 0]
+    assert processor.PANEL % (processor.TILE_VECTORS * processor.VECTOR_BYTES // 4) == 0
     for outputs in (1, 10, 128, 700, 5000):
         network = Network([DenseFlipout(50, outputs)])
         layers = describe_network(members_of(network), places_of(network), "float32")
         for rows in (1, 128, 1000):
             assert update_tile(layers[0], rows)[0] % processor.TILE_ROWS == 0
+
+
+@pytest.mark.parametrize("total", [1, 7, 32, 100, 128, 784, 1000, 1200, 4096])
+@pytest.mark.parametrize(("size", "whole"), [(32, 8), (36, 6), (128, 32), (132, 6), (24, 6)])
+def test_an_even_cut_leaves_two_threads_as_much_to_do(total, size, whole):
+    stretches = cut_evenly(total, size, whole)
+    assert (stretches[0][0], stretches[-1][1]) == (0, total)
+    assert all(before[1] == after[0] for before, after in pairwise(stretches))
+    assert all(begin % whole == 0 and 0 < end - begin <= size for begin, end in stretches)
+    tiles = [-(-(end - begin) // whole) for begin, end in stretches]
+    half = len(tiles) // 2
+    if len(tiles) > 1:
+        assert len(tiles) % 2 == 0
+        assert abs(sum(tiles[:half]) - sum(tiles[half:])) <= 1
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
