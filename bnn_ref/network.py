@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .border import check_dtype
+from .border import aligned, check_dtype
 from .errors import expected
 from .layers import Layer, LayerParameters, chain, layers_from_json
 from .likelihoods import Categorical, Likelihood, likelihood_from_json
@@ -147,7 +147,7 @@ class Network:
             For another dtype or seed.
         """
         dtype = check_dtype(dtype, ("float32", "float64"))
-        parameters = Parameters(self, np.zeros(self.num_parameters, dtype))
+        parameters = Parameters(self, aligned(self.num_parameters, dtype))
         for k, layer in enumerate(self.layers):
             initial = layer.initial(Stream(seed, "init", k), parameters.scale_shift[k])
             for name, values in initial.items():
@@ -178,7 +178,7 @@ class Network:
             raise expected("parameters", f"the names {sorted(shapes)}", sorted(arrays))
         if dtype is None:
             dtype = np.result_type(*(np.asarray(value) for value in arrays.values()))
-        parameters = Parameters(self, np.zeros(self.num_parameters, check_dtype(dtype)))
+        parameters = Parameters(self, aligned(self.num_parameters, check_dtype(dtype)))
         for name, shape in shapes.items():
             value = np.asarray(arrays[name])
             if value.shape != shape:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .border import check_dtype, own_array, take_array
+from .border import aligned, check_dtype, own_array, take_array
 from .elementary import softplus_inverse
 from .errors import expected
 from .layers import Layer, LayerParameters, sigma
@@ -166,15 +166,17 @@ class Parameters(Mapping[str, NDArray[Any]]):
 
     def copy(self) -> Parameters:
         """Return a copy with a flat vector of its own."""
-        return Parameters(self.network, self.flat.copy(), self.scale_shift)
+        return self.astype(self.dtype)
 
     def zeros_like(self) -> Parameters:
         """Return parameters of the same shapes, all 0: what gradients and moments start from."""
-        return Parameters(self.network, np.zeros_like(self.flat), self.scale_shift)
+        return Parameters(self.network, aligned(len(self.flat), self.dtype), self.scale_shift)
 
     def astype(self, dtype: DTypeLike) -> Parameters:
         """Return a copy in another dtype; the settled scale_shift stays as it is."""
-        return Parameters(self.network, self.flat.astype(check_dtype(dtype)), self.scale_shift)
+        flat = aligned(len(self.flat), check_dtype(dtype))
+        flat[...] = self.flat
+        return Parameters(self.network, flat, self.scale_shift)
 
     def __reduce__(self) -> tuple[type[Parameters], tuple[Any, ...]]:
         return Parameters, (self.network, self.flat, self.scale_shift)

@@ -2,7 +2,7 @@
 
 `take_array` says what a thing is called, which dtypes keep their values, which shape it has, and
 that it is finite after the cast to the model's dtype. `own_array` returns what compiled code may
-write to: contiguous, aligned, native, writable, nobody else's.
+write to: contiguous, aligned, native, writable, nobody else's. `aligned` makes new ones.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ..errors import expected
 
 NUMBERS = "buif"  # dtype kinds that are real numbers
+CACHE_LINE = 64  # bytes
 
 
 def as_array(value: ArrayLike, thing: str) -> NDArray[Any]:
@@ -148,3 +149,18 @@ def own_array(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[An
     if plain and array.flags.carray and array.dtype == wanted and array.dtype.isnative:
         return array
     return np.array(array, wanted, order="C", subok=False)
+
+
+def aligned(size: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Return zeros (size,) that begin with a cache line: no vector of theirs lies across two.
+
+    NumPy begins with any 16 bytes, which makes a step up to a twentieth slower.
+
+    Parameters
+    ----------
+    size : int
+    dtype : dtype
+    """
+    memory = np.zeros(size + CACHE_LINE, dtype)
+    skipped = -memory.ctypes.data % CACHE_LINE // memory.itemsize
+    return memory[skipped : skipped + size]

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..border import aligned
 from ..kernels import records as at
 from ..step import Metrics
-from .crew import aligned, plain
+from .crew import plain
 from .plan import backward_tasks, forward_tasks, predict_tasks
 from .runner import Runner
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from ..border import aligned
 from ..kernels.tasks import CONTROL, PHASE
 from .threads import Helpers, count_threads
 
-CACHE_LINE = 64  # bytes
 SMALL = 3e-4  # seconds on one thread (estimated) below which a second one is not worth its call
 
 
@@ -52,13 +52,6 @@ class Crew:
             others = enumerate(scratch[1:], 1)
             self.helpers.call(entry, [(*arguments, control, one, k) for k, one in others])
         entry(*arguments, control, scratch[0], 0)
-
-
-def aligned(size, dtype):
-    """Return zeros (size,) that begin with a cache line, as Buffers' places take for granted."""
-    memory = np.zeros(size + CACHE_LINE, dtype)
-    skipped = -memory.ctypes.data % CACHE_LINE // memory.itemsize
-    return memory[skipped : skipped + size]
 
 
 def plain(array):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ..border import aligned
 from ..kernels import dense_flipout, priors
 from ..kernels import records as at
-from .crew import aligned
 from .members import code_of_activation, describe_activation
 from .places import Buffers
 from .priors import OtherPriors, describe_prior, place_prior, unscaled

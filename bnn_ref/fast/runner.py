@@ -11,11 +11,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..border import aligned
 from ..errors import expected
 from ..kernels import likelihoods, records
 from ..kernels.run import run
 from ..noise import PURPOSES
-from .crew import aligned, plain
+from .crew import plain
 from .members import describe, place_examples, place_weights
 from .places import Buffers
 from .plan import LOSS_ROWS, flat_tasks, scratch_size, step_tasks

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import needs_numba  # noqa: F401
 import pytest
 
-from bnn_ref import DenseFlipout, Network
+from bnn_ref import DenseFlipout, Network, State
 from bnn_ref.fast import threads
 from bnn_ref.fast.members import describe as describe_network
 from bnn_ref.fast.members import members_of, places_of
@@ -93,3 +93,14 @@ def test_buffers_begin_with_a_cache_line(dtype):
     places = [runner.layers[name][1] for name in ("output", "grad", "flipped")]
     for array in (*runner.scratch, *(runner.work[place:] for place in places)):
         assert array.ctypes.data % 64 == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_a_step_changes_begins_with_a_cache_line(dtype):
+    for inputs in range(1, 20):  # where NumPy's own arrays begin is chance
+        network = Network([DenseFlipout(inputs, 3)])
+        state = State.start(network.init(0, dtype))
+        p = state.parameters
+        made = (p, state.moment_1, state.moment_2, p.copy(), p.astype("float64"),
+                network.parameters(p))  # fmt: skip
+        assert [one.flat.ctypes.data % 64 for one in made] == [0] * len(made)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from ...border import aligned
 from ...kernels.batch_norm import BACK, BATCH_NORM, RUN, TRAIN, batch_norm
 from ...kernels.normalising import width_of
 from ...layers import LayerTrace
-from ..crew import aligned, plain
+from ..crew import plain
 from ..places import SWEEP_TASKS, rows_of_task
 from ..twin import Twin, register_twin
 

@@ -10,11 +10,12 @@ from functools import partial
 
 import numpy as np
 
+from ...border import aligned
 from ...kernels import records as at
 from ...kernels.conv_flipout import CONVOLUTION, UPDATE_WEIGHTS, convolve, convolve_back
 from ...kernels.window import describe_window
 from ...layers import DenseFlipout
-from ..crew import aligned, plain
+from ..crew import plain
 from ..members import is_compiled
 from ..places import Buffers
 from ..plan import prior_tasks, sample_tasks

@@ -7,9 +7,10 @@ from functools import partial
 
 import numpy as np
 
+from ...border import aligned
 from ...kernels import records as at
 from ...kernels.dense import dense
-from ..crew import aligned, plain
+from ..crew import plain
 from ..plan import backward_tasks, outputs_tasks, scratch_size
 from ..point import PointCaller, has_kernels
 from ..twin import Twin, register_twin

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ...border import aligned
 from ...kernels.elementwise import ELEMENTWISE, elementwise
-from ..crew import aligned, plain
+from ..crew import plain
 from ..members import code_of_activation, describe_activation
 from ..places import SWEEP_NUMBERS, rows_of_task
 from ..twin import Twin, register_twin

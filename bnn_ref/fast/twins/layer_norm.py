@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from ...border import aligned
 from ...kernels.layer_norm import LAYER_NORM, layer_norm
 from ...kernels.normalising import width_of
-from ..crew import aligned, plain
+from ..crew import plain
 from ..places import SWEEP_TASKS, rows_of_task
 from ..twin import Twin, register_twin
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from ...border import aligned
 from ...kernels.pool import MAXIMUM, MEAN, POOL, pool
 from ...kernels.window import describe_window
-from ..crew import aligned, plain
+from ..crew import plain
 from ..twin import Twin, register_twin
 
 EXAMPLES = 8  # of a task
