@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .border import take_array
+from .border import check_number, take_array
 from .errors import expected
 from .network import Network
 from .priors import NormalPrior
@@ -81,8 +81,7 @@ def init_from(
     networks with empirical Bayes".
     """
     for name, value in (("delta", delta), ("floor", floor)):
-        if not isinstance(value, (int, float, np.number)) or not 0 < value < np.inf:
-            raise expected(name, "a finite number above 0", repr(value))
+        check_number(value, name, "(0, inf)")
     weights = weights_of(trained)
     members = [member for member in network.walk() if "kernel_mu" in member[1].parameter_shapes]
     if len(weights) != len(members):

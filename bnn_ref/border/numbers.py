@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,13 @@ from ..errors import expected
 
 DTYPES = ("float32", "float64", "complex128")
 _PLAIN = {np.dtype(name): name for name in DTYPES}  # so that a step's check is one look-up
+INTERVALS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "[0, inf)": (lambda value: 0 <= value < np.inf, "a finite number, at least 0"),
+    "(0, inf)": (lambda value: 0 < value < np.inf, "a finite number above 0"),
+    "[0, 1]": (lambda value: 0 <= value <= 1, "a number from 0 to 1"),
+    "[0, 1)": (lambda value: 0 <= value < 1, "a number from 0 up to, not including, 1"),
+    "(0, 1)": (lambda value: 0 < value < 1, "a number above 0 and below 1"),
+}
 
 
 def check_size(value: Any, thing: str, least: int = 1, most: int | None = None) -> int:
@@ -27,21 +35,21 @@ def check_size(value: Any, thing: str, least: int = 1, most: int | None = None) 
     return int(value)
 
 
-def check_share(value: Any, thing: str, most: float = 1.0) -> float:
-    """Return value as a float from 0 to `most`, or raise a `ValueError` naming the thing.
+def check_number(value: Any, thing: str, interval: str = "[0, inf)") -> float:
+    """Return value as a float within an interval, or raise a `ValueError` naming the thing.
 
     Parameters
     ----------
     value : float
     thing : str
         What the message calls it.
-    most : float
-        Infinity for any finite number.
+    interval : str
+        A key of `INTERVALS`.
     """
-    wanted = f"a number from 0 to {most:g}" if most < np.inf else "a finite number, at least 0"
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+    fits, wanted = INTERVALS[interval]
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise expected(thing, wanted, repr(value))
-    if not (0 <= value <= most and value < np.inf):
+    if not fits(value):
         raise expected(thing, wanted, value)
     return float(value)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..border import check_flag, check_share
+from ..border import check_flag, check_number
 from ..errors import expected
 from .base import register
-from .normalising import check_epsilon, inverse_deviation, moments, normalise_backward
+from .normalising import inverse_deviation, moments, normalise_backward
 from .records import LayerTrace
 from .same_size import SameSize
 
@@ -70,9 +70,9 @@ class BatchNorm(SameSize):
             raise expected("convention", "one of " + ", ".join(CONVENTIONS), repr(self.convention))
         momentum, epsilon = CONVENTIONS[self.convention]
         given = momentum if self.momentum is None else self.momentum
-        object.__setattr__(self, "momentum", check_share(given, "momentum"))
+        object.__setattr__(self, "momentum", check_number(given, "momentum", "[0, 1]"))
         given = epsilon if self.epsilon is None else self.epsilon
-        object.__setattr__(self, "epsilon", check_epsilon(given))
+        object.__setattr__(self, "epsilon", check_number(given, "epsilon", "(0, inf)"))
         object.__setattr__(self, "frozen", check_flag(self.frozen, "frozen"))
         self.settle_shape()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..border import check_flag, check_share
+from ..border import check_flag, check_number
 from ..errors import expected
 from ..noise import DropoutNoise
 from .base import register
@@ -54,7 +54,7 @@ class Dropout(SameSize):
     type = "Dropout"
 
     def __post_init__(self) -> None:
-        rate = check_share(self.rate, "rate")
+        rate = check_number(self.rate, "rate", "[0, 1)")
         if rate >= 1 - 2**-32:
             raise expected("rate", "a number from 0 up to, not including, 1", rate)
         object.__setattr__(self, "rate", rate)

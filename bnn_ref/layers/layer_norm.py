@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..border import check_number
 from .base import register
-from .normalising import check_epsilon, inverse_deviation, moments, normalise_backward
+from .normalising import inverse_deviation, moments, normalise_backward
 from .records import LayerTrace
 from .same_size import SameSize
 
@@ -44,7 +45,7 @@ class LayerNorm(SameSize):
     tensors: ClassVar[tuple[str, ...]] = ("scale", "shift")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "epsilon", check_epsilon(self.epsilon))
+        object.__setattr__(self, "epsilon", check_number(self.epsilon, "epsilon", "(0, inf)"))
         self.settle_shape()
 
     @property

@@ -7,17 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import expected
-
-
-def check_epsilon(value: Any) -> float:
-    """Return epsilon as a float above 0, or raise."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise expected("epsilon", "a number above 0", repr(value))
-    if not 0 < value < np.inf:
-        raise expected("epsilon", "a finite number above 0", value)
-    return float(value)
-
 
 def moments(h: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return mean and variance along an axis, summed in float64 (complex128), of h's dtype.

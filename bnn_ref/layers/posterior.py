@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..activations import get_activation
+from ..border import check_number
 from ..elementary import softplus_inverse
 from ..errors import expected
 from ..noise import LayerNoise
@@ -103,13 +104,7 @@ class FlipoutLayer(Layer):
                 raise expected("bias_prior", "a prior with a density, for a deterministic bias",
                                self.bias_prior.describe())  # fmt: skip
         if self.scale_shift is not None:
-            try:
-                shift = float(self.scale_shift)
-            except (TypeError, ValueError):
-                raise expected("scale_shift", "a number", repr(self.scale_shift)) from None
-            if not (np.isfinite(shift) and shift >= 0):
-                raise expected("scale_shift", "a finite number, at least 0", shift)
-            settle(self, "scale_shift", shift)
+            settle(self, "scale_shift", check_number(self.scale_shift, "scale_shift"))
         settle(self, "initializer", settle_initializer(self.initializer, self._tensors()))
         settle(self, "initial_sigma", settle_sigma(self.initial_sigma, self.priors))
 

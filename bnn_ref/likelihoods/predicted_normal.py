@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..border import check_number
 from ..elementary import sigmoid, softplus
 from ..errors import expected
 from .base import NOTHING, Likelihood, ReductionClass, register
@@ -83,13 +84,9 @@ class PredictedNormal(Likelihood):
     slope_formula: ClassVar[str] = Normal.slope_formula
 
     def __post_init__(self) -> None:
-        for name, most in (("floor", np.inf), ("beta", 1.0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-                raise expected(f"likelihood.{name}", "a number", repr(value))
-            if not (0 <= value <= most and np.isfinite(value)):
-                raise expected(f"likelihood.{name}", f"a number from 0 to {most:g}", value)
-            object.__setattr__(self, name, float(value))
+        for name, interval in (("floor", "[0, inf)"), ("beta", "[0, 1]")):
+            value = check_number(getattr(self, name), f"likelihood.{name}", interval)
+            object.__setattr__(self, name, value)
 
     def targets_of(self, outputs: int) -> int:
         """Return D = outputs / 2, or raise for an odd number of outputs."""
@@ -172,4 +169,4 @@ class PredictedNormal(Likelihood):
         Arguments as for `nll_rows`.
         """
         mean, _, _ = self.parts(z)
-        return Normal().score(mean, y)
+        return TARGETS.score(mean, y)

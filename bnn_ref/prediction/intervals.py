@@ -5,20 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..border import check_number
 from ..elementary import normal_cdf
-from ..errors import expected
 
 HALVINGS = 60  # of the bracket: what is left is below the rounding of its ends
 NUMBERS_AT_ONCE = 1 << 22
-
-
-def check_coverage(coverage: float, thing: str = "coverage") -> float:
-    """Return the probability of an interval, 0 < coverage < 1, or raise a `ValueError`."""
-    if isinstance(coverage, bool) or not isinstance(coverage, (int, float, np.number)):
-        raise expected(thing, "a number above 0 and below 1", repr(coverage))
-    if not 0 < coverage < 1:
-        raise expected(thing, "a number above 0 and below 1", coverage)
-    return float(coverage)
 
 
 def mixture_quantile(means: ArrayLike, scale: ArrayLike, level: float) -> NDArray[np.float64]:
@@ -39,7 +30,7 @@ def mixture_quantile(means: ArrayLike, scale: ArrayLike, level: float) -> NDArra
     -------
     array (...), float64
     """
-    level = check_coverage(level, "level")
+    level = check_number(level, "level", "(0, 1)")
     means = np.asarray(means)
     shape = means.shape[1:]
     scale = np.asarray(scale)

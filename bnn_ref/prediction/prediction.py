@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..border import check_number
 from ..errors import expected
 from .calibration import calibration_error
-from .intervals import check_coverage, mixture_quantile
+from .intervals import mixture_quantile
 from .scores import coverage as share_inside
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Prediction:
         kind : str
             As for `quantile`.
         """
-        tail = 0.5 * (1 - check_coverage(coverage))
+        tail = 0.5 * (1 - check_number(coverage, "coverage", "(0, 1)"))
         return self.quantile(tail, kind), self.quantile(1 - tail, kind)
 
     def coverage(self, coverage: float = 0.9, kind: str = "predictive") -> float:

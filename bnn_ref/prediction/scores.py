@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..border import check_number
 from ..elementary import normal_cdf
 from ..errors import expected
-from .intervals import check_coverage
 
 
 def _alike(targets, **others):
@@ -92,7 +92,7 @@ def pinball(targets: NDArray[Any], quantile: NDArray[Any], level: float) -> floa
     level : float, 0 < level < 1
     """
     targets, quantile = _alike(targets, quantile=quantile)
-    over, level = targets - quantile, check_coverage(level, "level")
+    over, level = targets - quantile, check_number(level, "level", "(0, 1)")
     return float(np.mean(np.maximum(level * over, (level - 1) * over)))
 
 
@@ -110,7 +110,8 @@ def interval_score(
     """
     targets, low, high = _alike(targets, low=low, high=high)
     outside = np.maximum(low - targets, 0) + np.maximum(targets - high, 0)
-    return float(np.mean(high - low + 2 / (1 - check_coverage(coverage)) * outside))
+    missed = 1 - check_number(coverage, "coverage", "(0, 1)")
+    return float(np.mean(high - low + 2 / missed * outside))
 
 
 def coverage(targets: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> float:

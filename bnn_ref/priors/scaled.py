@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import expected
+from ..border import check_number
 from .base import KLParts, Prior, make_prior, register
 
 
@@ -40,11 +39,7 @@ class ScaledPrior(Prior):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prior", make_prior(self.prior, "prior"))
-        if isinstance(self.factor, bool) or not isinstance(self.factor, (int, float, np.number)):
-            raise expected("factor", "a number, at least 0", repr(self.factor))
-        if not 0 <= self.factor < np.inf:
-            raise expected("factor", "a finite number, at least 0", self.factor)
-        object.__setattr__(self, "factor", float(self.factor))
+        object.__setattr__(self, "factor", check_number(self.factor, "factor"))
 
     @property
     def has_kl(self) -> bool:  # type: ignore[override]

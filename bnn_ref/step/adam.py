@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..border import check_number
 from ..errors import NonFinite, expected
 
 BLOCK = 16_384
@@ -56,18 +57,9 @@ class Adam:
             raise expected("adam", "one of " + ", ".join(EPSILONS), repr(self.convention))
         if self.epsilon is None:
             object.__setattr__(self, "epsilon", EPSILONS[self.convention])
-        for name in ("learning_rate", "beta_1", "beta_2", "epsilon"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-                raise expected(name, "a number", repr(value))
-            object.__setattr__(self, name, float(value))
-        if not (0 < self.learning_rate < np.inf):
-            raise expected("learning_rate", "a finite number above 0", self.learning_rate)
-        for name in ("beta_1", "beta_2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise expected(name, "a number from 0 up to, not including, 1", getattr(self, name))
-        if not (0 <= self.epsilon < np.inf):
-            raise expected("epsilon", "a finite number, at least 0", self.epsilon)
+        for name, interval in (("learning_rate", "(0, inf)"), ("beta_1", "[0, 1)"),
+                               ("beta_2", "[0, 1)"), ("epsilon", "[0, inf)")):  # fmt: skip
+            object.__setattr__(self, name, check_number(getattr(self, name), name, interval))
 
     def at(self, rate: float) -> Adam:
         """Return these settings with another learning rate, a float >= 0 that is trusted."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..border import as_array
+from ..border import as_array, check_number
 from ..errors import NonFinite, expected
 from ..noise import NOISES, IndependentNoise, LocalNoise, NestedNoise, Noise
 
@@ -165,11 +165,7 @@ def check_kl_weight(kl_weight: float) -> float:
     """
     if type(kl_weight) is float and 0 <= kl_weight < np.inf:
         return kl_weight
-    if isinstance(kl_weight, bool) or not isinstance(kl_weight, (int, float, np.number)):
-        raise expected("kl_weight", "a number, at least 0", repr(kl_weight))
-    if not 0 <= kl_weight < np.inf:
-        raise expected("kl_weight", "a finite number, at least 0", kl_weight)
-    return float(kl_weight)
+    return check_number(kl_weight, "kl_weight")
 
 
 def check_noise(

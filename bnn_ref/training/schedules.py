@@ -6,13 +6,13 @@ interruption takes the values that it would have taken.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..border import check_number
 from ..errors import expected
 from ..noise.series import cos_half_turns
 
@@ -52,17 +52,9 @@ class Cosine:
     warm_up: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, fits, wanted in (
-            ("peak", lambda v: 0 < v < math.inf, "a finite number above 0"),
-            ("floor", lambda v: 0 <= v <= 1, "a number from 0 to 1"),
-            ("warm_up", lambda v: 0 <= v < 1, "a number from 0 up to, not including, 1"),
-        ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-                raise expected(f"learning_rate.{name}", wanted, repr(value))
-            if not fits(value):
-                raise expected(f"learning_rate.{name}", wanted, value)
-            object.__setattr__(self, name, float(value))
+        for name, interval in (("peak", "(0, inf)"), ("floor", "[0, 1]"), ("warm_up", "[0, 1)")):
+            value = check_number(getattr(self, name), f"learning_rate.{name}", interval)
+            object.__setattr__(self, name, value)
 
     def rate(self, step: int, steps: int) -> float:
         """Return the rate of that step, step 0 being the first of `steps`."""
@@ -132,21 +124,6 @@ def rise_of(
     likelihood = network.likelihood
     random = sum("kernel" in layer.priors for _, layer, _ in network.walk())
     return RISE if likelihood.learn_scale or likelihood.scale_by_row or random > 2 else 0.0
-
-
-def check_rate(rate: float, step: int) -> float:
-    """Return the rate that a person's function gave for a step, or raise a `ValueError`.
-
-    Parameters
-    ----------
-    rate : float, >= 0
-    step : int
-    """
-    if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)):
-        raise expected(f"learning_rate({step})", "a number, at least 0", repr(rate))
-    if not 0 <= rate < math.inf:
-        raise expected(f"learning_rate({step})", "a finite number, at least 0", rate)
-    return float(rate)
 
 
 def kl_share(step: int, steps: int, warm_up: float) -> float:

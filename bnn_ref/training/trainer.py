@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..backends import get_backend
-from ..border import check_dtype, check_share, check_size, check_word
+from ..border import check_dtype, check_number, check_size, check_word
 from ..errors import expected
 from ..network import Network
 from ..noise import check_estimator
@@ -22,7 +22,7 @@ from ..step import Metrics, State, check_kl_weight, frozen_names
 from ..step.adam import Adam
 from ..step.checks import leading_shape
 from .guards import warn_of_kl_weight, warn_of_wide_sigma
-from .schedules import Cosine, check_rate, kl_share, parse_rate
+from .schedules import Cosine, kl_share, parse_rate
 
 
 class Trainer:
@@ -133,10 +133,7 @@ class Trainer:
     ) -> None:
         if not isinstance(network, Network):
             raise expected("network", "a Network", type(network).__name__)
-        if isinstance(num_examples, bool) or not isinstance(num_examples, (int, float, np.number)):
-            raise expected("num_examples", "a number above 0", repr(num_examples))
-        if not 0 < num_examples < np.inf:
-            raise expected("num_examples", "a finite number above 0", num_examples)
+        check_number(num_examples, "num_examples", "(0, inf)")
         self.network = network
         self.num_examples = num_examples
         self.seed = check_word(seed, "seed", 64)
@@ -144,8 +141,8 @@ class Trainer:
         self.dtype = check_dtype(dtype, ("float32", "float64"))
         self.draws_per_step = check_size(draws_per_step, "draws_per_step")
         self.kl_weight = kl_weight
-        self.temperature = check_share(temperature, "temperature", np.inf)
-        self.kl_warm_up = check_share(kl_warm_up, "kl_warm_up", 1)
+        self.temperature = check_number(temperature, "temperature")
+        self.kl_warm_up = check_number(kl_warm_up, "kl_warm_up", "[0, 1]")
         if kl_weight is not None and temperature != 1:
             raise expected("temperature", "1 where kl_weight is given", temperature)
         if kl_weight is not None and not callable(kl_weight):
@@ -235,7 +232,7 @@ class Trainer:
             return self.adam
         if isinstance(self.learning_rate, Cosine):
             return self.adam.at(self.learning_rate.rate(step, self.steps))
-        return self.adam.at(check_rate(self.learning_rate(step), step))
+        return self.adam.at(check_number(self.learning_rate(step), f"learning_rate({step})"))
 
     def workspace(self, rows: int) -> Any:
         """Return the back end's workspace for batches of up to that many rows."""

@@ -142,7 +142,7 @@ def noise_with(noise, k, **change):
         ({"y": np.zeros(6, int)}, r"y: expected shape \(7,\)"),
         ({"kl_weight": -1}, "kl_weight: expected a finite number, at least 0, found -1"),
         ({"kl_weight": np.nan}, "kl_weight: expected"),
-        ({"kl_weight": None}, "kl_weight: expected a number, at least 0, found None"),
+        ({"kl_weight": None}, "kl_weight: expected a finite number, at least 0, found None"),
         ({"noise": None}, "noise: expected a Noise, found NoneType"),
         ({"k": 1, "sign_output": np.ones((6, 3))},
          r"noise\[1\].sign_output: expected \(7, 3\), found \(6, 3\)"),

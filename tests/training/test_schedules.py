@@ -64,7 +64,7 @@ def test_a_rate_as_text_and_back():
         ("cosine:1:0:1", "learning_rate.warm_up: expected .* not including, 1, found 1.0"),
         (None, "learning_rate: expected a number, 'cosine' or a function of the step"),
         (lambda step: -1.0, r"learning_rate\(0\): expected a finite number, at least 0, found -1"),
-        (lambda step: "x", r"learning_rate\(0\): expected a number, at least 0, found 'x'"),
+        (lambda step: "x", r"learning_rate\(0\): expected a finite number, at least 0, found 'x'"),
     ],
 )
 def test_rates_that_are_none_are_refused(value, message):

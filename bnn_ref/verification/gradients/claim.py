@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...border import check_number
 from ...errors import expected
 from ..containers import named_arrays
 from .differences import Loss, central_along, complex_along, is_analytic, weights
@@ -89,10 +90,7 @@ class Claim:
     ) -> None:
         if method not in ("auto", "complex", "central"):
             raise expected("method", "auto, complex or central", repr(method))
-        for name, value in (("rtol", rtol), ("atol", atol)):
-            if not (np.isreal(value) and np.isfinite(value) and value >= 0):
-                raise expected(name, "a finite number, at least 0", value)
-        self.rtol, self.atol = float(rtol), float(atol)
+        self.rtol, self.atol = check_number(rtol, "rtol"), check_number(atol, "atol")
         self.function = Loss(loss, arrays)
         given = _in_order(gradients, self.function)
         dtypes = self.function.dtypes

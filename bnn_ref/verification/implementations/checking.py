@@ -22,11 +22,12 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ...border import check_number
 from ...errors import expected
 from ...layers import BIASES
 from ..vectors import read
 from ..vectors.checking import Check, compare_vector
-from ..vectors.comparison import check_limit, compare_results
+from ..vectors.comparison import compare_results
 from ..vectors.questions import new_question
 from ..vectors.random_questions import random_question
 from ..vectors.results import take_results
@@ -243,7 +244,7 @@ def check_implementation(
         For a limit or a count that is none.
     """
     if limit is not None:
-        check_limit(limit)
+        check_number(limit, "limit")
     if not isinstance(random, int) or isinstance(random, bool) or random < 0:
         raise expected("random", "a whole number of at least 0", repr(random))
     if suite not in ("whole", "small"):

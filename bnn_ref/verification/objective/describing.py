@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, log, pi, sqrt
+from math import log, pi, sqrt
 from typing import Any
 
+from ...border import check_number
 from ...errors import expected
 from .naming import Named, name_weight
 
@@ -70,8 +71,7 @@ class Objective:
 
 def _positive(**values):
     for name, value in values.items():
-        if not (isfinite(value) and value > 0):
-            raise expected(name, "a finite number above 0", value)
+        check_number(value, name, "(0, inf)")
 
 
 def effective_weight(
@@ -148,8 +148,7 @@ def explain_objective(
     count = sum(num_weights) if isinstance(num_weights, (list, tuple)) else num_weights
     _positive(num_examples=num_examples, batch_size=batch_size, num_weights=count, outputs=outputs)
     for name, value in (("kl_factor", kl_factor), ("added", added)):
-        if not (isfinite(value) and value >= 0):
-            raise expected(name, "a finite number, at least 0", value)
+        check_number(value, name)
     weight = effective_weight(num_weights, kl, kl_factor, added, reduction, batch_size)
     scale = implied_scale(loss, outputs)
     if residual is not None:

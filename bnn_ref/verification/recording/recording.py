@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import expected
+from ...border import check_number
 from ...training.guards import warn_of_reach
 from ..containers import as_array
 from ..vectors import Vector, write
@@ -96,8 +96,7 @@ def record(
     if kl not in ("summed", "own"):
         raise ValueError(f'kl: expected "summed" or "own", found {kl!r}')
     description = (Categorical() if likelihood is None else likelihood).to_json()
-    if not (np.isfinite(kl_divided_by) and kl_divided_by > 0):
-        raise expected("kl_divided_by", "a finite number above 0", kl_divided_by)
+    check_number(kl_divided_by, "kl_divided_by", "(0, inf)")
     recorder = _recorder(model, hooks)
     layers, results, source = recorder(
         model, as_array(x), as_array(y), description, float(kl_weight), nll, kl, kl_divided_by

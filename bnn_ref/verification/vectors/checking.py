@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...border import check_number
 from ...storage.archive import LIMIT
 from ..vectors import Vector, VectorError
-from .comparison import Comparison, check_limit, compare
+from .comparison import Comparison, compare
 from .diagnosis import PRODUCTS, SECONDS, investigate
 from .json_files import read_any
 from .layer_faults import explain_layers
@@ -200,7 +201,7 @@ def compare_file(
     """Return the `Check` of a file without a diagnosis; parameters as of `check_file`."""
     path = str(path)
     if limit is not None:
-        check_limit(limit)
+        check_number(limit, "limit")
     asked = None if question is None else read_any(question, max_bytes)
     try:
         vector = read_any(path, max_bytes)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import reference
-from ...errors import expected
+from ...border import check_number
 from ..vectors import VectorError, results_of
 from .conditioning import ROUNDINGS, attainable
 from .kinks import fit_slopes, undecided
@@ -115,13 +115,6 @@ class Comparison:
         return "\n".join(lines)
 
 
-def check_limit(limit: float) -> float:
-    """Return a limit as a float, or raise a `ValueError` unless it is finite and at least 0."""
-    if not (np.isreal(limit) and np.isfinite(limit) and limit >= 0):
-        raise expected("limit", "a finite number, at least 0", limit)
-    return float(limit)
-
-
 def error_of(expected: ArrayLike, found: ArrayLike) -> float:
     """Return the largest absolute difference over the largest expected magnitude.
 
@@ -219,7 +212,7 @@ def compare_results(
     vector: Vector, found: Mapping[str, ArrayLike], limit: float | None = None
 ) -> Comparison:
     """Return the `Comparison` of some results, by their names in the file, with the truth."""
-    limit = LIMITS[vector.dtype] if limit is None else check_limit(limit)
+    limit = LIMITS[vector.dtype] if limit is None else check_number(limit, "limit")
     for name, value in found.items():
         if np.iscomplexobj(value):
             raise ValueError(f"{name}: expected real numbers, found {np.asarray(value).dtype}")
