@@ -88,9 +88,11 @@ def test_draws_are_reduced_by_the_law_of_total_variance():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: PredictedNormal(floor=-1), "likelihood.floor: expected a finite number, at least 0"),
+        (lambda: PredictedNormal(floor=-1),
+         "likelihood.floor: expected a finite number, at least 0, found -1"),
         (lambda: PredictedNormal(beta=2), "likelihood.beta: expected a number from 0 to 1"),
-        (lambda: PredictedNormal(beta="a"), "likelihood.beta: expected a number from 0 to 1, found 'a'"),
+        (lambda: PredictedNormal(beta="a"),
+         "likelihood.beta: expected a number from 0 to 1, found 'a'"),
         (lambda: Network([DenseFlipout(3, 3)], PredictedNormal()),
          "outputs of the last layer: expected an even number"),
         (lambda: PredictedNormal().check_targets(np.zeros((2, 2)), (2,), 2), "y: expected shape"),

@@ -60,7 +60,7 @@ def test_float32_stays_float32():
         ({"learning_rate": 0}, "learning_rate: expected a finite number above 0, found 0"),
         ({"learning_rate": -1e-3}, "learning_rate"),
         ({"learning_rate": np.nan}, "learning_rate"),
-        ({"learning_rate": "fast"}, "learning_rate: expected a finite number above 0, found 'fast'"),
+        ({"learning_rate": "up"}, "learning_rate: expected a finite number above 0, found 'up'"),
         ({"beta_1": 1.0}, "beta_1: expected a number from 0 up to"),
         ({"beta_2": -0.1}, "beta_2"),
         ({"epsilon": -1e-8}, "epsilon"),
