@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .border import aligned, check_dtype, own_array, take_array
+from .border import aligned, check_choice, check_dtype, own_array, take_array
 from .elementary import softplus_inverse
 from .errors import expected
 from .layers import Layer, LayerParameters, sigma
@@ -83,8 +83,7 @@ class Parameters(Mapping[str, NDArray[Any]]):
         """Return (rho, scale_shift) of "layers.K.NAME", or raise for one without a posterior."""
         known = [name.removesuffix("_rho") for name in self._views
                  if name.endswith("_rho") and f"{name[:-3]}mu" in self._views]  # fmt: skip
-        if tensor not in known:
-            raise expected("tensor", "one of " + ", ".join(known), repr(tensor))
+        check_choice(tensor, "tensor", known)
         shift = self.scale_shift
         for place in tensor.split(".")[1:-1:2]:  # of "layers.2.layers.0.kernel" 2 and 0
             shift = shift[int(place)]

@@ -1,8 +1,8 @@
-"""Numbers and dtypes that come in from outside, checked once, with the thing named."""
+"""Numbers, words and dtypes that come in from outside, checked once, with the thing named."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from numbers import Real
 from typing import Any
 
@@ -52,6 +52,21 @@ def check_number(value: Any, thing: str, interval: str = "[0, inf)") -> float:
     if not fits(value):
         raise expected(thing, wanted, value)
     return float(value)
+
+
+def check_choice(value: Any, thing: str, choices: Collection[str]) -> str:
+    """Return value where it is one of the choices, or raise a `ValueError` that lists them all.
+
+    Parameters
+    ----------
+    value : str
+    thing : str
+        What the message calls it.
+    choices : collection of str
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise expected(thing, "one of " + ", ".join(choices), repr(value))
+    return value
 
 
 def check_flag(value: Any, thing: str) -> bool:

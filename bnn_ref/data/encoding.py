@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..border import refuse_not_finite
+from ..border import check_choice, refuse_not_finite
 from ..border.schema import Maybe, check_schema
 from ..errors import expected
 from ..likelihoods import LIKELIHOODS, Targets, tasks
@@ -266,9 +266,7 @@ def check_task(task: str, thing: str = "likelihood") -> str:
     thing : str
         What the message calls it.
     """
-    if task not in tasks():
-        raise expected(thing, "one of " + ", ".join(tasks()), repr(task))
-    return task
+    return check_choice(task, thing, tasks())
 
 
 def value_range(values: NDArray[Any]) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ..border import check_choice
 from ..errors import expected
 from ..layers import (
     AveragePool2D,
@@ -81,8 +82,7 @@ def from_torch(
     ValueError
         For the first thing that has no counterpart, with its place.
     """
-    if kl not in ("summed", "averaged"):
-        raise expected("kl", "summed or averaged", repr(kl))
+    check_choice(kl, "kl", ("summed", "averaged"))
     builder = _Images(likelihood, input_shape)
     leaves = list(_leaves(module, "module"))
     if not leaves:
@@ -117,7 +117,7 @@ def average_kl(builder: Builder, leaves: list[tuple[str, Any]]) -> None:
     ----------
     builder : Builder
         With every layer.
-    found : list of (place, module)
+    leaves : list of (place, module)
         The model's.
     """
     kinds = [type(leaf).__name__ for _, leaf in leaves if type(leaf).__name__ in BAYESIAN]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..border import check_choice
 from ..errors import expected
 from ..network import bracketed
 from .sheet import Check, Sheet
@@ -43,8 +44,7 @@ def explain(topic: str, subject: Subject | None = None, seed: int = 0) -> Sheet:
     ValueError
         For an unknown topic, or a prior or likelihood that the sheets have no formula of.
     """
-    if topic not in TOPICS:
-        raise expected("topic", "one of " + ", ".join(TOPICS), repr(topic))
+    check_choice(topic, "topic", TOPICS)
     module = import_module(f".{topic}", __name__)
     subject = small_subject(seed) if subject is None else subject
     refuse_unwritten(subject.network, topic)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..border import check_flag, check_number
-from ..errors import expected
+from ..border import check_choice, check_flag, check_number
 from .base import register
 from .normalising import inverse_deviation, moments, normalise_backward
 from .records import LayerTrace
@@ -66,9 +65,8 @@ class BatchNorm(SameSize):
     tensors: ClassVar[tuple[str, ...]] = ("scale", "shift", "running_mean", "running_variance")
 
     def __post_init__(self) -> None:
-        if not isinstance(self.convention, str) or self.convention not in CONVENTIONS:
-            raise expected("convention", "one of " + ", ".join(CONVENTIONS), repr(self.convention))
-        momentum, epsilon = CONVENTIONS[self.convention]
+        convention = check_choice(self.convention, "convention", CONVENTIONS)
+        momentum, epsilon = CONVENTIONS[convention]
         given = momentum if self.momentum is None else self.momentum
         object.__setattr__(self, "momentum", check_number(given, "momentum", "[0, 1]"))
         given = epsilon if self.epsilon is None else self.epsilon

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..border import check_size
+from ..border import check_choice, check_size
 from .images import OverImages
-from .window import Window, check_padding, check_sizes
+from .window import PADDINGS, Window, check_sizes
 
 
 class Convolution(OverImages):
@@ -35,7 +35,7 @@ class Convolution(OverImages):
             filters=check_size(self.filters, "filters"),
             kernel_size=check_sizes(self.kernel_size, "kernel_size", self.dims),
             strides=check_sizes(self.strides, "strides", self.dims),
-            padding=check_padding(self.padding),
+            padding=check_choice(self.padding, "padding", PADDINGS),
         )
         self._settle_options()
         if self.input_shape is not None:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..border import check_choice
 from ..errors import expected
 from .base import Layer, register
 from .images import OverImages
 from .records import LayerTrace
-from .window import Window, check_padding, check_sizes
+from .window import PADDINGS, Window, check_sizes
 
 if TYPE_CHECKING:
     from .records import LayerParameters
@@ -63,7 +64,8 @@ class _Pool(_Plain):
     def __post_init__(self) -> None:
         size = check_sizes(self.pool_size, "pool_size")
         strides = size if self.strides is None else check_sizes(self.strides, "strides")
-        self._settle(pool_size=size, strides=strides, padding=check_padding(self.padding))
+        check_choice(self.padding, "padding", PADDINGS)
+        self._settle(pool_size=size, strides=strides)
         if self.input_shape is not None:
             self.window  # noqa: B018, it refuses a window that does not fit
 

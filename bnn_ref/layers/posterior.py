@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..activations import get_activation
-from ..border import check_number
+from ..border import check_choice, check_number
 from ..elementary import softplus_inverse
 from ..errors import expected
 from ..noise import LayerNoise
@@ -91,8 +91,7 @@ class FlipoutLayer(Layer):
         settle = object.__setattr__
         get_activation(self.activation)
         settle(self, "kernel_prior", make_prior(self.kernel_prior, "kernel_prior"))
-        if self.bias not in BIASES:
-            raise expected("bias", "one of " + ", ".join(BIASES), repr(self.bias))
+        check_choice(self.bias, "bias", BIASES)
         if self.bias_is_random:
             prior = STANDARD_NORMAL if self.bias_prior is None else self.bias_prior
             settle(self, "bias_prior", make_prior(prior, "bias_prior"))

@@ -158,15 +158,3 @@ def check_sizes(
     if not isinstance(value, (tuple, list)) or len(value) != count:
         raise expected(thing, f"a whole number or {count} of them", repr(value))
     return tuple(check_size(size, thing, most=most) for size in value)
-
-
-def check_padding(padding: str) -> str:
-    """Return the padding's name, or raise a `ValueError` for an unknown one.
-
-    Parameters
-    ----------
-    padding : str
-    """
-    if padding not in PADDINGS:
-        raise expected("padding", "one of " + ", ".join(PADDINGS), repr(padding))
-    return padding

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..border import check_size
+from ..border import check_choice, check_size
 from ..errors import expected
 from .generator import keeps, normals, signs
 
@@ -205,8 +205,7 @@ def check_estimator(estimator: str, network: Network | None = None) -> str:
     network : Network, optional
         Raise too where it cannot be trained with that estimator.
     """
-    if estimator not in ESTIMATORS:
-        raise expected("estimator", "one of " + ", ".join(ESTIMATORS), repr(estimator))
+    check_choice(estimator, "estimator", ESTIMATORS)
     for name, layer, _ in [] if network is None else network.walk():
         layer.check_estimator(estimator, name)
     return estimator

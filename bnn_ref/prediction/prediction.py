@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..border import check_number
+from ..border import check_choice, check_number
 from ..errors import expected
 from .calibration import calibration_error
 from .intervals import mixture_quantile
@@ -140,8 +140,7 @@ class Prediction:
             Where the draws were not kept: predict with ``return_draws=True``.
         """
         self._of("rmse", "quantile")
-        if kind not in ("predictive", "epistemic"):
-            raise expected("kind", "predictive or epistemic", repr(kind))
+        check_choice(kind, "kind", ("predictive", "epistemic"))
         if self.samples is None:
             raise expected("prediction.samples", "the draws (return_draws=True)", "none")
         if kind == "epistemic":

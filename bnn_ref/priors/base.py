@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..border import check_choice
 from ..errors import expected
 from ..registry import Registry
 
@@ -215,9 +216,7 @@ def prior_named(text: str, scale: float = 1.0, thing: str = "prior") -> Prior:
         that has none.
     """
     name, *options = text.split(":")
-    if name not in prior_names():
-        raise expected(thing, "one of " + ", ".join(prior_names()), repr(name))
-    owner = PRIORS[name]
+    owner = PRIORS[check_choice(name, thing, prior_names())]
     taken = {field.name: isinstance(field.default, tuple) for field in fields(owner)}
     given = dict(option.partition("=")[::2] for option in options)
     if len(given) < len(options):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import missing
+from ..errors import expected, missing
 from ..sweep import cell_text
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def default_metric(outcomes: Sequence[Outcome]) -> str:
     """
     results = [outcome.result for outcome in outcomes if outcome.result]
     if not results:
-        raise ValueError("plot: expected at least one finished cell, found none")
+        raise expected("plot", "at least one finished cell", "none")
     known = ("heldout_nats", "test_nats", "heldout_accuracy", "test_accuracy")
     return next((name for name in known if name in results[0]), next(iter(results[0])))
 
@@ -71,7 +71,7 @@ def plot_sweep(
     shown = [o for o in outcomes if o.result and o.result.get(metric) is not None]
     if not shown:
         names = ", ".join(next((o.result for o in outcomes if o.result), {}))
-        raise ValueError(f"metric: expected one of {names}, found {metric!r}")
+        raise expected("metric", f"one of {names}", repr(metric))
     settings = [name for name in varying(shown) if name not in REPEATS]
     settings.sort(key=lambda name: -len(varying(shown)[name]))
     on_axis, others = settings[:1], settings[1:]

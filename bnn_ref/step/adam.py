@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..border import check_number
-from ..errors import NonFinite, expected
+from ..border import check_choice, check_number
+from ..errors import NonFinite
 
 BLOCK = 16_384
 EPSILONS = {"paper": 1e-8, "tensorflow1": 1e-8, "keras": 1e-7}
@@ -53,8 +53,7 @@ class Adam:
     convention: str = "paper"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.convention, str) or self.convention not in EPSILONS:
-            raise expected("adam", "one of " + ", ".join(EPSILONS), repr(self.convention))
+        check_choice(self.convention, "adam", EPSILONS)
         if self.epsilon is None:
             object.__setattr__(self, "epsilon", EPSILONS[self.convention])
         for name, interval in (("learning_rate", "(0, inf)"), ("beta_1", "[0, 1)"),

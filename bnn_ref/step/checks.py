@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..border import as_array, check_number
+from ..border import as_array, check_choice, check_number
 from ..errors import NonFinite, expected
 from ..noise import NOISES, IndependentNoise, LocalNoise, NestedNoise, Noise
 
@@ -209,9 +209,7 @@ def _check_noise_kind(noise, wanted, thing):
 
 def check_kind(kind: str) -> str:
     """Return the kind of prediction draw, or raise a `ValueError` for an unknown one."""
-    if kind not in KINDS:
-        raise expected("kind", "one of " + ", ".join(KINDS), repr(kind))
-    return kind
+    return check_choice(kind, "kind", KINDS)
 
 
 def refuse_non_finite(

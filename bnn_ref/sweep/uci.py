@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..border import check_choice
 from ..border.files import read_file
 from ..data.encoding import moments
 from ..errors import expected
@@ -132,9 +133,7 @@ def read_split(folder: str | PathLike[str], name: str, split: int) -> Split:
     OSError
         Where a file cannot be read.
     """
-    if name not in FOLDERS:
-        raise expected("set", "one of " + ", ".join(FOLDERS), repr(name))
-    place = Path(folder) / FOLDERS[name]
+    place = Path(folder) / FOLDERS[check_choice(name, "set", FOLDERS)]
     data = read_matrix(place / "data.txt")
 
     def index(kind, size):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ..border import check_choice
 from ..elementary import softplus, softplus_inverse
 
 if TYPE_CHECKING:
@@ -75,12 +76,6 @@ CONVENTIONS = {
 }  # fmt: skip
 
 
-def _convention(library):
-    if library not in CONVENTIONS:
-        raise ValueError(f"library: expected one of {', '.join(CONVENTIONS)}, found {library!r}")
-    return CONVENTIONS[library]
-
-
 def _their_name(convention, library, name, random_bias):
     """Return a parameter's name there; Edward2 calls a deterministic bias just that."""
     if library == "edward2" and name == "bias_mu" and not random_bias:
@@ -118,7 +113,7 @@ def export_parameters(parameters: Parameters, library: str) -> list[dict[str, ND
     ValueError
         Where the library has no such bias, or a sigma is not above its shift.
     """
-    convention = _convention(library)
+    convention = CONVENTIONS[check_choice(library, "library", CONVENTIONS)]
     shift = np.finfo(parameters.dtype).eps if convention.shift is None else convention.shift
     exported = []
     layers = zip(parameters.network.layers, parameters.layers, strict=True)
@@ -163,7 +158,7 @@ def import_parameters(
     ValueError
         For a missing or unknown name, another shape, or a sigma not above the shift.
     """
-    convention = _convention(library)
+    convention = CONVENTIONS[check_choice(library, "library", CONVENTIONS)]
     if len(layers) != len(network.layers):
         raise ValueError(f"layers: expected {len(network.layers)}, found {len(layers)}")
     arrays, given = {}, None

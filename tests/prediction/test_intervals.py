@@ -121,7 +121,7 @@ def test_what_a_likelihood_has_not_is_refused_by_both_names():
         (lambda: classes.interval(), "prediction.quantile: expected .*, found Categorical"),
         (lambda: numbers.interval(), r"samples: expected the draws \(return_draws=True\)"),
         (lambda: numbers.interval(90), "coverage: expected a number above 0 and below 1, found 90"),
-        (lambda: numbers.quantile(0.5, "both"), "kind: expected predictive or epistemic"),
+        (lambda: numbers.quantile(0.5, "both"), "kind: expected one of predictive, epistemic"),
     ):
         with pytest.raises(ValueError, match=message):
             read()

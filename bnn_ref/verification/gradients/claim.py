@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...border import check_number
+from ...border import check_choice, check_number
 from ...errors import expected
 from ..containers import named_arrays
 from .differences import Loss, central_along, complex_along, is_analytic, weights
@@ -88,8 +88,7 @@ class Claim:
         rtol: float = 0.0,
         atol: float = 0.0,
     ) -> None:
-        if method not in ("auto", "complex", "central"):
-            raise expected("method", "auto, complex or central", repr(method))
+        check_choice(method, "method", ("auto", "complex", "central"))
         self.rtol, self.atol = check_number(rtol, "rtol"), check_number(atol, "atol")
         self.function = Loss(loss, arrays)
         given = _in_order(gradients, self.function)

@@ -22,7 +22,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ...border import check_number
+from ...border import check_choice, check_number
 from ...errors import expected
 from ...layers import BIASES
 from ..vectors import read
@@ -247,8 +247,7 @@ def check_implementation(
         check_number(limit, "limit")
     if not isinstance(random, int) or isinstance(random, bool) or random < 0:
         raise expected("random", "a whole number of at least 0", repr(random))
-    if suite not in ("whole", "small"):
-        raise expected("suite", "whole or small", repr(suite))
+    check_choice(suite, "suite", ("whole", "small"))
     if version not in (1, 2):
         raise expected("version", "1 or 2", repr(version))
     asked = suite_questions(version) if questions is None else _with_ids(questions)

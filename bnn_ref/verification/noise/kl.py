@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...border import check_choice
 from ...errors import expected
 from ..containers import as_array, one_number
 
@@ -131,8 +132,7 @@ def check_kl(
         For arrays that do not fit, a sigma or scale not above 0, a KL that is no finite number, an
         exact one that changes between calls, a Monte Carlo one that never does.
     """
-    if kind not in ("exact", "monte_carlo"):
-        raise expected("kind", "exact or monte_carlo", repr(kind))
+    check_choice(kind, "kind", ("exact", "monte_carlo"))
     if not isinstance(draws, int) or draws < 100:
         raise expected("draws", "a whole number of at least 100", repr(draws))
     mus, sigmas = _tensors(mu), _tensors(sigma)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy.typing import ArrayLike
 
+from ...border import check_choice
 from ...errors import expected
 from .causes import find_causes
 from .hypotheses import HYPOTHESES, make_view
@@ -116,8 +117,7 @@ def check_layer(
 
     Source: Wen et al. (2018), equations 3 and 4; the tests are derived in `hypotheses.py`.
     """
-    if expect not in HYPOTHESES:
-        raise expected("expect", ", ".join(HYPOTHESES), repr(expect))
+    check_choice(expect, "expect", HYPOTHESES)
     if not isinstance(draws, int) or draws < 100:
         raise expected("draws", "a whole number of at least 100", repr(draws))
     if not 0 < error_probability < 1:

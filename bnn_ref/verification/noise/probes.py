@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...border import check_choice
 from ...errors import expected
+from ...layers import BIASES
 from ..containers import as_array, like
 
 SINGLES = 8  # inputs probed one at a time
@@ -102,8 +104,7 @@ def make_layer(
         For shapes that do not fit, values not finite, a sigma not above 0, an unknown bias kind
         or a bias kind without its arrays.
     """
-    if bias not in ("none", "deterministic", "normal", "normal_flipped"):
-        raise expected("bias", "none, deterministic, normal or normal_flipped", repr(bias))
+    check_choice(bias, "bias", BIASES)
     mu = np.asarray(as_array(kernel_mu), np.float64)
     if mu.ndim != 2 or 0 in mu.shape:
         raise expected("kernel_mu", "a matrix (inputs, outputs)", f"shape {mu.shape}")

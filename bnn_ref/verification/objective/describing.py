@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from math import log, pi, sqrt
 from typing import Any
 
-from ...border import check_number
-from ...errors import expected
+from ...border import check_choice, check_number
 from .naming import Named, name_weight
 
 REDUCTIONS = ("sum", "mean", "layer_means")
@@ -143,8 +142,7 @@ def explain_objective(
     kl_factor = 1 / num_examples if kl_factor is None else kl_factor
     for name, value, words in (("kl", kl, REDUCTIONS), ("loss", loss, tuple(LOSSES)),
                                ("reduction", reduction, ("mean", "sum"))):  # fmt: skip
-        if value not in words:
-            raise expected(name, f"one of {', '.join(words)}", repr(value))
+        check_choice(value, name, words)
     count = sum(num_weights) if isinstance(num_weights, (list, tuple)) else num_weights
     _positive(num_examples=num_examples, batch_size=batch_size, num_weights=count, outputs=outputs)
     for name, value in (("kl_factor", kl_factor), ("added", added)):

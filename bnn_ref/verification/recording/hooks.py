@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...border import check_choice
 from ...elementary import sigmoid, softplus_inverse
-from ...errors import expected
 from ..containers import as_array
 from ..frameworks.torch import nll as own_nll
 from ..vectors.naming import named_results
@@ -192,8 +192,7 @@ def record_hooked(
         Where the model holds none of the hooks' layers, or a layer is not what its hook says.
     """
     for hook in hooks:
-        if hook.sigma not in FORMS:
-            raise expected("hook.sigma", "one of " + ", ".join(FORMS), repr(hook.sigma))
+        check_choice(hook.sigma, "hook.sigma", FORMS)
     if isinstance(model, (list, tuple, torch.nn.Sequential)):
         model = Chain(*model)
     of = {id(m): hook for m in model.modules() for hook in hooks if isinstance(m, hook.kind)}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...border import check_number
+from ...border import check_choice, check_number
 from ...training.guards import warn_of_reach
 from ..containers import as_array
 from ..vectors import Vector, write
@@ -93,8 +93,7 @@ def record(
     """
     from ...likelihoods import Categorical
 
-    if kl not in ("summed", "own"):
-        raise ValueError(f'kl: expected "summed" or "own", found {kl!r}')
+    check_choice(kl, "kl", ("summed", "own"))
     description = (Categorical() if likelihood is None else likelihood).to_json()
     check_number(kl_divided_by, "kl_divided_by", "(0, inf)")
     recorder = _recorder(model, hooks)

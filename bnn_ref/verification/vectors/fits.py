@@ -47,7 +47,7 @@ def fit_kl_weight(out: SimpleNamespace, results: Mapping[str, NDArray[Any]]) -> 
     ----------
     out : SimpleNamespace
         As `variants.compute` returns it.
-    found : dict of str to array
+    results : dict of str to array
         The answer's results.
     """
     top = bottom = 0.0

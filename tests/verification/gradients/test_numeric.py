@@ -287,5 +287,5 @@ def test_bad_losses_and_methods_are_refused():
         numeric.central_difference(lambda a: a, np.ones(2))
     with pytest.raises(ValueError, match="loss: expected a finite value"):
         numeric.central_difference(lambda a: np.inf, np.ones(2))
-    with pytest.raises(ValueError, match="method: expected auto, complex or central"):
+    with pytest.raises(ValueError, match="method: expected one of auto, complex, central"):
         numeric.check_gradients(np.sum, np.ones(2), np.ones(2), method="guess")

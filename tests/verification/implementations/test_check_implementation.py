@@ -55,7 +55,7 @@ def test_the_small_suite_exercises_everything_in_few_questions():
     assert report.agrees, report
     assert report.unexercised == ()
     assert len(report.checks) < 12
-    with pytest.raises(ValueError, match="suite: expected whole or small, found 'tiny'"):
+    with pytest.raises(ValueError, match="suite: expected one of whole, small, found 'tiny'"):
         check_implementation(right, suite="tiny")
 
     def point_bias(question):

@@ -75,7 +75,7 @@ def test_a_monte_carlo_kl_is_tested_for_its_mean(volume):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"kind": "guess"}, "kind: expected exact or monte_carlo"),
+        ({"kind": "guess"}, "kind: expected one of exact, monte_carlo"),
         ({"kind": "monte_carlo"}, "KL: expected another value at each call, found the same"),
         ({"prior": (0.0, 0.0)}, "sigma and prior scale: expected values above 0"),
         ({"sigma": SIGMA[:2]}, "sigma: expected"),

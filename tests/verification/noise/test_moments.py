@@ -280,9 +280,9 @@ def test_exact_tests_keep_their_level():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"expect": "dropout"}, "expect: expected flipout, shared, independent"),
+        ({"expect": "dropout"}, "expect: expected one of flipout, shared, independent"),
         ({"draws": 10}, "draws: expected a whole number of at least 100"),
-        ({"bias": "other"}, "bias: expected none, deterministic"),
+        ({"bias": "other"}, "bias: expected one of none, deterministic"),
         ({"bias": "normal"}, "bias normal: expected bias_mu and bias_sigma"),
         ({"error_probability": 0}, "error_probability: expected"),
         ({"kernel_sigma": np.zeros((7, 5))}, "kernel_sigma: expected values above 0"),

@@ -177,7 +177,7 @@ TOLD = {
         "layers.0: expected one activation of docs/vectors.md between this layer and the next",
         "model: expected LinearFlipout layers of Bayesian-Torch, found none",
         "model: expected one call of each of its 1 Flipout layers, found 2 calls",
-        'kl: expected "summed" or "own", found \'mean\'',
+        'kl: expected one of summed, own, found \'mean\'',
         "layers.0: expected one prior for every weight, found several",
         "agrees True (5, 4)", "agrees True (5, 4)",
         "layers.0: expected the outputs of the last layer, found their softmax (logits are wanted",
