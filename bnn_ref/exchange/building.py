@@ -111,7 +111,7 @@ class Builder:
             layer = layer.after(self.shape, place)
             if layer.inputs != math.prod(self.shape):
                 raise expected(place, f"inputs of {self.shape}", layer.inputs)
-            self.shape = getattr(layer, "output_shape", (layer.outputs,))
+            self.shape = layer.output_shape
         self.layers.append(layer)
         self.arrays.append({} if arrays is None else arrays)
 

@@ -65,6 +65,11 @@ class Layer:
         return (self.inputs,)
 
     @property
+    def output_shape(self) -> Any:
+        """The shape of one example's outputs, as the layer behind learns it: (O,) or (H, W, C)."""
+        return (self.outputs,)
+
+    @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name to shape of each parameter, in the order of the flat vector."""
         return {}
@@ -130,7 +135,7 @@ class Layer:
     @property
     def num_random(self) -> int:
         """How many weights have a posterior: the entries whose KL terms are summed."""
-        return sum(int(np.prod(self.parameter_shapes[f"{name}_mu"])) for name in self.priors)
+        return sum(prod(self.parameter_shapes[f"{name}_mu"]) for name in self.priors)
 
     def settled_shift(self, dtype: DTypeLike) -> Any:
         """Return c of sigma = c + softplus(rho) for a dtype; None without a posterior."""

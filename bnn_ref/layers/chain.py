@@ -42,7 +42,7 @@ def chain(
         if before is not None and layer.inputs != prod(before):
             neighbour = f", the outputs of {thing}[{k - 1}]" if k else ""
             raise expected(f"{thing}[{k}].inputs", f"{prod(before)}{neighbour}", layer.inputs)
-        before = getattr(layer, "output_shape", (layer.outputs,))
+        before = layer.output_shape
         fitted.append(layer)
     if not fitted:
         raise expected(thing, "at least one layer", "none")
@@ -78,6 +78,6 @@ def layers_from_json(
             raise ValueError(f"{thing}[{k}]: {error}") from None
         if before is not None:
             layer = layer.after(before, f"{thing}[{k}]")
-        before = getattr(layer, "output_shape", (layer.outputs,))
+        before = layer.output_shape
         layers.append(layer)
     return layers

@@ -7,9 +7,8 @@ places, K = kh * kw * C numbers of a patch, F filters.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any, ClassVar
-
-import numpy as np
 
 from ..border import check_choice, check_size
 from .images import OverImages
@@ -80,7 +79,7 @@ class Convolution(OverImages):
     @property
     def _places(self):
         """P."""
-        return int(np.prod(self.window.places))
+        return prod(self.window.places)
 
     def _matrix(self, kernel):
         """Return a kernel (kh, kw, C, F) as (K, F)."""

@@ -92,7 +92,7 @@ class Residual(Layer):
     @property
     def output_shape(self) -> tuple[int, ...]:
         """The last layer's, as the layer behind learns it."""
-        return getattr(self.layers[-1], "output_shape", (self.outputs,))
+        return self.layers[-1].output_shape
 
     def _nested(self, of):
         """Return name to value of what `of` returns for each layer, the names nested."""

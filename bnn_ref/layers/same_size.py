@@ -50,7 +50,7 @@ class SameSize(Layer):
 
     @property
     def output_shape(self) -> Any:
-        """The shape, as the layer behind learns it."""
+        """The shape."""
         return self.shape
 
     @property

@@ -38,8 +38,8 @@ class Strip(NamedTuple):
 
 def image_layers(evidence: Evidence) -> list[int]:
     """Return the numbers of the layers, outermost ones alone, whose outputs are images."""
-    return [k for k, layer in enumerate(evidence.opened.network.layers)
-            if len(getattr(layer, "output_shape", None) or ()) == 3]  # fmt: skip
+    layers = enumerate(evidence.opened.network.layers)
+    return [k for k, layer in layers if len(layer.output_shape) == 3]
 
 
 def plots(evidence: Evidence) -> list[Plot]:

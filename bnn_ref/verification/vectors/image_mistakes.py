@@ -175,7 +175,7 @@ def _flattened(layers):
             kept.append(None)
         flattened.append(layer)
         kept.append(k)
-        before = getattr(layer, "output_shape", None)
+        before = layer.output_shape
     return flattened, kept
 
 
