@@ -93,10 +93,7 @@ class Conv2D(Convolution, PointLayer):
     def draw_outputs(
         self, p: LayerParameters, h: NDArray[Any], stream: Stream, kind: str
     ) -> NDArray[Any]:
-        """Return the outputs (rows, P F), every draw's; arguments as for `Conv2DFlipout`'s.
-
-        Arguments as for `Conv2DFlipout.draw_outputs`.
-        """
+        """Return the outputs (rows, P F), every draw's; arguments as for `Conv2DFlipout`'s."""
         outputs = np.empty((len(h), self.outputs), h.dtype)
         for part in row_blocks(len(h)):
             outputs[part] = self.forward(p, None, h[part]).outputs  # E60

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..activations import get_activation
-from ..errors import expected
 from ..priors import Prior
 from .base import register
 from .blocks import row_blocks
@@ -30,7 +29,7 @@ from .records import LayerTrace
 from .sigmas import sigma
 
 if TYPE_CHECKING:
-    from ..noise import LayerNoise, Stream
+    from ..noise import Stream
     from .records import LayerParameters
 
 
@@ -55,10 +54,8 @@ class Conv2DFlipout(Convolution, FlipoutLayer):
         (kh, kw), and how far apart places are.
     padding : "valid" or "same"
         As TensorFlow pads, see `bnn_ref.layers.window`.
-    activation, kernel_prior, bias, bias_prior, scale_shift, initial_sigma
+    activation, kernel_prior, bias, bias_prior, scale_shift, initializer, initial_sigma
         As for `DenseFlipout`; a bias is (F,), and its posterior's draw the same at all places.
-    initializer : str
-        "tfp" as for `DenseFlipout`; "he": kernel_mu from N(0, sqrt(2 / (kh kw C))).
     input_shape : (int, int, int), optional
         (H, W, C). A network fills in the shape of the layer before; the first layer's is to be
         given.
@@ -80,31 +77,11 @@ class Conv2DFlipout(Convolution, FlipoutLayer):
     bias: str = "deterministic"
     bias_prior: Prior | tuple[float, float] | None = None
     scale_shift: float | None = None
-    initializer: str = "tfp"
-    initial_sigma: float | str | None = None
+    initializer: Any = "tfp"
+    initial_sigma: Any = None
     input_shape: tuple[int, ...] | None = None
 
     type = "Conv2DFlipout"
-
-    def draw_noise(self, stream: Stream, rows: int, estimator: str = "flipout") -> LayerNoise:
-        """Return the `LayerNoise` of so many rows.
-
-        Parameters
-        ----------
-        stream : Stream
-        rows : int
-            B.
-        estimator : "flipout" or "shared"
-
-        Raises
-        ------
-        ValueError
-            For "local" and "independent": the outputs at two places share their weights, so that no
-            noise of their own has the same distribution.
-        """
-        if estimator not in ("flipout", "shared"):
-            raise expected("estimator", f"'flipout' or 'shared' for {self.type}", repr(estimator))
-        return super().draw_noise(stream, rows, estimator)
 
     def forward(self, p: LayerParameters, noise: Any, h: NDArray[Any]) -> LayerTrace:
         """Return the `LayerTrace` of the forward pass.

@@ -215,7 +215,16 @@ class FlipoutLayer(Layer):
             B.
         estimator : "flipout" or "shared"
             The second has every sign +1.
+
+        Raises
+        ------
+        ValueError
+            For another, whose noise the layer does not have: where several outputs of an example
+            share their weights, as a convolution's do, noise of each output's own has another
+            distribution.
         """
+        if estimator not in ("flipout", "shared"):
+            raise expected("estimator", f"'flipout' or 'shared' for {self.type}", repr(estimator))
         if estimator == "shared":
             signs = [np.ones((rows, n), stream.dtype) for n in (self.channels, self.units)]
         else:
