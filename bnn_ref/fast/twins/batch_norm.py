@@ -52,10 +52,6 @@ class BatchNormTwin(Twin):
         self._run(p, plain(h).reshape(-1), self._out, p, len(h), kind)
         return self._out[: h.size].reshape(h.shape)
 
-    def kl(self, p, noise):
-        """Return 0: no weight has a posterior."""
-        return 0.0
-
     def statistics_after(self, p):
         """Return the running statistics after the step; as `Twin.statistics_after`."""
         n, place = self.layer.features, int(self.settings["statistics"][0])

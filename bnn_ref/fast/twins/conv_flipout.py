@@ -15,6 +15,7 @@ from ...kernels import records as at
 from ...kernels.conv_flipout import CONVOLUTION, UPDATE_WEIGHTS, convolve, convolve_back
 from ...kernels.window import describe_window
 from ...layers import DenseFlipout
+from ..chain import KINDS
 from ..crew import plain
 from ..members import is_compiled
 from ..places import Buffers
@@ -189,8 +190,7 @@ class ConvolutionTwin(Twin):
         noise, rows, mu = None, len(h), p.kernel_mu.reshape(-1)
         if kind != "mean":
             noise = self.layer.draw_noise(stream, rows if kind == "flipout" else 0)
-        kinds = {"weights": at.WEIGHTS, "flipout": at.FLIPOUT, "mean": at.MEAN}
-        delta, *bias = self._sample(p, noise, kinds[kind])
+        delta, *bias = self._sample(p, noise, KINDS[kind])
         out = np.empty((rows, self.layer.outputs), h.dtype)
         self._convolve(h, (delta if kind == "weights" else mu, delta, *bias),
                        noise if kind == "flipout" else None, out.reshape(-1), out.reshape(-1),

@@ -42,10 +42,6 @@ class ElementwiseTwin(Twin):
         self._run(plain(h).reshape(-1), out)
         return out.reshape(h.shape)
 
-    def kl(self, p, noise):
-        """Return 0: there are no weights."""
-        return 0.0
-
     def backward(self, grad_outputs, kl_weight, gradients):
         """Return the gradient by the inputs (B, I), a view; as `Twin.backward`."""
         if self.settings is None:

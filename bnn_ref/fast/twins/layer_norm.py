@@ -48,10 +48,6 @@ class LayerNormTwin(Twin):
         self._run(p, plain(h).reshape(-1), self._out, p, len(h))
         return self._out[: h.size].reshape(h.shape)
 
-    def kl(self, p, noise):
-        """Return 0: no weight has a posterior."""
-        return 0.0
-
     def backward(self, grad_outputs, kl_weight, gradients):
         """Return the gradient by the inputs (B, I), a view; as `Twin.backward`."""
         grad = plain(grad_outputs)

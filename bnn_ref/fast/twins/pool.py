@@ -41,10 +41,6 @@ class PoolTwin(Twin):
         self._run(plain(h).reshape(-1), self._out, self._taken, rows, False)
         return self._out[: rows * self.layer.outputs].reshape(rows, -1)
 
-    def kl(self, p, noise):
-        """Return 0: there are no weights."""
-        return 0.0
-
     def backward(self, grad_outputs, kl_weight, gradients):
         """Return the gradient by the inputs (B, I), a view; as `Twin.backward`."""
         rows = len(grad_outputs)
