@@ -19,7 +19,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..border import as_array
+from ..border import take_array
 from ..errors import expected
 from ..registry import Registry
 from .reduction import Reduction
@@ -37,9 +37,7 @@ def numbers(y: ArrayLike, shape: tuple[int, ...], hint: str = "") -> NDArray[Any
 
     What is in the hint stands behind the shape in the message.
     """
-    y = as_array(y, "y")
-    if y.dtype.kind not in "buif":
-        raise TypeError(f"y: expected numbers, found dtype {y.dtype}")
+    y = take_array(y, "y", finite=False)
     if y.shape != shape:
         raise expected("y", f"shape {shape}{hint}", y.shape)
     return y

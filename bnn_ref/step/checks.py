@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..border import as_array, check_choice, check_number
+from ..border import check_choice, check_number, take_array
 from ..errors import NonFinite, expected
 from ..noise import NOISES, IndependentNoise, LocalNoise, NestedNoise, Noise
 
@@ -43,9 +43,8 @@ def check_inputs(
     ValueError
         For rank below 2 or another number of inputs.
     """
-    x = as_array(x, "x")
-    if x.dtype.kind not in ("buifc" if np.dtype(dtype).kind == "c" else "buif"):
-        raise TypeError(f"x: expected numbers, found dtype {x.dtype}")
+    kinds = "buifc" if np.dtype(dtype).kind == "c" else "buif"
+    x = take_array(x, "x", kinds=kinds, finite=False)
     leading = leading_shape(network, x.shape)
     flat = x.reshape(-1, network.inputs)  # (B, I)
     return np.ascontiguousarray(flat, dtype), leading
@@ -96,9 +95,7 @@ def check_sample_weight(
     """
     if sample_weight is None:
         return None
-    weight = as_array(sample_weight, "sample_weight")
-    if weight.dtype.kind not in "buif":
-        raise TypeError(f"sample_weight: expected numbers, found dtype {weight.dtype}")
+    weight = take_array(sample_weight, "sample_weight", finite=False)
     if weight.shape != leading:
         raise expected("sample_weight", f"shape {leading}", weight.shape)
     weight = weight.astype(np.float64).reshape(-1)

@@ -119,8 +119,7 @@ def take_examples(
     y = take_targets(network, y, rows)
     total, weight = rows, None
     if sample_weight is not None:
-        weight = check_sample_weight(take_array(sample_weight, "sample_weight", finite=False),
-                                     (rows,))  # fmt: skip
+        weight = check_sample_weight(sample_weight, (rows,))
         total = float(weight.sum())
         if total == 0:
             raise expected("sample_weight", "at least one weight above 0", "none")
