@@ -45,6 +45,12 @@ def get_backend(backend: str | ModuleType = "numba") -> ModuleType:
     return reference
 
 
+def name_of(backend: ModuleType) -> str:
+    """Return "numba" or "numpy" for a backend that is one of ours, else its module's last name."""
+    name = backend.__name__.rpartition(".")[2]
+    return {"compiled": "numba", "reference": "numpy"}.get(name, name)
+
+
 def why_not_numba() -> str | None:
     """Return why the numba back end cannot be used, in a few words, or None where it can."""
     try:

@@ -10,10 +10,11 @@ def add_arguments(parser):
 
 def run(args):
     """Print versions, BLAS, threads and folders; return the exit code."""
+    from ..fast.threads import available_cores
     from ..runs import environment
 
     facts = environment.describe()
-    facts["cores"] = environment.available_cores()
+    facts["cores"] = available_cores()
     facts["optional"] = environment.optional_versions()
     facts["back_end"], facts["cache_folder"] = environment.default_backend()
     if args.json:

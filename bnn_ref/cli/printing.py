@@ -3,8 +3,8 @@
 import shlex
 import sys
 
+from ..backends import name_of
 from ..errors import one_line
-from .settings import name_of
 
 
 def temperature_words(trainer):

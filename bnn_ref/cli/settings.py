@@ -4,6 +4,7 @@ import os
 import warnings
 
 from ..activations import ACTIVATIONS
+from ..border import check_size
 from ..defaults import OF_TRAINER, SETTINGS, hidden_of, total_steps
 from ..errors import expected
 from ..networks import NAMED
@@ -120,18 +121,13 @@ def resolve(args, config=None, run=None):
             raise ValueError(f"--network and {option(name)}: expected one of the two, found both")
     for name in ("batch_size", "draws", "draws_per_step", "holdout", "steps", "epochs", "seed",
                  "split"):  # fmt: skip
-        _check_whole(name, settings[name], least=name in ("batch_size", "draws", "draws_per_step"))
+        if settings[name] is not None:
+            least = int(name in ("batch_size", "draws", "draws_per_step"))
+            check_size(settings[name], option(name), least)
     for name in ("likelihood", "learning_rate", "initial_sigma"):
         if settings[name] is not None:
             settings[name] = _canonical(name, settings[name])
     return settings
-
-
-def _check_whole(name, value, least):
-    if value is not None and value < least:
-        raise ValueError(
-            f"{option(name)}: expected a whole number, at least {int(least)}, found {value}"
-        )
 
 
 def _canonical(name, value):
@@ -200,11 +196,6 @@ def check_threads(threads, backend):
             stacklevel=2,
         )
     return threads
-
-
-def name_of(backend):
-    """Return "numpy" or "numba" for a back end's module."""
-    return "numpy" if backend.__name__.endswith("reference") else "numba"
 
 
 def refuse_other_data(config, dataset, run):

@@ -2,6 +2,7 @@
 
 import time
 
+from ..backends import name_of
 from ..defaults import total_steps
 from . import settings as choices
 from .printing import Printer, print_end, print_next, print_scores
@@ -87,7 +88,7 @@ def _run(args, folder):
             return _finish(args, settings, dataset, trainer, history, folder, 0.0)
     else:
         trainer, history = choices.make_trainer(settings, network, dataset, args.threads), None
-    settings["backend"] = choices.name_of(trainer.backend)
+    settings["backend"] = name_of(trainer.backend)
     choices.check_threads(args.threads, settings["backend"])
     if folder:
         write = folder.go_on if resume else folder.create

@@ -29,10 +29,13 @@ def count_threads(threads=None):
         if not asked.isdecimal():
             raise expected(VARIABLE, "a whole number, at least 1", repr(asked))
         return check_size(int(asked), VARIABLE, most=MOST)
+    return (_performance_cores() if sys.platform == "darwin" else None) or available_cores()
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    if sys.platform == "darwin":
-        return _performance_cores() or os.cpu_count() or 1
     return os.cpu_count() or 1
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..fast.threads import available_cores
 
 FEATURES = ("fma", "avx", "avx2", "avx512f", "neon", "sve")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
@@ -25,13 +26,6 @@ def version_of(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def blas() -> tuple[str, int]:
@@ -125,9 +119,9 @@ def optional_versions() -> dict[str, str | None]:
 
 def default_backend() -> tuple[str, str | None]:
     """Return (name, folder of compiled kernels or None) of the back end that serves by default."""
-    from ..backends import get_backend
+    from ..backends import get_backend, name_of
 
-    if get_backend().__name__.endswith("reference"):
+    if name_of(get_backend()) == "numpy":
         return "numpy", None
     from ..kernels.cache import cache_folder
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..border import check_size
 from ..errors import expected, missing
-from ..runs import environment
+from ..fast.threads import available_cores
 from ..storage.jsonfile import plain
 from ..storage.lock import sole_writer
 from .cells import Outcome, Store, key_of, name_of
@@ -77,7 +77,7 @@ def connect(
             yield client
         return
     if workers is None:
-        workers = max(1, environment.available_cores() // threads)
+        workers = max(1, available_cores() // threads)
     with (
         LocalCluster(
             n_workers=check_size(workers, "workers", most=MOST),

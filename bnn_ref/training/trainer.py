@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from ..backends import get_backend
+from ..backends import get_backend, name_of
 from ..border import check_dtype, check_number, check_size, check_word
 from ..errors import expected
 from ..network import Network
@@ -174,11 +174,9 @@ class Trainer:
     def __repr__(self) -> str:
         layers = self.network.layers
         sizes = "-".join(str(n) for n in (layers[0].inputs, *(layer.outputs for layer in layers)))
-        module = self.backend.__name__.rpartition(".")[2]
-        backend = {"compiled": "numba", "reference": "numpy"}.get(module, module)
         return (
             f"Trainer({sizes}, N = {self.num_examples:g}, {self.state.step} steps taken, "
-            f"{self.dtype}, {backend})"
+            f"{self.dtype}, {name_of(self.backend)})"
         )
 
     def __getstate__(self) -> dict[str, Any]:
