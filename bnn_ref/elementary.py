@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 NEAR = (-0.75, 3.0)  # sigma/s - 1 within which a Normal's KL takes `ratio_gap`
 SQRT_HALF = np.sqrt(0.5)
+HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
 
 
 def log1p(z: NDArray[Any]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import check_flag
-from ..elementary import sigmoid, softplus, softplus_inverse
+from ..elementary import HALF_LOG_TWO_PI, sigmoid, softplus, softplus_inverse
 from ..errors import expected
 from .base import NOTHING, Likelihood, ReductionClass, numbers, refuse_first, register, share
 from .reduction import NormalReduction
@@ -141,7 +141,7 @@ class Normal(Likelihood):
         """
         s = self.scales(own, z.real.dtype)
         t = (y.astype(z.real.dtype) - z) / s  # E4
-        constant = z.real.dtype.type(0.5 * np.log(2 * np.pi))
+        constant = z.real.dtype.type(HALF_LOG_TWO_PI)
         return np.sum(0.5 * t * t + (np.log(s) + constant), -1)  # E4
 
     def slope(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..border import check_number
-from ..elementary import sigmoid, softplus
+from ..elementary import HALF_LOG_TWO_PI, sigmoid, softplus
 from ..errors import expected
 from .base import NOTHING, Likelihood, ReductionClass, register
 from .normal import Normal
@@ -147,7 +147,7 @@ class PredictedNormal(Likelihood):
         """
         mean, s, _ = self.parts(z)
         t = (y.astype(z.real.dtype) - mean) / s  # E29
-        constant = z.real.dtype.type(0.5 * np.log(2 * np.pi))
+        constant = z.real.dtype.type(HALF_LOG_TWO_PI)
         return np.sum(0.5 * t * t + (np.log(s) + constant), -1)  # E29
 
     def slope(

@@ -94,7 +94,7 @@ class Prior:
         """Raise where loc or scale is an array: what `check_shape` is for a prior of numbers."""
         for name in ("loc", "scale"):
             if np.ndim(getattr(self, name)):
-                raise ValueError(f"{thing}.{name}: expected a number, found an array")
+                raise expected(f"{thing}.{name}", "a number", "an array")
 
     def bind(
         self, eps: NDArray[Any] | None = None, own: Mapping[str, NDArray[Any]] | None = None

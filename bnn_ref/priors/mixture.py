@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..elementary import HALF_LOG_TWO_PI
 from ..errors import expected
 from .base import Prior, register
 
@@ -153,6 +154,3 @@ class DrawnMixture(Prior):
         """
         by_w = self.prior.penalty_gradient(mu + sigma * self.eps)
         return by_w, by_w * self.eps - 1 / sigma  # E27
-
-
-HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..elementary import NEAR, ratio_gap
+from ..elementary import HALF_LOG_TWO_PI, NEAR, ratio_gap
 from ..errors import expected
 from .base import KLParts, Prior, register
 
@@ -113,7 +113,7 @@ class NormalPrior(Prior):
         """
         m, s = self._numbers(mu.real.dtype)
         z = (mu - m) / s
-        return 0.5 * z * z + (np.log(s) + s.dtype.type(0.5 * np.log(2 * np.pi)))  # E24
+        return 0.5 * z * z + (np.log(s) + s.dtype.type(HALF_LOG_TWO_PI))  # E24
 
     def penalty_gradient(self, mu: NDArray[Any]) -> NDArray[Any]:
         """Return the derivative of `penalty` by mu, (mu - m) / s^2; arguments as for `penalty`."""

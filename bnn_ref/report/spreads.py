@@ -12,12 +12,11 @@ from .figure import Plot
 from .predictions import EXAMPLES
 from .regression import drawn_normals, target_name
 from .shifts import ROWS, gradual, noticed, strangers
+from .uncertainty import PARTS
 
 if TYPE_CHECKING:
     from ..prediction.prediction import Prediction
     from .evidence import Evidence
-
-PARTS = ("total", "aleatoric", "epistemic")
 
 
 def example_plots(evidence: Evidence) -> list[Plot]:

@@ -113,12 +113,12 @@ def prediction_columns(prediction: Prediction, encoding: Encoding) -> dict[str, 
     p = prediction.probabilities
     if not encoding.targets.exclusive:
         classes = np.array([0, 1] if encoding.classes is None else encoding.classes)
-        chosen = classes[(p > 0.5).astype(int)]
+        chosen = classes[prediction.classes]
         columns = {f"class{end}": chosen[:, k] for k, end in enumerate(numbered)}
         columns |= {f"probability{end}": p[:, k] for k, end in enumerate(numbered)}
     else:
         classes = np.array(range(outputs) if encoding.classes is None else encoding.classes)
-        columns = {"class": classes[np.argmax(p, axis=-1)]}
+        columns = {"class": classes[prediction.classes]}
         columns |= {f"probability_{name}": p[:, k] for k, name in enumerate(classes)}
     for name in ("total_entropy", "expected_entropy", "mutual_information"):
         columns[name] = getattr(prediction, name)

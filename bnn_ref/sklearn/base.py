@@ -106,7 +106,7 @@ class Flipout(BaseEstimator):
     def _partial_fit(self, X, y, sample_weight, classes=None):
         self._check_settings()
         for name, value in (("early_stopping", True), ("temperature", "held-out")):
-            if getattr(self, name) is value or getattr(self, name) == value:
+            if getattr(self, name) == value:
                 raise ValueError(f"partial_fit does not support {name}={value!r}")
         first = not hasattr(self, "state_")
         rows = self._take(X, y, sample_weight, first, classes)
