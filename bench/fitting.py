@@ -19,6 +19,7 @@ class Task(NamedTuple):
     Attributes
     ----------
     name : str
+        Of IDX files, of which a folder may hold MNIST or another's, the folder's.
     workload : Workload
     x, y : arrays
         Training rows.
@@ -93,7 +94,8 @@ def read(data, dtype):
         workload = Workload((data_set.inputs, 128, 128, data_set.outputs), 128)
         x, y = np.asarray(data_set.train.x[:]), np.asarray(data_set.train.y).astype(np.int64)
         held_x, held_y = np.asarray(data_set.validation.x[:]), np.asarray(data_set.validation.y)
-        return Task(kind, workload, x, y, held_x, held_y, *GOALS[kind])
+        name = kind if kind == "digits" else Path(data).resolve().name
+        return Task(name, workload, x, y, held_x, held_y, *GOALS[kind])
     rows = hold_out(read_split(Path(data).resolve().parent, kind, 0), 0)
     (x_loc, x_scale), (y_loc, y_scale) = moments(rows.x), moments(rows.y)
 
