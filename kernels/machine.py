@@ -5,8 +5,10 @@ order; those of memory are in `addresses.py`. LLVM splits what a processor has n
 for.
 """
 
+import os
+
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 
 from .later import cgutils, intrinsic, types
 
@@ -201,22 +203,17 @@ def lane_sum(magnitudes):
     return total
 
 
-def yield_symbol(known=binding.address_of_symbol):
-    """Return the name of the C function that gives up a time slice, or None where there is none."""
-    return next((name for name in ("sched_yield", "SwitchToThread") if known(name)), None)
-
-
-_YIELD = yield_symbol()
+# the C function that gives up a time slice
+GIVE_WAY = "SwitchToThread" if os.name == "nt" else "sched_yield"
 
 
 @intrinsic
 def give_way(typingctx):
-    """Let another thread run, where the platform has a function for it."""
+    """Let another thread run."""
 
     def codegen(context, builder, signature, args):
-        if _YIELD is not None:
-            kind = ir.FunctionType(I32, [])
-            builder.call(cgutils.get_or_insert_function(builder.module, kind, _YIELD), [])
+        kind = ir.FunctionType(I32, [])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, GIVE_WAY), [])
         return context.get_dummy_value()
 
     return types.void(), codegen

@@ -31,6 +31,7 @@ from .jit import kernel
 from .machine import give_way
 
 PATIENCE = 2000  # looks at a counter before a waiting thread gives way
+GIVING_WAY = 40_000  # times that a thread gives way to thread 0, which may lie still: some 20 ms
 # places in `control`, a cache line each: tasks done, whether thread 0 is there; then, for each
 # phase, how many tasks were asked for, taken from the front, and from the back
 DONE, OPEN, CONTROL = 0, 8, 16
@@ -56,7 +57,7 @@ def come(control, thread):
     if thread == 0:
         fetch_add(control, OPEN, 1)
         return True
-    return wait(control, OPEN, 1, 2 * PATIENCE)
+    return wait(control, OPEN, 1, PATIENCE + GIVING_WAY)
 
 
 @kernel

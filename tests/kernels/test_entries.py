@@ -11,7 +11,9 @@ import processes
 import pytest
 from numba.core.errors import TypingError
 
-from bnn_ref.kernels import cache, entries, kinds, later, processor
+from bnn_ref.kernels import cache, entries, kinds, later, processor, tasks
+from bnn_ref.kernels.boundary import compile_object
+from bnn_ref.kernels.machine import GIVE_WAY
 from bnn_ref.kernels.run import run
 
 
@@ -34,6 +36,16 @@ def test_it_takes_arrays_of_a_dtype_and_whole_numbers(dtype):
     np.testing.assert_array_equal(b, [[0, 0], [2, 2], [0, 0]])
     double(a, b, True)
     assert (np.dtype(dtype), np.dtype(dtype), None) in double.versions
+
+
+@entries.entry
+def wait_for_one(control):
+    tasks.wait(control, tasks.DONE, 1, -1)
+
+
+def test_a_thread_that_waits_gives_way_to_others():
+    code = compile_object(wait_for_one.py_func, [kinds.Kind(kinds.ARRAY, np.dtype(np.int64), 1)])
+    assert GIVE_WAY.encode() in code  # else it holds its core against the thread it waits for
 
 
 A, B = np.arange(4.0), np.zeros((4, 2))

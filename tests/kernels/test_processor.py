@@ -15,7 +15,6 @@ from bnn_ref.fast.places import cut_evenly
 from bnn_ref.fast.plan import update_tile
 from bnn_ref.fast.workspace import Workspace
 from bnn_ref.kernels import processor
-from bnn_ref.kernels.machine import yield_symbol
 from bnn_ref.kernels.processor import describe
 
 PC, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
@@ -35,11 +34,6 @@ PC, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
 )
 def test_vectors_and_registers(triple, features, wanted):
     assert describe(triple, features) == wanted
-
-
-@pytest.mark.parametrize("name", ["sched_yield", "SwitchToThread", None])
-def test_a_waiting_thread_yields_by_what_the_platform_has(name):
-    assert yield_symbol(lambda symbol: symbol == name) == name
 
 
 @pytest.mark.parametrize(("said", "wanted"), [("6\n", 6), ("", 8), ("unknown oid\n", 8)])
