@@ -16,7 +16,7 @@ from ..prediction import (
 )
 from .axes import new_axes, new_figure
 from .model import Model, model_of
-from .theme import PRINT, legend
+from .theme import PRINT, Theme, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,6 +103,36 @@ def _of_classes(thing: Any) -> Model:
     return model
 
 
+def reliability_bins(
+    axes: Axes,
+    theme: Theme,
+    count: npt.NDArray[np.int64],
+    mean: npt.NDArray[np.float64],
+    accuracy: npt.NDArray[np.float64],
+) -> None:
+    """Draw the filled bins with their 95 % intervals, a count beside each, and the diagonal.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    theme : Theme
+    count, mean, accuracy : arrays (bins,)
+        As `calibration_bins` returns them.
+    """
+    count, mean, accuracy = (values[count > 0] for values in (count, mean, accuracy))
+    low, high = wilson_interval(accuracy, count)
+    bars = np.maximum([accuracy - low, high - accuracy], 0)
+    axes.plot([0, 1], [0, 1], color=theme.muted, linewidth=1.0, label="perfectly calibrated")
+    axes.errorbar(mean, accuracy, bars, fmt="o", color=theme.blue, markersize=5,
+                  capsize=2, linewidth=1.2, label="bins, 95 % intervals")  # fmt: skip
+    for c, m, a in zip(count, mean, accuracy, strict=True):
+        axes.annotate(f"{c:,}", (m, a), (6, -3), fontsize=7.5, textcoords="offset points",
+                      color=theme.muted)  # fmt: skip
+    axes.set_xlim(right=1.12)  # room for the last bin's count
+    axes.set_xlabel("mean predicted probability in the bin")
+    axes.set_ylabel("share of right predictions")
+
+
 def reliability(
     model: Any,
     x: npt.ArrayLike,
@@ -114,10 +144,10 @@ def reliability(
 ) -> Axes:
     """Return axes with a reliability diagram: is a prediction of 0.8 right in 8 cases of 10?
 
-    Points are bins of equal width, with their counts and 95 % intervals (Wilson). The title gives
-    the expected calibration error beside the one that chance alone gives a perfectly calibrated
-    model at these confidences: a mean over simulated answers, each right with the probability
-    that it says.
+    Points are bins of equal width, with their counts and 95 % intervals (Wilson). The lower corner
+    gives the expected calibration error beside the one that chance alone gives a perfectly
+    calibrated model at these confidences: a mean over simulated answers, each right with the
+    probability that it says.
 
     Parameters
     ----------
@@ -140,18 +170,8 @@ def reliability(
     p = model.predict(x, y, draws)
     confidence, right = p.confidence.ravel(), (p.classes == p.targets).ravel()
     count, mean, accuracy = calibration_bins(confidence, right, bins)
-    filled = count > 0
-    low, high = wilson_interval(accuracy[filled], count[filled])
-    bars = np.maximum([accuracy[filled] - low, high - accuracy[filled]], 0)
     axes = new_axes(ax)
-    axes.plot([0, 1], [0, 1], color=PRINT.muted, linewidth=1.0, label="perfectly calibrated")
-    axes.errorbar(mean[filled], accuracy[filled], bars, fmt="o", color=PRINT.blue, markersize=5,
-                  capsize=2, linewidth=1.2, label="bins, 95 % intervals")  # fmt: skip
-    for c, m, a in zip(count[filled], mean[filled], accuracy[filled], strict=True):
-        axes.annotate(f"{c:,}", (m, a), (0, -12), fontsize=7.5, textcoords="offset points",
-                      color=PRINT.muted, ha="center")  # fmt: skip
-    axes.set_xlabel("mean predicted probability in the bin")
-    axes.set_ylabel("share of right predictions")
+    reliability_bins(axes, PRINT, count, mean, accuracy)
     error = calibration_error(confidence, right, bins)
     chance = chance_calibration_error(confidence, bins)
     axes.text(0.98, 0.03, f"calibration error {error:.4f}, by chance alone {chance:.4f}",

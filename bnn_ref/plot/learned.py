@@ -133,7 +133,7 @@ def learning(run: Fit | History, *, ax: Axes | None = None) -> Axes:
     parts = {
         "loss": [record["loss"] for record in records],
         "nll": [record["nll"] for record in records],
-        "kl_weight * kl": [record["kl_weight"] * record["kl"] for record in records],
+        "kl_weight * kl": [record["loss"] - record["nll"] for record in records],
     }
     for k, (name, values) in enumerate(parts.items()):
         color, style = PRINT.series(k)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..plot.classes import reliability_bins
 from ..plot.theme import legend, new_figure
 from ..prediction import calibration_bins, chance_calibration_error, wilson_interval
 from .figure import Plot
@@ -31,26 +32,15 @@ def plots(evidence: Evidence) -> list[Plot]:
 
 def _reliability(evidence, count, mean, accuracy, error, chance):
     filled = count > 0
-    low, high = wilson_interval(accuracy, count)
-    bars = np.maximum(np.stack([accuracy - low, high - accuracy])[:, filled], 0)
+    low, _ = wilson_interval(accuracy[filled], count[filled])
 
     def draw(theme):
         figure, axes = new_figure(theme)
-        axes.plot([0, 1], [0, 1], color=theme.muted, linewidth=1.0, label="perfectly calibrated")
-        axes.errorbar(mean[filled], accuracy[filled], bars, fmt="o", color=theme.blue,
-                      markersize=5, capsize=2, linewidth=1.2,
-                      label="bins, 95 % interval")  # fmt: skip
-        for c, m, a in zip(count[filled], mean[filled], accuracy[filled], strict=True):
-            last = m > 0.9
-            axes.annotate(f"{c:,}", (m, a), (3, 7) if last else (6, -3), fontsize=7.5,
-                          textcoords="offset points", ha="right" if last else "left",
-                          color=theme.muted)  # fmt: skip
-        left = max(0.0, min(mean[filled].min(), low[filled].min()) - 0.1)
-        axes.set_xlim(left - 0.03, 1.03)
+        reliability_bins(axes, theme, count, mean, accuracy)
+        left = max(0.0, min(mean[filled].min(), low.min()) - 0.1)
+        axes.set_xlim(left=left - 0.03)
         axes.set_ylim(left - 0.05, 1.1)
         axes.set_yticks([tick for tick in np.linspace(0, 1, 6) if tick >= left])
-        axes.set_xlabel("mean predicted probability in the bin")
-        axes.set_ylabel("share of right predictions")
         legend(axes, theme)
         return figure
 

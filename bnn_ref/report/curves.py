@@ -52,7 +52,7 @@ def _words(name, series, unit):
 def _loss(records):
     steps, loss = _column(records, "loss")
     nll = [r["nll"] for r in records]
-    weighted = [r["kl"] * r["kl_weight"] for r in records]
+    weighted = [r["loss"] - r["nll"] for r in records]  # a mean as these are; kl is one step's
     series = [("loss", steps, loss), ("kl_weight * KL", steps, weighted), ("nll", steps, nll)]
     return Plot(
         "training-loss",
@@ -104,7 +104,7 @@ def _kl(records):
     return Plot(
         "training-kl",
         "KL of the posterior from the prior",
-        "Summed over all weights, before kl_weight.",
+        "Summed over all weights, before kl_weight; at the step itself, no average.",
         f"Line chart. {_words('KL', (steps, kl), 'nats')}.",
         lambda theme: _lines(theme, [("KL", steps, kl)], "KL, nats", log=True),
     )

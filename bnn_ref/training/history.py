@@ -27,7 +27,8 @@ class History:
         accuracy or rmse on the batches as they were trained; validation_nats and
         validation_accuracy or validation_rmse at the posterior mean where there are such rows;
         drift, see `bnn_ref.training.convergence`.
-        loss, nll and the score are means over examples, a smaller last batch counting for less.
+        loss, nll and the score are means over examples, a smaller last batch counting for less;
+        kl and kl_weight are those of the last step.
     pending : dict
         Sums since the last record, so that an interrupted run's records are the same.
     """

@@ -17,6 +17,7 @@ from bnn_ref import (
 
 pytest.importorskip("matplotlib").use("Agg")
 sklearn = pytest.importorskip("sklearn")
+from matplotlib.transforms import Bbox  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 
@@ -134,6 +135,10 @@ def test_reliability_counts_every_row_and_names_both_errors(classifier):
         if inside.any():
             gaps += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
     assert f"calibration error {gaps:.4f}, by chance alone" in axes.texts[-1].get_text()
+    axes.figure.draw_without_rendering()
+    bars = [Bbox(axes.transData.transform(bar)) for bar in axes.collections[0].get_segments()]
+    for text in axes.texts[:-1]:
+        assert not text.get_window_extent().count_overlaps(bars), text
 
 
 def test_the_error_by_chance_alone():
@@ -152,6 +157,16 @@ def test_posterior_and_learning(line):
     loss, nll, kl = (np.asarray(one.get_ydata()) for one in axes.lines)
     np.testing.assert_allclose(nll + kl, loss, rtol=1e-6)
     np.testing.assert_array_equal(loss, [record["loss"] for record in run.history.records])
+    last = [record["kl_weight"] * record["kl"] for record in run.history.records]
+    np.testing.assert_allclose(kl, last, rtol=1e-4)  # records of one step each
+
+
+def test_the_parts_of_the_loss_add_up_where_a_record_is_of_many_steps():
+    x, y = toys.sine(60)
+    network = Network([DenseFlipout(1, 8, "tanh"), DenseFlipout(8, 1)], Normal(0.3))
+    run = fit(network, (x, y[:, None]), steps=30, report_every=10, backend="numpy")
+    loss, nll, kl = (np.asarray(one.get_ydata()) for one in plot.learning(run).lines)
+    np.testing.assert_allclose(nll + kl, loss, rtol=1e-12)
 
 
 def test_first_layer_as_pictures():
