@@ -14,6 +14,7 @@ INK, BACK, EDGE, GIVEN, MADE = "#1b1f24", "#c24e00", "#0072b2", "#e3eff8", "#fff
 BOX = (134, 48)  # width and height of a node
 SIZE = (800, 640)
 APART = 7  # half the distance of an edge's two arrows
+BESIDE = 11  # from an arrow to its label
 
 
 class Node(NamedTuple):
@@ -46,7 +47,7 @@ NODES = {
     "mean": Node(120, 376, "h kernel_mu", "(B, O), E3"),
     "delta": Node(624, 280, "delta", "(I, O), E2"),
     "turned": Node(450, 376, "perturbation", "(B, O), E2"),
-    "bias": Node(660, 476, "bias", "(O,) or (B, O)", True),
+    "bias": Node(660, 496, "bias", "(O,) or (B, O)", True),
     "a": Node(300, 496, "a", "(B, O), E3"),
     "outputs": Node(300, 600, "outputs", "(B, O), E3"),
 }
@@ -58,7 +59,7 @@ EDGES = (
     Edge("h", "mean", "", "E12", (0.5, 0.55)),
     Edge("mu", "mean", "", "E9", (0.5, 0.5)),
     Edge("hs", "turned", "", "E12", (0.5, 0.5)),
-    Edge("delta", "turned", "* sign_output", "E10", (0.62, 0.45)),
+    Edge("delta", "turned", "* sign_output", "E10", (0.45, 0.45)),
     Edge("mean", "a", "+", "", (0.5, 0.5)),
     Edge("turned", "a", "+", "", (0.5, 0.5)),
     Edge("bias", "a", "+", "sum over B, E15", (0.55, 0.5)),
@@ -99,8 +100,8 @@ def arrow(edge):
             f'stroke-width="1.8" marker-end="url(#{name})"{dashes}/>'
         )
     for label, shift, color, at in (
-        (edge.forth, side + 5, INK, edge.at[0]),
-        (edge.back, -side - 5, BACK, edge.at[1]),
+        (edge.forth, side + BESIDE, INK, edge.at[0]),
+        (edge.back, -side - BESIDE, BACK, edge.at[1]),
     ):
         if label:
             lines.append(words(label, start, end, at, shift, color))
