@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .errors import expected
+
 NEAR = (-0.75, 3.0)  # sigma/s - 1 within which a Normal's KL takes `ratio_gap`
 SQRT_HALF = np.sqrt(0.5)
 HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
@@ -85,7 +87,7 @@ def softplus_inverse(y: ArrayLike) -> NDArray[Any]:
         y = y.astype(np.float64)
     if not np.all(y > 0):
         worst = np.min(y) if not np.any(np.isnan(y)) else np.nan
-        raise ValueError(f"softplus_inverse: expected values above 0, found {worst}")
+        raise expected("softplus_inverse", "values above 0", worst)
     return y + np.log(-np.expm1(-y))
 
 

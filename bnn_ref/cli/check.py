@@ -3,6 +3,7 @@
 import json
 import sys
 
+from ..errors import expected
 from ..storage.archive import LIMIT
 
 
@@ -35,7 +36,7 @@ def run(args):
         print("pairs: " + "; ".join(" + ".join(pair) for pair in PAIRS))
         return 0
     if not args.files:
-        raise ValueError("check: expected at least one file, found none")
+        raise expected("check", "at least one file", "none")
     from ..verification.vectors.checking import compare_file
 
     checks = []

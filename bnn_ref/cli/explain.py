@@ -1,5 +1,6 @@
 """``bnn-ref explain``."""
 
+from ..errors import expected
 from . import objective
 
 EPILOG = """\
@@ -41,10 +42,10 @@ def run(args):
         return objective.run(args)
     check_word(args.seed, "--seed", 64)
     if args.vector and args.topic != "step":
-        raise ValueError(f"--vector: expected the topic step with it, found {args.topic}")
+        raise expected("--vector", "the topic step with it", args.topic)
     if args.run_folder is None:
         if args.data:
-            raise ValueError("--data: expected --run RUN with it, found none")
+            raise expected("--data", "--run RUN with it", "none")
         subject = small_subject(args.seed)
     else:
         from ..explain import run_subject

@@ -1,5 +1,7 @@
 """`bnn-ref explain objective`: what a person's own loss is, from what they know of it."""
 
+from ..errors import expected
+
 
 def add_arguments(parser):
     """Add the topic's arguments."""
@@ -26,11 +28,11 @@ def run(args):
 
     for name in ("examples", "batch", "weights"):
         if getattr(args, name) is None:
-            raise ValueError(f"explain objective: expected --{name}, found none")
+            raise expected("explain objective", f"--{name}", "none")
     try:
         weights = [int(part) for part in args.weights.split(",")]
     except ValueError:
-        raise ValueError(f"--weights: expected whole numbers, found {args.weights!r}") from None
+        raise expected("--weights", "whole numbers", repr(args.weights)) from None
     objective = explain_objective(
         args.examples, args.batch, weights, kl=args.kl, kl_factor=args.kl_factor, added=args.added,
         loss=args.loss, reduction=args.reduction, outputs=args.outputs, residual=args.residual,

@@ -2,6 +2,7 @@
 
 import os
 
+from ..errors import expected
 from .evaluate import add_prediction_options, open_run, prediction_options
 from .printing import print_notes
 from .reading import add_reading, reading_of
@@ -48,9 +49,9 @@ def run(args):
 def _check_output(args):
     """Refuse, before any work, a name of another kind or one that would replace an input."""
     if os.path.splitext(args.output)[1] not in (".csv", ".npz"):
-        raise ValueError(f"--output: expected a name in .csv or .npz, found {args.output!r}")
+        raise expected("--output", "a name in .csv or .npz", repr(args.output))
     if os.path.isdir(args.output):
-        raise ValueError(f"--output: expected a file, found the folder {args.output}")
+        raise expected("--output", "a file", f"the folder {args.output}")
     if os.path.exists(args.output):
         kept = [args.input, os.path.join(args.run_folder, "checkpoint.npz")]
         for path in kept:

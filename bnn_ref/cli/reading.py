@@ -1,5 +1,7 @@
 """The options that say how a text table or an npz is read: the same for every command."""
 
+from ..errors import expected
+
 OPTIONS = {
     "header": ("yes|no", "whether a text table's first line names its columns (default: as it "
                "looks, and what was taken is printed)"),
@@ -44,13 +46,13 @@ def given_reading(args, source):
 
     given = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     if given and source is None:
-        raise ValueError(f"{option(min(given))}: expected --data PATH with it, found none")
+        raise expected(option(min(given)), "--data PATH with it", "none")
     if given:
         kind = kind_of(source)
         for name in given:
             if (kind == "npz") != (name == "arrays") or kind not in ("npz", "table"):
                 wanted = "an npz" if name == "arrays" else "a text table"
-                raise ValueError(f"{option(name)}: expected {wanted} to read, found {source}")
+                raise expected(option(name), f"{wanted} to read", source)
         Reading.from_settings(given)
     return given
 
@@ -69,5 +71,5 @@ def reading_of(args, source, settings, run):
     for name in OF_INPUTS:
         if name in given and given[name] != settings.get(name):
             wanted = f"{settings.get(name) or 'none'}, as {run} records"
-            raise ValueError(f"{option(name)}: expected {wanted}, found {given[name]}")
+            raise expected(option(name), wanted, given[name])
     return Reading.from_settings({**settings, **given})

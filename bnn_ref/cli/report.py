@@ -2,6 +2,7 @@
 
 import os
 
+from ..errors import expected
 from .reading import add_reading, given_reading, reading_of
 
 EPILOG = """\
@@ -54,8 +55,8 @@ def _check_place(path, plots):
     """Refuse places that no file can be written to, before there is any work done."""
     folder = os.path.dirname(path) or "."
     if os.path.isdir(path):
-        raise ValueError(f"-o: expected a file to write, found the folder {path}")
+        raise expected("-o", "a file to write", f"the folder {path}")
     if not os.path.isdir(folder):
-        raise ValueError(f"-o: expected an existing folder for {path}, found none at {folder}")
+        raise expected("-o", f"an existing folder for {path}", f"none at {folder}")
     if plots and os.path.exists(plots) and not os.path.isdir(plots):
-        raise ValueError(f"--plots: expected a folder, found the file {plots}")
+        raise expected("--plots", "a folder", f"the file {plots}")

@@ -25,7 +25,7 @@ def sizes(text):
     except ValueError:
         widths = [0]
     if any(size < 1 for size in widths):
-        raise ValueError(f"--layers: expected whole numbers above 0 like 128,128, found {text!r}")
+        raise expected("--layers", "whole numbers above 0 like 128,128", repr(text))
     return widths
 
 
@@ -110,7 +110,7 @@ def resolve(args, config=None, run=None):
     for name, value in given.items():
         if name in recorded and name not in FREE and _canonical(name, value) != recorded[name]:
             wanted = f"{recorded[name]}, as {run} records"
-            raise ValueError(f"{option(name)}: expected {wanted}, found {value}")
+            raise expected(option(name), wanted, value)
     settings = {**DEFAULTS, **recorded, **given}
     if "steps" in given:
         settings["epochs"] = None
@@ -118,7 +118,7 @@ def resolve(args, config=None, run=None):
         settings["steps"] = None
     for name in without_use(settings["network"]):
         if name in given and name not in recorded:
-            raise ValueError(f"--network and {option(name)}: expected one of the two, found both")
+            raise expected(f"--network and {option(name)}", "one of the two", "both")
     for name in ("batch_size", "draws", "draws_per_step", "holdout", "steps", "epochs", "seed",
                  "split"):  # fmt: skip
         if settings[name] is not None:
@@ -147,7 +147,7 @@ def parse_sigma(text, thing):
     try:
         return text if text == "prior" else float(text)
     except ValueError:
-        raise ValueError(f"{thing}: expected a number or prior, found {text!r}") from None
+        raise expected(thing, "a number or prior", repr(text)) from None
 
 
 def make_network(settings, dataset):

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from ..errors import expected
 from ..networks import NAMED
 from .printing import print_notes
 from .reading import add_reading, given_reading
@@ -178,12 +179,12 @@ def parse_settings(words):
         name, equals, text = word.partition("=")
         if name not in DEFAULTS or not equals:
             known = ", ".join(DEFAULTS)
-            raise ValueError(f"setting: expected NAME=VALUES of {known}, found {word!r}")
+            raise expected("setting", f"NAME=VALUES of {known}", repr(word))
         if name in choices:
-            raise ValueError(f"setting {name}: expected once, found twice")
+            raise expected(f"setting {name}", "once", "twice")
         choices[name] = [value for part in text.split(",") for value in parse_value(name, part)]
     if "steps" in choices and "epochs" in choices:
-        raise ValueError("settings steps and epochs: expected one of the two, found both")
+        raise expected("settings steps and epochs", "one of the two", "both")
     return choices
 
 
@@ -221,5 +222,5 @@ def parse_value(name, text):
         kind = kinds.get(name, "a number")
         if name == "learning_rate":
             kind = "a number, cosine or cosine:PEAK:FLOOR:WARM_UP"
-        raise ValueError(f"setting {name}: expected {kind}, found {text!r}") from None
+        raise expected(f"setting {name}", kind, repr(text)) from None
     return [text]

@@ -4,6 +4,7 @@ import time
 
 from ..backends import name_of
 from ..defaults import total_steps
+from ..errors import expected
 from . import settings as choices
 from .printing import Printer, print_end, print_next, print_scores
 from .reading import given_reading
@@ -44,9 +45,9 @@ def run(args):
 
     check_size(args.checkpoint_every, "--checkpoint-every")
     if (args.resume or args.overwrite) and not args.out:
-        raise ValueError("--resume and --overwrite: expected --out RUN with them, found none")
+        raise expected("--resume and --overwrite", "--out RUN with them", "none")
     if args.resume and args.overwrite:
-        raise ValueError("--resume and --overwrite: expected one of the two, found both")
+        raise expected("--resume and --overwrite", "one of the two", "both")
     if not args.out:
         return _run(args, None)
     folder = Run(args.out)

@@ -1,5 +1,7 @@
 """``bnn-ref uci``."""
 
+from ..errors import expected
+
 EPILOG = """\
 FOLDER holds bostonHousing, concrete, energy, power-plant, wine-quality-red and yacht, each with
 data.txt, index_features.txt, index_target.txt and the rows of its splits, index_train_K.txt and
@@ -56,7 +58,7 @@ def run(args):
     for scale in scales:
         likelihood_named(f"normal:{scale}")
     if not 1 <= args.splits <= uci.SPLITS:
-        raise ValueError(f"--splits: expected 1 to {uci.SPLITS}, found {args.splits}")
+        raise expected("--splits", f"1 to {uci.SPLITS}", args.splits)
     for name in names:
         uci.read_split(args.folder, name, 0)
     splits = range(args.splits)
@@ -116,9 +118,9 @@ def parse_setting(word):
     name, equals, text = word.partition("=")
     known = [setting for setting in SETTINGS if setting != "scale"]  # which has its own option
     if name not in known or not equals:
-        raise ValueError(f"--set: expected NAME=VALUE of {', '.join(known)}, found {word!r}")
+        raise expected("--set", f"NAME=VALUE of {', '.join(known)}", repr(word))
     kind = type(SETTINGS[name])
     try:
         return name, kind(text)
     except ValueError:
-        raise ValueError(f"--set {name}: expected a number, found {text!r}") from None
+        raise expected(f"--set {name}", "a number", repr(text)) from None

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from ..errors import expected
+
 
 def add_arguments(parser):
     """Add the three commands and their arguments."""
@@ -128,4 +130,4 @@ def _numbers(text, kind, option):
     try:
         return tuple(kind(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"{option}: expected numbers with commas, found {text!r}") from None
+        raise expected(option, "numbers with commas", repr(text)) from None

@@ -5,6 +5,8 @@ import json
 import os
 import sys
 
+from ..errors import expected
+
 
 def add_arguments(parser):
     """Add the command's arguments."""
@@ -61,9 +63,9 @@ def _run_mine(args):
     from ..verification.implementations.checking import check_implementation
 
     if args.against:
-        raise ValueError("verify: expected --against or --mine, found both")
+        raise expected("verify", "--against or --mine", "both")
     if args.within and not args.random:
-        raise ValueError("verify: expected --random with --within, found none")
+        raise expected("verify", "--random with --within", "none")
     function = _function(args.mine)
     report = check_implementation(function, random=args.random, seed=args.seed, limit=args.limit,
                                   partial=args.partial, name=args.mine,
@@ -80,7 +82,7 @@ def _within(word):
     """Return (option, value) of random networks that one OPTION=VALUE,... means."""
     option, equals, text = word.partition("=")
     if not (option and equals and text):
-        raise ValueError(f"--within: expected OPTION=VALUE,..., found {word!r}")
+        raise expected("--within", "OPTION=VALUE,...", repr(word))
     values = text.split(",")
     try:
         if option in ("locs", "weighted"):
@@ -91,20 +93,20 @@ def _within(word):
         return option, [float(v) for v in values] if option == "scale_shifts" else values
     except (KeyError, ValueError):
         wanted = "yes or no" if option in ("locs", "weighted") else "numbers"
-        raise ValueError(f"--within {option}: expected {wanted}, found {text!r}") from None
+        raise expected(f"--within {option}", wanted, repr(text)) from None
 
 
 def _function(name):
     """Return the function that MODULE:FUNCTION names; modules of the current folder are found."""
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
-        raise ValueError(f"--mine: expected MODULE:FUNCTION, found {name!r}")
+        raise expected("--mine", "MODULE:FUNCTION", repr(name))
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         function = getattr(importlib.import_module(module), attribute, None)
     except ModuleNotFoundError as error:
-        raise ValueError(f"--mine: expected a module {module}, found none ({error})") from None
+        raise expected("--mine", f"a module {module}", f"none ({error})") from None
     if not callable(function):
-        raise ValueError(f"--mine: expected a function {attribute} in {module}, found none")
+        raise expected("--mine", f"a function {attribute} in {module}", "none")
     return function

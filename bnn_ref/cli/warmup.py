@@ -2,6 +2,8 @@
 
 import time
 
+from ..errors import expected
+
 
 def add_arguments(parser):
     """Add the command's arguments to its parser."""
@@ -19,7 +21,7 @@ def run(args):
 
     reason = why_not_numba()
     if reason is not None:
-        raise ValueError(f"backend: expected a working numba, found {reason}")
+        raise expected("backend", "a working numba", reason)
     from ..fast.warming import warm_up
 
     for dtype in ("float32", "float64") if args.dtype == "both" else (args.dtype,):

@@ -74,9 +74,9 @@ class Prediction:
 
     def _scored(self):
         if self.targets is None:
-            raise ValueError("prediction: expected targets y for a score, found none")
+            raise expected("prediction", "targets y for a score", "none")
         if len(self.targets) == 0:
-            raise ValueError("prediction: expected at least one row for a score, found none")
+            raise expected("prediction", "at least one row for a score", "none")
 
     def _of(self, metric, name):
         """Raise where the likelihood has no such measure."""

@@ -186,7 +186,7 @@ class FlipoutClassifier(ClassifierMixin, Flipout):
         weighted = self.classes_ if classes is not None else np.unique(
             y if weight is None else y[weight > 0])  # fmt: skip
         if len(weighted) < 2:
-            raise ValueError(f"y: expected at least 2 classes, found 1 class, {weighted[0]}")
+            raise expected("y", "at least 2 classes", f"1 class, {weighted[0]}")
         return Categorical(), len(self.classes_)
 
     def _encode(self, y):

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..border import check_choice
 from ..elementary import softplus, softplus_inverse
+from ..errors import expected
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -91,7 +92,7 @@ def _shifted(rho, old, new, name):
     rest = softplus(exact) + (old - new)
     if np.any(rest <= 0):
         least = float(np.min(softplus(exact))) + old
-        raise ValueError(f"{name}: expected every sigma above the shift {new:g}, found {least:g}")
+        raise expected(name, f"every sigma above the shift {new:g}", f"{least:g}")
     return softplus_inverse(rest).astype(rho.dtype)
 
 
@@ -119,8 +120,8 @@ def export_parameters(parameters: Parameters, library: str) -> list[dict[str, ND
     layers = zip(parameters.network.layers, parameters.layers, strict=True)
     for k, (layer, p) in enumerate(layers):
         if layer.bias not in convention.biases:
-            raise ValueError(f"layers.{k}.bias: expected one of {', '.join(convention.biases)} "
-                             f"for {library}, found {layer.bias}")  # fmt: skip
+            known = ", ".join(convention.biases)
+            raise expected(f"layers.{k}.bias", f"one of {known} for {library}", layer.bias)
         arrays = {}
         for name in layer.parameter_shapes:
             value = getattr(p, name)
@@ -160,7 +161,7 @@ def import_parameters(
     """
     convention = CONVENTIONS[check_choice(library, "library", CONVENTIONS)]
     if len(layers) != len(network.layers):
-        raise ValueError(f"layers: expected {len(network.layers)}, found {len(layers)}")
+        raise expected("layers", len(network.layers), len(layers))
     arrays, given = {}, None
     for k, (layer, named) in enumerate(zip(network.layers, layers, strict=True)):
         named = {name.removesuffix(":0"): np.asarray(value) for name, value in named.items()}
@@ -174,12 +175,12 @@ def import_parameters(
                      if key == theirs or key.endswith(("/" + theirs, "." + theirs))
                      if "_sampler." not in key]  # fmt: skip
             if len(matches) != 1:
-                raise ValueError(f"layers.{k}: expected one array {theirs}, found {len(matches)}")
+                raise expected(f"layers.{k}", f"one array {theirs}", len(matches))
             used.add(matches[0])
             value = named[matches[0]].astype(kind)
             value = value.T if convention.transposed else value
             if value.shape != shape:
-                raise ValueError(f"layers.{k}.{name}: expected shape {shape}, found {value.shape}")
+                raise expected(f"layers.{k}.{name}", f"shape {shape}", value.shape)
             if name.endswith("rho"):
                 new = layer.settled_shift(kind)
                 value = _shifted(value, float(shift), new, f"layers.{k}.{name}")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...errors import expected
 from ..containers import as_array
 from ..frameworks.bayesian_torch import LinearFlipout, TakenOver, counted_kl, framework, variables
 from ..frameworks.torch import nll as own_nll
@@ -53,7 +54,7 @@ def _prior(k, loc, scale):
         return None
     loc, scale = loc.double().numpy(), scale.double().numpy()
     if np.ptp(loc) or np.ptp(scale):
-        raise ValueError(f"layers.{k}: expected one prior for every weight, found several")
+        raise expected(f"layers.{k}", "one prior for every weight", "several")
     return float(f"{np.mean(loc):.9g}"), float(f"{np.mean(scale):.9g}")
 
 
@@ -63,7 +64,7 @@ def _noise(k, call, bias, order):
     wanted = ["normal"] + ["normal"] * bias + ["uniform", "uniform"] * flipout
     kinds = [kind for kind, _ in call.draws]
     if kinds != wanted:
-        raise ValueError(f"layers.{k}: expected the draws {wanted}, found {kinds}")
+        raise expected(f"layers.{k}", f"the draws {wanted}", kinds)
     values = [value for _, value in call.draws]
     noise = {"kernel_eps": turned(values[0], order)}
     if bias:
@@ -79,7 +80,7 @@ def _seen(k, call, order):
     layer = call.layer
     told = described(k, layer, call.inputs)
     if told is None and call.inputs.ndim != 2:
-        raise ValueError(f"layers.{k}: expected inputs of rank 2, found {tuple(call.inputs.shape)}")
+        raise expected(f"layers.{k}", "inputs of rank 2", tuple(call.inputs.shape))
     inputs, outputs = flat(call.inputs), flat(call.outputs)
     if not variables_of(layer):
         return plain(told, inputs, outputs)
@@ -130,7 +131,7 @@ def record_call(
     refuse(model)
     drawing = [module for module in model.modules() if isinstance(module, DRAWING)]
     if not drawing:
-        raise ValueError("model: expected LinearFlipout layers of Bayesian-Torch, found none")
+        raise expected("model", "LinearFlipout layers of Bayesian-Torch", "none")
     x = torch.as_tensor(x).to(variables(drawing[0])["kernel_mu"].dtype)
     layers = [module for module in model.modules() if isinstance(module, (*DRAWING, *POOLS))]
     outputs, seen = watch(model, layers, x, _taken_over)

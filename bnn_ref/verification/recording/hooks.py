@@ -10,6 +10,7 @@ import torch
 
 from ...border import check_choice
 from ...elementary import sigmoid, softplus_inverse
+from ...errors import expected
 from ..containers import as_array
 from ..frameworks.torch import nll as own_nll
 from ..vectors.naming import named_results
@@ -142,7 +143,7 @@ def noise_by_shape(
 def _seen(k, hook, call):
     """Return the `Seen` of one layer, and (parameters, functions of their gradients) by name."""
     if call.inputs.ndim != 2:
-        raise ValueError(f"layers.{k}: expected inputs of rank 2, found {tuple(call.inputs.shape)}")
+        raise expected(f"layers.{k}", "inputs of rank 2", tuple(call.inputs.shape))
     turn = (lambda value: value.T) if hook.transposed else (lambda value: value)
     arrays = {"inputs": as_array(call.inputs), "outputs": as_array(call.outputs)}
     values, leaves, priors, kind = {}, {}, {}, "none"
@@ -161,7 +162,7 @@ def _seen(k, hook, call):
     noise = dict((hook.noise or noise_by_shape)(call.draws, arrays))
     missing = [f"{part}_eps" for part in priors if noise.get(f"{part}_eps") is None]
     if missing:
-        raise ValueError(f"layers.{k}: expected a draw for {missing[0]}, found none of its shape")
+        raise expected(f"layers.{k}", f"a draw for {missing[0]}", "none of its shape")
     noise["kernel_eps"] = turn(np.asarray(noise["kernel_eps"]))
     return Seen(values, noise, arrays["inputs"], arrays["outputs"], "linear", hook.shift,
                 priors["kernel"], priors.get("bias"), kind), leaves  # fmt: skip
@@ -199,7 +200,7 @@ def record_hooked(
     layers = [module for module in model.modules() if id(module) in of]
     if not layers:
         kinds = ", ".join(hook.kind.__name__ for hook in hooks)
-        raise ValueError(f"model: expected layers of {kinds}, found none")
+        raise expected("model", f"layers of {kinds}", "none")
     first = next(iter(of[id(layers[0])].tensors(layers[0]).values()))[0]
     outputs, calls = watch(model, layers, torch.as_tensor(x).to(first.dtype), Draws)
     targets = torch.as_tensor(y)

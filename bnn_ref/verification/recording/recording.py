@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...border import check_choice, check_number
+from ...errors import expected
 from ...training.guards import warn_of_reach
 from ..containers import as_array
 from ..vectors import Vector, write
@@ -121,10 +122,8 @@ def _recorder(model, hooks):
     elif roots & {"tensorflow_probability", "tf_keras", "keras", "tensorflow"}:
         from .tfp import record_call
     else:
-        raise ValueError(
-            "model: expected layers of TFP or Bayesian-Torch, torchbnn or Blitz, or a module and "
-            f"hooks, found {type(first).__name__}"
-        )
+        wanted = "layers of TFP or Bayesian-Torch, torchbnn or Blitz, or a module and hooks"
+        raise expected("model", wanted, type(first).__name__)
     return record_call
 
 
@@ -142,8 +141,8 @@ def _vector(layers, results, source, y, likelihood, kl_weight):
     for k, (layer, following) in enumerate(zip(layers, nexts, strict=True)):
         activation = _between(k, layer, following, k == len(layers) - 1)
         if activation != "linear" and not layer.parameters:
-            raise ValueError(f"layers.{k}: expected nothing between {layer.described['type']} and "
-                             f"the next layer, found {activation}")  # fmt: skip
+            wanted = f"nothing between {layer.described['type']} and the next layer"
+            raise expected(f"layers.{k}", wanted, activation)
         descriptions.append(layer.description(activation))
         for name, value in {**layer.parameters, **layer.noise}.items():
             arrays[f"layers.{k}.{name}"] = np.ascontiguousarray(value, dtype)
@@ -171,11 +170,10 @@ def _between(k, layer, following, last):
     if layer.activation == "linear" and between:
         return between
     if last and _is_softmax(layer.outputs, following):
-        raise ValueError(f"layers.{k}: expected the outputs of the last layer, found their softmax "
-                         "(logits are wanted: leave it out)")  # fmt: skip
+        raise expected(f"layers.{k}", "the outputs of the last layer",
+                       "their softmax (logits are wanted: leave it out)")  # fmt: skip
     place = "behind this, the last layer" if last else "between this layer and the next"
-    raise ValueError(f"layers.{k}: expected one activation of docs/vectors.md {place}, found "
-                     "something else")  # fmt: skip
+    raise expected(f"layers.{k}", f"one activation of docs/vectors.md {place}", "something else")
 
 
 def _is_softmax(logits, outputs):

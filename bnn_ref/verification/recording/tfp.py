@@ -11,6 +11,7 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import expected
 from ..frameworks.tensorflow import tf, tf_keras, tfp
 from ..frameworks.tfp import framework, taken_over, variables
 from ..frameworks.tfp import nll as own_nll
@@ -90,7 +91,7 @@ def _watched(model, x, tape):
             stack.enter_context(watched(kind))
         outputs = _call(model, x)
     if again:
-        raise ValueError(f"{again[0]}: expected one call of each layer, found a second")
+        raise expected(again[0], "one call of each layer", "a second")
     first = next((k for k, call in enumerate(seen) if isinstance(call.layer, DRAWING)), len(seen))
     return outputs, seen[first:]
 
@@ -102,7 +103,7 @@ def _noise(k, layer, seen):
     flipout = type(layer).__name__.endswith("Flipout")
     wanted = ["normal", "sign", "sign"] if flipout else ["normal"]
     if kinds not in (wanted, [*wanted, "normal"]):
-        raise ValueError(f"layers.{k}: expected the draws {wanted}, found {kinds}")
+        raise expected(f"layers.{k}", f"the draws {wanted}", kinds)
     values = [value for _, value in seen.draws]
     noise, rows = {"kernel_eps": values[0].reshape(shape)}, len(seen.inputs)
     for place, side in enumerate(("input", "output")):
@@ -123,16 +124,16 @@ def _described(k, layer, shape):
     """
     if isinstance(layer, DRAWING) and not isinstance(layer, CONVOLUTIONS):
         if len(shape) != 1:
-            raise ValueError(f"layers.{k}: expected inputs of rank 2, found rank {1 + len(shape)}")
+            raise expected(f"layers.{k}", "inputs of rank 2", f"rank {1 + len(shape)}")
         return None
     known = {"data_format": "channels_last"}
     if isinstance(layer, CONVOLUTIONS):
         known["dilation_rate"] = (1,) * (len(shape) - 1)
     for name, wanted in known.items():
         if getattr(layer, name) != wanted:
-            raise ValueError(f"layers.{k}.{name}: expected {wanted}, found {getattr(layer, name)}")
+            raise expected(f"layers.{k}.{name}", wanted, getattr(layer, name))
     if layer.padding not in ("valid", "same"):
-        raise ValueError(f"layers.{k}.padding: expected valid or same, found {layer.padding}")
+        raise expected(f"layers.{k}.padding", "valid or same", layer.padding)
     common = {"strides": list(layer.strides), "padding": layer.padding, "input_shape": list(shape)}
     for kind, name in PLAIN.items():
         if isinstance(layer, kind):
@@ -145,10 +146,10 @@ def _prior(k, distribution):
     """Return (loc, scale) of a Normal prior that is the same for every weight."""
     normal = getattr(distribution, "distribution", distribution)
     if not isinstance(normal, tfp.distributions.Normal):
-        raise ValueError(f"layers.{k}: expected a Normal prior, found {normal!r}")
+        raise expected(f"layers.{k}", "a Normal prior", repr(normal))
     loc, scale = np.asarray(normal.loc, np.float64), np.asarray(normal.scale, np.float64)
     if np.ptp(loc) or np.ptp(scale):
-        raise ValueError(f"layers.{k}: expected one prior for every weight, found several")
+        raise expected(f"layers.{k}", "one prior for every weight", "several")
     return float(np.mean(loc)), float(f"{np.mean(scale):.9g}")
 
 
@@ -168,7 +169,7 @@ def _seen(k, layer, seen):
     own = layer.activation
     activation = activation_of(lambda a: own(tf.constant(a)).numpy(), grid) if own else "linear"
     if activation is None:
-        raise ValueError(f"layers.{k}: expected an activation of docs/vectors.md, found {own!r}")
+        raise expected(f"layers.{k}", "an activation of docs/vectors.md", repr(own))
     sigma = np.asarray(tf.convert_to_tensor(layer.kernel_posterior.distribution.scale))
     return Seen(
         parameters, _noise(k, layer, seen), inputs, outputs, activation,
@@ -190,13 +191,13 @@ def record_call(
     """Return ([Seen of each layer], results by name, source) of one call."""
     layers = _flipout_layers(model)
     if not layers:
-        raise ValueError("model: expected Flipout layers of TFP, found none")
+        raise expected("model", "Flipout layers of TFP", "none")
     x = tf.convert_to_tensor(np.asarray(x, tf.as_dtype(layers[0].dtype).as_numpy_dtype))
     with tf.GradientTape() as tape:
         outputs, seen = _watched(model, x, tape)
         missing = [layer.name for layer in layers if not any(call.layer is layer for call in seen)]
         if missing:
-            raise ValueError(f"{missing[0]}: expected one call of each layer, found none")
+            raise expected(missing[0], "one call of each layer", "none")
         fit = nll(outputs, y) if nll else own_nll(likelihood, outputs, y)
         kls = [
             kl_divided_by * tf.add_n(call.layer.losses) if call.layer.losses else tf.zeros_like(fit)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...errors import expected
 from ..frameworks.bayesian_torch import ANEW
 
 try:
@@ -96,11 +97,11 @@ def described(k: int, layer: Any, inputs: Any) -> dict[str, Any] | None:
         told["padding"] = (padding, (0, 0))
     for name, (found, wanted) in told.items():
         if found != wanted:
-            raise ValueError(f"layers.{k}.{name}: expected {wanted}, found {found}")
+            raise expected(f"layers.{k}.{name}", wanted, found)
     same = strides == (1, 1) and padding == tuple(n // 2 for n in size) and all(
         n % 2 for n in size)  # fmt: skip
     if padding != (0, 0) and not same:
-        raise ValueError(f"layers.{k}.padding: expected none or that of 'same', found {padding}")
+        raise expected(f"layers.{k}.padding", "none or that of 'same'", padding)
     common = {"strides": list(strides), "padding": "same" if padding != (0, 0) else "valid",
               "input_shape": [height, width, channels]}  # fmt: skip
     if pool:

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
+from ...errors import expected
+
 NORMAL: set[Any] = {torch.Tensor.normal_, torch.randn, torch.randn_like, torch.normal}
 UNIFORM: set[Any] = {torch.Tensor.uniform_, torch.rand, torch.rand_like}
 OTHER: set[Any] = {torch.Tensor.bernoulli_, torch.bernoulli, torch.randint, torch.randint_like,
@@ -107,6 +109,7 @@ def watch(
         for handle in handles:
             handle.remove()
     if len(seen) != len(layers) or len({id(call.layer) for call in seen}) != len(layers):
-        raise ValueError(f"model: expected one call of each of its {len(layers)} Flipout layers, "
-                         f"found {len(seen)} calls")  # fmt: skip
+        raise expected(
+            "model", f"one call of each of its {len(layers)} Flipout layers", f"{len(seen)} calls"
+        )
     return (outputs[0] if isinstance(outputs, tuple) else outputs), seen

@@ -78,7 +78,7 @@ def new_question(
         For anything a network or the specification does not admit.
     """
     if len(sizes) < 2:
-        raise ValueError(f"layers: expected the inputs and at least one layer, found {sizes}")
+        raise expected("layers", "the inputs and at least one layer", sizes)
     likelihood = Categorical() if likelihood is None else likelihood
     random_bias = bias in ("normal", "normal_flipped")
     layers = len(sizes) - 1
