@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .errors import expected
 
 Owner = TypeVar("Owner")
+Class = TypeVar("Class", bound=type[Any])
 
 
 class Registry(dict[str, Owner]):
@@ -33,6 +34,11 @@ class Registry(dict[str, Owner]):
         if not isinstance(name, str) or not name or name in self:
             raise expected(f"name of the {self.kind}", f"none of {', '.join(self)}", repr(name))
         self[name] = owner
+        return owner
+
+    def register_class(self, owner: Class) -> Class:
+        """Add a class under its ``type`` and return it, a decorator; errors as for `register`."""
+        self.register(owner.type, owner)
         return owner
 
     def find(self, name: str) -> Owner:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..priors.base import Prior
 
 LAYERS: Registry[type[Layer]] = Registry("layer type")
-LayerClass = TypeVar("LayerClass", bound="type[Layer]")
+register = LAYERS.register_class
 
 
 class Layer:
@@ -312,22 +312,6 @@ class Layer:
                 raise expected(f"{thing}.{name}", shape, np.shape(array))
             if array.dtype != dtype:
                 raise expected(f"{thing}.{name}", f"dtype {dtype}", array.dtype)
-
-
-def register(layer: LayerClass) -> LayerClass:
-    """Add a class of layers under its ``type`` and return it (also as a decorator).
-
-    Parameters
-    ----------
-    layer : subclass of Layer
-
-    Raises
-    ------
-    ValueError
-        Where the name is taken.
-    """
-    LAYERS.register(layer.type, layer)
-    return layer
 
 
 def layer_from_json(description: Mapping[str, Any], inputs: int | tuple[int, ...] | None) -> Layer:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from types import MappingProxyType
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -26,7 +26,7 @@ from .reduction import Reduction
 from .targets import Targets
 
 LIKELIHOODS: Registry[type[Likelihood]] = Registry("likelihood type")
-LikelihoodClass = TypeVar("LikelihoodClass", bound="type[Likelihood]")
+register = LIKELIHOODS.register_class
 ReductionClass = type[Reduction]
 # The parameters of a likelihood that has none.
 NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})
@@ -218,22 +218,6 @@ class Likelihood:
         options : dict
         """
         return cls(**options)
-
-
-def register(likelihood: LikelihoodClass) -> LikelihoodClass:
-    """Add a class of likelihoods under its ``type`` and return it (also as a decorator).
-
-    Parameters
-    ----------
-    likelihood : subclass of Likelihood
-
-    Raises
-    ------
-    ValueError
-        Where the name is taken.
-    """
-    LIKELIHOODS.register(likelihood.type, likelihood)
-    return likelihood
 
 
 def tasks() -> list[str]:

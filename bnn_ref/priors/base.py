@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from ..errors import expected
 from ..registry import Registry
 
 PRIORS: Registry[type[Prior]] = Registry("prior type")
-PriorClass = TypeVar("PriorClass", bound="type[Prior]")
+register = PRIORS.register_class
 
 
 class KLParts(NamedTuple):
@@ -137,22 +137,6 @@ class Prior:
         description : dict
         """
         return cls(**description)
-
-
-def register(prior: PriorClass) -> PriorClass:
-    """Add a class of priors under its ``type`` and return it (also as a decorator).
-
-    Parameters
-    ----------
-    prior : subclass of Prior
-
-    Raises
-    ------
-    ValueError
-        Where the name is taken.
-    """
-    PRIORS.register(prior.type, prior)
-    return prior
 
 
 def make_prior(prior: Prior | Sequence[Any] | dict[str, Any], thing: str = "kernel_prior") -> Prior:
