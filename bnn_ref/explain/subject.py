@@ -16,6 +16,7 @@ from ..noise import LayerNoise, Noise, draw_noise
 from ..step import State
 from ..step import adam as adam_rule
 from ..step.statistics import put_statistics
+from ..training.examples import Batches
 
 if TYPE_CHECKING:
     from ..parameters import Parameters
@@ -200,14 +201,10 @@ def run_subject(opened: OpenedRun) -> Subject:
     ----------
     opened : OpenedRun
     """
-    from ..noise import permutation
-
     trainer, (x, y) = opened.trainer(), opened.dataset.train
     rows, at = len(x), trainer.state.step
     batch_size = min(opened.settings["batch_size"], rows)
-    per_epoch = -(-rows // batch_size)
-    order = permutation(rows, trainer.seed, "shuffle", step=at // per_epoch)
-    index = order[at % per_epoch * batch_size :][:batch_size]
+    index = Batches(rows, batch_size, trainer.seed).of_step(at)
     return Subject(
         name=f"the run in {opened.folder} after step {at}, {trainer.dtype}",
         network=trainer.network,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from ..errors import expected
-from ..noise import permutation
+from ..training.examples import Batches
 
 if TYPE_CHECKING:
     from ..training.trainer import Trainer
@@ -95,12 +95,12 @@ def take_pass(trainer: Trainer, rows: Rows, batch_size: int, number: int) -> flo
     number : int
         Of the pass, from 0.
     """
-    order = permutation(len(rows.x), trainer.seed, "shuffle", step=number)
+    batches, steps = Batches(len(rows.x), batch_size, trainer.seed), -(-len(rows.x) // batch_size)
     total = 0.0
-    for start in range(0, len(order), batch_size):
-        batch = rows.part(order[start : start + batch_size])
+    for step in range(number * steps, (number + 1) * steps):
+        batch = rows.part(batches.of_step(step))
         total += len(batch.x) * trainer.step(*batch).loss
-    return float(total / len(order))
+    return float(total / len(rows.x))
 
 
 class Patience:

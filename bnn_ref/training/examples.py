@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..border import refuse_rows, take_array
 from ..border.rows import check_rows, take
 from ..errors import expected
+from ..noise import permutation
 from ..step import check_sample_weight
 from .guards import warn_of_few_examples
 
@@ -54,6 +55,28 @@ class Examples(NamedTuple):
         if self.lazy:
             refuse_rows(x, "x", self.dtype, index)
         return x, self.y[index], None if self.weight is None else self.weight[index]
+
+
+class Batches:
+    """Which rows each step takes: epochs shuffled by (seed, epoch), the last batch of one smaller.
+
+    Parameters
+    ----------
+    rows, batch_size : int
+    seed : int
+    """
+
+    def __init__(self, rows: int, batch_size: int, seed: int) -> None:
+        self.rows, self.batch_size, self.seed = rows, batch_size, seed
+        self._epoch, self._order = -1, np.arange(0)
+
+    def of_step(self, step: int) -> NDArray[np.intp]:
+        """Return the places of the rows of a step, step 0 being the first."""
+        epoch, at = divmod(step, -(-self.rows // self.batch_size))
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = permutation(self.rows, self.seed, "shuffle", step=epoch)
+        return self._order[at * self.batch_size :][: self.batch_size]
 
 
 def check_whole(x: Any, thing: str, dtype: np.dtype[Any]) -> bool:

@@ -14,12 +14,11 @@ from ..border import check_dtype, check_size
 from ..defaults import SETTINGS
 from ..errors import expected
 from ..network import Network
-from ..noise import permutation
 from ..parameters import Parameters
 from ..prediction import predict
 from ..step.adam import Adam
 from .convergence import Convergence, drift
-from .examples import refuse_small_batches, take_examples, take_held_out
+from .examples import Batches, refuse_small_batches, take_examples, take_held_out
 from .guards import warn_of_reach
 from .history import History, batch_score
 from .schedules import parse_rate, rise_of
@@ -222,7 +221,7 @@ def fit(
     history = History() if history is None else history
 
     metric = network.likelihood.metric
-    epoch, order = -1, None
+    batches = Batches(len(examples.y), batch_size, trainer.seed)
     bar = _progress_bar(progress, trainer.state.step, steps)
     stopped = "finished"
 
@@ -246,10 +245,7 @@ def fit(
         try:
             while trainer.state.step < steps and stopped == "finished":
                 at = trainer.state.step
-                if at // per_epoch != epoch:
-                    epoch = at // per_epoch
-                    order = permutation(len(examples.y), trainer.seed, "shuffle", step=epoch)
-                batch = examples.batch(order[at % per_epoch * batch_size :][:batch_size])
+                batch = examples.batch(batches.of_step(at))
                 kl_weight = trainer.kl_weight_at(at)
                 metrics = trainer.step(*batch)
                 score = batch_score(network.likelihood, metrics.outputs, batch[1])
