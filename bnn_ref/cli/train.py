@@ -16,7 +16,9 @@ names the column to predict.
 
 Pixels are divided by 255 (digits: 16). Input columns of a text table are standardised by mean and
 standard deviation of the training rows; so is a numeric target, whose scores are printed in its
-own units. The loss, nll and kl of a line belong to the target as it is trained on.
+own units. The loss, nll and kl of a line belong to the target as it is trained on; loss, nll and
+score on the batches are means over the steps since the record before (RUN/history.json has every
+one), kl is that of the last step.
 
 A prior's options stand behind its name: laplace:loc=0.1, mixture:scales=1/0.002:weights=0.3/0.7,
 learned_normal:learn=loc/scale (docs/priors.md).

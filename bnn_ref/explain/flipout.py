@@ -169,8 +169,9 @@ def _many_draws(sheet, h, sigma, seed):
     sheet.say(
         "Each example's own variance is the same, so predictions are the same; only the tie "
         "between examples is cut. In a batch of B examples the noise's part in the variance of "
-        "the gradient by kernel_mu then falls as 1/B; with one shared draw and no signs it stops "
-        "falling at the covariance. (The gradient by kernel_rho keeps a floor: docs/derivation.md.)"
+        "the gradient by kernel_mu then falls as 1/B, exactly so for a linear layer and a squared "
+        "loss; with one shared draw and no signs it stops falling at the covariance. (The "
+        "gradient by kernel_rho keeps a floor: docs/derivation.md.)"
     )
     for name, a, correlation in (
         ("with signs", with_signs, 0.0),
