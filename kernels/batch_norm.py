@@ -9,7 +9,7 @@ from collections import namedtuple
 import numpy as np
 
 from .addresses import fetch_add, memory_of, view
-from .arrays import fill
+from .arrays import fill, put
 from .entries import entry
 from .jit import kernel
 from .machine import multiply_add, use_whole_vectors
@@ -99,10 +99,8 @@ def _sum(j, first, last, phase, kind, norm, these, parts):
     """One task's sums of its phase."""
     n = norm.features
     width, begin, count = width_of(n), j * norm.part, (last - first) * n
-    room, more = (
-        view(these.sums, begin + 2 * n, width),
-        view(these.sums, begin + 2 * n + width, width),
-    )
+    room = view(these.sums, begin + 2 * n, width)
+    more = view(these.sums, begin + 2 * n + width, width)
     fill(room, 0.0)
     if kind == BACK:
         fill(more, 0.0)
@@ -141,9 +139,7 @@ def _statistics(j, kind, norm, these, parts):
     for c in range(n):
         factor[c] = T(1.0) / np.sqrt(variance[c] + T(norm.epsilon))
     if j == 0 and norm.keeps:
-        kept = view(these.kept, norm.statistics, 3 * n)
-        for i in range(3 * n):
-            kept[i] = columns[i]
+        put(columns, view(these.kept, norm.statistics, 3 * n), False)
 
 
 @kernel
@@ -238,8 +234,6 @@ def batch_norm(x, out, scale, shift, mean, variance, kept, sums, by_scale, by_sh
         n = norm.features
         own = view(these.sums, 2 * n, n)
         add_parts(these.sums, 0, norm.part, parts, own)
-        for c in range(n):
-            by_shift[c] = own[c]
+        put(own, by_shift, False)
         add_parts(these.sums, n, norm.part, parts, own)
-        for c in range(n):
-            by_scale[c] = own[c]
+        put(own, by_scale, False)

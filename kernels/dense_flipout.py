@@ -249,10 +249,8 @@ def backward(task, layers, run, memory, part):
     count, n = stretches(rows, columns, inputs)
     for r in range(count):
         at = place + r * inputs
-        grad_here, flipped_here = (
-            view(scratch, by_mu + r * n, n),
-            view(scratch, by_delta + r * n, n),
-        )
+        grad_here = view(scratch, by_mu + r * n, n)
+        flipped_here = view(scratch, by_delta + r * n, n)
         sign = view(work, layer.sign_input + at, n)
         if k == 0:
             _add_flipped(grad_here, flipped_here, sign)

@@ -9,7 +9,7 @@ from collections import namedtuple
 import numpy as np
 
 from .addresses import fetch_add, memory_of, view
-from .arrays import fill, multiply, total
+from .arrays import fill, multiply, put, total
 from .entries import entry
 from .jit import kernel
 from .machine import multiply_add, use_whole_vectors
@@ -150,8 +150,6 @@ def layer_norm(x, out, scale, shift, kept, sums, by_scale, by_shift, settings, b
         n = norm.features
         total_of = view(at, 2 * n, n)  # the first task's room
         add_parts(at, 0, norm.part, count, total_of)
-        for c in range(n):
-            by_shift[c] = total_of[c]
+        put(total_of, by_shift, False)
         add_parts(at, n, norm.part, count, total_of)
-        for c in range(n):
-            by_scale[c] = total_of[c]
+        put(total_of, by_scale, False)

@@ -10,15 +10,7 @@ from functools import cache
 import numpy as np
 
 from .addresses import view
-from .elementary import (
-    exp,
-    expm1,
-    normal_cdf,
-    normal_density,
-    sigmoid,
-    softplus_sigmoid,
-    tanh,
-)
+from .elementary import exp, expm1, normal_cdf, normal_density, sigmoid, softplus_sigmoid, tanh
 from .entries import load
 from .jit import kernel
 from .kinds import POINTER, REAL, WHOLE, Kind

@@ -6,24 +6,15 @@ work d KL / d mu and d KL / d rho, in the priors' records the KL itself, and for
 derivatives by what it learns. `sample` takes the KL over, the update the derivatives.
 """
 
-import math
-
 import numpy as np
 
 from .addresses import fetch_add, memory_at, memory_of, view
-from .arrays import fill, total, total_magnitude
-from .elementary import (
-    exp,
-    log,
-    log_gap,
-    mantissa,
-    sigmoid,
-    softplus,
-    softplus_sigmoid,
-)
+from .arrays import fill, put, total, total_magnitude
+from .elementary import exp, log, log_gap, mantissa, sigmoid, softplus, softplus_sigmoid
 from .entries import entry
 from .jit import kernel
 from .laplace import laplace, point_laplace
+from .likelihoods import HALF_LOG_TAU
 from .machine import select, tiny_of, use_whole_vectors
 from .philox import ROOM, normals
 from .priors import ARRAYS, LAPLACE, MIXTURE, NO_PRIOR
@@ -33,17 +24,12 @@ from .tasks import DONE, come, take, wait
 
 STRETCH = 512  # weights whose KL is added up first
 ARRAYS_OF_SCRATCH = 7  # of STRETCH numbers, before normals' ROOM
-HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 # where a task's tensor is, and its stretch of weights
 TASK = np.dtype([("layer", np.int64), ("bias", np.int64), ("begin", np.int64), ("end", np.int64)])
 # what it adds: the KL, the magnitudes of its derivatives, and those by a learned loc and rho
 PART = np.dtype(
-    {
-        "names": ["kl", "slopes", "loc", "rho"],
-        "formats": [np.float64] * 4,
-        "itemsize": 64,
-    }
+    {"names": ["kl", "slopes", "loc", "rho"], "formats": [np.float64] * 4, "itemsize": 64}
 )
 
 
@@ -200,9 +186,7 @@ def _stretch(tensor, start, n, shift, key, drawn, parameters, work, scratch, par
             if drawn:
                 normals(eps, start, view(scratch, ARRAYS_OF_SCRATCH * STRETCH, ROOM), key)
             else:
-                given = view(work, tensor.delta + start, n)
-                for i in range(n):
-                    eps[i] = given[i]
+                put(view(work, tensor.delta + start, n), eps, False)
             w = view(work, tensor.kl_mu + start, n)  # until the derivative takes its place
             _drawn(mu, sigma, eps, w, kl)
             _densities(constants, means, deviations, w, a, b, c, kl)

@@ -30,10 +30,7 @@ PRIOR = np.dtype(
         ("normal", [("loc", np.float64), ("scale", np.float64)]),  # of all but arrays and mixture
         ("factor", np.float64),  # the KL's, of all but the plain Normal
         ("is_point", np.int64),  # 1: -log p of a point estimate
-        (
-            "values",
-            np.int64,
-        ),  # place in work: arrays loc, scale; or a mixture's constants, then those
+        ("values", np.int64),  # place in work: arrays loc, scale; of a mixture constants before
         ("count", np.int64),  # entries of each of them
         ("loc", np.int64),  # places in the parameters of what is learned, else -1
         ("rho", np.int64),

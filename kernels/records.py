@@ -86,10 +86,7 @@ class Run(ctypes.Structure):
                     "paper",  # 1: Adam's epsilon as in the paper, see `adam.set_factors`
                     "likelihood",  # a code of `likelihoods.py`
                     "scale_rho",  # place in the parameters
-                    *(
-                        "targets",
-                        "weight",
-                    ),  # places in work: (B, O), or (B, O / 2), and (B,)
+                    *("targets", "weight"),  # places in work: (B, O) or (B, O / 2), and (B,)
                     *("grad_x", "grad_x_flipped"),  # places in work: (B, I) each
                     # addresses of vectors of the network's dtype
                     *("parameters", "gradients", "moment_1", "moment_2", "work", "out"),
