@@ -48,6 +48,7 @@ def common_decimals(pairs: Sequence[tuple[float, float]], most: int = 6) -> int:
     ----------
     pairs : sequence of (float, float)
         The same quantities computed twice.
+    most : int
     """
     for decimals in range(most, 0, -1):
         if all(units(a, decimals) == units(b, decimals) for a, b in pairs):

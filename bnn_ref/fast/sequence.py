@@ -99,13 +99,15 @@ class Sequence:
         ]
 
     def forward(self, p, noise, h, last=None):
-        """Return the outputs (B, O) of the parts, of all but one with `last` = -1.
+        """Return the outputs (B, O) of the parts.
 
         Parameters
         ----------
         p : sequence of LayerParameters, one a layer
         noise : what `draw` or `given` returns
         h : array (B, I)
+        last : int, optional
+            The part to stop before; all of them unless given.
         """
         for part, n in zip(self.parts[:last], noise[:last], strict=True):
             if part.chain:

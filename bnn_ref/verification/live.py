@@ -79,6 +79,7 @@ def questions(framework: Framework, dtype: str) -> list[Vector]:
 
     Parameters
     ----------
+    framework : Framework
     dtype : "float32" or "float64"
     """
     asked = []

@@ -39,7 +39,8 @@ def make_question(
     network : Network
     parameters : Parameters
         Their dtype, float32 or float64, is the file's.
-    x : array (B, I), y : array (B,) of class ids or (B, targets)
+    x : array (B, I)
+    y : array (B,) of class ids or (B, targets)
     noise : Noise or LocalNoise
     kl_weight : float
     source : str

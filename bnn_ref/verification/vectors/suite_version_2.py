@@ -56,6 +56,8 @@ def spec(
         Categorical unless given.
     sizes : sequence of int
         The inputs, then each layer's outputs.
+    **options
+        Of `question`.
     """
     layers = [DenseFlipout(sizes[k], sizes[k + 1], "tanh" if k == 0 else "linear", **own)
               for k, own in enumerate(layers)]  # fmt: skip
