@@ -6,16 +6,16 @@ from ...border import aligned
 from ...kernels.batch_norm import BACK, BATCH_NORM, RUN, TRAIN, batch_norm
 from ...kernels.normalising import width_of
 from ...layers import LayerTrace
-from ..crew import plain
 from ..places import SWEEP_TASKS, rows_of_task
-from ..twin import Twin, register_twin
+from ..twin import register_twin
+from .layer_norm import NormalisingTwin
 
 NUMBERS = 5e8  # normalised by one thread, roughly, in a second
 PHASES = {TRAIN: 3, RUN: 1, BACK: 2}
 
 
 @register_twin("BatchNorm")
-class BatchNormTwin(Twin):
+class BatchNormTwin(NormalisingTwin):
     """Batch normalisation with its buffers."""
 
     def __init__(self, member, site):
@@ -35,22 +35,17 @@ class BatchNormTwin(Twin):
             self._kept, self._out = aligned(size + 3 * n, dtype), aligned(size, dtype)
             self._grad_x = aligned(size, dtype)
 
-    def _run(self, p, x, out, by, rows, kind, keeps=True):
+    def _run(self, p, x, out, by, rows, back=False, keeps=True):
         """Do one way of the rows; `by`: what holds the gradients by scale and shift."""
         record, n = self.settings[0], self.layer.features
+        kind = BACK if back else RUN if self.layer.frozen or not keeps else TRAIN
+        self._rows = rows
         record["rows"] = count = rows * self.layer.inputs // n
         record["chunk"], record["keeps"] = rows_of_task(count, n), keeps
         arguments = (x, out, p.scale, p.shift, p.running_mean, p.running_variance, self._kept,
                      self._sums, by.scale, by.shift, self.settings, kind)  # fmt: skip
         seconds = rows * self.layer.inputs / NUMBERS
         self.site.crew.run(batch_norm, arguments, PHASES[kind], self.scratch, seconds)
-
-    def forward(self, p, noise, h):
-        """Return the outputs (B, I), a view; as `Twin.forward`."""
-        self._p, self._rows = p, len(h)
-        kind = RUN if self.layer.frozen else TRAIN
-        self._run(p, plain(h).reshape(-1), self._out, p, len(h), kind)
-        return self._out[: h.size].reshape(h.shape)
 
     def statistics_after(self, p):
         """Return the running statistics after the step; as `Twin.statistics_after`."""
@@ -59,15 +54,3 @@ class BatchNormTwin(Twin):
         normalised = self._kept[: self._rows * self.layer.inputs].reshape(-1, n)
         trace = LayerTrace(mean=mean, variance=variance, normalised=normalised)
         return self.layer.statistics_after(p, trace)
-
-    def backward(self, grad_outputs, kl_weight, gradients):
-        """Return the gradient by the inputs (B, I), a view; as `Twin.backward`."""
-        grad = plain(grad_outputs)
-        self._run(self._p, self._grad_x, grad.reshape(-1), gradients, len(grad), BACK)
-        return self._grad_x[: grad.size].reshape(grad.shape)
-
-    def draw_outputs(self, p, h, stream, kind):
-        """Return the outputs (rows, I) by the running statistics; as `Layer.draw_outputs`."""
-        out = np.empty(h.shape, h.dtype)
-        self._run(p, plain(h).reshape(-1), out.reshape(-1), p, len(h), RUN, keeps=False)
-        return out

@@ -1,4 +1,7 @@
-"""The compiled twin of `LayerNorm`; kernels: `kernels/layer_norm.py`."""
+"""The compiled twin of `LayerNorm`; kernels: `kernels/layer_norm.py`.
+
+`NormalisingTwin` is what it shares with `BatchNorm`'s.
+"""
 
 import numpy as np
 
@@ -12,8 +15,30 @@ from ..twin import Twin, register_twin
 NUMBERS = 5e8  # normalised by one thread, roughly, in a second
 
 
+class NormalisingTwin(Twin):
+    """The ways there and back; a subclass has the buffers and `_run`, which does one way."""
+
+    def forward(self, p, noise, h):
+        """Return the outputs (B, I), a view; as `Twin.forward`."""
+        self._p = p
+        self._run(p, plain(h).reshape(-1), self._out, p, len(h))
+        return self._out[: h.size].reshape(h.shape)
+
+    def backward(self, grad_outputs, kl_weight, gradients):
+        """Return the gradient by the inputs (B, I), a view; as `Twin.backward`."""
+        grad = plain(grad_outputs)
+        self._run(self._p, self._grad_x, grad.reshape(-1), gradients, len(grad), back=True)
+        return self._grad_x[: grad.size].reshape(grad.shape)
+
+    def draw_outputs(self, p, h, stream, kind):
+        """Return the outputs (rows, I), the same in every draw; as `Layer.draw_outputs`."""
+        out = np.empty(h.shape, h.dtype)
+        self._run(p, plain(h).reshape(-1), out.reshape(-1), p, len(h), keeps=False)
+        return out
+
+
 @register_twin("LayerNorm")
-class LayerNormTwin(Twin):
+class LayerNormTwin(NormalisingTwin):
     """Layer normalisation with its buffers."""
 
     def __init__(self, member, site):
@@ -41,21 +66,3 @@ class LayerNormTwin(Twin):
                      self.settings, back)  # fmt: skip
         seconds = rows * self.layer.inputs / NUMBERS
         self.site.crew.run(layer_norm, arguments, 1, self.scratch, seconds)
-
-    def forward(self, p, noise, h):
-        """Return the outputs (B, I), a view; as `Twin.forward`."""
-        self._p = p
-        self._run(p, plain(h).reshape(-1), self._out, p, len(h))
-        return self._out[: h.size].reshape(h.shape)
-
-    def backward(self, grad_outputs, kl_weight, gradients):
-        """Return the gradient by the inputs (B, I), a view; as `Twin.backward`."""
-        grad = plain(grad_outputs)
-        self._run(self._p, self._grad_x, grad.reshape(-1), gradients, len(grad), back=True)
-        return self._grad_x[: grad.size].reshape(grad.shape)
-
-    def draw_outputs(self, p, h, stream, kind):
-        """Return the outputs (rows, I), the same in every draw; as `Layer.draw_outputs`."""
-        out = np.empty(h.shape, h.dtype)
-        self._run(p, plain(h).reshape(-1), out.reshape(-1), p, len(h), keeps=False)
-        return out
