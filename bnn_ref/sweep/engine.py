@@ -140,7 +140,7 @@ def sweep(
         parse_address(scheduler)
     if workers is not None:
         check_size(workers, "workers", most=MOST)
-    missing = dict(zip(keys, cells, strict=True))
+    unfinished = dict(zip(keys, cells, strict=True))
     outcomes = {}
 
     def add(key, outcome, kept=False):
@@ -151,22 +151,22 @@ def sweep(
     with sole_writer(folder) if folder is not None else contextlib.nullcontext():
         store = Store(folder)
         for key in keys:
-            result = store.get(key, missing[key])
+            result = store.get(key, unfinished[key])
             if result is not None:
                 add(key, result, kept=True)
-                del missing[key]
-        if missing:
+                del unfinished[key]
+        if unfinished:
             connection = connect(scheduler, workers, threads) if client is None else None
             with connection or contextlib.nullcontext(client) as client:
-                for key, outcome in _compute(client, task, missing, threads):
+                for key, outcome in _compute(client, task, unfinished, threads):
                     if outcome.error is None:
                         store.keep(key, outcome)
                     add(key, outcome)
     return [outcomes[key] for key in keys]
 
 
-def _compute(client, task, missing, threads):
-    """Yield (key, outcome) of each missing cell as it is finished or fails.
+def _compute(client, task, cells, threads):
+    """Yield (key, outcome) of each cell as it is finished or fails.
 
     Dask blames a lost worker on every task that it was given, so a cell blamed for it is tried
     again on its own: only the one that ends its worker again has failed.
@@ -174,11 +174,11 @@ def _compute(client, task, missing, threads):
     from distributed import KilledWorker
 
     blamed = {}
-    for key, result, error in _run_all(client, task, missing, threads):
+    for key, result, error in _run_all(client, task, cells, threads):
         if isinstance(error, KilledWorker):
-            blamed[key] = missing[key]
+            blamed[key] = cells[key]
         else:
-            yield key, _outcome(missing[key], result, error)
+            yield key, _outcome(cells[key], result, error)
     for key, cell in blamed.items():
         for _, result, error in _run_all(client, task, {key: cell}, threads):
             yield key, _outcome(cell, result, error)
