@@ -1,6 +1,7 @@
 """`bnn-ref explain objective`: what a person's own loss is, from what they know of it."""
 
 from ..errors import expected
+from .reading import numbers
 
 
 def add_arguments(parser):
@@ -29,10 +30,7 @@ def run(args):
     for name in ("examples", "batch", "weights"):
         if getattr(args, name) is None:
             raise expected("explain objective", f"--{name}", "none")
-    try:
-        weights = [int(part) for part in args.weights.split(",")]
-    except ValueError:
-        raise expected("--weights", "whole numbers", repr(args.weights)) from None
+    weights = numbers(args.weights, int, "--weights")
     objective = explain_objective(
         args.examples, args.batch, weights, kl=args.kl, kl_factor=args.kl_factor, added=args.added,
         loss=args.loss, reduction=args.reduction, outputs=args.outputs, residual=args.residual,

@@ -26,6 +26,14 @@ def option(name):
     return "--" + name.replace("_", "-")
 
 
+def numbers(text, kind, thing):
+    """Return the numbers of a text with commas, each made by a kind, or raise a `ValueError`."""
+    try:
+        return tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        raise expected(thing, "numbers with commas", repr(text)) from None
+
+
 def add_reading(parser):
     """Add the options; what is not given is None."""
     group = parser.add_argument_group("how a text table or an npz is read (docs/tables.md)")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..errors import expected
+from .reading import numbers
 
 
 def add_arguments(parser):
@@ -63,11 +63,11 @@ def _new(args):
     if args.likelihood == "normal":
         likelihood["scale"] = args.scale
     vector = new_question(
-        _numbers(args.layers, int, "--layers"), activation=args.activation,
+        numbers(args.layers, int, "--layers"), activation=args.activation,
         output_activation=args.output_activation, bias=args.bias,
         likelihood=likelihood_from_json(likelihood), rows=args.batch, dtype=args.dtype,
         seed=args.seed, kl_weight=args.kl_weight,
-        priors=_numbers(args.prior, float, "--prior") if args.prior else None,
+        priors=numbers(args.prior, float, "--prior") if args.prior else None,
         scale_shift=args.scale_shift,
     )  # fmt: skip
     write_any(args.output, vector)
@@ -123,11 +123,3 @@ def _convert(args):
     write_any(args.output, read_any(args.file))
     print(f"{args.output}: written")
     return 0
-
-
-def _numbers(text, kind, option):
-    """Return a comma-separated list of numbers."""
-    try:
-        return tuple(kind(part) for part in text.split(","))
-    except ValueError:
-        raise expected(option, "numbers with commas", repr(text)) from None

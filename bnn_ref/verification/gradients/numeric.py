@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...border import check_size
 from ...errors import expected
 from .claim import RESOLUTION, Claim
 from .differences import Loss, RandomLoss, central_along, complex_along, is_analytic
@@ -186,8 +187,7 @@ def random_direction(
     -------
     Directions
     """
-    if not isinstance(directions, int) or directions < 1:
-        raise expected("directions", "a whole number of at least 1", repr(directions))
+    check_size(directions, "directions")
     claim = Claim(loss, arrays, gradients, method)
     rng = np.random.default_rng(seed)
     everything = np.arange(claim.given.size)

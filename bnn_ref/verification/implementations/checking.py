@@ -22,7 +22,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ...border import check_choice, check_number
+from ...border import check_choice, check_number, check_size
 from ...errors import expected
 from ...layers import BIASES
 from ..vectors import read
@@ -245,8 +245,7 @@ def check_implementation(
     """
     if limit is not None:
         check_number(limit, "limit")
-    if not isinstance(random, int) or isinstance(random, bool) or random < 0:
-        raise expected("random", "a whole number of at least 0", repr(random))
+    check_size(random, "random", 0)
     check_choice(suite, "suite", ("whole", "small"))
     if version not in (1, 2):
         raise expected("version", "1 or 2", repr(version))

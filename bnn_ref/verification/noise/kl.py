@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...border import check_choice
+from ...border import check_choice, check_size
 from ...errors import expected
 from ..containers import as_array, one_number
 
@@ -133,8 +133,7 @@ def check_kl(
         exact one that changes between calls, a Monte Carlo one that never does.
     """
     check_choice(kind, "kind", ("exact", "monte_carlo"))
-    if not isinstance(draws, int) or draws < 100:
-        raise expected("draws", "a whole number of at least 100", repr(draws))
+    check_size(draws, "draws", 100)
     mus, sigmas = _tensors(mu), _tensors(sigma)
     if [m.shape for m in mus] != [s.shape for s in sigmas]:
         raise expected("sigma", [m.shape for m in mus], [s.shape for s in sigmas])

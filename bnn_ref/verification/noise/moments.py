@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy.typing import ArrayLike
 
-from ...border import check_choice
-from ...errors import expected
+from ...border import check_choice, check_number, check_size
 from .causes import find_causes
 from .hypotheses import HYPOTHESES, make_view
 from .probes import ask, make_layer
@@ -118,10 +117,8 @@ def check_layer(
     Source: Wen et al. (2018), equations 3 and 4; the tests are derived in `hypotheses.py`.
     """
     check_choice(expect, "expect", HYPOTHESES)
-    if not isinstance(draws, int) or draws < 100:
-        raise expected("draws", "a whole number of at least 100", repr(draws))
-    if not 0 < error_probability < 1:
-        raise expected("error_probability", "a number between 0 and 1", error_probability)
+    check_size(draws, "draws", 100)
+    check_number(error_probability, "error_probability", "(0, 1)")
     layer = make_layer(kernel_mu, kernel_sigma, bias_mu, bias_sigma, bias)
     answers = ask(call, layer, x, draws, expect)
     tests = HYPOTHESES[expect](answers, make_view(answers, layer), layer)

@@ -281,7 +281,7 @@ def test_exact_tests_keep_their_level():
     ("change", "message"),
     [
         ({"expect": "dropout"}, "expect: expected one of flipout, shared, independent"),
-        ({"draws": 10}, "draws: expected a whole number of at least 100"),
+        ({"draws": 10}, "draws: expected a whole number, at least 100, found 10"),
         ({"bias": "other"}, "bias: expected one of none, deterministic"),
         ({"bias": "normal"}, "bias normal: expected bias_mu and bias_sigma"),
         ({"error_probability": 0}, "error_probability: expected"),
