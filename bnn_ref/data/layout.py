@@ -74,9 +74,8 @@ class Layout:
         layout = cls(**check_schema(description, SCHEMA, "encoding: layout"))
         names = set(layout.columns)
         if not len(layout.columns) == len(layout.places) == len(names) > 0:
-            raise expected(
-                "encoding: layout", "a place for each of its columns", len(layout.places)
-            )
+            found = len(layout.places)
+            raise expected("encoding: layout", "a place for each of its columns", found)
         if not set(layout.levels) <= names:
             raise expected("encoding: layout", "levels of its columns", ", ".join(layout.levels))
         return layout

@@ -81,10 +81,8 @@ def _one_weight(sheet, subject):
     adam, t = subject.adam, subject.state.step + 1
     name, (index, p, g, m, v) = subject.shown_tensor, subject.shown_weight(result)
     place = f"{name}[{', '.join(map(str, index))}]"
-    new_m, new_v = (
-        adam.beta_1 * m + (1 - adam.beta_1) * g,
-        adam.beta_2 * v + (1 - adam.beta_2) * g * g,
-    )
+    new_m = adam.beta_1 * m + (1 - adam.beta_1) * g
+    new_v = adam.beta_2 * v + (1 - adam.beta_2) * g * g
     sheet.heading(f"One weight: {place}, step t = {t}")
     several = (
         f" A step of this run averages {subject.draws_per_step} noise draws; g is the first one's."

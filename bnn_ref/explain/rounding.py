@@ -32,9 +32,7 @@ def share_out(values: Sequence[Decimal | float], total: int) -> list[int]:
     """
     whole = [floor(value) for value in values]
     missing = total - sum(whole)
-    order = sorted(
-        range(len(values)), key=lambda i: whole[i] - values[i]
-    )  # largest remainder first
+    order = sorted(range(len(values)), key=lambda i: whole[i] - values[i])  # largest rest first
     each, rest = divmod(missing, len(values))
     for place, i in enumerate(order):
         whole[i] += each + (place < rest)

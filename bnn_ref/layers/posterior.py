@@ -21,13 +21,7 @@ from ..noise import LayerNoise
 from ..priors import NormalPrior, make_prior
 from .base import Layer
 from .sigmas import sigma, sigma_for_kl
-from .starting import (
-    initial_means,
-    initial_sigmas,
-    plain,
-    settle_initializer,
-    settle_sigma,
-)
+from .starting import initial_means, initial_sigmas, plain, settle_initializer, settle_sigma
 
 if TYPE_CHECKING:
     from ..noise.draws import Stream

@@ -131,9 +131,7 @@ def rms_calibration_error(
     Source: Kuleshov, Fenner and Ermon (2018); Tran et al. (2020).
     """
     t = (np.asarray(targets, np.float64) - mean) / scale
-    level = np.sort(
-        np.abs(2 * normal_cdf(t) - 1).ravel()
-    )  # the smallest interval that holds the target
+    level = np.sort(np.abs(2 * normal_cdf(t) - 1).ravel())  # of the least interval with the target
     wanted = np.linspace(0, 1, check_size(levels, "levels", 2))
     inside = np.searchsorted(level, wanted, side="right") / len(level)
     return float(np.sqrt(np.mean((inside - wanted) ** 2)))

@@ -61,10 +61,7 @@ def _reliability(evidence, count, mean, accuracy, error, chance):
 
 def _how_often(evidence, confidence, hits):
     edges = np.linspace(0, 1, 21)
-    right, wrong = (
-        np.histogram(confidence[hits], edges)[0],
-        np.histogram(confidence[~hits], edges)[0],
-    )
+    right, wrong = (np.histogram(confidence[part], edges)[0] for part in (hits, ~hits))
 
     def draw(theme):
         from matplotlib.ticker import NullLocator

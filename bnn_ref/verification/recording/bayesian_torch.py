@@ -15,15 +15,7 @@ from ..frameworks.bayesian_torch import LinearFlipout, TakenOver, counted_kl, fr
 from ..frameworks.torch import nll as own_nll
 from ..vectors.naming import named_results
 from .seen import Seen, plain
-from .torch_images import (
-    POOLS,
-    Conv2dReparameterization,
-    described,
-    flat,
-    order_of,
-    refuse,
-    turned,
-)
+from .torch_images import POOLS, Conv2dReparameterization, described, flat, order_of, refuse, turned
 from .watching import Chain, watch
 
 if TYPE_CHECKING:

@@ -10,14 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import (
-    AveragePool2D,
-    Conv1DFlipout,
-    Conv2DFlipout,
-    DenseFlipout,
-    Flatten,
-    MaxPool2D,
-)
+from ...layers import AveragePool2D, Conv1DFlipout, Conv2DFlipout, DenseFlipout, Flatten, MaxPool2D
 from ...likelihoods import Bernoulli, Categorical, Normal
 from ...network import Network
 from ...priors import LaplacePrior, NormalPrior
