@@ -1,6 +1,6 @@
 """``bnn-ref evaluate``."""
 
-from .printing import print_notes, print_scores
+from .printing import print_notes, print_scores, say_long_scores
 from .reading import add_reading, reading_of
 from .settings import check_threads
 
@@ -69,6 +69,7 @@ def run(args):
     options = prediction_options(args, config["settings"])
     dataset = _dataset(args, config, checkpoint, encoding)
     results = {"steps": checkpoint.state.step, "draws": options["draws"]}
+    say_long_scores(options["draws"], dataset)
     results |= score_parts(checkpoint.network, checkpoint.state.parameters, dataset, **options)
     if args.data is not None:
         print_notes(dataset.notes)

@@ -4,7 +4,7 @@ import os
 
 from ..errors import expected
 from .evaluate import add_prediction_options, open_run, prediction_options
-from .printing import print_notes
+from .printing import print_notes, say_long
 from .reading import add_reading, reading_of
 
 EPILOG = """\
@@ -40,6 +40,7 @@ def run(args):
     rows, notes = read_inputs(args.input, encoding, checkpoint.dtype, reading)
     print_notes(notes)
     options = prediction_options(args, config["settings"])
+    say_long(options["draws"], rows)
     prediction = predict(checkpoint.network, checkpoint.state.parameters, rows, **options)
     write_columns(args.output, prediction_columns(prediction, encoding))
     print(f"{args.output}: {len(rows)} rows, {prediction.draws} draws")

@@ -6,6 +6,8 @@ import sys
 from ..backends import name_of
 from ..errors import one_line
 
+MANY = 500_000  # rows times draws from which a prediction may take a minute
+
 
 def temperature_words(trainer):
     """Return what the KL's weight is, in words."""
@@ -37,6 +39,18 @@ def print_next(folder):
         print(f"next: bnn-ref report {quoted}, or bnn-ref predict {quoted} --help")
     else:
         print("next: the same with --out RUN keeps the run; bnn-ref report RUN explains it")
+
+
+def say_long(draws, *parts):
+    """Say on standard error what is predicted, where so much of it keeps one waiting."""
+    rows = sum(len(part) for part in parts)
+    if rows * draws >= MANY:
+        print(f"bnn-ref: predicting {rows:,} rows, {draws} draws", file=sys.stderr, flush=True)
+
+
+def say_long_scores(draws, dataset):
+    """As `say_long`, of the held-out and test rows of a data set."""
+    say_long(draws, *(part.x for part in (dataset.validation, dataset.test) if part is not None))
 
 
 def print_notes(notes):

@@ -6,7 +6,7 @@ from ..backends import name_of
 from ..defaults import total_steps
 from ..errors import expected
 from . import settings as choices
-from .printing import Printer, print_end, print_next, print_scores
+from .printing import Printer, print_end, print_next, print_scores, say_long_scores
 from .reading import given_reading
 
 EPILOG = """\
@@ -176,6 +176,7 @@ def _finish(args, settings, dataset, trainer, history, folder, seconds):
     if recorded is not None and results.items() <= recorded.items():
         results = recorded
     else:
+        say_long_scores(settings["draws"], dataset)
         results |= score_parts(
             trainer.network,
             trainer.parameters,

@@ -63,6 +63,22 @@ def test_evaluate_repeats_the_scores_of_training_and_writes_nothing(run, capsys)
     assert contents(run) == before
 
 
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        (["train", *SMALL, "--steps", 2], "360"),
+        (["evaluate", "RUN"], "360"),
+        (["predict", "RUN", "digits", "-o", "p.csv"], "1,797"),
+    ],
+)
+def test_a_long_prediction_says_what_it_does(words, rows, run, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [run if word == "RUN" else word for word in words]
+    assert call(capsys, *words).err == ""
+    monkeypatch.setattr("bnn_ref.cli.printing.MANY", 3)
+    assert call(capsys, *words).err == f"bnn-ref: predicting {rows} rows, 3 draws\n"
+
+
 def test_evaluate_on_the_runs_own_rows_elsewhere_and_on_others(run, tmp_path, capsys):
     arrays = read_digits()
     flat = np.c_[arrays["x_train"].reshape(-1, 64), arrays["y_train"]]
