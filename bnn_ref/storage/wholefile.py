@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import BinaryIO
@@ -36,10 +38,11 @@ def whole_file(
     Raises
     ------
     OSError
-        Where the folder is absent, full or closed to writing; ``path`` is as it was and nothing is
-        left behind.
+        Where the folder is absent, full or closed to writing, or ``path`` a device, such as
+        /dev/null or /dev/stdout; ``path`` is as it was and nothing is left behind.
     """
     path = os.fspath(path)
+    _refuse_device(path)
     folder = os.path.dirname(path) or "."
     temporary = os.path.join(folder, f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}")
     try:
@@ -58,6 +61,17 @@ def whole_file(
             os.unlink(temporary)
         raise
     _flush_folder(folder)
+
+
+def _refuse_device(path):
+    """Raise where a rename would put a file in the place of a device or of a link to a stream."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:  # nothing there, or a link to nothing
+        return
+    stream = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or (stream and os.path.islink(path)):
+        raise FileExistsError(errno.EEXIST, "expected a file to write, found a device", path)
 
 
 def _flush_folder(folder):

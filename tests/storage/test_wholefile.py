@@ -26,6 +26,26 @@ def test_a_file_is_replaced_and_others_may_read_it(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o644
 
 
+def test_a_device_stays_one(tmp_path):
+    """A rename would put a file in its place where the writer is root."""
+    terminal, other = os.openpty() if hasattr(os, "openpty") else pytest.skip("no terminals here")
+    name = os.ttyname(other)
+    link, stream = tmp_path / "link", tmp_path / "stream"
+    link.symlink_to(name)
+    os.mkfifo(tmp_path / "pipe")
+    stream.symlink_to(tmp_path / "pipe")
+    for path in (link, stream, name):
+        with pytest.raises(FileExistsError, match="a file to write, found a device") as caught:
+            write(path)
+        assert caught.value.filename == os.fspath(path)
+    assert link.is_symlink()
+    assert stream.is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe", "stream"]
+    write(tmp_path / "pipe")  # alone, it stands in the place of a file
+    for handle in (terminal, other):
+        os.close(handle)
+
+
 @pytest.mark.parametrize("broken", ["create", "fsync", "replace"])
 def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, broken):
     path = tmp_path / "f"
