@@ -142,6 +142,7 @@ def learn_encoding(
     task: str,
     classes: list[str] | None = None,
     layout: Layout | None = None,
+    thing: str = "rows",
 ) -> Encoding:
     """Return the `Encoding` that training rows call for.
 
@@ -162,15 +163,25 @@ def learn_encoding(
     classes : list of str, optional
     layout : Layout, optional
         The columns of a text table.
+    thing : str
+        What the message calls the table.
+
+    Raises
+    ------
+    ValueError
+        For a column that has no standard deviation to divide by, see `moments`.
     """
     inputs = int(np.prod(x.shape[1:]))
     if kind == "table":
-        loc, scale = moments(x)
+        widths = [len(layout.levels.get(name, [""])) for name in layout.columns]
+        loc, scale = moments(x, thing, np.repeat(layout.columns, widths).tolist())
         encoded = _encoded(layout)
         loc[encoded], scale[encoded] = 0.0, 1.0
         y_loc = y_scale = None
         if LIKELIHOODS[task].targets.standardised:
-            y_loc, y_scale = (m.tolist() for m in moments(y.reshape(len(y), -1)))
+            y_loc, y_scale = (
+                m.tolist() for m in moments(y.reshape(len(y), -1), thing, [layout.target])
+            )
         return Encoding(task, inputs, loc.tolist(), scale.tolist(), classes, y_loc, y_scale,
                         layout=layout)  # fmt: skip
     pixels = {"digits": 16.0, "idx": 255.0, "cifar": 255.0, "npz": 255.0}
@@ -250,7 +261,7 @@ def make_dataset(
     if learned:
         targets = [arrays[name] for name in ("y_train", "y_test") if name in arrays]
         classes = _class_names(source, targets, task)
-        encoding = learn_encoding(kind, x[rows], y[rows], task, classes, layout)
+        encoding = learn_encoding(kind, x[rows], y[rows], task, classes, layout, str(source))
 
     parts = {"train": "", "test": ", test part"} if tested else {"train": ""}
     labels = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import NoneType
 from typing import Any
@@ -34,7 +34,9 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def moments(columns: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def moments(
+    columns: NDArray[Any], thing: str = "rows", names: Sequence[str] = ()
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation (divided by N) of each column.
 
     A constant column has its value for a mean, and 1 for a scale: it becomes exactly 0.
@@ -42,11 +44,29 @@ def moments(columns: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.floa
     Parameters
     ----------
     columns : array (N, columns)
+    thing : str
+        What the message calls them.
+    names : sequence of str
+        Of the columns, where they have names.
+
+    Raises
+    ------
+    ValueError
+        For a column whose deviations are so large or so small that their squares are not.
     """
     columns = np.asarray(columns, np.float64)
-    loc, scale = columns.mean(axis=0), columns.std(axis=0)
     constant = columns.min(axis=0) == columns.max(axis=0)
-    return np.where(constant, columns[0], loc), np.where(constant, 1.0, scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loc, scale = columns.mean(axis=0), columns.std(axis=0)
+    loc, scale = np.where(constant, columns[0], loc), np.where(constant, 1.0, scale)
+    unfit = np.flatnonzero(~(np.isfinite(scale) & (scale > 0)))
+    if len(unfit):
+        k = int(unfit[0])
+        wanted = "numbers whose squared deviations a float64 holds"
+        column = columns.reshape(len(columns), -1)[:, k]
+        where = f"{thing}, column {names[k]!r}" if names else f"{thing}, column {k}"
+        raise expected(where, wanted, f"{column.min():g} to {column.max():g}")
+    return loc, scale
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ..border.files import open_content, open_file
 from ..errors import expected
 from ..likelihoods import LIKELIHOODS, Categorical, Normal
 from ..storage.archive import open_npy
-from .cells import parse_numbers
+from .cells import is_number
 from .cifar import is_cifar, read_cifar
 from .columns import read_table, target_names, target_numbers
 from .dataset import Dataset, make_dataset
@@ -172,7 +172,7 @@ def _load_table(source, target, task, encoding, reading):
     else:
         classes = None
         if task is None:
-            numbers = parse_numbers(table.y, reading.decimal)[1] is None
+            numbers = all(is_number(cell, reading.decimal) for cell in table.y)
             task = (Normal if numbers else Categorical).task
         names = LIKELIHOODS[check_task(task)].targets.classes
     if names:

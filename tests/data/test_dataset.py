@@ -7,7 +7,16 @@ import pytest
 
 from bnn_ref import Categorical, DenseFlipout, Network, draw_noise, loss_and_gradients
 from bnn_ref.border.rows import take
-from bnn_ref.data import Encoding, Rows, kind_of, load, make_dataset, only_test, read_inputs
+from bnn_ref.data import (
+    Encoding,
+    Reading,
+    Rows,
+    kind_of,
+    load,
+    make_dataset,
+    only_test,
+    read_inputs,
+)
 
 
 def test_pixels_stay_bytes_until_a_batch_is_taken():
@@ -262,3 +271,32 @@ def test_checksum_follows_the_rows():
     one = make_dataset("a", "npz", arrays).checksum
     assert make_dataset("b", "npz", arrays, holdout=1).checksum == one
     assert make_dataset("a", "npz", {**arrays, "x_train": np.zeros((4, 2))}).checksum != one
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "where"),
+    [
+        (1e300, 1.0, "column 'a': expected numbers whose squared deviations a float64 holds, "
+         r"found 0 to 1e\+300"),
+        (1e-320, 1.0, "column 'a': expected numbers whose squared"),
+        (1.0, 1.7e308, "column 'y': expected numbers whose squared"),
+        (1.0, 1e-200, "column 'y': expected numbers whose squared"),
+    ],
+)  # fmt: skip
+def test_a_column_without_a_standard_deviation_is_refused(tmp_path, x, y, where):
+    """Numbers that only differ in digits that their squares lose are not taken for constants."""
+    path = tmp_path / "t.csv"
+    rows = [f"p,{x if k == 0 else 0},{y if k == 0 else 0}" for k in range(9)]
+    path.write_text("\n".join(["b,a,y", *rows]))
+    reading = Reading(categorical=("b",))
+    with pytest.raises(ValueError, match=f"{path}, {where}"):
+        load(path, target="y", task="normal", holdout=0, reading=reading)
+
+
+def test_a_number_beyond_float64_makes_no_classes_of_a_targets_numbers(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n" + "".join(f"{k},{k}.5\n" for k in range(9)) + "9,1e999\n")
+    with pytest.raises(ValueError, match="line 11, target 'y': expected a finite number, found"):
+        load(path, target="y")
+    path.write_text("a,y\n" + "".join(f"{k},{('1e999', 'other')[k % 2]}\n" for k in range(9)))
+    assert load(path, target="y").encoding.classes == ["1e999", "other"]
