@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .border import aligned, check_dtype
+from .border import aligned, check_dtype, take_array
 from .errors import expected
 from .layers import Layer, LayerParameters, chain, layers_from_json
 from .likelihoods import Categorical, Likelihood, likelihood_from_json
@@ -144,14 +144,15 @@ class Network:
         Raises
         ------
         ValueError
-            For another dtype or seed.
+            For another dtype or seed, or an initial value too large for the dtype.
         """
         dtype = check_dtype(dtype, ("float32", "float64"))
         parameters = Parameters(self, aligned(self.num_parameters, dtype))
         for k, layer in enumerate(self.layers):
             initial = layer.initial(Stream(seed, "init", k), parameters.scale_shift[k])
             for name, values in initial.items():
-                parameters[f"layers.{k}.{name}"][...] = values
+                name = f"layers.{k}.{name}"
+                parameters[name][...] = take_array(values, f"initial {name}", dtype=dtype)
         for name, values in self.likelihood.initial(self.outputs, dtype).items():
             parameters[f"likelihood.{name}"][...] = values
         return parameters

@@ -29,6 +29,15 @@ def exact_log(x):
     return float(Context(prec=30).ln(Decimal(x)))
 
 
+def put_rounded(numbers, to):
+    """Put numbers where kernels find them; one that overflows there makes the nll no number."""
+    if numbers.dtype == to.dtype:
+        to[...] = numbers
+        return
+    with np.errstate(over="ignore"):
+        to[...] = numbers
+
+
 class Caller:
     """A run's record, the plans that go with it, and the call itself.
 
@@ -208,11 +217,11 @@ class Runner(Caller):
         if this.likelihood == likelihoods.CATEGORICAL:
             self.labels[:rows] = y
         else:
-            self.targets(y.shape)[...] = y
+            put_rounded(y, self.targets(y.shape))
         this.weight = -1
         if weight is not None:
             this.weight = self.weight_place
-            self.part(this.weight, (rows,))[...] = weight
+            put_rounded(weight, self.part(this.weight, (rows,)))
         return plain(x)
 
     def key(self, seed, step, draw, purpose):

@@ -41,13 +41,19 @@ def check_inputs(
     TypeError
         For a dtype that is no real number's (complex is taken for complex parameters).
     ValueError
-        For rank below 2 or another number of inputs.
+        For rank below 2, another number of inputs, or one too large for the dtype.
     """
     kinds = "buifc" if np.dtype(dtype).kind == "c" else "buif"
     x = take_array(x, "x", kinds=kinds, finite=False)
     leading = leading_shape(network, x.shape)
     flat = x.reshape(-1, network.inputs)  # (B, I)
-    return np.ascontiguousarray(flat, dtype), leading
+    if flat.dtype.kind != "f" or flat.dtype == dtype:
+        return np.ascontiguousarray(flat, dtype), leading
+    try:
+        with np.errstate(over="raise"):
+            return np.ascontiguousarray(flat, dtype), leading
+    except FloatingPointError:
+        return take_array(flat, "x", dtype=dtype), leading  # which says where
 
 
 def leading_shape(network: Network, shape: tuple[int, ...]) -> tuple[int, ...]:

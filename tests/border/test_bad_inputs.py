@@ -128,6 +128,14 @@ BAD = {
     "scale of 0": (lambda: Normal(0), "likelihood.scale: expected a finite standard deviation"),
     "prior scale of -1": (lambda: DenseFlipout(3, 2, kernel_prior=(0, -1)), "kernel_prior.scale: "),
     "shift of -1": (lambda: DenseFlipout(3, 2, scale_shift=-1), "scale_shift: expected"),
+    "initial sigma beyond float32": (
+        lambda: Network([DenseFlipout(3, 2, initial_sigma=1e39)]).init(0),
+        r"initial layers.0.kernel_rho: expected numbers finite in float32, found 1e\+39",
+    ),
+    "inputs beyond float32": (
+        lambda: step(np.where(np.arange(15).reshape(5, 3) == 7, 1e39, 1.0)),
+        r"x: expected numbers finite in float32, found 1e\+39 in row 2, column 1",
+    ),
     # unknown names
     "activation": (lambda: DenseFlipout(3, 2, "swish"), "activation: expected one of"),
     "bias": (lambda: DenseFlipout(3, 2, bias="yes"), "bias: expected one of none, deterministic"),

@@ -10,6 +10,7 @@ from bnn_ref import (
     Categorical,
     DenseFlipout,
     Network,
+    NonFinite,
     Normal,
     PredictedNormal,
     Trainer,
@@ -98,3 +99,18 @@ def test_adams_factors_are_exact(convention, betas):
                 wanted = adam.learning_rate * mpmath.sqrt(second) / first, 1
             for found, exact in zip((run.rate, run.scale), wanted, strict=True):
                 assert abs(found / exact - 1) < 1e-15
+
+
+@pytest.mark.parametrize("likelihood", [Normal(), PredictedNormal()], ids=["normal", "predicted"])
+@pytest.mark.parametrize("large", ["target", "weight"])
+def test_a_number_beyond_float32_is_refused_as_numpy_refuses_it(likelihood, large):
+    y, weight = np.zeros((3, 1)), np.ones(3)
+    (y if large == "target" else weight)[1] = 1e39
+    for backend in ("numpy", "numba"):
+        network = Network([DenseFlipout(3, likelihood.outputs_of(1))], likelihood)
+        trainer = Trainer(network, 20, backend=backend)
+        before = trainer.parameters.flat.copy()
+        with pytest.raises(NonFinite, match="step 1: expected finite values"):
+            trainer.step(np.ones((3, 3), np.float32), y, weight)
+        assert trainer.state.step == 0
+        assert np.array_equal(trainer.parameters.flat, before)
