@@ -104,8 +104,9 @@ def _run(argv):
         if unknown:  # the command's help is the one that lists what it takes
             parser.prog += f" {chosen}"
             parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        if getattr(args, "out", None) == "":  # a variable that is not set, most often
-            raise expected("--out", "a folder", "''")
+        for name, wanted in (("out", "a folder"), ("data", "'digits' or a path")):
+            if getattr(args, name, None) == "":  # a variable that is not set, most often
+                raise expected(f"--{name}", wanted, "''")
         return args.run(args) or 0
     except SystemExit as stop:  # argparse has printed what there is to say
         return stop.code if isinstance(stop.code, int) else 0

@@ -189,6 +189,7 @@ def parse_settings(words):
 
 
 WHOLE = ("steps", "epochs", "batch_size", "holdout", "draws", "draws_per_step", "seed", "split")
+MOST_CELLS = 100_000  # of one range, before a list of them is made
 REAL = ("kl_weight", "temperature", "kl_warm_up", "prior_scale")
 
 
@@ -196,12 +197,16 @@ def parse_value(name, text):
     """Return the list of values that the text of one stands for: one, or those of a range."""
     from ..training.schedules import Cosine, parse_rate
 
+    kinds = {"layers": "sizes like 128x128", "initial_sigma": "a number or prior"}
     try:
         if name in ("seed", "split") and "-" in text.strip("-"):
             first, last = map(int, text.split("-"))
             if last < first:
                 raise ValueError
-            return list(range(first, last + 1))
+            if last - first < MOST_CELLS:
+                return list(range(first, last + 1))
+            kinds[name] = f"a number, or a range of at most {MOST_CELLS} of them"
+            raise ValueError
         if name in WHOLE:
             return [int(text)]
         if name in REAL:
@@ -218,7 +223,6 @@ def parse_value(name, text):
         if name == "network" and text not in NAMED:
             return [os.path.abspath(text)]
     except ValueError:
-        kinds = {"layers": "sizes like 128x128", "initial_sigma": "a number or prior"}
         kind = kinds.get(name, "a number")
         if name == "learning_rate":
             kind = "a number, cosine or cosine:PEAK:FLOOR:WARM_UP"

@@ -69,6 +69,14 @@ WORDS = {
     "resume nothing": ((*TRAIN, "--resume"), "expected --out RUN with them, found none"),
     "resume and overwrite": ((*TRAIN, "--out", "new", "--resume", "--overwrite"), "found both"),
     "an empty folder's name": ((*TRAIN, "--out", ""), "--out: expected a folder, found"),
+    "data without a name": (
+        ("train", *SMALL, "--data", ""),
+        "--data: expected 'digits' or a path, found ''",
+    ),
+    "a range without end": (
+        ("sweep", "--out", "new", "steps=1", "seed=0-9999999999999"),
+        "setting seed: expected a number, or a range of at most 100000 of them, found '0-9",
+    ),
     "a sweep into no name": (("sweep", "--out", "", "layers=2"), "--out: expected a folder, found"),
     "no such data": (
         (*TRAIN, "--data", "nowhere"),
