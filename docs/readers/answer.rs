@@ -1,6 +1,6 @@
 // Answers a question of docs/vectors.md in JSON:  answer question.json answer.json
 // One training step of Flipout layers in float64, every derivative by hand, no dependency.
-//   rustc -O answer.rs
+//   rustc --edition 2021 -O answer.rs
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
 use std::fmt::Write;

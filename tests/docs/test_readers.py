@@ -20,7 +20,11 @@ FOLDER = Path(__file__).parents[2] / "docs" / "readers"
 COMPILERS = {
     "answer.js": ("node", [], []),
     "answer.cpp": ("g++", ["-std=c++17", "-O0"], ["-std=c++17", "-O2"]),
-    "answer.rs": ("rustc", ["-C", "opt-level=0"], ["-O"]),
+    "answer.rs": (
+        "rustc",
+        ["--edition", "2021", "-C", "opt-level=0"],
+        ["--edition", "2021", "-O"],
+    ),  # 2015, the default, names no key in a message
 }
 PRESENT = [name for name in COMPILERS if (FOLDER / name).exists()]
 
@@ -28,6 +32,7 @@ PRESENT = [name for name in COMPILERS if (FOLDER / name).exists()]
 def run(words):
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # a warning of a compiler neither
     return done
 
 
