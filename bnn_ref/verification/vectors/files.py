@@ -164,7 +164,8 @@ class Vector:
             results = results_of(results)
             if self.meta["version"] == 1:  # which has no pre-activations, traced or not
                 results = {k: v for k, v in results.items() if not k.endswith(".pre_activation")}
-        results = {name: np.asarray(value, self.dtype) for name, value in results.items()}
+        with np.errstate(over="ignore"):  # infinite in the file's dtype: a wrong answer, no warning
+            results = {name: np.asarray(value, self.dtype) for name, value in results.items()}
         return Vector({**self.meta, "source": source}, self.arrays, results)
 
 

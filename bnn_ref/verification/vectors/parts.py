@@ -53,6 +53,12 @@ class Part(NamedTuple):
     scale: float = 0.0
 
 
+def _digits(factor):
+    """Return a factor with four digits, of one beside 1 those of what it is off by."""
+    off = factor - 1
+    return f"1 {'+' if off > 0 else '-'} {abs(off):.2g}" if abs(off) < 1e-3 else f"{factor:.4g}"
+
+
 class Change(NamedTuple):
     """A part of one tensor whose coefficient is not what it should be."""
 
@@ -65,7 +71,7 @@ class Change(NamedTuple):
         if self.part.right == 0:
             return f"has {self.found:.3g} of {self.part.name} too much"
         word = next((word for value, word in WORDS.items() if abs(self.found - value) < 1e-4), None)
-        text = f"{self.part.name} {word or f'has the factor {self.found:.4g}'}"
+        text = f"{self.part.name} {word or f'has the factor {_digits(self.found)}'}"
         if self.part.scale and not word:
             extra, own = (self.found - 1) * self.part.scale, self.tensor.rpartition(".")[2]
             text += f" ({extra:.3g} of {own} too much: weight decay?)"
@@ -240,8 +246,8 @@ def explain_parts(vector: Vector, comparison: Comparison) -> tuple[str, ...]:
     gradients = [row for row in comparison.rows if row.name.startswith("grad.")]
     factor = _common_factor(gradients)
     if factor is not None:
-        return (f"all {len(gradients)} gradients have the common factor {factor:.4g}: clipped or "
-                "rescaled",)  # fmt: skip
+        return (f"all {len(gradients)} gradients have the common factor {_digits(factor)}: clipped "
+                "or rescaled",)  # fmt: skip
     problem = Problem(vector)
     with np.errstate(all="ignore"):
         parts = parts_of(problem, forward(problem, Variant()))
@@ -283,7 +289,7 @@ def _of_loss(rows, weight):
     factor = float((rows["loss"].found - rows["nll"].expected) / kl)
     if abs(factor) < 1e-6:
         return ["loss: the KL is missing"]
-    return [f"loss: the weighted KL has the factor {factor:.4g}"]
+    return [f"loss: the weighted KL has the factor {_digits(factor)}"]
 
 
 def _grouped(changes):

@@ -85,3 +85,13 @@ def test_a_wrong_sum_of_a_right_nll_and_kl_is_told():
     found["loss"] = found["nll"] + 3 * question.kl_weight * found["kl"]
     answer = question.answer(found, "a loss")
     assert explain_parts(answer, compare(answer)) == ("loss: the weighted KL has the factor 3",)
+
+
+def test_a_factor_beside_1_shows_what_it_is_off_by():
+    """With four digits the gradient's factor of 1.0001 was 1."""
+    question = questions(1)[0]
+    found = step(question)
+    answer = question.answer({**found, "grad.x": found["grad.x"] * 1.0001}, "1.0001 times")
+    assert explain_parts(answer, compare(answer)) == (
+        "grad.x: the whole gradient has the factor 1 + 0.0001",
+    )
