@@ -34,6 +34,20 @@ ACTIVATIONS = {  # function, derivative
 }  # fmt: skip
 
 
+def _gelu_tanh(a):
+    return 0.5 * a * (1 + np.tanh(np.sqrt(2 / np.pi) * (a + 0.044715 * a**3)))
+
+
+def _activation(name, other):
+    """Return (function, derivative), of a complex step where gelu is its approximation."""
+    if name == "gelu" and other == "gelu_tanh":
+        return _gelu_tanh, lambda a: _gelu_tanh(a + STEP * 1j).imag / STEP
+    if name == "relu" and other.startswith("leaky_"):
+        slope = float(other.removeprefix("leaky_"))
+        return lambda a: np.where(a > 0, a, slope * a), lambda a: np.where(a > 0, 1, slope)
+    return ACTIVATIONS[name]
+
+
 def _apply(a, function, slope):
     """Return a real function of a's real part, its slope times a's imaginary part beside it."""
     return function(a.real) + 1j * a.imag * slope
@@ -95,8 +109,8 @@ DEFAULTS = {
     "signs_swapped": False, "bias_flip": "", "transposed": "", "derivative": "", "rho_chain": "",
     "nll": "", "outputs_averaged": False, "normal": "", "prior_power": 1.0, "kl_average": "",
     "kl_weight": None, "kl_factor": 1.0, "kl_form": "", "bias_kl": "", "signs_shared": "",
-    "eps_shared": "", "activation_first": False, "centred": False, "hidden_scale": 1.0,
-    "smoothing": 0.0, "nll_factor": 1.0,
+    "eps_shared": "", "activation": "", "activation_first": False, "centred": False,
+    "hidden_scale": 1.0, "smoothing": 0.0, "nll_factor": 1.0,
 }  # fmt: skip
 
 
@@ -139,7 +153,7 @@ def _layer(layer, p, noise, h, s):
         prior = layer["kernel_prior" if s["bias_kl"] == "kernel_prior" else "bias_prior"]
         kls.append((s["bias_kl"] != "missing")
                    * _kl(p["bias_mu"], kl_sigma, noise["bias_eps"], prior, s))  # fmt: skip
-    a, (function, slope) = still + noisy, ACTIVATIONS[layer["activation"]]
+    a, (function, slope) = still + noisy, _activation(layer["activation"], s["activation"])
     place = {"": a, "output": function(a.real), "mean": still, "missing": a}[s["derivative"]].real
     slope = np.ones_like(place) if s["derivative"] == "missing" else slope(place)
     return _apply(a, function, slope) + (bias if s["activation_first"] else 0.0), kls

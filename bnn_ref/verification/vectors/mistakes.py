@@ -226,6 +226,17 @@ MISTAKES = {
             ({"local": "bias_missing"}, {"local": "bias_apart"}),
         ),
         Mistake(
+            "gelu-tanh",
+            "gelu is its approximation by a tanh instead of the exact form, as in jax.nn.gelu "
+            "unless approximate=False is given",
+            ({"activation": "gelu_tanh"},),
+        ),
+        Mistake(
+            "relu-leaky",
+            "a ReLU has a slope left of 0 (.01, .2 or .3), as a leaky ReLU has",
+            tuple({"activation": f"leaky_relu({slope})"} for slope in (0.01, 0.2, 0.3)),
+        ),
+        Mistake(
             "activation-before-bias",
             "the bias is added behind the activation",
             ({"activation_first": True},),

@@ -54,6 +54,8 @@ class Variant:
         "" | "input" | "output" | "both": the first example's signs for the whole batch.
     eps_shared : str
         "" | "outputs" | "inputs" | "all": one draw for every output, input or weight: the first.
+    activation : str
+        "" | "gelu_tanh" (in the place of gelu) | "leaky_relu(SLOPE)" (of relu).
     activation_first : bool
         The bias is added behind the activation.
     centred : bool
@@ -92,6 +94,7 @@ class Variant:
     bias_kl: str = ""
     signs_shared: str = ""
     eps_shared: str = ""
+    activation: str = ""
     activation_first: bool = False
     centred: bool = False
     hidden_scale: float = 1.0
@@ -105,4 +108,4 @@ RIGHT = Variant()
 # The fields that the forward pass depends on.
 FORWARD = ("sigma", "shift", "mean_flipped", "sign_input", "sign_output", "signs_swapped",
            "bias_flip", "transposed", "signs_shared", "eps_shared", "activation_first", "centred",
-           "hidden_scale", "local")  # fmt: skip
+           "hidden_scale", "local", "activation")  # fmt: skip

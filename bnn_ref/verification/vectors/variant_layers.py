@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...activations import get_activation
+from ...activations import LEAKY, Activation, get_activation
 from ...elementary import sigmoid, softplus
 from ...noise import LocalLayerNoise
 from .local_variants import perturb, perturb_backward
@@ -16,6 +16,29 @@ from .local_variants import perturb, perturb_backward
 if TYPE_CHECKING:
     from ...layers import LayerParameters
     from .switches import Variant
+
+
+def _inner(a):
+    """Return what gelu's approximation takes the tanh of."""
+    return np.sqrt(2 / np.pi) * (a + 0.044715 * a**3)
+
+
+def _gelu_tanh_derivative(a, h):
+    slope = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * a**2)
+    return (1 + np.tanh(_inner(a))) / 2 + a / 2 * (1 - np.tanh(_inner(a)) ** 2) * slope
+
+
+_GELU_TANH = Activation(
+    "gelu_tanh", lambda a: a / 2 * (1 + np.tanh(_inner(a))), _gelu_tanh_derivative
+)
+
+
+def _activation(layer, variant):
+    """Return the `Activation` of a layer under a variant."""
+    if variant.activation == "gelu_tanh" and layer.activation == "gelu":
+        return _GELU_TANH
+    leaks = variant.activation.startswith(LEAKY) and layer.activation == "relu"
+    return get_activation(variant.activation if leaks else layer.activation)
 
 
 def _sigma(variant, shift, rho):
@@ -66,7 +89,8 @@ def forward_layer(
         noisy, bias_noise = _perturb(t, variant)
     t.mean, t.a = mean + bias, mean + noisy
     bias = bias + bias_noise
-    function = get_activation(layer.activation).function
+    t.activation = _activation(layer, variant)
+    function = t.activation.function
     if variant.activation_first:
         t.h = function(t.a) + bias
     else:

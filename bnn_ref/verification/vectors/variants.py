@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import priors
-from ...activations import get_activation
 from ...step import check_sample_weight
 from .switches import FORWARD, RIGHT, Variant
 from .variant_layers import forward_layer, noise_backward
@@ -219,11 +218,10 @@ def compute(
 
 def _derivative(t, variant, k, slopes):
     """Return f' of a layer, where the variant takes it."""
-    activation = get_activation(t.layer.activation)
     if variant.derivative == "missing":
         return np.ones_like(t.a)
     a = {"": t.a, "output": t.h, "mean": t.mean}[variant.derivative]
-    derivative = activation.derivative(a, activation.function(a))
+    derivative = t.activation.derivative(a, t.activation.function(a))
     for (layer, row, unit), slope in (slopes or {}).items():
         if layer == k:
             derivative[row, unit] = slope

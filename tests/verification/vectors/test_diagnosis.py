@@ -108,6 +108,8 @@ PLANTED = {
     "bias-prior-of-kernel": [{"bias_kl": "kernel_prior"}],
     "signs-shared": [{"signs_shared": how} for how in ("input", "output", "both")],
     "eps-shared": [{"eps_shared": how} for how in ("outputs", "inputs", "all")],
+    "gelu-tanh": [{"activation": "gelu_tanh"}],
+    "relu-leaky": [{"activation": "leaky_0.01"}, {"activation": "leaky_0.2"}],
     "activation-before-bias": [{"activation_first": True}],
     "batch-centred": [{"centred": True}],
     "dropout-scale": [{"hidden_scale": 1 / keep} for keep in (0.9, 0.5)],
