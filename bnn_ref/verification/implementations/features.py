@@ -86,6 +86,8 @@ FEATURES = (
     *(Feature(f"the activation {name}", f"a wrong {name}",
               _any_layer(lambda layer, name=name: layer.activation == name))
       for name in ("relu", "tanh", "sigmoid", "softplus", "elu", "gelu")),
+    Feature("an activation of the last layer", "a last layer that is always linear",
+            lambda question: getattr(question.layers[-1], "activation", "linear") != "linear"),
     *(Feature(f"the likelihood {name}", f"a wrong {name} likelihood", _likelihood(name))
       for name in ("categorical", "bernoulli", "normal")),
     Feature("several output dimensions of a bernoulli or normal likelihood",

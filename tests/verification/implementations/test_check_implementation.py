@@ -50,6 +50,31 @@ def test_a_right_implementation_agrees_and_everything_is_exercised():
     assert "test_check_implementation.right: agrees" in str(report)
 
 
+def test_a_last_layer_without_its_activation_is_seen():
+    """Every other question's last layer is linear."""
+
+    def last_linear(question):
+        *others, last = question.meta["layers"]
+        meta = {**question.meta, "layers": [*others, {**last, "activation": "linear"}]}
+        return right(type(question)(meta, question.arrays))
+
+    report = check_implementation(last_linear)
+    assert [check.path for check in report.wrong] == ["agree-activation-last"]
+    report = check_implementation(right, questions=FEW)
+    assert "an activation of the last layer" in {f.name for f in report.unexercised}
+
+
+def test_a_number_beyond_float32_is_a_wrong_answer_without_a_warning():
+    question = new_question((3, 2), rows=4, dtype="float32")
+
+    def large(question):
+        return {**right(question), "grad_x": np.full(question.x.shape, 1e300)}
+
+    report = check_implementation(large, questions=[("a", question)])
+    assert not report.agrees
+    assert "grad.x" in str(report.wrong[0])
+
+
 def test_the_small_suite_exercises_everything_in_few_questions():
     report = check_implementation(right, suite="small", random=3)
     assert report.agrees, report
