@@ -176,10 +176,7 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
         y = y.reshape(len(y), -1).astype(np.float64)
         self.y_loc_, self.y_scale_ = np.zeros(y.shape[1]), np.ones(y.shape[1])
         if self.normalize_y:
-            self.y_loc_ = np.average(y, axis=0, weights=weight)
-            scale = np.sqrt(np.average((y - self.y_loc_) ** 2, axis=0, weights=weight))
-            constant = scale <= 1e-12 * np.max(np.abs(y), axis=0)
-            self.y_scale_ = np.where(constant, 1.0, scale)
+            self.y_loc_, self.y_scale_ = _moments(y, weight)
         if isinstance(self.scale, str) and self.scale == "predicted":
             return PredictedNormal(), 2 * y.shape[1]
         return Normal(self.scale, self.learn_scale), y.shape[1]
@@ -189,3 +186,18 @@ class FlipoutRegressor(RegressorMixin, MultiOutputMixin, Flipout):
         if y.shape[1] != len(self.y_loc_):
             raise expected("y", f"{len(self.y_loc_)} outputs, as before", y.shape[1])
         return (y - self.y_loc_) / self.y_scale_
+
+
+def _moments(y, weight):
+    """Return weighted mean and standard deviation of each output, 1 for that of a constant one."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        loc = np.average(y, axis=0, weights=weight)
+        scale = np.sqrt(np.average((y - loc) ** 2, axis=0, weights=weight))
+        counted = y if weight is None else y[weight > 0]
+        furthest = np.max(np.abs(counted - loc), axis=0)
+    rounding = 1e-12 * np.max(np.abs(y), axis=0)
+    unfit = ~(np.isfinite(scale) & (scale > 0)) & (furthest > rounding)
+    if unfit.any():
+        found = f"{counted.min():g} to {counted.max():g}"
+        raise expected("y", "numbers whose squared deviations a float64 holds", found)
+    return loc, np.where((scale <= rounding) | (furthest <= rounding), 1.0, scale)

@@ -291,6 +291,22 @@ def test_bad_settings_are_named(iris):
         FlipoutClassifier(**QUICK).fit(x, y, sample_weight=np.zeros(150))
 
 
+@pytest.mark.parametrize("unit", [1e300, 1e160, 1e-200, 1e-320])
+def test_targets_without_a_standard_deviation_are_refused(iris, unit):
+    """Their squares overflow or vanish; what is constant is no such thing."""
+    x, _ = iris
+    y = np.where(np.arange(len(x)) < 50, unit, 0.0)
+    model = FlipoutRegressor(max_iter=2, **QUICK)
+    with pytest.raises(ValueError, match="y: expected numbers whose squared deviations a float64"):
+        model.fit(x, y)
+    for same in (0.0, 1e-300, 0.1):
+        constant = model.fit(x, np.full(len(x), same))
+        assert (constant.y_loc_, constant.y_scale_) == (pytest.approx(same), 1.0)
+    if unit < 1:
+        weight = np.where(np.arange(len(x)) < 50, 0.0, 1.0)
+        assert model.fit(x, y, sample_weight=weight).y_scale_ == 1.0  # of the rows that count
+
+
 @pytest.mark.parametrize("estimator", [FlipoutClassifier, FlipoutRegressor])
 def test_every_prior_that_has_a_name_can_be_asked_for(estimator, iris):
     for prior in prior_names():
