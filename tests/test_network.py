@@ -124,7 +124,7 @@ def test_repr_shows_layers_and_sizes():
          "bias_prior: expected None for bias"),
         (lambda: DenseFlipout(3, 2, kernel_prior=(0, -2)), "kernel_prior.scale: expected"),
         (lambda: DenseFlipout(3, 2, scale_shift=-1e-9), "scale_shift: expected a finite number"),
-        (lambda: DenseFlipout(3, 2, scale_shift="eps"), "scale_shift: expected a number"),
+        (lambda: DenseFlipout(3, 2, scale_shift="eps"), "scale_shift: expected a finite number"),
         (lambda: DenseFlipout(3, 2, initializer="lecun"), "initializer: expected one of tfp, he"),
         (lambda: Network([]), "layers: expected at least one layer, found none"),
         (lambda: Network([DenseFlipout(3, 2), DenseFlipout(3, 2)]),
