@@ -30,7 +30,7 @@ from .addresses import fetch_add, load_atomic
 from .jit import kernel
 from .machine import give_way
 
-PATIENCE = 2000  # looks at a counter before a waiting thread gives way
+PATIENCE = 300_000  # looks at a counter before a waiting thread gives way: some 50 us
 GIVING_WAY = 40_000  # times that a thread gives way to thread 0, which may lie still: some 20 ms
 # places in `control`, a cache line each: tasks done, whether thread 0 is there; then, for each
 # phase, how many tasks were asked for, taken from the front, and from the back
