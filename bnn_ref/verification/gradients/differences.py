@@ -220,7 +220,9 @@ def central_along(loss: Loss, point: NDArray[Any], direction: NDArray[np.float64
     the answer is the entry of the Richardson table whose error estimate is smallest. The same
     table of the second differences (f(h) - 2 f(0) + f(-h)) / h tends to 0 for a smooth loss and
     to the jump of the slope at a kink. A kink nearer than h looks like one at 0, so where there
-    is a jump it is added to the error, and smaller steps follow.
+    is a jump it is added to the error, and smaller steps follow. Of a kink that they still show,
+    the answer is the entry whose slopes are surest: a jump that other kinks make look small would
+    win by its size.
 
     Source: Ridders (1982), "Accurate computation of F'(x) and F'(x) F''(x)"; the test for kinks is
     derived here.
@@ -229,7 +231,7 @@ def central_along(loss: Loss, point: NDArray[Any], direction: NDArray[np.float64
     step = np.median(loss.scale[moved]) / np.linalg.norm(direction[moved])
     base = loss.base if point is loss.point else loss(point)
     slopes, second, last, best = [], [], np.inf, Derivative(np.nan, np.inf)
-    at_kink, seen = False, 0.0
+    at_kink, seen, sides, last_slope = False, 0.0, best, np.inf
     for _ in range(LEVELS):
         plus, minus = loss(point + step * direction), loss(point - step * direction)
         rounding = 4 * loss.noise / step
@@ -244,7 +246,10 @@ def central_along(loss: Loss, point: NDArray[Any], direction: NDArray[np.float64
                 careful = max(error, last / 8)  # a row that agrees by chance follows a bad one
                 if careful < best.error:
                     best = Derivative(value, careful, kink, abs(jump), slope_error)
-                last = error
+                surest = max(slope_error, last_slope / 8)
+                if kink and surest < sides.error:
+                    sides = Derivative(value, surest, kink, abs(jump), surest)
+                last, last_slope = error, slope_error
                 if kink:
                     at_kink, seen = True, abs(jump)
                 elif 4 * jump_error < seen:  # a kink at 0 would still be seen at this step
@@ -255,8 +260,9 @@ def central_along(loss: Loss, point: NDArray[Any], direction: NDArray[np.float64
         if rounding > best.error:
             break
         step /= 4
-    error = 2 * (best.error + at_kink * seen)
-    return Derivative(best.value, error, at_kink, at_kink * best.jump, best.rounding)
+    if not at_kink:
+        return Derivative(best.value, 2 * best.error, rounding=best.rounding)
+    return sides._replace(error=2 * (sides.error + max(sides.jump, seen)))
 
 
 def is_analytic(loss: Loss) -> bool:

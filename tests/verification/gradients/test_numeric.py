@@ -90,6 +90,22 @@ def test_a_right_gradient_raises_no_alarm(dtype, method, activation, kl_weight, 
     assert len(report.kinks) == (9 if kinked else 0)
 
 
+def test_a_kink_with_others_near_it_is_measured_where_it_is_alone():
+    """Case 15: of another unit's kinks, .04 off, a coarse step made a smaller jump."""
+    loss, gradients, parameters = small_network(np.float64, seed=21, at_zero=True)
+    report = numeric.check_gradients(loss, parameters, gradients, method="central")
+    assert report.agrees, report
+    flat, step = Loss(loss, parameters), 1e-6
+    direction = np.zeros_like(flat.point)
+    direction[flat.slices[flat.names.index("bias0")].start + 5] = 1.0
+    above = (flat(flat.point + step * direction) - flat.base) / step
+    below = (flat.base - flat(flat.point - step * direction)) / step
+    found = central_along(flat, flat.point, direction)
+    assert abs(found.value - (above + below) / 2) < 1e-7
+    assert abs(found.jump - (above - below)) < 1e-7
+    assert found.jump <= found.error
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("method", "every"),
