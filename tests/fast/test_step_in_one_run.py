@@ -7,6 +7,7 @@ import pytest
 
 from bnn_ref import (
     Adam,
+    Bernoulli,
     Categorical,
     DenseFlipout,
     Network,
@@ -58,6 +59,30 @@ def test_a_target_that_is_not_finite_is_named_and_changes_nothing(likelihood, ba
         trainer.step(x, y, weight)
     assert trainer.state.step == 1
     assert np.array_equal(trainer.parameters.flat, before)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "y"),
+    [
+        (Normal(), np.zeros(3)),
+        (Normal(), np.zeros((3, 2))),
+        (PredictedNormal(), np.zeros(3)),
+        (PredictedNormal(), np.zeros((3, 2))),
+        (Bernoulli(), np.full((3, 1), 2.0)),
+        (Bernoulli(), np.full((3, 1), -0.5, np.float32)),
+        (Categorical(), np.zeros((3, 2), np.int64)),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused_with_numpys_words(likelihood, y):
+    words = []
+    for backend in ("numba", "numpy"):
+        network = Network([DenseFlipout(3, likelihood.outputs_of(1))], likelihood)
+        trainer = Trainer(network, 20, backend=backend)
+        with pytest.raises(ValueError, match="y: expected") as refusal:
+            trainer.step(np.ones((3, 3), np.float32), y)
+        assert trainer.state.step == 0
+        words.append(str(refusal.value))
+    assert words[0] == words[1]
 
 
 @pytest.mark.parametrize("likelihood", [Normal(), PredictedNormal()], ids=["normal", "predicted"])
