@@ -190,3 +190,22 @@ def load_atomic(typingctx, array, place):
         return builder.load_atomic(target, "seq_cst", 8)
 
     return types.int64(array, types.int64), codegen
+
+
+def fetch(builder, place):
+    """Ask for the cache line of a place, in LLVM: it will be read soon."""
+    byte = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [builder.bitcast(place, byte), I32(0), I32(3), I32(1)])
+
+
+@intrinsic
+def fetch_ahead(typingctx, array, place):
+    """Ask for the cache line of array[place], which may lie beyond the end; it is not read."""
+
+    def codegen(context, builder, signature, args):
+        fetch(builder, builder.gep(pointer(context, builder, signature, args, 0), [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), codegen

@@ -5,8 +5,7 @@ from .addresses import memory_at, view
 from .arrays import multiply_into, put
 from .dense_flipout import flip_outputs, put_signs
 from .jit import kernel
-from .philox import GROUP
-from .products import packed_product
+from .products import KEPT, packed_product
 from .records import FLIPOUT, WEIGHTS
 
 
@@ -31,17 +30,17 @@ def _share_mean(first, rows, layer, run, memory):
 def predict(task, layers, run, memory):
     """Some rows' outputs, all layers through.
 
-    scratch holds GROUP numbers and three (rows, width).
+    scratch holds KEPT numbers, a group of random words among them, and three (rows, width).
     """
     first, rows = task.begin, task.end - task.begin
     size = rows * run.width
-    signs = GROUP + 2 * size
+    signs = KEPT + 2 * size
     last = layers.size - 1
     h, h_at = memory.x, first * layers[0].inputs
     for k in range(last + 1):
         layer = layers[k]
         inputs, outputs = layer.inputs, layer.outputs
-        to, place = memory.scratch, GROUP + k % 2 * size
+        to, place = memory.scratch, KEPT + k % 2 * size
         if k == last:
             to, place = memory.out, first * outputs
         shift = view(memory.work, layer.bias_shift, outputs)

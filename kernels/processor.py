@@ -80,6 +80,9 @@ VECTOR_BYTES, VECTOR_REGISTERS = describe(TRIPLE, FEATURES)
 # a tile of a product: its sums stay in registers, beside the vectors that feed them
 TILE_VECTORS = 2
 TILE_ROWS = 8 if VECTOR_REGISTERS == 32 else 6
+# rows that a product needs for its first tile to keep B's columns for the others, which costs it
+# time; and rows of B that it asks for ahead, a hundred cycles or so
+KEEPING_ROWS, FETCH_AHEAD = (64, 8) if VECTOR_BYTES == 64 else (24, 24)
 PANEL = 32  # columns that are whole tiles, whatever the vectors and the dtype
 
 # what one task takes: whole tiles, so that none computes rows that are not there

@@ -7,8 +7,9 @@ strides, so h and its transpose are the same function; B and C are read along ro
 What tiles of `packed_product` read again and again is copied together first, as GotoBLAS and BLIS
 do it (Goto and van de Geijn 2008): a stretch of a transposed A, whose columns would be a cache line
 and a page apart for each k, always; a stretch of B's columns where there are rows enough to share
-it, and of A's rows where there are columns enough too. Rows a power of two apart would fall on a
-few sets of the first cache.
+it, by the first tile that reads them; and of A's rows where there are columns enough too. Rows a
+power of two apart would fall on a few sets of the first cache. What comes next in columns is asked
+for ahead, for no processor foresees it.
 
 Every entry of C is one chain of fused multiply-adds over k in order (in stretches of `DEPTH`,
 whose sums are then added in order). Its bits depend on nothing but its row of A and its column of
@@ -23,35 +24,40 @@ from typing import NamedTuple
 
 from llvmlite import ir
 
-from .addresses import copier, numbers_in, pointer, view
+from .addresses import copier, fetch, fetch_ahead, numbers_in, pointer, view
 from .arrays import put
 from .jit import kernel
 from .later import cgutils, intrinsic, types
 from .machine import I32, I64, fused
-from .processor import LARGE, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
+from .processor import FETCH_AHEAD, KEEPING_ROWS, LARGE, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 
 DEPTH = 256  # of one stretch of the sum over k: a stretch of B's columns stays in the first cache
-PACKING_ROWS = 96  # from here on it pays to copy a stretch of B's columns, which all tiles read
-PACKING_COLUMNS = 256  # ... and a stretch of A's rows
+PACKING_ROWS, PACKING_COLUMNS = 96, 256  # from here on it pays to copy a stretch of A's rows
 MOST_ROWS = LARGE[-1]  # of an A that is packed: whole tiles
+LINE = 64  # bytes of a cache line
+AHEAD = 8  # lines, a page or so apart each, that are asked for before a transposed A's are copied
 APART = 16  # numbers between packed tiles, whose rows would fall on one set of the first cache
-PACKED = DEPTH * (TILE_VECTORS * VECTOR_BYTES // 4 + MOST_ROWS) + APART * (MOST_ROWS // TILE_ROWS)
+KEPT = DEPTH * TILE_VECTORS * VECTOR_BYTES // 4  # numbers of a tile's columns of B
+PACKED = KEPT + DEPTH * MOST_ROWS + APART * (MOST_ROWS // TILE_ROWS)
 
 
-def _tile(vectors, masked):
-    """Return an intrinsic that computes one tile of C; `masked`: only the first `lanes` columns."""
+def _tile(vectors, masked, keeps=False):
+    """Return an intrinsic that computes one tile of C; `masked`: only the first `lanes` columns.
+
+    `keeps`: it leaves its columns of B together in `kept`, and asks for those of rows ahead.
+    """
 
     @intrinsic
     def tile(typingctx, a, a_at, a_row, a_k, last, b, b_at, b_row, lanes, c, c_at, c_row, depth,
-             add):  # fmt: skip
+             add, kept):  # fmt: skip
         number = types.int64
         signature = types.void(a, number, number, number, number, b, number, number, number,
-                               c, number, number, number, types.boolean)  # fmt: skip
+                               c, number, number, number, types.boolean, kept)  # fmt: skip
         size = a.dtype.bitwidth // 8
         width = VECTOR_BYTES // size
 
         def codegen(context, builder, signature, args):
-            _, a_at, a_row, a_k, last, _, b_at, b_row, lanes, _, c_at, c_row, depth, add = args
+            _, a_at, a_row, a_k, last, _, b_at, b_row, lanes, _, c_at, c_row, depth, add, _ = args
             item = context.get_value_type(a.dtype)
             vector = ir.VectorType(item, width)
             zero = ir.Constant(vector, [0.0] * width)
@@ -66,6 +72,15 @@ def _tile(vectors, masked):
                 lanes = ir.Constant(ir.VectorType(I32, width), [0] * width)
                 return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), lanes)
 
+            def keep(b_k, b_vectors, k):
+                to = pointer(context, builder, signature, args, 14)
+                to = builder.gep(to, [builder.mul(k, I64(vectors * width))])
+                for v, b_vector in enumerate(b_vectors):
+                    memory[v].store(b_vector, builder.gep(to, [I64(v * width)]))
+                ahead = builder.gep(b_k, [builder.mul(b_row, I64(FETCH_AHEAD))])
+                for line in range(0, vectors * VECTOR_BYTES, LINE):
+                    fetch(builder, builder.gep(ahead, [I64(line // size)]))
+
             # rows beyond the last one repeat it: they compute and store the same numbers
             rows = [builder.select(builder.icmp_signed("<", I64(r), last), I64(r), last)
                     for r in range(TILE_ROWS)]  # fmt: skip
@@ -77,6 +92,8 @@ def _tile(vectors, masked):
                 b_k = builder.gep(place[1], [builder.mul(loop.index, b_row)])
                 b_vectors = [memory[v].load(builder.gep(b_k, [I64(v * width)]))
                              for v in range(vectors)]  # fmt: skip
+                if keeps:
+                    keep(b_k, b_vectors, loop.index)
                 a_offset = builder.mul(loop.index, a_k)
                 for r in range(TILE_ROWS):
                     number = spread(builder.load(builder.gep(a_rows[r], [a_offset])))
@@ -145,19 +162,12 @@ def _memory(builder, vector, size, lanes):
 
 
 _whole = _tile(TILE_VECTORS, masked=False)
+_first = _tile(TILE_VECTORS, masked=False, keeps=True)
 _edge = _tile(TILE_VECTORS, masked=True)
 _narrow = _tile(1, masked=True)
 
 
 _copy_tile_rows = copier(lambda size: TILE_ROWS)
-_copy_tile_columns = copier(lambda size: TILE_VECTORS * VECTOR_BYTES // size)
-
-
-@kernel
-def _pack_columns(b, b_at, b_row, depth, wide, packed):
-    """Lay a stretch of a tile's columns of B together: entry (k, j) at k * wide + j."""
-    for k in range(depth):
-        _copy_tile_columns(b, b_at + k * b_row, packed, k * wide)
 
 
 @kernel
@@ -171,6 +181,8 @@ def _pack_rows(a, a_at, a_row, a_k, rows, depth, packed, place):
     done = whole * TILE_ROWS
     for k in range(depth):
         to = place + k * TILE_ROWS
+        for i in range(0, rows, numbers_in(LINE, a)):
+            fetch_ahead(a, a_at + (k + AHEAD) * a_k + i)
         for t in range(whole):
             _copy_tile_rows(a, a_at + k * a_k + t * TILE_ROWS, packed, to + t * tile)
         row, last = view(a, a_at + k * a_k, rows), view(packed, to + whole * tile, TILE_ROWS)
@@ -180,19 +192,27 @@ def _pack_rows(a, a_at, a_row, a_k, rows, depth, packed, place):
 
 @kernel
 def _columns(a, a_at, a_tile, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, left, depth,
-             add):  # fmt: skip
-    """One stretch of a tile's columns of C, tile by tile; `left` columns there are from here on."""
+             add, keep, kept):  # fmt: skip
+    """One stretch of a tile's columns of C, tile by tile; `left` columns there are from here on.
+
+    `keep`: the first tile leaves its columns of B in `kept`, where the others read them.
+    """
     width = numbers_in(VECTOR_BYTES, a)
     wide = TILE_VECTORS * width
-    for t in range((rows + TILE_ROWS - 1) // TILE_ROWS):
+    begin = 0
+    if keep and left >= wide and rows >= KEEPING_ROWS:
+        _first(a, a_at, a_row, a_k, TILE_ROWS, b, b_at, b_row, wide, c, c_at, c_row, depth, add,
+               kept)  # fmt: skip
+        b, b_at, b_row, begin = kept, 0, wide, 1
+    for t in range(begin, (rows + TILE_ROWS - 1) // TILE_ROWS):
         i = t * TILE_ROWS
         tile, to, last = a_at + t * a_tile, c_at + i * c_row, rows - 1 - i
         if left >= wide:
-            _whole(a, tile, a_row, a_k, last, b, b_at, b_row, wide, c, to, c_row, depth, add)
+            _whole(a, tile, a_row, a_k, last, b, b_at, b_row, wide, c, to, c_row, depth, add, kept)
         elif left > width:
-            _edge(a, tile, a_row, a_k, last, b, b_at, b_row, left, c, to, c_row, depth, add)
+            _edge(a, tile, a_row, a_k, last, b, b_at, b_row, left, c, to, c_row, depth, add, kept)
         else:
-            _narrow(a, tile, a_row, a_k, last, b, b_at, b_row, left, c, to, c_row, depth, add)
+            _narrow(a, tile, a_row, a_k, last, b, b_at, b_row, left, c, to, c_row, depth, add, kept)
 
 
 @kernel
@@ -213,7 +233,7 @@ def product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, columns, 
         for j in range(0, columns, wide):
             _columns(a, a_at + k * a_k, TILE_ROWS * a_row, a_row, a_k, b, b_at + k * b_row + j,
                      b_row, c, c_at + j, c_row, rows, columns - j, min(DEPTH, depth - k),
-                     add or k > 0)  # fmt: skip
+                     add or k > 0, False, b)  # fmt: skip
 
 
 @kernel
@@ -227,7 +247,7 @@ def packed_product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, co
         As for `product`; one of a_row and a_k is 1. Rows are at most `MOST_ROWS` where a_row is,
         and where there are `PACKING_COLUMNS`.
     packed : as a and b, (PACKED,)
-        Scratch.
+        Scratch; (KEPT,) where no A is packed: fewer rows than `PACKING_ROWS`, and a_row not 1.
     """
     wide = TILE_VECTORS * numbers_in(VECTOR_BYTES, a)
     for k in range(0, depth, DEPTH):
@@ -242,9 +262,6 @@ def packed_product(a, a_at, a_row, a_k, b, b_at, b_row, c, c_at, c_row, rows, co
                 next_tile += APART
                 tiles_row, tiles_k = 1, TILE_ROWS
         for j in range(0, columns, wide):
-            panel, panel_at, panel_row = b, b_at + k * b_row + j, b_row
-            if rows >= PACKING_ROWS and columns - j >= wide:
-                _pack_columns(b, panel_at, b_row, stretch, wide, packed)
-                panel, panel_at, panel_row = packed, 0, wide
-            _columns(tiles, tiles_at, next_tile, tiles_row, tiles_k, panel, panel_at, panel_row,
-                     c, c_at + j, c_row, rows, columns - j, stretch, add or k > 0)  # fmt: skip
+            _columns(tiles, tiles_at, next_tile, tiles_row, tiles_k, b, b_at + k * b_row + j, b_row,
+                     c, c_at + j, c_row, rows, columns - j, stretch, add or k > 0,
+                     True, packed)  # fmt: skip

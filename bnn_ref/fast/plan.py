@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels import records as at
-from ..kernels.philox import GROUP, ROOM
+from ..kernels.philox import ROOM
 from ..kernels.processor import (
     ADAM_WEIGHTS,
     BACKWARD_COLUMNS,
@@ -47,7 +47,7 @@ from ..kernels.processor import (
     UPDATE_WEIGHTS,
     WIDE,
 )
-from ..kernels.products import PACKED
+from ..kernels.products import KEPT, PACKED
 from ..kernels.sample import STRETCH
 from .places import SAMPLE_WEIGHTS, cut, cut_evenly
 
@@ -282,7 +282,7 @@ def scratch_size(layers, capacity):
     widest = int(max(layers["inputs"].max(), layers["outputs"].max()))
     sampling = 2 * STRETCH + ROOM
     if capacity == 0:
-        return max(sampling, GROUP + 3 * PREDICT_ROWS * widest)
+        return max(sampling, KEPT + 3 * PREDICT_ROWS * widest)
     updates = max(2 * math.prod(update_tile(layer, capacity)) for layer in layers)
     tile = BACKWARD_ROWS_WIDE * BACKWARD_COLUMNS
     if any(_is_large(layer, capacity) for layer in layers):
