@@ -6,6 +6,7 @@ of the same products.
 """
 
 import time
+from functools import cached_property
 
 import numpy as np
 
@@ -26,7 +27,6 @@ class Contender(base.Contender):
         from threadpoolctl import ThreadpoolController
 
         self.limit = ThreadpoolController().limit
-        self.measures = None
 
     def open(self, problem):
         self.problem, self.batches = problem, list(problem.batches)
@@ -68,6 +68,25 @@ class Contender(base.Contender):
                 best = max(best, 2 * SQUARE**3 / (time.perf_counter() - start))
         return best
 
+    @cached_property
+    def pinned(self):
+        """A thread on each processor, for what is measured of the machine."""
+        return yardstick.PinnedThreads(self.threads)
+
+    @cached_property
+    def measures(self):
+        """(peak, bandwidth)."""
+        return yardstick.FmaPeak(self.pinned, self.dtype), yardstick.Bandwidth(self.pinned)
+
+    @cached_property
+    def distance(self):
+        """The way between the threads' cores."""
+        return yardstick.Hop(self.pinned)
+
+    def hop(self):
+        """Return the seconds that a word takes from one core to another now; None on one thread."""
+        return self.distance.measure()
+
     def yardstick(self, working_sets):
         """Return {"fma", "blas", "bandwidth": {bytes: B/s}}: what the machine does now.
 
@@ -80,9 +99,6 @@ class Contender(base.Contender):
         working_sets : list of int
             Bytes that a step's update walks through.
         """
-        if self.measures is None:
-            pinned = yardstick.PinnedThreads(self.threads)
-            self.measures = yardstick.FmaPeak(pinned, self.dtype), yardstick.Bandwidth(pinned)
         fma, copy = self.measures
         rate, peak = self.blas_rate(), 0.0
         for _ in range(TRIES):

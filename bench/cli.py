@@ -53,6 +53,8 @@ def make_parser():
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--threads", type=int, help="for every contender (default: all processors)")
     parser.add_argument("--burst", type=float, default=0.1, help="seconds a sample takes")
+    parser.add_argument("--near", type=float, metavar="NS", help="hold each sample of steps until "
+                        "a word passes between two cores in so many nanoseconds")  # fmt: skip
     parser.add_argument(
         "--data",
         default="digits",

@@ -18,6 +18,7 @@ from .workers import Launch, Worker, WorkerError, caches, last_line
 from .workloads import make_problem, parse
 
 MOST_STEPS = 5000
+PATIENCE = 120.0  # seconds that one burst waits for cores that are near
 REFERENCE = "blas"
 NOT_WRITTEN = "it is not written for"  # as `worker.Server.make` says
 
@@ -65,11 +66,14 @@ class Crew:
     threads : int
     say : function(str)
         Takes a line of progress.
+    near : float, optional
+        Seconds that a word may take between two cores: a burst of steps is held until it does,
+        `PATIENCE` seconds at most.
     """
 
-    def __init__(self, names, dtype, threads, say):
+    def __init__(self, names, dtype, threads, say, near=None):
         self.launches = names if isinstance(names, dict) else {name: Launch(name) for name in names}
-        self.dtype, self.threads, self.say = dtype, threads, say
+        self.dtype, self.threads, self.say, self.near = dtype, threads, say, near
         self.watch = Watch()
         self.folder = Path(tempfile.mkdtemp(prefix="bench-caches-"))
         self.yard = Worker(REFERENCE, dtype, threads)
@@ -238,13 +242,36 @@ class Crew:
                         cell.processes[-1].append(sample)
 
     def time_steps(self, cell):
-        """Return the seconds a step of one burst; where joules are counted, note those of a step.
+        """Return the seconds a step of one burst, and note in `seen` what it met.
 
-        They are the whole package's, warm-up included, which counts as steps.
+        "hops": how far apart the cores were, seconds before and after it, and the burst's sample
+        (see `yardstick.Hop`). "joules": those of a step where they are counted, of the whole
+        package, warm-up included, which counts as steps.
         """
-        warm, meter = max(1, cell.steps // 5), Meter()
-        elapsed = self.call(cell, "time", steps=cell.steps, warm=warm)
-        joules = meter.joules()
+        give_up = time.monotonic() + PATIENCE
+        while True:
+            before = self.hop(give_up)
+            warm, meter = max(1, cell.steps // 5), Meter()
+            elapsed = self.call(cell, "time", steps=cell.steps, warm=warm)
+            joules, after = meter.joules(), self.hop()
+            if elapsed is None:
+                return None
+            if self.near is None or not after or after <= self.near or time.monotonic() > give_up:
+                break
+        sample = elapsed / cell.steps
         if joules is not None:
             cell.seen.setdefault("joules", []).append(joules / (cell.steps + warm))
-        return None if elapsed is None else elapsed / cell.steps
+        if before and after:
+            cell.seen.setdefault("hops", []).append([before, after, sample])
+        return sample
+
+    def hop(self, give_up=0.0):
+        """Return how far apart the cores are, in seconds, or None on one thread.
+
+        Where they are to be `near`, wait for it until the monotonic clock says `give_up`.
+        """
+        while True:
+            hop = self.yard.call("hop")
+            if self.near is None or not hop or hop <= self.near or time.monotonic() > give_up:
+                return hop
+            time.sleep(0.2)

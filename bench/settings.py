@@ -26,6 +26,8 @@ class Settings(NamedTuple):
         `variance`.
     draws : int
         Noise draws a point, for `variance`.
+    near : float or None
+        Seconds a word may take between two cores, as of `Crew`.
     """
 
     workloads: list
@@ -37,11 +39,27 @@ class Settings(NamedTuple):
     burst: float
     data: str
     draws: int
+    near: float | None = None
 
 
 def split(text):
     """Return the parts of a comma-separated text, empty ones left out."""
     return [part for part in (text or "").split(",") if part]
+
+
+def check_near(nanoseconds):
+    """Return a number of nanoseconds in seconds, None where none is given.
+
+    Raises
+    ------
+    ValueError
+        Where it is not above 0.
+    """
+    if nanoseconds is None:
+        return None
+    if not nanoseconds > 0:
+        raise ValueError(f"near: expected nanoseconds above 0, found {nanoseconds}")
+    return 1e-9 * nanoseconds
 
 
 QUICK = {
@@ -73,6 +91,7 @@ def settings_for(bench, options):
         raise ValueError(f"rounds: expected at least 1, found {rounds}")
     if not options.burst > 0:
         raise ValueError(f"burst: expected seconds above 0, found {options.burst}")
+    near = check_near(options.near)
     if options.draws < 20:
         raise ValueError(f"draws: expected at least 20, found {options.draws}")
     quick = QUICK if options.quick else {}
@@ -99,6 +118,6 @@ def settings_for(bench, options):
         raise ValueError(f"processes: expected 1 to {MOST}, found {processes}")
     return (
         Settings(workloads, running, processes, rounds, options.dtype, threads, options.burst,
-                 options.data, options.draws),
+                 options.data, options.draws, near),
         absent,
     )  # fmt: skip

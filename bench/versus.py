@@ -22,9 +22,11 @@ from .cli import add_bench, new_document, say, without_folders
 from .comparison import could_show, group, medians, timed
 from .contenders import entry
 from .crew import Crew
+from .distance import words
 from .machine import available_cpus
 from .planted import split_name
 from .results import cell_to_json
+from .settings import check_near
 from .statistics import MOST, compare, needed, share_level
 from .tables import Table, ratio, seconds
 from .workers import Launch
@@ -102,6 +104,7 @@ def make_parser():
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--threads", type=int, default=available_cpus())
     parser.add_argument("--burst", type=float, default=0.1)
+    parser.add_argument("--near", type=float, metavar="NS", help="as of the benches")
     parser.add_argument("--plant", metavar="KIND", help="change B in this way: slow-1.05")
     parser.add_argument(
         "--instructions",
@@ -178,7 +181,8 @@ def main(arguments):
             from .instructions import versus
 
             return versus(sides, names, workloads, options)
-        with Crew(sides, options.dtype, options.threads, say) as crew:
+        near = check_near(options.near)
+        with Crew(sides, options.dtype, options.threads, say, near) as crew:
             crew.open(workloads)
             crew.calibrate(options.burst)
             crew.repeat(options.processes, options.rounds, crew.time_steps)
@@ -192,7 +196,8 @@ def main(arguments):
     measured = {"cells": cells, "yardsticks": crew.yardsticks, "shares": shares}
     add_bench(document, "versus", measured, settings, {})
     table = tables(cells, names)
-    print(table._replace(notes=[*table.notes, document["noise"]["versus"]["words"]]).text())
+    notes = [*filter(None, [words(cells)]), document["noise"]["versus"]["words"]]
+    print(table._replace(notes=[*table.notes, *notes]).text())
     if options.json:
         results.write(document, options.json)
     return exit_code(cells)

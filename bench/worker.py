@@ -193,6 +193,10 @@ class Server:
         """Return what the machine does now, as `blas.Contender.yardstick` (of "blas" alone)."""
         return self.unopened.yardstick(working_sets)
 
+    def hop(self):
+        """Return a word's way between two cores, as `blas.Contender.hop` (of "blas" alone)."""
+        return self.unopened.hop()
+
     def kinds(self):
         """Return what the contender's `predict` can draw."""
         return self.unopened.kinds

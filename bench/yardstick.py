@@ -1,4 +1,4 @@
-"""What the machine itself can do now: the peak of its multiply-add units, and its bandwidth.
+"""What the machine itself can do now: multiply-adds, bandwidth, and a word's way between cores.
 
 Measured in a process of its own, a thread pinned to each processor, all let go by a barrier; a
 figure is the best of three windows of 20 ms. Shorter windows, or threads that wander, catch a
@@ -103,35 +103,47 @@ class PinnedThreads:
         return turns / min(self.window(work, turns) for _ in range(WINDOWS))
 
 
-class FmaPeak:
-    """Multiply-adds a second on all threads, at the best of three vector widths."""
+class Assembly:
+    """Functions of LLVM assembly, compiled for this machine with its widest vectors."""
 
-    def __init__(self, pinned, dtype="float32"):
+    def __init__(self):
         import llvmlite.binding as llvm
 
         if tuple(int(part) for part in llvm.llvm_version_info) < (20,):
             llvm.initialize()
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
+        self.llvm, self.kept = llvm, []
+
+    def function(self, source, kind):
+        """Return the function `run` of a source as a ctypes function of that kind."""
+        llvm = self.llvm
+        features = llvm.get_host_cpu_features().flatten() + ",-prefer-256-bit"
+        module = llvm.parse_assembly(source)
+        machine = llvm.Target.from_default_triple().create_target_machine(
+            cpu=llvm.get_host_cpu_name(), features=features, opt=3
+        )
+        engine = llvm.create_mcjit_compiler(module, machine)
+        engine.finalize_object()
+        self.kept.append((engine, module))
+        return kind(engine.get_function_address("run"))
+
+
+class FmaPeak:
+    """Multiply-adds a second on all threads, at the best of three vector widths."""
+
+    def __init__(self, pinned, dtype="float32"):
         scalar, number = {
             "float32": ("float", ctypes.c_float),
             "float64": ("double", ctypes.c_double),
         }[dtype]
-        self.pinned, self.kept, calls = pinned, [], {}
-        features = llvm.get_host_cpu_features().flatten() + ",-prefer-256-bit"
-        for bits in (128, 256, 512):
-            width = bits // (8 * ctypes.sizeof(number))
-            module = llvm.parse_assembly(fma_source(width, scalar))
-            machine = llvm.Target.from_default_triple().create_target_machine(
-                cpu=llvm.get_host_cpu_name(), features=features, opt=3
-            )
-            engine = llvm.create_mcjit_compiler(module, machine)
-            engine.finalize_object()
-            address = engine.get_function_address("run")
-            self.kept.append((engine, module))
-            calls[width] = ctypes.CFUNCTYPE(number, ctypes.c_int64, number)(address)
-        self.calls = calls
-        self.width = max(calls, key=self.rate)
+        kind = ctypes.CFUNCTYPE(number, ctypes.c_int64, number)
+        self.pinned, self.assembly = pinned, Assembly()
+        widths = [bits // (8 * ctypes.sizeof(number)) for bits in (128, 256, 512)]
+        self.calls = {
+            width: self.assembly.function(fma_source(width, scalar), kind) for width in widths
+        }
+        self.width = max(self.calls, key=self.rate)
 
     def rate(self, width):
         """Return the FLOP/s of one width on all threads: 2 a multiply-add."""
@@ -187,3 +199,60 @@ class Bandwidth:
         target = [np.empty_like(array) for array in source]
         turns = self.pinned.best_rate(lambda t, turns: self.copy(turns, source[t], target[t]))
         return 2 * source[0].nbytes * self.pinned.threads * turns
+
+
+PASS_ON = """
+define void @run(i64 %turns, i64* %word, i64 %mine, i64 %threads) {
+entry:
+  br label %turn
+turn:
+  %i = phi i64 [0, %entry], [%next, %mine_now]
+  %round = mul i64 %i, %threads
+  %wanted = add i64 %round, %mine
+  br label %look
+look:
+  %found = load atomic i64, i64* %word seq_cst, align 8
+  %here = icmp eq i64 %found, %wanted
+  br i1 %here, label %mine_now, label %look
+mine_now:
+  %passed = add i64 %wanted, 1
+  store atomic i64 %passed, i64* %word seq_cst, align 8
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %turns
+  br i1 %more, label %turn, label %end
+end:
+  ret void
+}
+"""
+HOPS = 8_000  # of a window, some hundred microseconds to a millisecond
+
+
+class Hop:
+    """How long a word takes from one core to another: it is passed round all threads.
+
+    Cores that share a cache are some 30 ns apart, others some 100 to 200; a host may move a virtual
+    machine's from the one to the other within seconds, and with them every time on two threads.
+    """
+
+    def __init__(self, pinned):
+        self.pinned, self.assembly = pinned, Assembly()
+        kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64, ctypes.c_void_p] + [ctypes.c_int64] * 2)
+        self.pass_on = self.assembly.function(PASS_ON, kind)
+
+    def measure(self):
+        """Return the seconds of one way, the mean of the best of `WINDOWS`; None on one thread."""
+        threads = self.pinned.threads
+        if threads < 2:
+            return None
+        turns = HOPS // threads
+        return min(self._window(turns) for _ in range(WINDOWS)) / (turns * threads)
+
+    def _window(self, turns):
+        """Return the seconds in which a word goes round that many times."""
+        word = np.zeros(32, np.int64)  # whole cache lines for the one in the middle
+        place = word[16:].ctypes.data
+
+        def work(thread, turns):
+            self.pass_on(turns, place, thread, self.pinned.threads)
+
+        return self.pinned.window(work, turns)

@@ -26,7 +26,7 @@ def run(settings, say):
     """
     if "ours_numba" not in settings.running:
         raise ValueError("kernels: expected the contender ours_numba, found it absent")
-    with Crew([*PARTS, REFERENCE], settings.dtype, settings.threads, say) as crew:
+    with Crew([*PARTS, REFERENCE], settings.dtype, settings.threads, say, settings.near) as crew:
         crew.open(settings.workloads, check=False)
         crew.calibrate(settings.burst / 2)
         say(f"timing {len(crew.running())} cells in {settings.processes} processes each")

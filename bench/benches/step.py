@@ -5,6 +5,7 @@ import numpy as np
 from ..bounds import bound_table, bounds_of
 from ..comparison import group, step_table, timed, title_of
 from ..crew import REFERENCE, Crew
+from ..distance import distance_table, words
 from ..results import cell_to_json
 from ..tables import Table
 from ..workloads import STEP
@@ -16,7 +17,9 @@ ROUNDS = 2
 
 def run(settings, say):
     """Return {"cells", "yardsticks", "dtype", "shares"}: every contender on every workload."""
-    with Crew([*settings.running, REFERENCE], settings.dtype, settings.threads, say) as crew:
+    with Crew(
+        [*settings.running, REFERENCE], settings.dtype, settings.threads, say, settings.near
+    ) as crew:
         crew.open(settings.workloads)
         crew.calibrate(settings.burst)
         say(f"timing {len(crew.running())} cells in {settings.processes} processes each")
@@ -32,8 +35,10 @@ def tables(measured, title="step: one training step"):
     table = step_table(title, measured["cells"], bounds)
     table.notes.append("first step: with every contender building and compiling at the same time; "
                        "`start` measures a start alone")  # fmt: skip
-    joules = energy_table(measured)
-    return [table, bound_table(measured, measured["dtype"]), *([joules] if joules else [])]
+    if apart := words(measured["cells"]):
+        table.notes.append(apart)
+    more = [energy_table(measured), distance_table(measured["cells"])]
+    return [table, bound_table(measured, measured["dtype"]), *filter(None, more)]
 
 
 def energy_table(measured):

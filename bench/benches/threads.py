@@ -31,7 +31,9 @@ def run(settings, say):
     try:
         for threads in counts(min(settings.threads, available_cpus())):
             say(f"{threads} threads")
-            crew = crews[threads] = Crew(settings.running, settings.dtype, threads, say)
+            crew = crews[threads] = Crew(
+                settings.running, settings.dtype, threads, say, settings.near
+            )
             crew.open(settings.workloads)
             crew.calibrate(settings.burst)
         for process in range(settings.processes):
