@@ -135,11 +135,11 @@ class Encoding:
         Raises
         ------
         ValueError
-            Where they have another number of columns, a value that is not finite in the model's
-            dtype (the message names row and column), or plainly another unit than the training
-            rows: 0 to 1 where those were 0 to 255, or the reverse.
+            Where they are no table of numbers, have another number of columns, a value that is not
+            finite in the model's dtype (the message names row and column), or plainly another unit
+            than the training rows: 0 to 1 where those were 0 to 255, or the reverse.
         """
-        columns = Rows(values).shape[1]
+        columns = Rows(values, thing=thing).shape[1]
         if columns != self.inputs:
             raise expected(thing, f"{self.inputs} inputs a row", columns)
         rows = Rows(values, loc=self.x_loc, scale=self.x_scale, dtype=dtype)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .encoding import Encoding
 
 DIGITS_HOLDOUT = 360
+IDX, NPY = "one IDX file alone", "one npy array alone"
 FOLDERS: dict[str, Callable[..., dict[str, NDArray[Any]]]] = {
     "idx": read_idx_folder,
     "cifar": read_cifar,
@@ -154,8 +155,20 @@ def load(
     return replace(dataset, notes=tuple(notes))
 
 
+def _array_in(source):
+    """Return which file of one array it is by its first bytes, `IDX` or `NPY`, or None."""
+    with open_content(source) as stream:
+        magic = stream.read(6)
+    return IDX if magic[:2] == b"\0\0" else NPY if magic == b"\x93NUMPY" else None
+
+
 def _load_table(source, target, task, encoding, reading):
     """Return (arrays x_train and y_train, `Table`) of a text table."""
+    if (found := _array_in(source)) is not None:
+        wanted = (
+            "a folder of IDX or CIFAR-10 files, an npz with x_train and y_train, or a text table"
+        )
+        raise expected(source, wanted, found)
     layout = None if encoding is None else encoding.layout
     if target is None and layout is None:
         raise expected("target", f"the target's column in the text table {source}", "none")
@@ -236,11 +249,10 @@ def _stored_inputs(source, encoding, reading):
         plain = "x" if "x" in names or "x_test" not in names else "x_test"
         name = said.get("x_train", said.get("x_test", plain))
         return read_arrays(source, [name])[name], []
-    with open_content(source) as stream:
-        magic = stream.read(6)
-    if magic[:2] == b"\0\0":
+    array = _array_in(source)
+    if array == IDX:
         return read_idx(source, "images"), []
-    if magic == b"\x93NUMPY":
+    if array == NPY:
         return open_npy(source), []
 
     def choose(path, header, width):

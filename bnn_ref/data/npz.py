@@ -84,7 +84,8 @@ def read_npz(path: str | PathLike[str], reading: Reading) -> dict[str, NDArray[A
     Raises
     ------
     ValueError
-        For a missing array, as many targets as not rows, tables of different widths, no rows.
+        For a missing array, as many targets as not rows, targets of another rank than 1 or 2,
+        tables of different widths, no rows.
     OSError
         Where the file cannot be read.
     """
@@ -103,6 +104,9 @@ def read_npz(path: str | PathLike[str], reading: Reading) -> dict[str, NDArray[A
             raise expected(f"{path}: {x_name}", "a shape (rows, columns), neither 0", x.shape)
         if y.ndim == 0 or len(y) != len(x):
             raise expected(f"{path}: {y_name}", f"{len(x)} rows, as {x_name}", f"shape {y.shape}")
+        if y.ndim > 2 or 0 in y.shape or (y.dtype == object and y.size != len(x)):
+            wanted = "a target or several numbers a row"
+            raise expected(f"{path}: {y_name}", wanted, f"shape {y.shape}")
     shapes = [arrays[name].shape[1:] for name in arrays if name.startswith("x")]
     if shapes[-1] != shapes[0]:
         wanted = f"rows of shape {shapes[0]}, as {names['x_train']}"

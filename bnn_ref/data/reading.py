@@ -105,7 +105,7 @@ def _yes(text):
 def _arrays(text):
     """Return the pairs of ``x=images,y=labels``; x and y stand for the training part's."""
     pairs = []
-    for word in split_words(text):
+    for word in split_words(text) or [""]:
         name, equals, array = word.partition("=")
         if not equals or not array:
             raise expected("arrays", "x=NAME,y=NAME", repr(text))

@@ -25,6 +25,8 @@ class Rows:
         Subtracted and divided by.
     dtype : "float32" or "float64"
         Of the batches.
+    thing : str
+        What a message calls the values.
 
     Attributes
     ----------
@@ -49,18 +51,19 @@ class Rows:
         loc: ArrayLike = 0.0,
         scale: ArrayLike = 1.0,
         dtype: DTypeLike = "float32",
+        thing: str = "rows",
     ) -> None:
         if not isinstance(values, np.memmap):
-            values = as_array(values, "rows")
+            values = as_array(values, thing)
         if values.dtype.kind not in "biuf":
-            raise expected("rows", "numbers", f"dtype {values.dtype}")
+            raise expected(thing, "numbers", f"dtype {values.dtype}")
         if values.ndim < 2 or 0 in values.shape:
-            raise expected("rows", "a shape (rows, columns), neither 0", values.shape)
+            raise expected(thing, "a shape (rows, columns), neither 0", values.shape)
         self.values = values.reshape(len(values), -1)
         self.loc, self.scale, self.dtype = np.asarray(loc), np.asarray(scale), np.dtype(dtype)
-        for thing, array in (("loc", self.loc), ("scale", self.scale)):
+        for name, array in (("loc", self.loc), ("scale", self.scale)):
             if array.shape not in ((), self.shape[1:]):
-                raise expected(thing, f"a number or shape {self.shape[1:]}", array.shape)
+                raise expected(name, f"a number or shape {self.shape[1:]}", array.shape)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -31,6 +31,12 @@ REFUSED_NPZ = {
     "widths differ": (arrays(x_test=np.ones((2, 5))), r"x_test: expected rows of shape \(3,\)"),
     "objects": (arrays(x_train=np.array([[{}]] * 4)), "x_train.*object"),
     "scalar target": (arrays(y_train=np.array(4)), "y_train: expected 4 rows"),
+    "target of rank 3": (
+        arrays(y_train=np.ones((4, 3, 2))),
+        r"y_train: .* found shape \(4, 3, 2\)",
+    ),
+    "no target": (arrays(y_test=np.ones((2, 0))), r"y_test: .* found shape \(2, 0\)"),
+    "two labels a row": (arrays(y_train=np.array([["a", "b"]] * 4)), r"found shape \(4, 2\)"),
     "a long label": (arrays(y_train=np.array(["a" * 70_000] * 4)), "at most 200 characters, found"),
 }
 
