@@ -95,13 +95,15 @@ def likelihood_named(text: str) -> Likelihood:
     ValueError
         For other text.
     """
-    kind, _, option = text.partition(":")
-    if kind == "normal" and (option or "learned") in OF_NUMBERS:
-        return OF_NUMBERS[option or "learned"]
-    if kind == "normal":
+    kind, colon, option = text.partition(":")
+    if text == "normal":
+        option = "learned"
+    if kind == "normal" and option in OF_NUMBERS:
+        return OF_NUMBERS[option]
+    if kind == "normal" and option:
         return Normal(option)  # which says what is wrong with it
     known = likelihood_names()
-    if kind not in known or option:
+    if kind not in known or colon:
         known += [f"normal:{word}" for word in (*OF_NUMBERS, "SCALE")]
         raise expected("likelihood", "one of " + ", ".join(known), repr(text))
     return LIKELIHOODS[kind]()

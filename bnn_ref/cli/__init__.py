@@ -29,6 +29,16 @@ COMMANDS = {
     "warmup": "compile the kernels ahead, for processes to come",
     "info": "show versions, BLAS, threads and the cache folder",
 }
+EMPTY = {
+    "out": "a folder",
+    "data": "'digits' or a path",
+    "target": "a column's name or its index",
+    "network": "a name or a file",
+    "output": "a file",
+    "plots": "a folder",
+    "html": "a file",
+    "vector": "a file",
+}  # options that an empty text says nothing of, and what is wanted
 
 
 class _Parser(argparse.ArgumentParser):
@@ -104,7 +114,7 @@ def _run(argv):
         if unknown:  # the command's help is the one that lists what it takes
             parser.prog += f" {chosen}"
             parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        for name, wanted in (("out", "a folder"), ("data", "'digits' or a path")):
+        for name, wanted in EMPTY.items():
             if getattr(args, name, None) == "":  # a variable that is not set, most often
                 raise expected(f"--{name}", wanted, "''")
         return args.run(args) or 0

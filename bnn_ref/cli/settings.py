@@ -101,7 +101,7 @@ def resolve(args, config=None, run=None):
     if "layers" in given:
         given["layers"] = sizes(given["layers"])
     if "freeze" in given:
-        given["freeze"] = [name for name in given["freeze"].split(",") if name] or None
+        given["freeze"] = given["freeze"].split(",") if given["freeze"] else None
     if "data" in given and given["data"] != "digits":
         given["data"] = os.path.abspath(given["data"])
     if "network" in given and given["network"] not in NAMED:

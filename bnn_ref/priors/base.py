@@ -207,7 +207,8 @@ def prior_named(text: str, scale: float = 1.0, thing: str = "prior") -> Prior:
         raise expected(f"{thing} {name}", "each option once", ":".join(options))
     for option in given:
         if option not in taken:
-            raise expected(f"{thing} {name}", "options " + (", ".join(taken) or "none"), option)
+            wanted = "options " + (", ".join(taken) or "none")
+            raise expected(f"{thing} {name}", wanted, repr(option))
     values = {option: _value(words.split("/"), taken[option]) for option, words in given.items()}
     if "scale" in taken:
         values.setdefault("scale", scale)

@@ -62,6 +62,31 @@ WORDS = {
     "digits are not 0/1": ((*TRAIN, "--likelihood", "bernoulli"), "digits: y: expected "),
     "a function's likelihood": ((*TRAIN, "--likelihood", "custom"), "likelihood: expected one of"),
     "categorical:2": ((*TRAIN, "--likelihood", "categorical:2"), "likelihood: expected"),
+    "normal: and nothing": (
+        (*TRAIN, "--likelihood", "normal:"),
+        "normal:SCALE, found 'normal:'",
+    ),
+    "categorical: and nothing": (
+        (*TRAIN, "--likelihood", "categorical:"),
+        "normal:SCALE, found 'categorical:'",
+    ),
+    "a prior's option without a name": (
+        (*TRAIN, "--prior", "normal:"),
+        "prior normal: expected options loc, scale, found ''",
+    ),
+    "a tensor without a name": (
+        (*TRAIN, "--freeze", "layers.0,"),
+        "freeze: expected names of tensors",
+    ),
+    "a page without a name": (("report", "run", "-o", ""), "--output: expected a file, found ''"),
+    "a target without a name": (
+        (*TRAIN, "--data", "table.csv", "--target", ""),
+        "--target: expected a column's name or its index, found ''",
+    ),
+    "no arrays": (
+        (*TRAIN, "--data", "narrow.npz", "--arrays", ""),
+        "arrays: expected x=NAME,y=NAME, found ''",
+    ),
     "float16": ((*TRAIN, "--dtype", "float16"), "argument --dtype: invalid choice: 'float16'"),
     "unknown back end": (("train", "--backend", "cuda"), "argument --backend: invalid choice"),
     "no threads": ((*TRAIN, "--threads", "0"), "threads: expected a whole number, at least 1"),
@@ -113,6 +138,15 @@ WORDS = {
     ),
     "empty file": ((*TRAIN, "--data", "empty", "--target", "y"), "found an empty file"),
     "binary file": ((*TRAIN, "--data", "binary", "--target", "y"), "found a binary file"),
+    "train on an npy": (
+        (*TRAIN, "--data", "narrow.npy"),
+        "narrow.npy: expected a folder of IDX or",
+    ),
+    "train on one IDX file": ((*TRAIN, "--data", "idx"), "idx: expected a folder of IDX or CIFAR"),
+    "evaluate on an npy": (
+        ("evaluate", "run", "--data", "column.npy"),
+        "a text table, found one npy array alone",
+    ),
     "empty folder": ((*TRAIN, "--data", "folder"), "train-images-idx3-ubyte (or .gz), found"),
     "an HTML page as images": ((*TRAIN, "--data", "html"), "IDX file of images (first bytes"),
     "npz of other arrays": ((*TRAIN, "--data", "other.npz"), "array 'x_train': expected one"),
@@ -157,6 +191,11 @@ WORDS = {
     ),
     "predict nothing": (("predict", "run", "nowhere", "-o", "p.csv"), "found nothing at"),
     "predict narrow rows": (("predict", "run", "narrow.npy", "-o", "p.csv"), "64 inputs a row"),
+    "predict a column": (
+        ("predict", "run", "column.npy", "-o", "p.csv"),
+        "column.npy: expected a shape (rows, columns), neither 0, found (10,)",
+    ),
+    "predict text": (("predict", "run", "text.npy", "-o", "p.csv"), "text.npy: expected numbers"),
     "predict pickled rows": (("predict", "run", "pickle.npy", "-o", "p.csv"), "pickle.npy"),
     "predict to a text": (("predict", "run", "digits", "-o", "p.txt"), "a name in .csv or .npz"),
     "predict to a folder": (
@@ -208,6 +247,9 @@ def place(tmp_path_factory):
     np.savez(folder / "other.npz", images=np.ones(3))
     (folder / "cut.npz").write_bytes((folder / "narrow.npz").read_bytes()[:-30])
     np.save(folder / "narrow.npy", np.ones((2, 3)))
+    np.save(folder / "column.npy", np.ones(10))
+    np.save(folder / "text.npy", np.array([["a", "b"]]))
+    (folder / "idx").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 7]))
     np.save(folder / "pickle.npy", np.array([{}] * 3))
     return folder
 
