@@ -53,6 +53,12 @@ def say_long_scores(draws, dataset):
     say_long(draws, *(part.x for part in (dataset.validation, dataset.test) if part is not None))
 
 
+def say_part(words):
+    """Say on standard error, where that is a terminal, which part of long work begins."""
+    if sys.stderr.isatty():
+        print(f"bnn-ref: {words}", file=sys.stderr, flush=True)
+
+
 def print_notes(notes):
     """Print what was read and how it was taken; names come from files, so they are escaped."""
     for note in notes:

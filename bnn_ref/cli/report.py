@@ -3,6 +3,7 @@
 import os
 
 from ..errors import expected
+from .printing import say_long_scores, say_part
 from .reading import add_reading, given_reading, reading_of
 
 EPILOG = """\
@@ -42,7 +43,9 @@ def run(args):
     opened = open_run(args.run_folder, args.data, reading)
     path = args.output or os.path.join(args.run_folder, "report.html")
     _check_place(path, args.plots)
-    report = make_report(opened, draws)
+    say_long_scores(opened.settings["draws"] if draws is None else draws, opened.dataset)
+    report = make_report(opened, draws, on_part=lambda words: say_part(f"report: {words}"))
+    say_part(f"report: drawing {len(report.plots)} figures")
     if args.plots:
         print(f"wrote {len(save_plots(report, args.plots))} PNG files to {args.plots}")
     write_page(report, path)

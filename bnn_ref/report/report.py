@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable
 from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -50,7 +51,11 @@ class Report(NamedTuple):
         return [plot for section in self.sections for plot in section.plots]
 
 
-def make_report(opened: OpenedRun, draws: int | None = None) -> Report:
+def make_report(
+    opened: OpenedRun,
+    draws: int | None = None,
+    on_part: Callable[[str], object] | None = None,
+) -> Report:
     """Return the `Report` of a run.
 
     Parameters
@@ -58,6 +63,8 @@ def make_report(opened: OpenedRun, draws: int | None = None) -> Report:
     opened : OpenedRun
     draws : int, optional
         Of a prediction; the run's own number unless given.
+    on_part : function(str), optional
+        Called with what comes next, in a word or two, before each part of the work.
 
     Raises
     ------
@@ -68,11 +75,15 @@ def make_report(opened: OpenedRun, draws: int | None = None) -> Report:
         import matplotlib  # noqa: F401
     except ImportError:
         raise missing("report", "matplotlib", "plot") from None
-    evidence = gather(opened, draws)
-    return Report(evidence, [
-        run_section(evidence), _training(evidence), _weights(evidence), *_images(evidence),
-        *_predictions(evidence),
-    ])  # fmt: skip
+    say = on_part or (lambda words: None)
+    say("predictions")
+    evidence, sections = gather(opened, draws), []
+    for words, part in PARTS.items():
+        say(words)
+        made = part(evidence)
+        if made is not None:
+            sections.append(made)
+    return Report(evidence, sections)
 
 
 def write_page(report: Report, path: str | PathLike[str]) -> None:
@@ -142,29 +153,31 @@ def _idle(evidence):
 
 
 def _images(evidence):
-    """Return the section on kernels and feature maps, in a list; [] where nothing sees images."""
+    """Return the section on kernels and feature maps, or None where nothing sees images."""
     plots = images.plots(evidence)
     text = (
         "A convolution looks for the same pattern at every place: its kernels are the patterns, "
         "its feature maps where it found them. Where the draws of the weights differ, the map says "
         "so by its deviation."
     )
-    return [Section("images", "Inside the network: images", text, plots)] if plots else []
+    return Section("images", "Inside the network: images", text, plots) if plots else None
 
 
 def _predictions(evidence):
-    """Return the sections on predictions, calibration and uncertainty."""
-    numbers = evidence.are_numbers
-    one_by_one = Section(
+    return Section(
         "predictions",
         "Predictions, one by one",
         "Each draw of the weights is a network of its own. Where the draws agree the prediction is "
         "sure; where each draw is sure of something else, it is the network that does not know "
         "(epistemic uncertainty).",
-        spreads.example_plots(evidence) if numbers else predictions.plots(evidence),
+        spreads.example_plots(evidence) if evidence.are_numbers else predictions.plots(evidence),
         columns=3,
     )
-    calibrated = Section(
+
+
+def _calibration(evidence):
+    numbers = evidence.are_numbers
+    return Section(
         "calibration",
         "Predictive band and calibration" if numbers else "Calibration and mistakes",
         f"Whether the {'intervals' if numbers else 'probabilities'} can be taken at their word.",
@@ -172,9 +185,13 @@ def _predictions(evidence):
         if numbers
         else [*calibration.plots(evidence), *mistakes.plots(evidence)],
     )
+
+
+def _uncertainty(evidence):
+    numbers = evidence.are_numbers
     kind = "variance" if numbers else "uncertainty"
     said, figures = (spreads.shift_look if numbers else uncertainty.look)(evidence)
-    strange = Section(
+    return Section(
         "uncertainty",
         "Uncertainty, also where the data end",
         f"Total {kind} is aleatoric (the data's own ambiguity, which every draw sees) plus "
@@ -183,7 +200,17 @@ def _predictions(evidence):
         "promises neither.",
         figures,
     )
-    return [one_by_one, calibrated, strange]
+
+
+PARTS: dict[str, Callable[[Evidence], Section | None]] = {
+    "the run": run_section,
+    "training": _training,
+    "weights": _weights,
+    "images": _images,
+    "predictions, one by one": _predictions,
+    "calibration": _calibration,
+    "uncertainty": _uncertainty,
+}
 
 
 def _footer(evidence):

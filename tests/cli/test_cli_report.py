@@ -141,6 +141,17 @@ def fail(*arguments, **options):
 
 
 @pytest.mark.usefixtures("words_alone")
+def test_a_terminal_is_told_what_is_being_worked_on(place, capsys, monkeypatch):
+    monkeypatch.setattr("bnn_ref.cli.output.Output.isatty", lambda self: True)
+    called = call(capsys, "report", place / "run")
+    assert called.code == 0, called.err
+    lines = called.err.splitlines()
+    assert lines[0] == "bnn-ref: report: predictions"
+    assert lines[-1] == "bnn-ref: report: drawing 17 figures"
+    assert len(lines) > 5
+
+
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize("where", ["bnn_ref.report.page.to_svg", "os.replace", "os.fsync"])
 def test_a_full_disk_leaves_the_old_page_and_nothing_else(place, capsys, monkeypatch, where):
     (place / "run" / "report.html").write_text("old")

@@ -100,7 +100,7 @@ def page(tmp_path_factory):
 
 
 def test_a_section_of_its_own_holds_them():
-    (section,) = report._images(evidence())
+    section = report._images(evidence())
     assert (section.anchor, len(section.plots)) == ("images", 3)
     assert "<image" in to_svg(section.plots[1])
 
