@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import expected
+from .frames import frame_array
 
 NUMBERS = "buif"  # dtype kinds that are real numbers
 CACHE_LINE = 64  # bytes
@@ -21,6 +22,8 @@ CACHE_LINE = 64  # bytes
 
 def as_array(value: ArrayLike, thing: str) -> NDArray[Any]:
     """Return a value as `numpy.asarray` does, or raise where that would drop what it says.
+
+    Data frames and columns are numbers whatever pandas keeps them in, see `frame_array`.
 
     Parameters
     ----------
@@ -31,9 +34,9 @@ def as_array(value: ArrayLike, thing: str) -> NDArray[Any]:
     Raises
     ------
     TypeError
-        For a masked array, whose mask would be lost, and a sparse one.
+        For a masked array, whose mask would be lost, a sparse one, and a frame's column of text.
     ValueError
-        For rows of different lengths.
+        For rows of different lengths, and a frame's missing value.
     """
     if type(value) is np.ndarray:
         return value
@@ -41,6 +44,9 @@ def as_array(value: ArrayLike, thing: str) -> NDArray[Any]:
         raise TypeError(f"{thing}: expected a plain array, found a masked array (fill or drop it)")
     if hasattr(value, "tocsr") or hasattr(value, "todense"):
         raise TypeError(f"{thing}: expected a dense array, found {type(value).__name__} (sparse)")
+    found = frame_array(value, thing)
+    if found is not None:
+        return found
     try:
         return np.asarray(value)
     except ValueError:  # ragged rows

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..border import check_size, refuse_rows
+from ..border.frames import check_columns
 from ..defaults import OF_NETWORK
 from ..errors import ObjectiveWarning, expected
 from ..layers import chain
@@ -139,6 +140,8 @@ class Flipout(BaseEstimator):
 
     def _take(self, X, y, sample_weight, first, classes=None):
         """Return the checked `Rows` of weight above 0; the first call settles the network."""
+        check_columns(X, "X")
+        check_columns(y, "y", numbers=False)
         X, y = self._check(X, y, reset=first)
         self._refuse_not_finite(X)
         weight = self._weights(y, None if sample_weight is None else _check_sample_weight(
@@ -304,6 +307,7 @@ class Flipout(BaseEstimator):
 
     def _rows(self, X):
         check_is_fitted(self, "state_")
+        check_columns(X, "X")
         X = validate_data(self, X, reset=False, ensure_all_finite=False)
         self._refuse_not_finite(X)
         return X

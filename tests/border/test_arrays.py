@@ -48,3 +48,41 @@ def test_what_compiled_code_writes_to_is_its_own(tmp_path):
         assert found.dtype.isnative
         found[...] = 1
         assert not np.any(array)
+
+
+def frame(**columns):
+    pandas = pytest.importorskip("pandas", reason="frames need pandas")
+    plain = pandas.DataFrame({"a": [0.5, 1.5, -1.0], "b": [0, 1, 1], "c": [3, 4, 5]})
+    return plain.assign(**{k: pandas.Series(v, dtype=d) for k, (v, d) in columns.items()})
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "UInt8", "Float32", "boolean", "bool", "category"])
+def test_a_frame_is_its_numbers_whatever_pandas_keeps_them_in(dtype):
+    found = take_array(frame(b=([0, 1, 1], dtype)), "x", dtype=np.float32)
+    np.testing.assert_array_equal(found, [[0.5, 0, 3], [1.5, 1, 4], [-1, 1, 5]])
+    column = frame(b=([0, 1, 1], dtype))["b"]
+    np.testing.assert_array_equal(take_array(column, "y"), [0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("column", "error", "words"),
+    [
+        (([0, None, 1], "Int64"), ValueError, "x: .* every row, found none in row 1, column 'b'"),
+        (([0, None, 1], "category"), ValueError, "found none in row 1, column 'b'"),
+        (([True, None, None], "boolean"), ValueError, "found none in row 1, column 'b'"),
+        ((["u", "v", "u"], "category"), TypeError, "found dtype category in column 'b'"),
+        ((["u", "v", "u"], "string"), TypeError, "x: expected numbers, found .* in column 'b'"),
+        (([1, "v", None], object), TypeError, "found dtype object in column 'b'"),
+    ],
+)
+def test_a_column_that_is_no_numbers_is_named(column, error, words):
+    with pytest.raises(error, match=words):
+        take_array(frame(b=column), "x")
+
+
+def test_arrow_columns_are_numbers():
+    pytest.importorskip("pyarrow", reason="columns of Arrow need pyarrow")
+    found = take_array(frame(b=([0, 1, 1], "int64[pyarrow]")), "x")
+    np.testing.assert_array_equal(found[:, 1], [0, 1, 1])
+    with pytest.raises(ValueError, match="found none in row 2, column 'b'"):
+        take_array(frame(b=([0, 1, None], "double[pyarrow]")), "x")

@@ -312,3 +312,22 @@ def test_every_prior_that_has_a_name_can_be_asked_for(estimator, iris):
     for prior in prior_names():
         quick = {**QUICK, "max_iter": 2, "draws": 2}
         assert estimator(prior=prior, **quick).fit(*iris).predict(iris[0]).shape == (150,)
+
+
+def test_a_frame_lacking_a_value_is_refused_by_row_and_column(iris):
+    """Of dtypes that NumPy has not; scikit-learn says of such labels that NA is ambiguous."""
+    pandas = pytest.importorskip("pandas", reason="frames need pandas")
+    x, y = iris
+    frame = pandas.DataFrame({"a": x[:, 0], "b": pandas.Series(y, dtype="Int64")})
+    names = pandas.Series([str(k) for k in y], dtype="string")
+    model = FlipoutClassifier(max_iter=1, **QUICK).fit(frame, names)
+    lacking = frame.copy()
+    lacking.loc[7, "b"] = pandas.NA
+    for call in (lambda: model.predict(lacking), lambda: clone(model).fit(lacking, names)):
+        with pytest.raises(ValueError, match="X: .* none in row 7, column 'b'"):
+            call()
+    with pytest.raises(TypeError, match="X: expected numbers, found dtype category in column 'b'"):
+        model.predict(frame.assign(b=names.astype("category")))
+    names[3] = pandas.NA
+    with pytest.raises(ValueError, match="y: expected a value in every row, found none in row 3"):
+        clone(model).fit(frame, names)
