@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
+
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..kernels import cache
 from ..kernels.run import run
 from ..layers import (
     BatchNorm,
@@ -58,3 +62,21 @@ def warm_up(dtype: DTypeLike) -> str | None:
         draw_noise(network, ROWS, 0, dtype=dtype)
     place = next(code.place for dtypes, code in run.versions.items() if np.dtype(dtype) in dtypes)
     return None if place is None else str(place)
+
+
+def is_closed(folder: str | None) -> bool:
+    """Return whether others may enter the installation but not the kernels kept in its own folder.
+
+    Python makes that folder for the bytecode beside the kernels, and the umask 077 closes it. Then
+    everybody else compiles once for themselves.
+
+    Parameters
+    ----------
+    folder : str or None
+        As `warm_up` returns it.
+    """
+    if folder != str(cache.INSTALLED):
+        return False
+    enter = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
+    package, kept = (os.stat(path).st_mode & enter for path in (cache.PACKAGE, folder))
+    return bool(package & ~kept)

@@ -2,6 +2,10 @@
 
 import needs_numba  # noqa: F401
 import processes
+import pytest
+
+from bnn_ref.cli import main
+from bnn_ref.kernels import cache
 
 CODE = """
 import importlib, pkgutil
@@ -37,3 +41,22 @@ def test_nothing_is_compiled_after_it():
     out, err = process.communicate(timeout=280)
     assert process.returncode == 0, err
     assert out.splitlines() == ["True []", "0"]
+
+
+@pytest.mark.skipif(not cache.trusted.CAN_TELL, reason="others have no permissions here")
+@pytest.mark.parametrize(("package", "kernels", "told"), [
+    (0o755, 0o755, False), (0o755, 0o700, True), (0o750, 0o700, True), (0o700, 0o700, False),
+])  # fmt: skip
+def test_a_folder_that_the_umask_closed_is_told_of(
+    tmp_path, monkeypatch, capsys, package, kernels, told
+):
+    """Python makes the folder of an installation's kernels, for bytecode, before they are kept."""
+    folder = tmp_path / "its kernels"
+    folder.mkdir()
+    folder.chmod(kernels)
+    tmp_path.chmod(package)
+    monkeypatch.setattr(cache, "PACKAGE", tmp_path)
+    monkeypatch.setattr(cache, "INSTALLED", folder)
+    monkeypatch.setattr("bnn_ref.fast.warming.warm_up", lambda dtype: str(folder))
+    assert main(["warmup", "--dtype", "float32"]) == 0
+    assert (f"chmod go+rx '{folder}' lets them in" in capsys.readouterr().out) == told
