@@ -197,7 +197,7 @@ def prior_named(text: str, scale: float = 1.0, thing: str = "prior") -> Prior:
     ------
     ValueError
         For an unknown name or option, a value that the prior refuses, or a scale given to a prior
-        that has none.
+        that has none or beside one in the text.
     """
     name, *options = text.split(":")
     owner = PRIORS[check_choice(name, thing, prior_names())]
@@ -210,6 +210,8 @@ def prior_named(text: str, scale: float = 1.0, thing: str = "prior") -> Prior:
             wanted = "options " + (", ".join(taken) or "none")
             raise expected(f"{thing} {name}", wanted, repr(option))
     values = {option: _value(words.split("/"), taken[option]) for option, words in given.items()}
+    if "scale" in given and scale != 1:
+        raise expected(f"{thing}_scale", f"none beside {text}, which gives one", scale)
     if "scale" in taken:
         values.setdefault("scale", scale)
     elif scale != 1:

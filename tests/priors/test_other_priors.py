@@ -233,3 +233,9 @@ def test_what_is_no_prior_is_refused(bad, words):
 def test_an_option_that_is_given_twice_is_refused():
     with pytest.raises(ValueError, match="prior laplace: expected each option once"):
         prior_named("laplace:loc=1:loc=2")
+
+
+def test_a_scale_that_is_given_twice_is_refused():
+    with pytest.raises(ValueError, match="prior_scale: expected none beside laplace:scale=2, .* 3"):
+        prior_named("laplace:scale=2", 3)
+    assert prior_named("laplace:scale=2") == LaplacePrior(0.0, 2.0)
