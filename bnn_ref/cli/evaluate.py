@@ -1,5 +1,6 @@
 """``bnn-ref evaluate``."""
 
+from ..errors import expected
 from .printing import print_notes, print_scores, say_long_scores
 from .reading import add_reading, reading_of
 from .settings import check_threads
@@ -50,13 +51,21 @@ def open_run(folder):
 
 
 def prediction_options(args, settings):
-    """Return the options of `predict`: as given, or as the run recorded them."""
+    """Return the options of `predict`: as given, or as the run recorded them.
+
+    Raises
+    ------
+    ValueError
+        For draws of the posterior mean, which has none.
+    """
     options = {"kind": args.kind, "threads": args.threads}
     for name in ("draws", "seed", "backend"):
         given = getattr(args, name)
         options[name] = settings[name] if given is None else given
     check_threads(args.threads, options["backend"])
     if args.kind == "mean":
+        if args.draws not in (None, 1):
+            raise expected("--draws", "none with --kind mean", args.draws)
         options["draws"] = 1
     return options
 

@@ -189,6 +189,10 @@ WORDS = {
         ("evaluate", "run", "--data", "narrow.npz"),
         "64 inputs a row, found 3",
     ),
+    "draws of the mean": (
+        ("evaluate", "run", "--kind", "mean", "--draws", "7"),
+        "--draws: expected none with --kind mean, found 7",
+    ),
     "predict nothing": (("predict", "run", "nowhere", "-o", "p.csv"), "found nothing at"),
     "predict narrow rows": (("predict", "run", "narrow.npy", "-o", "p.csv"), "64 inputs a row"),
     "predict a column": (
