@@ -18,7 +18,7 @@ from ..parameters import Parameters
 from ..prediction import predict
 from ..step.adam import Adam
 from .convergence import Convergence, drift
-from .examples import Batches, refuse_small_batches, take_examples, take_held_out
+from .examples import Batches, Examples, refuse_small_batches, take_examples, take_held_out
 from .guards import warn_of_reach
 from .history import History, batch_score
 from .schedules import parse_rate, rise_of
@@ -95,6 +95,47 @@ class _Interrupt:
     def __exit__(self, *error):
         for number in self.taken:
             signal.signal(number, signal.default_int_handler)
+
+
+class _Run(NamedTuple):
+    """What `fit` was asked for, checked: what a step, a record and a checkpoint are made of."""
+
+    network: Network
+    trainer: Trainer
+    history: History
+    examples: Examples
+    batches: Batches
+    per_epoch: int
+    validation: tuple[Any, Any] | None
+    on_record: Callable[[Trainer, dict[str, Any]], object] | None
+    on_checkpoint: Callable[[Trainer, History], object] | None
+
+    def save(self):
+        """Have a checkpoint made."""
+        if self.on_checkpoint is not None:
+            self.on_checkpoint(self.trainer, self.history)
+
+    def take_step(self):
+        """Take the next step, and note it in the history."""
+        at = self.trainer.state.step
+        batch = self.examples.batch(self.batches.of_step(at))
+        kl_weight = self.trainer.kl_weight_at(at)
+        metrics = self.trainer.step(*batch)
+        score = batch_score(self.network.likelihood, metrics.outputs, batch[1])
+        self.history.add(metrics, kl_weight, len(batch[1]), score)
+
+    def record(self, step):
+        """Close the record of the steps up to this one; return whether its reader says to stop."""
+        trainer, metric = self.trainer, self.network.likelihood.metric
+        closed = self.history.close(step, -(-step // self.per_epoch), metric)
+        closed["drift"] = drift(trainer.state, trainer.adam)
+        if self.validation is not None:
+            prediction = predict(self.network, trainer.parameters, *self.validation, kind="mean",
+                                 draws=1, backend=trainer.backend,
+                                 threads=trainer.threads)  # fmt: skip
+            closed["validation_nats"] = prediction.nats
+            closed[f"validation_{metric}"] = getattr(prediction, metric)
+        return self.on_record is not None and bool(self.on_record(trainer, closed))
 
 
 def _progress_bar(progress, start, total):
@@ -208,70 +249,61 @@ def fit(
     if validation is not None:
         validation = take_held_out(network, *validation, dtype)
     per_epoch = -(-len(examples.y) // batch_size)
-    if steps is None:
-        steps = check_size(epochs, "epochs", 0) * per_epoch
-        report_every = report_every or max(per_epoch, steps // MOST_RECORDS)
-    steps = check_size(steps, "steps", 0)
-    report_every = check_size(report_every or max(1, steps // 60), "report_every")
+    steps, report_every = _lengths(steps, epochs, report_every, per_epoch)
     if steps >= per_epoch:
         refuse_small_batches(network, len(examples.y), batch_size)
     warn_of_reach(network, examples.y)
     if trainer is None:
         trainer = _new_trainer(network, examples.num_examples, steps, settings)
     history = History() if history is None else history
-
-    metric = network.likelihood.metric
     batches = Batches(len(examples.y), batch_size, trainer.seed)
+    run = _Run(network, trainer, history, examples, batches, per_epoch, validation, on_record,
+               on_checkpoint)  # fmt: skip
     bar = _progress_bar(progress, trainer.state.step, steps)
-    stopped = "finished"
-
-    def save():
-        if on_checkpoint is not None:
-            on_checkpoint(trainer, history)
-
-    def record(step):
-        closed = history.close(step, -(-step // per_epoch), metric)
-        closed["drift"] = drift(trainer.state, trainer.adam)
-        if validation is not None:
-            prediction = predict(network, trainer.parameters, *validation, kind="mean", draws=1,
-                            backend=trainer.backend, threads=trainer.threads)  # fmt: skip
-            closed["validation_nats"] = prediction.nats
-            closed[f"validation_{metric}"] = getattr(prediction, metric)
-        return on_record is not None and bool(on_record(trainer, closed))
-
     if trainer.state.step == 0:
-        save()
+        run.save()
     with _Interrupt() as interrupt:
         try:
-            while trainer.state.step < steps and stopped == "finished":
-                at = trainer.state.step
-                batch = examples.batch(batches.of_step(at))
-                kl_weight = trainer.kl_weight_at(at)
-                metrics = trainer.step(*batch)
-                score = batch_score(network.likelihood, metrics.outputs, batch[1])
-                history.add(metrics, kl_weight, len(batch[1]), score)
-                step = trainer.state.step
-                if step % report_every == 0 or step == steps:
-                    if record(step):
-                        stopped = "callback"
-                    if bar is not None:
-                        bar.set_postfix(nll=f"{history.records[-1]['nll']:.4f}", refresh=False)
-                if bar is not None:
-                    bar.update()
-                if interrupt.seen:
-                    stopped = "interrupted"
-                if checkpoint_every and step % checkpoint_every == 0 and step < steps:
-                    save()
+            stopped = _take_steps(run, steps, report_every, checkpoint_every, interrupt, bar)
         except ValueError as error:  # a `NonFinite`, or a batch's row that cannot be trained on
             error.fit = Fit(trainer, history, "non-finite")
-            save()
+            run.save()
             raise
         finally:
             if bar is not None:
                 bar.close()
     if steps:
-        save()
+        run.save()
     return Fit(trainer, history, stopped)
+
+
+def _lengths(steps, epochs, report_every, per_epoch):
+    """Return how many steps are taken in all, and how many from one record to the next."""
+    if steps is None:
+        steps = check_size(epochs, "epochs", 0) * per_epoch
+        report_every = report_every or max(per_epoch, steps // MOST_RECORDS)
+    steps = check_size(steps, "steps", 0)
+    return steps, check_size(report_every or max(1, steps // 60), "report_every")
+
+
+def _take_steps(run, steps, report_every, checkpoint_every, interrupt, bar):
+    """Take the steps that are left, and return why they ended, as `Fit.stopped`."""
+    stopped = "finished"
+    while run.trainer.state.step < steps and stopped == "finished":
+        run.take_step()
+        step = run.trainer.state.step
+        if step % report_every == 0 or step == steps:
+            if run.record(step):
+                stopped = "callback"
+            if bar is not None:
+                bar.set_postfix(nll=f"{run.history.records[-1]['nll']:.4f}", refresh=False)
+        if bar is not None:
+            bar.update()
+        if interrupt.seen:
+            stopped = "interrupted"
+        if checkpoint_every and step % checkpoint_every == 0 and step < steps:
+            run.save()
+    return stopped
 
 
 def _refuse_unread(network, trainer, settings):
