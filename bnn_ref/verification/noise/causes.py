@@ -24,6 +24,7 @@ from .disguises import (
     wrong_bias_scale,
 )
 from .hypotheses import equal_magnitudes, equal_rows, make_view, pair_signs, repeated
+from .sides import fairness, share, tables
 
 if TYPE_CHECKING:
     from .probes import Answers, Layer
@@ -70,7 +71,7 @@ def find_causes(answers: Answers, layer: Layer) -> tuple[str, tuple[str, ...]]:
     if kind != "frozen" and not moved and not any("are no signs" in fault for fault in others):
         faults += _scale(answers, layer, view, flipped)
     if not faults:
-        faults += _law(answers, view, moved)
+        faults += _law(answers, view, moved) or _unfair(answers, view) * (kind == "flipout")
     return kind, tuple(faults)
 
 
@@ -151,6 +152,13 @@ def _estimator(answers, layer, view, flipped):
         if count > 1e3 * max(allowed, 1e-6):
             faults.append("draws repeat")
     return kind, faults
+
+
+def _unfair(answers, view):
+    """Return a fault for each side whose signs are no fair coins."""
+    return [f"{side} signs are not fair: some {share(*table):.0%} are the same"
+            for side, table in tables(answers, view).items()
+            if fairness(*table) < FITS]  # fmt: skip
 
 
 def _unequal(answers, view):

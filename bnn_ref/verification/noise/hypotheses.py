@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..noise import exact
-from .probes import ROUNDINGS
+from .probes import ROUNDINGS, SIGNS
+from .sides import fairness, tables
 
 if TYPE_CHECKING:
     from .probes import Answers, Layer
@@ -39,11 +40,15 @@ class View(NamedTuple):
     residual : array (T, 2, m, M), outputs minus what is expected without noise
     sigma : array (m, M), the claimed standard deviation
     close : array (m, M), the distance at which two magnitudes count as equal
+    joined, alone : array (T, R, M) and (T, R, O), residuals of the copies with some inputs, and
+        with one, of which the first O <= `SIGNS` outputs are kept
     """
 
     residual: NDArray[Any]
     sigma: NDArray[Any]
     close: NDArray[Any]
+    joined: NDArray[Any]
+    alone: NDArray[Any]
 
 
 def make_view(answers: Answers, layer: Layer) -> View:
@@ -57,7 +62,18 @@ def make_view(answers: Answers, layer: Layer) -> View:
     size = np.abs(rows) @ np.abs(layer.mu[:, chosen]) + np.abs(layer.bias_mu[chosen]) + 8 * sigma
     if layer.bias_sigma is not None:
         size += 8 * layer.bias_sigma[chosen]
-    return View(residual, sigma, ROUNDINGS * answers.unit * size + 1e-6 * sigma)
+    close = ROUNDINGS * answers.unit * size + 1e-6 * sigma
+    return View(residual, sigma, close, *_copies(answers, layer))
+
+
+def _copies(answers, layer):
+    """Return the residuals of the two kinds of copies."""
+    chosen, singles = answers.chosen, answers.probes.rows[answers.probes.singles]
+    rows = np.stack([singles[: answers.joined].sum(axis=0), singles[0]])
+    centre = (rows @ layer.mu[:, chosen])[:, None]
+    bias = answers.outputs[:, :1, :1] if answers.minus_bias else layer.bias_mu[chosen]
+    residual = answers.copies - centre - bias
+    return residual[:, 0], residual[:, 1, :, :SIGNS]
 
 
 def equal_magnitudes(view: View, part: slice) -> NDArray[np.bool_]:
@@ -196,6 +212,8 @@ def flipout_tests(answers: Answers, view: View, layer: Layer) -> list[Test]:
             tests.append(Test(f"signs of pairs between {between}", exact.binomial(count, trials)))
     if not flipped:
         tests.append(Test("two inputs add up", float(_linear(answers, view))))
+    for side, table in tables(answers, view).items():
+        tests.append(Test(f"{side} signs are fair", fairness(*table)))
     return tests
 
 

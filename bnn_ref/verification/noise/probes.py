@@ -21,6 +21,8 @@ from ..containers import as_array, like
 
 SINGLES = 8  # inputs probed one at a time
 OUTPUTS = 16  # outputs of the probe rows kept from every call
+COPIES = 32  # equal rows that show one side's signs, see `sides.py`
+SIGNS = 7  # of a side that are read in one row
 ROUNDINGS = 64  # rounding units of |x| |mu| + |b| + |noise| that separate equal from different
 
 
@@ -71,6 +73,9 @@ class Answers(NamedTuple):
     sigma : array (n, O), the standard deviation claimed for each residual
     minus_bias : bool, whether the residuals are differences from the zero row of the same call
     unit : float, half the spacing of the outputs' dtype at 1
+    copies : array (T, 2, R, M), outputs of equal rows: with the inputs of the first `joined`
+        singles, and with the first alone; R is 0 where they are not asked for
+    joined : int, how many inputs the former have
     """
 
     probes: Probes
@@ -82,6 +87,8 @@ class Answers(NamedTuple):
     sigma: NDArray[Any]
     minus_bias: bool
     unit: float
+    copies: NDArray[Any]
+    joined: int
 
     @property
     def calls(self) -> int:
@@ -162,13 +169,16 @@ def ask(call: Callable[[Any], Any], layer: Layer, x: ArrayLike, draws: int, expe
     given, x = x, _take_rows(x, layer)
     size = float(np.sqrt(np.mean(x.astype(np.float64) ** 2))) if x.size else 0.0
     probes = make_probes(x.shape[1], size or 1.0)
-    batch = np.concatenate([x, probes.rows, probes.rows]).astype(x.dtype)
+    joined = min(SIGNS, probes.singles.stop - 1)
+    copied = _copied(probes, joined, expect == "flipout" and layer.bias != "normal_flipped")
+    batch = np.concatenate([x, probes.rows, probes.rows, copied]).astype(x.dtype)
     rows = batch[: len(x) + len(probes.rows)].astype(np.float64)
     probes = probes._replace(rows=rows[len(x) :])
     zero = len(x)  # the row of the batch that is zero
     outputs = layer.mu.shape[1]
     chosen = np.unique(np.linspace(0, outputs - 1, min(outputs, OUTPUTS)).astype(int))
     kept = np.empty((draws, 2, len(probes.rows), chosen.size))
+    copies, end = np.empty((draws, 2, len(copied) // 2, chosen.size)), len(batch) - len(copied)
     total, squares = np.zeros((2, len(rows), outputs))
     centre = rows @ layer.mu
     minus_bias, unit = False, np.finfo(np.float64).eps / 2
@@ -179,14 +189,23 @@ def ask(call: Callable[[Any], Any], layer: Layer, x: ArrayLike, draws: int, expe
             if np.all(y == y.astype(np.float32)):
                 unit = np.finfo(np.float32).eps / 2
             minus_bias = _is_shared(y[zero], y[zero + len(probes.rows)], layer, expect, unit)
-        kept[t] = y[zero:, chosen].reshape(2, len(probes.rows), chosen.size)
+        kept[t] = y[zero:end, chosen].reshape(kept.shape[1:])
+        copies[t] = y[end:, chosen].reshape(copies.shape[1:])
         residual = y[: len(rows)] - centre
         residual -= y[zero] if minus_bias else layer.bias_mu
         residual[zero] = y[zero] - layer.bias_mu
         total += residual
         squares += residual**2
     sigma = _residual_sigma(layer, rows, zero, minus_bias, unit, draws)
-    return Answers(probes, kept, chosen, rows, total, squares, sigma, minus_bias, unit)
+    return Answers(probes, kept, chosen, rows, total, squares, sigma, minus_bias, unit, copies,
+                   joined)  # fmt: skip
+
+
+def _copied(probes, joined, wanted):
+    """Return the rows whose copies show signs (2 R, I): of some inputs joined, then of one."""
+    singles = probes.rows[probes.singles]
+    rows = np.stack([singles[:joined].sum(axis=0), singles[0]])
+    return np.repeat(rows, COPIES * wanted, axis=0)
 
 
 def _take_rows(x, layer):

@@ -14,7 +14,7 @@ import pytest
 from random_signs import random_signs
 
 from bnn_ref.verification.frameworks import installed
-from bnn_ref.verification.noise import exact
+from bnn_ref.verification.noise import exact, hypotheses, probes, sides
 from bnn_ref.verification.noise.moments import check_layer
 
 INPUTS, OUTPUTS = 7, 5
@@ -109,6 +109,12 @@ FAULTS = {
     },
     "the same draw at each call": lambda rng: {
         "eps": lambda shape: np.random.default_rng(3).normal(size=shape)
+    },
+    "input signs are not fair": lambda rng: {
+        "sign_input": lambda shape: 1 - 2.0 * (rng.random(shape) < 0.6)
+    },
+    "output signs are not fair": lambda rng: {
+        "sign_output": lambda shape: 1 - 2.0 * (rng.random(shape) < 0.65)
     },
     "a random bias where none was expected": lambda rng: {"bias_sigma": np.full(OUTPUTS, 0.2)},
 }
@@ -205,6 +211,43 @@ def test_other_estimators_may_be_expected():
     assert check_layer(local_noise(arrays, rng), x=rows(), expect="independent", **arrays).agrees
     report = check_layer(plain_layer(arrays, rng), x=rows(), expect="shared", **arrays)
     assert (report.agrees, report.kind, report.faults) == (False, "flipout", ())
+
+
+def test_the_ratio_of_unfair_to_fair_signs_has_mean_one():
+    """Over every table of two rows of three signs: then 1 / ratio bounds a p-value (Markov)."""
+    tables = np.stack(np.meshgrid(range(4), range(4)), axis=-1).reshape(-1, 1, 2)
+    ratios = np.exp([sides.log_ratios(table, 3, (0.3, 0.9)) for table in tables])
+    np.testing.assert_allclose(ratios.mean(axis=0), 1, rtol=1e-12)
+    assert np.ptp(ratios, axis=0).min() > 1e-3
+
+
+def test_signs_of_a_side_are_read_off_the_copies_as_they_were_drawn():
+    """Up to the signs of rows and columns, which no output shows: products of four are compared."""
+    arrays, rng = make_arrays(2), np.random.default_rng(4)
+    drawn = {"input": [], "output": []}
+
+    def noted(side):
+        def draw(shape):
+            drawn[side].append(random_signs(rng, shape))
+            return drawn[side][-1]
+
+        return draw
+
+    call = plain_layer(arrays, rng, sign_input=noted("input"), sign_output=noted("output"))
+    layer = probes.make_layer(**arrays, bias_sigma=None, bias="deterministic")
+    answers = probes.ask(call, layer, rows(), 20, "flipout")
+    found = sides.tables(answers, hypotheses.make_view(answers, layer))
+    for side, part, columns in (
+        ("input", slice(-64, -32), INPUTS),
+        ("output", slice(-32, None), 5),
+    ):
+        table, count = found[side]
+        assert table.shape == (20, 32)
+        assert count == columns
+        read = sides.patterns(columns)[table]
+        asked = np.array(drawn[side])[:, part]
+        products = [(s[:, :1] * s)[..., :1] * (s[:, :1] * s) for s in (read, asked)]
+        np.testing.assert_array_equal(*products)
 
 
 @pytest.mark.parametrize("maker", [plain_layer, local_noise])
