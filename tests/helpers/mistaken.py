@@ -53,15 +53,37 @@ def _apply(a, function, slope):
     return function(a.real) + 1j * a.imag * slope
 
 
+def _rescaled(value, form):
+    """Return a value "squared", its "root", or "times_NUMBER" itself; as it is for any other."""
+    if form.startswith("times_"):
+        return float(form.removeprefix("times_")) * value
+    return {"squared": value**2, "root": value**0.5}.get(form, value)
+
+
 def _sigma(rho, shift, form, chain):
     """Return sigma; without its chain the derivative by rho is 1."""
+    if form in ("squared", "root") or form.startswith("times_"):
+        return _rescaled(_sigma(rho, shift, "softplus", chain), form)
     if form == "softplus":
         function, slope = lambda r: shift + np.logaddexp(0, r), _sigmoid(rho.real)
+    elif form.startswith(("beta_", "steep_")):
+        name, number = form.split("_")
+        b = float(number)
+        over = b if name == "beta" else 1.0
+        function = lambda r: shift + np.logaddexp(0, b * r) / over  # noqa: E731
+        slope = b / over * _sigmoid(b * rho.real)
     else:
         half = 0.5 if "half" in form else 1.0
         added = shift if "shifted" in form else 0.0
         function, slope = lambda r: added + np.exp(half * r), half * np.exp(half * rho.real)
     return _apply(rho, function, slope if chain else 1.0)
+
+
+def _drawn(sigma, eps, s, tensor):
+    """Return a tensor's perturbation, whose derivative by sigma may lack its eps."""
+    scale = _rescaled(sigma, s["noise"])
+    lost = s["eps_chain"] in ("all", tensor)
+    return scale.real * eps + 1j * scale.imag * (1 if lost else eps)
 
 
 def _kl(mu, sigma, eps, prior, s):
@@ -110,7 +132,7 @@ DEFAULTS = {
     "nll": "", "outputs_averaged": False, "normal": "", "prior_power": 1.0, "kl_average": "",
     "kl_weight": None, "kl_factor": 1.0, "kl_form": "", "bias_kl": "", "signs_shared": "",
     "eps_shared": "", "activation": "", "activation_first": False, "centred": False,
-    "hidden_scale": 1.0, "smoothing": 0.0, "nll_factor": 1.0,
+    "hidden_scale": 1.0, "smoothing": 0.0, "nll_factor": 1.0, "noise": "", "eps_chain": "",
 }  # fmt: skip
 
 
@@ -134,7 +156,7 @@ def _layer(layer, p, noise, h, s):
     shift = layer["scale_shift"] if s["shift"] is None else s["shift"]
     sigma = _sigma(rho, shift, s["sigma"], s["rho_chain"] not in ("all", "nll"))
     flips = si[:, :, None] * so[:, None, :]  # (B, I, O): each example's own
-    delta = (sigma * eps)[:, None] * flips
+    delta = _drawn(sigma, eps, s, "kernel")[:, None] * flips
     mean = mu[:, None] * (flips if s["mean_flipped"] else np.ones_like(flips))
     noisy = np.einsum("pbi,pbio->pbo", h, delta)
     still = np.einsum("pbi,pbio->pbo", h, mean)
@@ -147,7 +169,7 @@ def _layer(layer, p, noise, h, s):
     if layer["bias"].startswith("normal"):
         draw = _sigma(p["bias_rho"], shift, s["sigma"], s["rho_chain"] not in ("all", "nll"))
         flip = (layer["bias"] == "normal_flipped") ^ (s["bias_flip"] == "other") or flip_mean
-        drawn = (draw * noise["bias_eps"])[:, None] * (so if flip else 1)
+        drawn = _drawn(draw, noise["bias_eps"], s, "bias")[:, None] * (so if flip else 1)
         bias, noisy = bias + drawn, noisy if s["activation_first"] else noisy + drawn
         kl_sigma = _sigma(p["bias_rho"], shift, s["sigma"], s["rho_chain"] not in ("all", "kl"))
         prior = layer["kernel_prior" if s["bias_kl"] == "kernel_prior" else "bias_prior"]

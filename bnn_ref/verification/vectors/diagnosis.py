@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .comparison import LIMITS, Comparison, error_of
-from .fits import MEANT, fit_kl_weight, fit_shift, kl_weight_name, shift_name
+from .fits import GRIDS, MEANT, fit_kl_weight, fit_number, kl_weight_name, number_name
 from .image_mistakes import image_mistakes
 from .kinks import fit_slopes, undecided
 from .mistakes import (
     BFLOAT16,
     BFLOAT16_PRODUCTS,
     COARSE_PRODUCTS,
+    FACTORS,
     FIT,
     FLOAT16,
     FLOAT32,
@@ -83,7 +84,7 @@ class _Search:
         self.found = {name: np.asarray(value, np.float64) for name, value in vector.results.items()}
         self.expected = {row.name: row.expected for row in comparison.rows}
         self.reach = {row.name: row.limit for row in comparison.rows}
-        self.forwards, self.traces, self.shifts = {}, {}, {}
+        self.forwards, self.traces, self.numbers = {}, {}, {}
         self.others = OF_SIGNS if vector.meta.get("estimator") == "local" else OF_LOCAL
         self.whole32 = self.dtype == "float64" and all(
             np.array_equal(value, value.astype(np.float32)) for value in self.found.values()
@@ -112,12 +113,12 @@ class _Search:
         way = _forward_way(variant)
         return compute(self.problem, variant, slopes, self.traces.get(way))
 
-    def fitted_shift(self, variant):
-        """Return the shift that fits the answer's outputs, or None; it is looked for once."""
-        key = _forward_way(variant)
-        if key not in self.shifts:
-            self.shifts[key] = fit_shift(self.problem, variant, self.found)
-        return self.shifts[key]
+    def fitted(self, variant, field):
+        """Return the number of a field that fits the answer's outputs, or None; looked for once."""
+        key = (field, _forward_way(variant))
+        if key not in self.numbers:
+            self.numbers[key] = fit_number(self.problem, variant, self.found, field)
+        return self.numbers[key]
 
     def fitted_nll(self, variant):
         """Return the factor on the nll that fits the answer's, None where none but 1 does."""
@@ -172,11 +173,12 @@ class _Search:
         """Yield (variant, details) for a change, its numbers fitted in every way there is."""
         fixed = {name: value for name, value in change.items() if value is not FIT}
         variants = [(Variant(**fixed), {})]
-        if change.get("shift") is FIT:
-            shift = self.fitted_shift(variants[0][0])
-            if shift is None:
+        for field in [field for field in GRIDS if change.get(field) is FIT]:
+            number = self.fitted(variants[0][0], field)
+            if number is None:
                 return
-            variants = [(replace(variants[0][0], shift=shift), {"shift": shift_name(shift)})]
+            named = {**variants[0][1], field: number_name(field, number)}
+            variants = [(replace(variants[0][0], **{field: number}), named)]
         if change.get("nll_factor") is FIT:
             factor = self.fitted_nll(variants[0][0])
             if factor is None:
@@ -197,7 +199,7 @@ class _Search:
             for variant, details in self.settle(change):
                 if self.explains(variant, limit):
                     shown = [
-                        next((details[name] for name in MISTAKES[key].changes[0]
+                        next((details[name] for form in MISTAKES[key].changes for name in form
                               if name in details), "")
                         for key in keys
                     ]  # fmt: skip
@@ -285,9 +287,9 @@ def _combinations(forms):
 def _without_shadows(explanations):
     """Drop a fitted KL weight that a KL mistake by name explains too, unless it has a meaning.
 
-    Likewise a fitted factor on the nll, where anything explains the answer without one.
+    Likewise a fitted factor, where anything explains the answer without one.
     """
-    plain = [each for each in explanations if "nll-scaled" not in each.keys]
+    plain = [each for each in explanations if FACTORS.isdisjoint(each.keys)]
     explanations = plain or explanations
 
     def others(explanation):

@@ -1,4 +1,4 @@
-"""Numbers that a mistake leaves open, fitted to an answer: the KL's weight and the shift c."""
+"""Numbers that a mistake leaves open, fitted to an answer: the KL's weight, those of sigma."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ _SHIFTS = {
     float(np.finfo(np.float32).eps): "the machine epsilon of float32",
     float(np.finfo(np.float64).eps): "the machine epsilon of float64",
     1e-7: "Keras' epsilon",
+}
+
+# Where the numbers of sigma are looked for; `number_name` has a text for each.
+GRIDS: dict[str, list[float]] = {
+    "shift": [0.0, *np.logspace(-16, 1, 35)],
+    "beta": [*np.logspace(-1.5, 1.5, 31)],
+    "steepness": [*np.logspace(-1.5, 1.5, 31)],
+    "noise_factor": [0.0, *np.logspace(-2, 2, 41)],
+    "sigma_factor": [*np.logspace(-2, 2, 41)],
 }
 
 # What a fitted weight of the KL may have been meant as, by (kl_weight, batch size, weights).
@@ -78,46 +87,56 @@ def kl_weight_name(weight: float, problem: Problem) -> str:
     return f"{text} = 1/{inverse}" if abs(weight * inverse - 1) <= 1e-6 else text
 
 
-def fit_shift(
-    problem: Problem, variant: Variant, given: Mapping[str, NDArray[Any]]
+def fit_number(
+    problem: Problem, variant: Variant, given: Mapping[str, NDArray[Any]], field: str
 ) -> float | None:
-    """Return the c in sigma = c + softplus(rho) that gives the answer's outputs, or None.
+    """Return the number in place of a variant's field that gives the answer's outputs, or None.
 
     Gauss-Newton from the best of a grid. The derivative of the outputs is a complex step; where
     they do not depend on sigma (eps 0, inputs 0, units that are off), the gradients are fitted
     instead, by differences: the KL's part of them always depends on it.
+
+    Parameters
+    ----------
+    problem : Problem
+    variant : Variant
+    given : dict of str to array
+        The answer's results.
+    field : str
+        Of `GRIDS`.
     """
-    rhos = [value for name, value in problem.parameters.items() if name.endswith("_rho")]
-    least = -min(float(np.min(softplus(rho))) for rho in rhos) + 1e-300  # sigma stays above 0
+    grid, least = GRIDS[field], 0.0 if field == "noise_factor" else 1e-3
+    if field == "shift":  # sigma stays above 0
+        rhos = [value for name, value in problem.parameters.items() if name.endswith("_rho")]
+        least = -min(float(np.min(softplus(rho))) for rho in rhos) + 1e-300
 
-    def outputs(shift):
-        return forward(problem, replace(variant, shift=shift))[-1].h
+    def outputs(number):
+        return forward(problem, replace(variant, **{field: number}))[-1].h
 
-    def output_slope(shift):
-        moved = outputs(shift + 1e-100j)
+    def output_slope(number):
+        moved = outputs(number + 1e-100j)
         return moved.real, moved.imag / 1e-100
 
-    def gradients(shift):
-        named = results(compute(problem, replace(variant, shift=shift)))
+    def gradients(number):
+        named = results(compute(problem, replace(variant, **{field: number})))
         return np.concatenate([np.ravel(named[name] / scale) for name, scale in scales.items()])
 
-    def gradient_slope(shift):
-        step = 1e-6 * (1e-6 + abs(shift))
-        now = gradients(shift)
-        return now, (gradients(shift + step) - now) / step
+    def gradient_slope(number):
+        step = 1e-6 * (1e-6 + abs(number))
+        now = gradients(number)
+        return now, (gradients(number + step) - now) / step
 
-    shift = _gauss_newton(outputs, output_slope, given["outputs"], least)
-    if shift is not None:
-        return shift
+    number = _gauss_newton(outputs, output_slope, given["outputs"], grid, least)
+    if number is not None:
+        return number
     scales = {name: np.max(np.abs(value)) or 1.0 for name, value in given.items()
               if name.endswith("_rho")}  # fmt: skip
     target = np.concatenate([np.ravel(given[name] / scale) for name, scale in scales.items()])
-    return _gauss_newton(gradients, gradient_slope, target, least)
+    return _gauss_newton(gradients, gradient_slope, target, grid, least)
 
 
-def _gauss_newton(values, value_and_slope, target, least):
+def _gauss_newton(values, value_and_slope, target, grid, least):
     """Return the number whose values are nearest to a target, None where none matters."""
-    grid = [0.0, *np.logspace(-16, 1, 35)]
     best = min(grid, key=lambda c: np.sum((values(c) - target) ** 2))
     for _ in range(30):
         now, slope = value_and_slope(best)
@@ -131,7 +150,14 @@ def _gauss_newton(values, value_and_slope, target, least):
     return best
 
 
-def shift_name(shift: float) -> str:
+def number_name(field: str, number: float) -> str:
+    """Return a fitted number in words."""
+    if field == "shift":
+        return _shift_name(number)
+    return f"{field.replace('_factor', ' times')} {number:.6g}"
+
+
+def _shift_name(shift):
     """Return a fitted shift in words: its value and, where it is one, what people use."""
     for value, name in _SHIFTS.items():
         if abs(shift - value) <= 1e-12 + 1e-3 * value:

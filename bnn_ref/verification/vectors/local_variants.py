@@ -52,7 +52,7 @@ def perturb(t: SimpleNamespace, eps: NDArray[Any], variant: Variant) -> NDArray[
 
 
 def perturb_backward(
-    t: SimpleNamespace, grad_a: NDArray[Any]
+    t: SimpleNamespace, grad_a: NDArray[Any], lost: str = ""
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     """Return the gradients by the inputs (B, I), by sigma (I, O) and by the bias's sigma (O,).
 
@@ -61,14 +61,17 @@ def perturb_backward(
     t : SimpleNamespace
         As `perturb` left it.
     grad_a : array (B, O)
+    lost : str
+        Where eps is left out of the gradients by sigma, `Variant.eps_chain`.
     """
     grad_scale = grad_a * t.local_eps
-    grad_spread = grad_scale * t.by_spread
-    grad_x = t.by_x * (grad_spread @ t.powers[1].T)
-    grad_sigma = t.by_sigma * (t.powers[0].T @ grad_spread)
+    grad_x = t.by_x * ((grad_scale * t.by_spread) @ t.powers[1].T)
+    of_kernel = grad_a if lost in ("all", "kernel") else grad_scale
+    grad_sigma = t.by_sigma * (t.powers[0].T @ (of_kernel * t.by_spread))
+    grad_scale = grad_a if lost in ("all", "bias") else grad_scale
     if not t.layer.bias_is_random:
         return grad_x, grad_sigma, None
     if t.bias_inside:
-        return grad_x, grad_sigma, t.by_bias_sigma * np.sum(grad_spread, axis=0)
+        return grad_x, grad_sigma, t.by_bias_sigma * np.sum(grad_scale * t.by_spread, axis=0)
     whole = np.sum(grad_scale, axis=0)
     return grad_x, grad_sigma, whole if t.bias_outside else np.zeros_like(whole)

@@ -81,6 +81,12 @@ MISTAKES = {
             ({"rho_chain": "all"}, {"rho_chain": "nll"}, {"rho_chain": "kl"}),
         ),
         Mistake(
+            "eps-missing-in-gradient",
+            "eps is left out of the gradient by rho: g * sigmoid(rho) instead of "
+            "g * eps * sigmoid(rho), seen in gradients derived by hand",
+            ({"eps_chain": "all"}, {"eps_chain": "kernel"}, {"eps_chain": "bias"}),
+        ),
+        Mistake(
             "sigma-exp",
             "sigma = exp(rho) instead of scale_shift + softplus(rho), seen where rho is taken for "
             "the logarithm of sigma",
@@ -97,6 +103,29 @@ MISTAKES = {
             "another shift c in sigma = c + softplus(rho): TFP adds the machine epsilon, Edward2 "
             "1e-7, Bayesian-Torch and Blitz nothing, others 1e-3 or 1e-5",
             ({"shift": FIT},),
+        ),
+        Mistake(
+            "softplus-beta",
+            "softplus has another sharpness: softplus(beta rho) / beta, as PyTorch's with its "
+            "argument beta, or softplus(steepness rho)",
+            ({"beta": FIT}, {"steepness": FIT}),
+        ),
+        Mistake(
+            "noise-scaled",
+            "the noise has another scale than sigma: eps, or sigma itself, has a factor",
+            ({"noise_factor": FIT}, {"sigma_factor": FIT}),
+        ),
+        Mistake(
+            "sigma-as-variance",
+            "scale_shift + softplus(rho) is read as a variance: its square root is the noise's "
+            "standard deviation, in the noise alone or in the KL too",
+            ({"noise_power": 0.5}, {"sigma_power": 0.5}),
+        ),
+        Mistake(
+            "variance-as-sigma",
+            "the variance sigma^2 is used as the noise's standard deviation, in the noise alone or "
+            "in the KL too",
+            ({"noise_power": 2.0}, {"sigma_power": 2.0}),
         ),
         Mistake(
             "mean-flipped",
@@ -276,6 +305,8 @@ MISTAKES = {
 OF_LOCAL = frozenset(key for key in MISTAKES if key.startswith("local-"))
 OF_SIGNS = frozenset({"mean-flipped", "sign-output-missing", "sign-input-missing", "signs-swapped",
                       "bias-flip", "signs-shared", "kl-sampled"})  # fmt: skip
+
+FACTORS = frozenset({"nll-scaled", "softplus-beta"})  # last: they fit much
 
 FLOAT32 = Mistake(
     "float32",

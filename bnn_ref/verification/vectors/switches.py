@@ -14,6 +14,14 @@ class Variant:
         these with "_shifted" (the layer's shift added).
     shift : float or None
         Replaces every layer's scale_shift.
+    beta, steepness : float
+        softplus(steepness beta rho) / beta stands for softplus(rho).
+    sigma_factor, sigma_power : float
+        Sigma is multiplied by the one, then raised to the other: in noise and KL.
+    noise_factor, noise_power : float
+        Likewise of sigma in the noise alone; local noise knows the factor.
+    eps_chain : str
+        "" | "all" | "kernel" | "bias": where eps is left out of the gradient by sigma.
     mean_flipped : str
         "" | "kernel" | "all": the mean is multiplied by the signs too; "all": the bias as well.
     sign_input, sign_output : bool
@@ -75,6 +83,13 @@ class Variant:
 
     sigma: str = "softplus"
     shift: float | None = None
+    beta: float = 1.0
+    steepness: float = 1.0
+    sigma_factor: float = 1.0
+    sigma_power: float = 1.0
+    noise_factor: float = 1.0
+    noise_power: float = 1.0
+    eps_chain: str = ""
     mean_flipped: str = ""
     sign_input: bool = True
     sign_output: bool = True
@@ -108,4 +123,5 @@ RIGHT = Variant()
 # The fields that the forward pass depends on.
 FORWARD = ("sigma", "shift", "mean_flipped", "sign_input", "sign_output", "signs_swapped",
            "bias_flip", "transposed", "signs_shared", "eps_shared", "activation_first", "centred",
-           "hidden_scale", "local", "activation")  # fmt: skip
+           "hidden_scale", "local", "activation", "beta", "steepness", "sigma_factor",
+           "sigma_power", "noise_factor", "noise_power")  # fmt: skip

@@ -43,9 +43,25 @@ def _activation(layer, variant):
 
 def _sigma(variant, shift, rho):
     """Return (sigma, d sigma / d rho)."""
+    sigma, chain = _unpowered_sigma(variant, shift, rho)
+    return _powered(sigma, variant.sigma_factor, variant.sigma_power, chain)
+
+
+def _powered(sigma, factor, power, chain=1.0):
+    """Return ((factor sigma)^power, its derivative times that of sigma)."""
+    if (factor, power) == (1, 1):
+        return sigma, chain
+    scaled = factor * sigma
+    return scaled**power, power * scaled ** (power - 1) * factor * chain
+
+
+def _unpowered_sigma(variant, shift, rho):
+    """Return (sigma, d sigma / d rho), whatever it is then multiplied by."""
     shift = shift if variant.shift is None else variant.shift
     if variant.sigma == "softplus":
-        return shift + softplus(rho), sigmoid(rho)
+        steep = variant.beta * variant.steepness
+        return (shift + softplus(steep * rho) / variant.beta,
+                variant.steepness * sigmoid(steep * rho))  # fmt: skip
     base = variant.sigma.removesuffix("_shifted")
     added = shift if variant.sigma.endswith("_shifted") else 0.0
     half = 0.5 if base == "exp_half" else 1.0
@@ -83,7 +99,8 @@ def forward_layer(
     t.bias_so = t.so if t.whole else no_signs
     bias = p.bias_mu * t.bias_so if layer.bias != "none" else np.zeros_like(t.so)
     if t.is_local:
-        noisy = perturb(t, _shared_eps(noise.output_eps, variant.eps_shared), variant)
+        eps = variant.noise_factor * _shared_eps(noise.output_eps, variant.eps_shared)
+        noisy = perturb(t, eps, variant)
         bias_noise = 0.0
     else:
         noisy, bias_noise = _perturb(t, variant)
@@ -108,17 +125,21 @@ def _perturb(t, variant):
     if t.turn and variant.transposed != "parameters":
         t.eps = t.eps.T
     t.eps = _shared_eps(t.eps, variant.eps_shared)
-    t.delta, bias_noise = t.sigma * t.eps, 0.0
+    drawn, t.noise_chain = _powered(t.sigma, variant.noise_factor, variant.noise_power)
+    t.delta, bias_noise = drawn * t.eps, 0.0
     if t.layer.bias_is_random:
         flips = (t.layer.bias == "normal_flipped") != (variant.bias_flip == "other")
         t.draw_so = t.so if flips or t.whole else np.ones_like(t.so)
         t.bias_eps = t.noise.bias_eps
-        bias_noise = t.bias_sigma * t.bias_eps * t.draw_so
+        drawn, t.bias_noise_chain = _powered(
+            t.bias_sigma, variant.noise_factor, variant.noise_power
+        )
+        bias_noise = drawn * t.bias_eps * t.draw_so
     return (t.flipped_x @ t.delta) * t.so, bias_noise
 
 
 def noise_backward(
-    t: SimpleNamespace, grad_a: NDArray[Any], grad_b: NDArray[Any] | None = None
+    t: SimpleNamespace, grad_a: NDArray[Any], grad_b: NDArray[Any] | None = None, lost: str = ""
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     """Return the gradients through a layer's noise: by inputs, by sigma, by the bias's sigma.
 
@@ -130,18 +151,23 @@ def noise_backward(
         By the pre-activations.
     grad_b : array (B, O), optional
         By the bias, where it is not the same.
+    lost : str
+        Where eps is left out, `Variant.eps_chain`.
 
     Returns
     -------
     (array (B, I), array (I, O), array (O,) or None)
     """
     if t.is_local:
-        return perturb_backward(t, grad_a)
+        return perturb_backward(t, grad_a, lost)
     noise_a, grad_bias = grad_a * t.so, None
     if t.layer.bias_is_random:
         flowing = (grad_a if grad_b is None else grad_b) * t.draw_so
-        grad_bias = np.sum(flowing, axis=0) * t.bias_eps
-    return (noise_a @ t.delta.T) * t.si, (t.flipped_x.T @ noise_a) * t.eps, grad_bias
+        grad_bias = np.sum(flowing, axis=0) * t.bias_noise_chain
+        grad_bias = grad_bias if lost in ("all", "bias") else grad_bias * t.bias_eps
+    grad_sigma = (t.flipped_x.T @ noise_a) * t.noise_chain
+    grad_sigma = grad_sigma if lost in ("all", "kernel") else grad_sigma * t.eps
+    return (noise_a @ t.delta.T) * t.si, grad_sigma, grad_bias
 
 
 def _signs(t, variant, square):

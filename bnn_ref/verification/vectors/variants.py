@@ -191,7 +191,7 @@ def compute(
         grad_b = grad_h if variant.activation_first else grad_a
         mean_a = grad_a * t.mean_so
         grad_mu = t.mean_x.T @ mean_a
-        through, grad_sigma, grad_bias_sigma = noise_backward(t, grad_a, grad_b)
+        through, grad_sigma, grad_bias_sigma = noise_backward(t, grad_a, grad_b, variant.eps_chain)
         grad_h = mean_a @ t.mu.T * (t.si if variant.mean_flipped else 1) + through
         _put(out, variant, key + "kernel", grad_mu, grad_sigma, t.mu, t.sigma, t.chain, t.eps,
              prior_of(t, "kernel"), shares[k][0])  # fmt: skip

@@ -85,6 +85,17 @@ PLANTED = {
     "sigma-exp": [{"sigma": "exp"}, {"sigma": "exp_shifted"}],
     "sigma-exp-half": [{"sigma": "exp_half"}, {"sigma": "exp_half_shifted"}],
     "sigma-shift": [{"shift": c} for c in (0.0, 1e-7, 1e-5, 1e-3, 0.05)],
+    "eps-missing-in-gradient": [{"eps_chain": where} for where in ("all", "kernel", "bias")],
+    "softplus-beta": [{"sigma": form} for form in ("beta_2", "beta_0.4", "steep_3", "steep_0.5")],
+    "noise-scaled": [
+        {"noise": "times_1.25"},
+        {"noise": "times_0"},
+        {"noise": "times_0.01"},
+        {"noise": "times_10"},
+        {"sigma": "times_0.8"},
+    ],
+    "sigma-as-variance": [{"noise": "root"}, {"sigma": "root"}],
+    "variance-as-sigma": [{"noise": "squared"}, {"sigma": "squared"}],
     "mean-flipped": [{"mean_flipped": "kernel"}, {"mean_flipped": "all"}],
     "sign-output-missing": [{"sign_output": False}],
     "sign-input-missing": [{"sign_input": False}],
@@ -315,6 +326,10 @@ def test_what_was_fitted_is_told():
         ({"kl_weight": question.kl_weight / len(question.x)}, "= kl_weight / B"),
         ({"shift": 1e-7}, "= Keras' epsilon"),
         ({"shift": 0.0625}, "shift 0.0625"),
+        ({"sigma": "beta_2.5"}, "(beta 2.5)"),
+        ({"sigma": "steep_2.5"}, "(steepness 2.5)"),
+        ({"noise": "times_1.25"}, "(noise times 1.25)"),
+        ({"sigma": "times_1.25"}, "(sigma times 1.25)"),
     ):
         check = check_vector(question.answer(results(question, **form), "a mistake"))
         assert text in check.text(), (form, check.text())
