@@ -89,8 +89,6 @@ PLANTED = {
     "softplus-beta": [{"sigma": form} for form in ("beta_2", "beta_0.4", "steep_3", "steep_0.5")],
     "noise-scaled": [
         {"noise": "times_1.25"},
-        {"noise": "times_0"},
-        {"noise": "times_0.01"},
         {"noise": "times_10"},
         {"sigma": "times_0.8"},
     ],
