@@ -140,9 +140,16 @@ def update_tile(layer, rows):
 
 
 def _forward(tasks, layers, rows):
-    """Add the phases of a step up to the last layer's outputs."""
+    """Add the phases of a step up to the last layer's outputs.
+
+    Rows are flipped at both ends of their phase: a thread comes upon those that it flipped then.
+    """
+    flips = cut(rows, FLIP_ROWS)
+    half = len(flips) // 2
+    for begin, end in flips[:half]:
+        tasks.add(at.FLIP, 0, begin, end)
     _sample(tasks, layers)
-    for begin, end in cut(rows, FLIP_ROWS):
+    for begin, end in flips[half:]:
         tasks.add(at.FLIP, 0, begin, end)
     _outputs(tasks, layers, rows)
     tasks.next_phase()
