@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import calibrate_moments
 import numpy as np
@@ -219,6 +220,42 @@ def test_the_ratio_of_unfair_to_fair_signs_has_mean_one():
     ratios = np.exp([sides.log_ratios(table, 3, (0.3, 0.9)) for table in tables])
     np.testing.assert_allclose(ratios.mean(axis=0), 1, rtol=1e-12)
     assert np.ptp(ratios, axis=0).min() > 1e-3
+
+
+def test_fairness_is_one_over_the_mean_of_the_deviations_ratios():
+    """The oracle adds up every sign that is unknown: of eps, one a column, and of each row."""
+    table, columns = np.array([[0, 1, 1, 0], [2, 2, 2, 2]]), 3
+    unknown = np.array(np.meshgrid(*[[-1, 1]] * columns)).reshape(columns, -1).T
+
+    def likelihood(d):
+        total = 1.0
+        for call in sides.patterns(columns)[table]:
+            of_eps = [
+                np.prod([
+                    np.mean([np.prod((1 + d * own * row * eps) / 2) for own in (-1, 1)])
+                    for row in call
+                ])
+                for eps in unknown
+            ]  # fmt: skip
+            total *= np.mean(of_eps)
+        return total
+
+    ratios = [likelihood(d) / likelihood(0.0) for d in sides.DEVIATIONS]
+    assert np.mean(ratios) > 1.5
+    assert sides.fairness(table, columns) == pytest.approx(1 / np.mean(ratios), rel=1e-12)
+    assert sides.fairness(table[:0], columns) == 1  # no call, no word against them
+
+
+def test_a_call_whose_magnitudes_rounding_blurs_is_not_read():
+    """With an eps of nearly 0 two patterns have one magnitude, and either could be read."""
+    size = np.array([[0.5, 0.3], [0.5, 1e-9]])[:, :, None]  # of two calls' two inputs
+    view = SimpleNamespace(
+        residual=np.concatenate([np.zeros((2, 1, 1)), size], axis=1)[:, None],
+        close=np.full((3, 1), 1e-7),
+        joined=np.array([[[0.8], [-0.2]], [[0.5], [0.5]]]),
+    )
+    read = sides.input_table(SimpleNamespace(joined=2), view)
+    np.testing.assert_array_equal(read, [[0, 1]])
 
 
 def test_signs_of_a_side_are_read_off_the_copies_as_they_were_drawn():
