@@ -3,8 +3,8 @@
 ``python tools/publish_bench.py``: `docs/bench/tables.md` from every JSON file beside it (that of
 ``python -m bench calibrate`` is `ruler.json`), the two lines of the README from the newest runs of
 the machine of the newest step, and `docs/bench/processors.md` from the files in `processors/`, runs
-of a machine with all of its vectors and with half of them. With ``--check`` it writes nothing and
-fails where a document says something else (a test runs that).
+of a machine with all of its vectors and with half of them, with near and with far cores. With
+``--check`` it writes nothing and fails where a document says something else (a test runs that).
 """
 
 import json
@@ -90,6 +90,17 @@ def peers():
     return "\n".join(lines) + "\n"
 
 
+def apart(documents):
+    """Return the tables of steps with near and with far cores, of the runs in which they moved."""
+    from bench.distance import distance_table
+    from bench.machines import label
+
+    found = [(label(document["machine"]), distance_table(document["benches"]["step"]["cells"]))
+             for document in documents if "step" in document["benches"]]  # fmt: skip
+    return "".join(f"\n#{table._replace(title=f'{table.title}: {name}').markdown()[2:]}"
+                   for name, table in found if table)  # fmt: skip
+
+
 def readme(documents, text):
     """Return the README's text with the two lines of the newest results that have a step."""
     from bench.machines import label
@@ -109,10 +120,10 @@ def main(arguments):
     from bench.summary import summarize
 
     documents = current(newest_first())
-    halved = summarize(newest_first(FOLDER / "processors"))
+    both = newest_first(FOLDER / "processors")
     places = {
         FOLDER / "tables.md": tables(documents),
-        FOLDER / "processors.md": HALVED + "\n".join(halved) + "\n",
+        FOLDER / "processors.md": HALVED + "\n".join(summarize(both)) + "\n" + apart(both),
         ROOT / "README.md": readme(documents, (ROOT / "README.md").read_text("utf-8")),
     }
     stale = [
